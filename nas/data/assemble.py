@@ -1,0 +1,74 @@
+"""From what a source has to three disjoint splits on a device."""
+
+import torch
+from torch import Tensor
+
+from nas.data.augment import Augment
+from nas.data.images import ImageData, Split, channel_statistics
+from nas.data.parts import Part, RawData, check_memory
+from nas.data.seeding import generator
+from nas.data.splits import halves, sample
+from nas.errors import UsageError
+
+__all__ = ["assemble"]
+
+_HELD_OUT = 0.2
+
+Chosen = tuple[Part, Tensor]
+"""A part, and the positions in it that make up a split."""
+
+
+def assemble(
+    name: str, raw: RawData, augment: Augment, seed: int, limit: int | None, device: torch.device
+) -> ImageData:
+    """Split, limit, read and measure; the splits are a function of (raw, seed, limit).
+
+    A source's own test images stay whole and in order; train and validation are in random order, so that
+    their first batches are a fair sample. Without test images, 20 % are held out. Without validation images,
+    20 % of up to 5,000 training images are held out, less of more, down to 10 % from 10,000 on.
+
+    Raises:
+        UsageError: if a class is missing in a split or has too few images, or the pixels exceed the memory.
+    """
+    chosen = _three(raw, seed)
+    if limit is not None and limit < len(chosen["train"][1]):
+        part, positions = chosen["train"]
+        chosen["train"] = part, positions[sample(part.labels[positions], limit, (seed, 3))]
+    for title, (part, positions) in chosen.items():
+        _check_classes(f"{title} split of '{name}'", part.labels[positions], raw.classes)
+    check_memory(sum(len(positions) for _, positions in chosen.values()), raw.shape, raw.dtype)
+
+    images = {title: part.read(positions) for title, (part, positions) in chosen.items()}
+    mean, std = channel_statistics(images["train"])
+    if not (mean.isfinite().all() and std.isfinite().all()):
+        raise UsageError(f"Training images of '{name}' hold NaN or infinite pixels; remove those images.")
+    splits = {
+        title: Split(images[title].to(device), part.labels[positions].to(device), mean.to(device), std.to(device))
+        for title, (part, positions) in chosen.items()
+    }
+    return ImageData(name, raw.classes, splits["train"], splits["validation"], splits["test"], augment)
+
+
+def _three(raw: RawData, seed: int) -> dict[str, Chosen]:
+    labels = raw.train.labels
+    train = torch.randperm(len(labels), generator=generator(seed, 0))
+    if raw.test is not None:
+        test = raw.test, torch.arange(len(raw.test.labels))
+        share = min(_HELD_OUT, max(0.1, 1000 / len(train)))
+    else:
+        held_out, rest = halves(labels[train], _HELD_OUT, (seed, 1), raw.classes)
+        test, train = (raw.train, train[held_out]), train[rest]
+        share = _HELD_OUT / (1 - _HELD_OUT)
+    if raw.validation is not None:
+        order = torch.randperm(len(raw.validation.labels), generator=generator(seed, 2))
+        validation = raw.validation, order
+    else:
+        held_out, rest = halves(labels[train], share, (seed, 2), raw.classes)
+        validation, train = (raw.train, train[held_out]), train[rest]
+    return {"train": (raw.train, train), "validation": validation, "test": test}
+
+
+def _check_classes(where: str, labels: Tensor, classes: list[str]) -> None:
+    missing = (torch.bincount(labels, minlength=len(classes)) == 0).nonzero().flatten().tolist()
+    for label in missing:
+        raise UsageError(f"The {where} has no image of class '{classes[label]}'; add images or drop the class.")

@@ -1,0 +1,130 @@
+"""A user's own data set: ``package.module:function`` that returns torch datasets."""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nas.data.parts import RawData, check_labels, check_memory, from_arrays, resized
+from nas.errors import UsageError
+
+__all__ = ["read_custom"]
+
+
+def read_custom(name: str, data_dir: Path | None, image_size: int | None) -> RawData:
+    """Call the function and read every item once, so a random transform in the dataset is frozen.
+
+    Args:
+        name: ``package.module:function``; the function may take ``data_dir``, and returns a ``Dataset`` or a
+            tuple (train, test) or (train, validation, test) of them, each of (image [C, H, W], int label).
+            Images are uint8 (0 to 255) or floats; names of classes come from ``train.classes`` if it exists.
+        data_dir: passed on.
+        image_size: side to which images are resized; without it all must have one shape.
+
+    Raises:
+        UsageError: if there is no such function, or it returns something else.
+    """
+    returned = _call(name, _function(name), data_dir)
+    sets = returned if isinstance(returned, tuple) else (returned,)
+    if len(sets) > 3 or not sets or not all(hasattr(s, "__len__") and hasattr(s, "__getitem__") for s in sets):
+        raise UsageError(
+            f"Function '{name}' returned {_kinds(returned)}; return a torch Dataset with a length, or a tuple "
+            "(train, test) or (train, validation, test) of them."
+        )
+    titles = {1: ["data"], 2: ["train", "test"], 3: ["train", "validation", "test"]}[len(sets)]
+    wheres = [f"The {title} set of '{name}'" for title in titles]
+    read = [_read(dataset, where, image_size) for dataset, where in zip(sets, wheres, strict=True)]
+    classes = _classes(sets[0], read[0][1])
+    pairs = [
+        (images, check_labels(labels, len(images), len(classes), where))
+        for (images, labels), where in zip(read, wheres, strict=True)
+    ]
+    test = pairs[-1] if len(pairs) > 1 else None
+    return from_arrays(classes, pairs[0], pairs[1] if len(pairs) == 3 else None, test)
+
+
+def _function(name: str) -> Callable[..., Any]:
+    module_name, _, attribute = name.partition(":")
+    if not all(word.isidentifier() for word in (*module_name.split("."), attribute)):
+        raise UsageError(f"Data set '{name}' is no package.module:function; write it like 'my.data:load'.")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise UsageError(
+            f"Data set '{name}' names no importable module '{module_name}'; install it or put its folder on PYTHONPATH."
+        ) from error
+    function = getattr(module, attribute, None)
+    if not callable(function):
+        raise UsageError(f"Module '{module_name}' has no function '{attribute}'; check the name in '{name}'.")
+    return function  # type: ignore[no-any-return]
+
+
+def _call(name: str, function: Callable[..., Any], data_dir: Path | None) -> Any:
+    parameter = inspect.signature(function).parameters.get("data_dir")
+    if parameter is None:
+        if data_dir is not None:
+            raise UsageError(f"Function '{name}' takes no data_dir; add that argument or drop --data-dir.")
+        return function()
+    if data_dir is None and parameter.default is parameter.empty:
+        raise UsageError(f"Function '{name}' needs a folder; give --data-dir (data_dir).")
+    return function() if data_dir is None else function(data_dir=data_dir)
+
+
+def _kinds(returned: Any) -> str:
+    if isinstance(returned, tuple):
+        return f"a tuple of ({', '.join(type(item).__name__ for item in returned)})"
+    return type(returned).__name__
+
+
+def _read(dataset: Any, where: str, image_size: int | None) -> tuple[Tensor, list[int]]:
+    """Images [N, C, H, W] and labels of all items."""
+    if len(dataset) == 0:
+        raise UsageError(f"{where} is empty; return a set with images.")
+    first, _ = _item(dataset, 0, where, image_size)
+    check_memory(len(dataset), tuple(first.shape), first.dtype)
+    images = first.new_empty((len(dataset), *first.shape))
+    labels = []
+    for index in range(len(dataset)):
+        image, label = _item(dataset, index, where, image_size)
+        if (image.shape, image.dtype) != (first.shape, first.dtype):
+            raise UsageError(
+                f"{where} has images of {tuple(first.shape)} {first.dtype} and, at {index}, {tuple(image.shape)} "
+                f"{image.dtype}; make them alike or give image_size."
+            )
+        images[index] = image
+        labels.append(label)
+    return images, labels
+
+
+def _item(dataset: Any, index: int, where: str, image_size: int | None) -> tuple[Tensor, int]:
+    item = dataset[index]
+    image, label = item if isinstance(item, tuple | list) and len(item) == 2 else (item, None)
+    if (
+        not isinstance(image, Tensor)
+        or image.ndim != 3
+        or not (image.dtype == torch.uint8 or image.is_floating_point())
+    ):
+        raise UsageError(
+            f"{where} has no image tensor [C, H, W] of uint8 or floats at {index}; return (image, label) pairs."
+        )
+    if isinstance(label, Tensor) and label.numel() == 1:
+        label = label.item()
+    if isinstance(label, bool) or not isinstance(label, int | np.integer):
+        raise UsageError(f"{where} has label {label!r} at {index}; return (image, label) pairs with an integer.")
+    image = image.detach().cpu()
+    image = image if image.dtype == torch.uint8 else image.float()
+    return resized(image[None], (image_size, image_size))[0] if image_size else image, int(label)
+
+
+def _classes(dataset: Any, labels: list[int]) -> list[str]:
+    names = getattr(dataset, "classes", None)
+    if isinstance(names, list | tuple):
+        return [str(name) for name in names]
+    return [str(label) for label in range(max(labels) + 1)]

@@ -1,0 +1,122 @@
+"""Image folders: one sub-folder for each class, perhaps below train/, val/ and test/."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nas.data.files import folder_of
+from nas.data.parts import Part, RawData
+from nas.errors import UsageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["read_folder"]
+
+_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+
+
+def read_folder(data_dir: Path | None, image_size: int | None) -> RawData:
+    """A folder of images, all resized bilinearly to ``image_size`` or to the size of the first image.
+
+    Classes are the sub-folders in sorted order. The images become grey if all of them are grey, else RGB.
+    Pixels are decoded only when they are read, so a limit saves their memory.
+
+    Raises:
+        UsageError: for an empty folder or class, classes that differ between parts, an unreadable image.
+    """
+    top = folder_of("folder", data_dir, "one sub-folder of images for each class")
+    layout = _layout(top)
+    classes = sorted(path.name for path in _subfolders(layout["train"]))
+    listed = {part: _list_images(folder, classes) for part, folder in layout.items()}
+
+    headers = [_header(path) for images in listed.values() for path, _ in images]
+    size = (image_size, image_size) if image_size else headers[0][0]
+    mode = "L" if all(mode in ("1", "L", "LA") for _, mode in headers) else "RGB"
+    parts = {part: _part(images, size, mode) for part, images in listed.items()}
+    return RawData(classes, (1 if mode == "L" else 3, *size), torch.uint8, **parts)
+
+
+def _layout(top: Path) -> dict[str, Path]:
+    """The folder of each part; without a train folder everything is for training."""
+    if not (top / "train").is_dir():
+        return {"train": top}
+    names = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
+    return {part: top / name for name, part in names.items() if (top / name).is_dir()}
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+
+
+def _list_images(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
+    """(file, label) pairs in sorted order."""
+    found = []
+    for path in sorted(_subfolders(folder)):
+        if path.name not in classes:
+            raise UsageError(f"Folder '{path}' is a class that the training images lack; add it there or remove it.")
+        files = sorted(
+            file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES and not file.name.startswith(".")
+        )
+        if not files:
+            raise UsageError(
+                f"Class folder '{path}' holds no image ({', '.join(sorted(_SUFFIXES))}); add some or remove it."
+            )
+        found += [(file, classes.index(path.name)) for file in files]
+    if not found:
+        raise UsageError(f"Folder '{folder}' has no sub-folders; put the images of each class in one of its own.")
+    return found
+
+
+def _part(images: Sequence[tuple[Path, int]], size: tuple[int, int], mode: str) -> Part:
+    paths = [path for path, _ in images]
+    return Part(torch.tensor([label for _, label in images]), partial(_read_images, paths, size, mode))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator["Image"]:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            yield image
+    except UsageError:
+        raise
+    except Exception as error:  # a damaged image can fail in any way
+        raise UsageError(f"Image '{path}' cannot be read ({error}); repair or remove it.") from error
+
+
+def _header(path: Path) -> tuple[tuple[int, int], str]:
+    """((height, width), mode) of an image without decoding it."""
+    with _opened(path) as image:
+        if image.mode.startswith(("I", "F")):
+            raise UsageError(f"Image '{path}' has pixels of mode {image.mode}; convert it to 8 bits a channel.")
+        return (image.height, image.width), image.mode
+
+
+def _read_images(paths: Sequence[Path], size: tuple[int, int], mode: str, positions: Tensor) -> Tensor:
+    """Images [n, C, H, W] uint8 of the files at ``positions``, decoded by a few threads."""
+    images = torch.empty((len(positions), 1 if mode == "L" else 3, *size), dtype=torch.uint8)
+
+    def fill(slot: int, position: int) -> None:
+        images[slot] = _decode(paths[position], size, mode)
+
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(fill, range(len(positions)), positions.tolist()):
+            pass
+    return images
+
+
+def _decode(path: Path, size: tuple[int, int], mode: str) -> Tensor:
+    from PIL.Image import Resampling
+
+    with _opened(path) as image:
+        pixels = np.array(image.convert(mode).resize((size[1], size[0]), Resampling.BILINEAR))
+    return torch.from_numpy(pixels.reshape(*size, -1)).permute(2, 0, 1)

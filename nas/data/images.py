@@ -1,0 +1,151 @@
+"""What the rest of the engine sees of a data set: three splits that give normalised batches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nas.data.augment import Augment
+from nas.data.seeding import Seed, generator
+from nas.data.splits import halves
+from nas.errors import UsageError
+
+__all__ = ["ImageData", "Split", "channel_statistics"]
+
+Batch = tuple[Tensor, Tensor]
+"""Normalised images [B, C, H, W] float32 and labels [B] int64."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Split:
+    """Labelled images held on one device, normalised batch by batch.
+
+    Attributes:
+        images: [N, C, H, W], either uint8 (read as value / 255) or float32 (read as it is).
+        labels: [N] int64.
+        mean: [C] float32, subtracted from each channel.
+        std: [C] float32, by which each channel is then divided.
+    """
+
+    images: Tensor
+    labels: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.images.shape[1:]))
+        return f"Split({len(self)} images of {shape}, {self.images.dtype} on {self.images.device})"
+
+    def batches(self, batch_size: int) -> Iterator[Batch]:
+        """Every image once, in stored order; the last batch may be smaller."""
+        _check_batch_size(batch_size)
+        positions = torch.split(torch.arange(len(self), device=self.labels.device), batch_size)
+        return (self._batch(chosen) for chosen in positions)
+
+    def shuffled(self, batch_size: int, seed: Seed, augment: Augment | None = None) -> Iterator[Batch]:
+        """One epoch of training: ``steps(batch_size)`` full batches in an order given by the seed alone.
+
+        The draws of a batch depend on (seed, number of the batch), on no other state.
+
+        Args:
+            batch_size: images in a batch; a smaller split comes as one batch of all its images.
+            seed: usually ``(run_seed, epoch)``.
+            augment: what to do to the images; None leaves them as they are.
+        """
+        steps = self.steps(batch_size)
+        order = torch.randperm(len(self), generator=generator(seed)).to(self.labels.device)
+        chosen = torch.split(order, batch_size)
+        augment = augment or Augment()
+        return (self._augmented(chosen[step], augment, generator(seed, step)) for step in range(steps))
+
+    def steps(self, batch_size: int) -> int:
+        """How many batches ``shuffled`` gives: the partial last one is dropped unless it is the only one."""
+        _check_batch_size(batch_size)
+        return max(len(self) // batch_size, 1)
+
+    def fraction(self, share: float, seed: Seed) -> tuple["Split", "Split"]:
+        """A stratified split in two: ``share`` of the images, and the rest.
+
+        Raises:
+            UsageError: for a share outside (0, 1), or a class with a single image.
+        """
+        first, second = halves(self.labels, share, seed)
+        return self._select(first), self._select(second)
+
+    def _select(self, positions: Tensor) -> "Split":
+        positions = positions.to(self.labels.device)
+        return Split(self.images[positions], self.labels[positions], self.mean, self.std)
+
+    def _batch(self, positions: Tensor) -> Batch:
+        return self._normalised(self.images[positions]), self.labels[positions]
+
+    def _augmented(self, positions: Tensor, augment: Augment, draws: torch.Generator) -> Batch:
+        moved = augment.move(self.images[positions], draws)
+        return augment.erase(self._normalised(moved), draws), self.labels[positions]
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        scaled = images.float() / 255 if images.dtype == torch.uint8 else images
+        return (scaled - self.mean[:, None, None]) / self.std[:, None, None]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageData:
+    """A classification task: disjoint train, validation and test splits of one set of images.
+
+    Attributes:
+        name: as the user typed it.
+        classes: class names; label i is ``classes[i]``.
+        train: for weights, and for batch-norm statistics.
+        validation: for architecture parameters and candidate scores.
+        test: read once, for the final networks.
+        augment: what training does to images by default.
+    """
+
+    name: str
+    classes: list[str]
+    train: Split
+    validation: Split
+    test: Split
+    augment: Augment
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one image."""
+        _, channels, height, width = self.train.images.shape
+        return channels, height, width
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Mean of each channel over the training split."""
+        return tuple(self.train.mean.tolist())
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Standard deviation of each channel over the training split; 1 for a constant channel."""
+        return tuple(self.train.std.tolist())
+
+
+def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation [C] float32 of images [N, C, H, W], in the units of ``Split.images``.
+
+    A channel without any spread gets 1, so that normalising only centres it.
+    """
+    count = images[:, 0].numel()
+    mean = sum((part.sum((0, 2, 3)) for part in _doubles(images)), torch.zeros(1)) / count
+    spread = ((part - mean[:, None, None]).square().sum((0, 2, 3)) for part in _doubles(images))
+    std = (sum(spread, torch.zeros(1)) / count).sqrt()
+    return mean.float(), torch.where(std < 1e-6, 1.0, std).float()
+
+
+def _doubles(images: Tensor) -> Iterator[Tensor]:
+    for part in torch.split(images, 1024):
+        yield part.double() / 255 if part.dtype == torch.uint8 else part.double()
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if batch_size < 1:
+        raise UsageError(f"A batch size of {batch_size} is impossible; give 1 or more.")

@@ -1,0 +1,138 @@
+"""What a source of images hands over before it is split: labels, and pixels that are read when asked for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nas.errors import UsageError
+
+__all__ = ["MEMORY_BUDGET", "Part", "RawData", "check_labels", "check_memory", "from_arrays", "resized"]
+
+MEMORY_BUDGET = 4 * 2**30
+"""Bytes of pixels that a data set may hold in memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Labelled images of which any subset can be read.
+
+    Attributes:
+        labels: [N] int64.
+        read: positions [n] int64 -> images [n, C, H, W], uint8 (value / 255) or float32 (as it is).
+    """
+
+    labels: Tensor
+    read: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class RawData:
+    """The parts a source has; those it lacks are taken out of ``train`` later.
+
+    Attributes:
+        classes: class names; label i is ``classes[i]``.
+        shape: (C, H, W) of every image.
+        dtype: torch.uint8 or torch.float32.
+    """
+
+    classes: list[str]
+    shape: tuple[int, int, int]
+    dtype: torch.dtype
+    train: Part
+    validation: Part | None = None
+    test: Part | None = None
+
+
+def from_arrays(
+    classes: list[str],
+    train: tuple[Tensor, Tensor],
+    validation: tuple[Tensor, Tensor] | None = None,
+    test: tuple[Tensor, Tensor] | None = None,
+    image_size: int | None = None,
+) -> RawData:
+    """Wrap (images [N, C, H, W], labels [N]) pairs that are in memory, resized when read.
+
+    Raises:
+        UsageError: if the parts differ in image shape or type.
+    """
+    images = train[0]
+    for other in (validation, test):
+        if other is not None and (other[0].shape[1:], other[0].dtype) != (images.shape[1:], images.dtype):
+            raise UsageError(
+                f"Training images are {_describe(images)} but others are {_describe(other[0])}; "
+                "store all of them alike."
+            )
+    _, channels, height, width = images.shape
+    size = (image_size, image_size) if image_size else (height, width)
+
+    def part(pair: tuple[Tensor, Tensor]) -> Part:
+        return Part(pair[1], lambda positions: resized(pair[0][positions], size))
+
+    return RawData(
+        classes,
+        (channels, *size),
+        images.dtype,
+        part(train),
+        part(validation) if validation else None,
+        part(test) if test else None,
+    )
+
+
+def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images [N, C, H, W] bilinearly (antialiased) to ``size`` (height, width); the type stays."""
+    if tuple(images.shape[2:]) == size:
+        return images
+    result = images.new_empty((*images.shape[:2], *size))
+    for old, new in zip(torch.split(images, 1024), torch.split(result, 1024), strict=True):
+        scaled = F.interpolate(old.float(), size, mode="bilinear", antialias=True)
+        new.copy_(scaled if images.is_floating_point() else scaled.round().clamp(0, 255))
+    return result
+
+
+def check_labels(labels: np.ndarray | Sequence[int], images: int, classes: int, where: str) -> Tensor:
+    """Labels as [N] int64, after checking that they fit the images and the classes.
+
+    Args:
+        labels: one integer for each image.
+        images: number of images.
+        classes: labels must be from 0 to ``classes - 1``.
+        where: the file or object they come from, for the message.
+
+    Raises:
+        UsageError: for an empty set, another count, labels that are no integers or out of range.
+    """
+    values = np.asarray(labels)
+    if values.ndim != 1 or len(values) != images:
+        count = f"{len(values)} labels" if values.ndim == 1 else f"labels of shape {values.shape}"
+        raise UsageError(f"{where} holds {count} for {images} images; give one label for each image.")
+    if images == 0:
+        raise UsageError(f"{where} holds no image; give a set with images.")
+    if values.dtype.kind not in "iu":
+        raise UsageError(f"{where} holds labels of type {values.dtype}; give integers.")
+    for position in np.flatnonzero((values < 0) | (values >= classes))[:1]:
+        raise UsageError(
+            f"{where} holds label {values[position]} at position {position}; labels must be from 0 to {classes - 1}."
+        )
+    return torch.from_numpy(values.astype(np.int64))
+
+
+def check_memory(images: int, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """Refuse a set that would not fit :data:`MEMORY_BUDGET`.
+
+    Raises:
+        UsageError: naming the size and what to reduce.
+    """
+    size = images * int(np.prod(shape)) * dtype.itemsize
+    if size > MEMORY_BUDGET:
+        raise UsageError(
+            f"{images} images of {'x'.join(map(str, shape))} take {size / 2**30:.1f} GiB of memory where "
+            f"{MEMORY_BUDGET / 2**30:g} GiB are allowed; give a smaller image_size or a limit on the images."
+        )
+
+
+def _describe(images: Tensor) -> str:
+    return f"{'x'.join(map(str, images.shape[1:]))} {str(images.dtype).removeprefix('torch.')}"

@@ -1,0 +1,127 @@
+"""The data sets that have a name, and ``load``, which turns a name into splits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import torch
+
+from nas.data.assemble import assemble
+from nas.data.augment import Augment
+from nas.data.cifar import read_cifar10
+from nas.data.custom import read_custom
+from nas.data.folder import read_folder
+from nas.data.idx import read_fashion_mnist
+from nas.data.images import ImageData
+from nas.data.npz import read_npz_folder
+from nas.data.parts import RawData, check_labels, from_arrays
+from nas.errors import UsageError, did_you_mean
+
+__all__ = ["available", "load"]
+
+
+@dataclass(frozen=True)
+class _Source:
+    summary: str
+    read: Callable[[Path | None, int | None], RawData]
+    crop: float = 0.0
+    """Border of the random crop as a share of the image's smaller side."""
+    flip: bool = False
+
+
+def _read_digits(data_dir: Path | None, image_size: int | None) -> RawData:
+    from sklearn.datasets import load_digits
+
+    if data_dir is not None:
+        raise UsageError(f"Data set 'digits' is built in and reads no folder '{data_dir}'; drop --data-dir.")
+    digits = load_digits()
+    images = torch.from_numpy(digits.images / 16).float()[:, None]
+    labels = check_labels(digits.target, len(images), 10, "digits")
+    return from_arrays([str(digit) for digit in range(10)], (images, labels), image_size=image_size)
+
+
+_SOURCES = {
+    "digits": _Source("1,797 grey 8x8 handwritten digits, built in", _read_digits, crop=1 / 8),
+    "fashion_mnist": _Source(
+        "70,000 grey 28x28 images of clothing; --data-dir with the four idx files",
+        read_fashion_mnist,
+        crop=1 / 14,
+        flip=True,
+    ),
+    "cifar10": _Source(
+        "60,000 colour 32x32 images of 10 classes; --data-dir with the batches (python, .bin or .npz)",
+        read_cifar10,
+        crop=1 / 8,
+        flip=True,
+    ),
+    "folder": _Source(
+        "your images; --data-dir with a sub-folder for each class, perhaps below train/, val/, test/",
+        read_folder,
+        crop=1 / 8,
+        flip=True,
+    ),
+    "npz": _Source("your arrays; --data-dir with train.npz and perhaps test.npz, each with x and y", read_npz_folder),
+}
+
+
+def available() -> dict[str, str]:
+    """Name and one-line summary of everything ``load`` takes.
+
+    >>> list(available())
+    ['digits', 'fashion_mnist', 'cifar10', 'folder', 'npz', 'package.module:function']
+    """
+    own = "your function, which returns torch Datasets of (image, label)"
+    return {name: source.summary for name, source in _SOURCES.items()} | {"package.module:function": own}
+
+
+def load(
+    name: str,
+    data_dir: str | PathLike[str] | None = None,
+    seed: int = 0,
+    image_size: int | None = None,
+    device: str | torch.device = "cpu",
+    limit: int | None = None,
+) -> ImageData:
+    """Load a data set and split it into train, validation and test.
+
+    Args:
+        name: one of :func:`available`, or ``package.module:function``.
+        data_dir: folder of its files.
+        seed: decides the splits.
+        image_size: height and width to which all images are resized; None keeps theirs.
+        device: where the images stay.
+        limit: keep at most this many training images, every class in proportion.
+
+    Raises:
+        UsageError: for an unknown name, missing or damaged files, sets that cannot be split, bad numbers.
+
+    >>> data = load("digits")
+    >>> data.input_shape, len(data.classes), len(data.train), len(data.validation), len(data.test)
+    ((1, 8, 8), 10, 1078, 360, 359)
+    """
+    for field, value, least in (("seed", seed, 0), ("image_size", image_size, 1), ("limit", limit, 1)):
+        if value is not None and value < least:
+            raise UsageError(f"{field} is {value}; give an integer of {least} or more.")
+    source = _named(name)
+    target = _device(device)
+    raw = source.read(Path(data_dir) if data_dir is not None else None, image_size)
+    crop = round(source.crop * min(raw.shape[1:]))
+    return assemble(name, raw, Augment(crop=crop, flip=source.flip), seed, limit, target)
+
+
+def _named(name: str) -> _Source:
+    if name in _SOURCES:
+        return _SOURCES[name]
+    if ":" in name:
+        return _Source("", lambda data_dir, image_size: read_custom(name, data_dir, image_size))
+    raise UsageError(f"Unknown data set '{name}'; {did_you_mean(name, available())}")
+
+
+def _device(name: str | torch.device) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"Device '{name}' is not usable here; give cpu, or a device that torch finds.") from error
+    return device

@@ -1,0 +1,44 @@
+"""An ONNX Runtime session with the thread settings that make timings comparable."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nas.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+__all__ = ["open_session"]
+
+
+def open_session(
+    model: bytes | str | Path, *, threads: int = 1, provider: str = "CPUExecutionProvider"
+) -> "onnxruntime.InferenceSession":
+    """Open ONNX bytes or a file with `threads` threads inside an operation and one between operations.
+
+    Worker threads spin while a run lasts, as they would in deployment, and stop when it ends, so that idle
+    sessions take no time from the one that is measured.
+
+    Raises UsageError if the provider is not installed or the file is missing or unreadable.
+    """
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+    known = onnxruntime.get_available_providers()
+    if provider not in known:
+        raise UsageError(f"ONNX Runtime provider {provider!r} is not installed here; {did_you_mean(provider, known)}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(
+            model if isinstance(model, bytes) else str(model), options, providers=[provider]
+        )
+    except (errors.NoSuchFile, errors.InvalidProtobuf, errors.InvalidGraph, errors.Fail) as error:
+        what = "The given ONNX bytes" if isinstance(model, bytes) else str(model)
+        raise UsageError(
+            f"{what} cannot be opened by ONNX Runtime ({str(error).splitlines()[0]}); "
+            "give a file written by write_onnx or another valid ONNX model."
+        ) from error

@@ -1,0 +1,66 @@
+"""Latencies already measured, kept in one append-only file so that a resumed run does not measure again."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from nas.errors import UsageError
+from nas.hardware.measurement import Measurement
+
+__all__ = ["LatencyCache"]
+
+Key = tuple[str, str, tuple[int, ...]]
+
+
+class LatencyCache:
+    """Measurements by network key, target fingerprint and input shape (without batch), in a JSON lines file.
+
+    Every `add` is on the disk when it returns. A process killed in the middle of one leaves a last line without
+    its end, which is cut off when the file is opened again; any other damage raises UsageError. The later of two
+    measurements of the same thing wins. One process writes at a time.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._measurements: dict[Key, Measurement] = {}
+        if self.path.exists():
+            self._load()
+
+    def __len__(self) -> int:
+        return len(self._measurements)
+
+    def get(self, network: str, target: str, input_shape: Sequence[int]) -> Measurement | None:
+        """What was measured for this network on this target, or None."""
+        return self._measurements.get((network, target, tuple(input_shape)))
+
+    def add(self, network: str, target: str, input_shape: Sequence[int], measurement: Measurement) -> None:
+        """Keep a measurement, in memory and on the disk."""
+        entry = {
+            "network": network,
+            "target": target,
+            "input_shape": list(input_shape),
+            "measurement": measurement.to_dict(),
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as stream:
+            stream.write(json.dumps(entry).encode() + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        self._measurements[network, target, tuple(input_shape)] = measurement
+
+    def _load(self) -> None:
+        content = self.path.read_bytes()
+        complete = content[: content.rfind(b"\n") + 1]
+        for number, line in enumerate(complete.splitlines(), 1):
+            try:
+                entry = json.loads(line)
+                key = (entry["network"], entry["target"], tuple(entry["input_shape"]))
+                self._measurements[key] = Measurement.from_dict(entry["measurement"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise UsageError(
+                    f"{self.path} line {number} is no measurement ({error}); "
+                    "delete that line, or the whole file to measure again."
+                ) from error
+        if len(complete) < len(content):
+            os.truncate(self.path, len(complete))

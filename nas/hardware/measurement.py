@@ -1,0 +1,58 @@
+"""One measured latency with all that is needed to judge it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nas.errors import UsageError
+
+__all__ = ["Measurement"]
+
+_TYPES = {
+    "latency_ms": int | float,
+    "spread_ms": int | float,
+    "repeats": int,
+    "threads": int,
+    "batch": int,
+    "dtype": str,
+    "target": str,
+    "device": str,
+    "versions": dict,
+}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Latency of one inference call on one target.
+
+    `latency_ms` is the median of `repeats` calls on a batch of `batch` examples and `spread_ms` their median
+    absolute deviation; `dtype` is the type of the weights; `target` names the runtime, `device` the chip it ran
+    on with `threads` CPU threads, and `versions` the software.
+    """
+
+    latency_ms: float
+    spread_ms: float
+    repeats: int
+    threads: int
+    batch: int
+    dtype: str
+    target: str
+    device: str
+    versions: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The measurement as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Measurement":
+        """The inverse of `to_dict`; raises UsageError if a field is missing, unknown or of another type."""
+        if values.keys() != _TYPES.keys():
+            raise UsageError(
+                f"A measurement has the fields {', '.join(sorted(values))}, but it must have exactly "
+                f"{', '.join(sorted(_TYPES))}; measure again."
+            )
+        for name, kind in _TYPES.items():
+            if not isinstance(values[name], kind):
+                raise UsageError(f"A measurement's {name} is {values[name]!r}, but it must be a {kind}; measure again.")
+        return cls(**values)

@@ -1,0 +1,91 @@
+"""A directed acyclic graph of operations."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from nas.errors import UsageError
+from nas.nn.elastic import Copy, Elastic
+from nas.nn.gate import Gates
+from nas.nn.graph import as_graph
+from nas.nn.one_of import OneOf
+from nas.nn.zero import Zero
+
+__all__ = ["Cell"]
+
+
+class Cell(Elastic):
+    """Nodes that sum the edges which lead into them; an edge applies its module to an earlier node.
+
+    Nodes ``0 .. inputs - 1`` are the cell's inputs. Edges whose operation is :class:`~nas.nn.Zero` are not run
+    unless nothing else leads into the node.
+
+    Args:
+        edges: (source, target) → module, usually a :class:`~nas.nn.OneOf`; sources come before targets.
+        inputs: number of input nodes: 1 as in NAS-Bench-201 (Dong and Yang, 2020), 2 as in DARTS (Liu et al., 2019).
+        output: "last" gives the last node, "concat" all inner nodes along the channels.
+
+    Raises:
+        UsageError: an edge that does not lead forward, or an inner node without an edge.
+    """
+
+    def __init__(
+        self, edges: Mapping[tuple[int, int], nn.Module], inputs: int = 1, output: Literal["last", "concat"] = "last"
+    ) -> None:
+        super().__init__()
+        self.nodes = 1 + max((target for _, target in edges), default=0)
+        self.inputs = inputs
+        self.output = output
+        self.arguments: Mapping[str, Any] = {}
+        for source, target in edges:
+            if not 0 <= source < target or target < inputs:
+                raise UsageError(f"Cell edge {(source, target)} must lead from an earlier node to an inner node.")
+        self._sources = {
+            node: sorted(source for source, target in edges if target == node) for node in range(inputs, self.nodes)
+        }
+        lonely = [node for node, sources in self._sources.items() if not sources]
+        if lonely or self.nodes <= inputs:
+            raise UsageError(f"Cell node {lonely[0] if lonely else inputs} has no edge that leads into it.")
+        for (source, target), module in sorted(edges.items()):
+            self.add_module(_name(source, target), module)
+
+    def edge(self, source: int, target: int) -> nn.Module:
+        """The module on an edge."""
+        return self.get_submodule(_name(source, target))
+
+    def configure(self, gates: Gates) -> None:
+        """Its edges hold the choices."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        nodes = [inputs[index] for index in range(self.inputs)]
+        for node in range(self.inputs, self.nodes):
+            first, *others = (self.edge(source, node)(nodes[source]) for source in self._live(node))
+            nodes.append(sum(others, first))
+        return nodes[-1] if self.output == "last" else torch.cat(nodes[self.inputs :], 1)
+
+    def running(self) -> Iterator[tuple[str, nn.Module]]:
+        for source, node in self._running_edges():
+            yield _name(source, node), self.edge(source, node)
+
+    def plain(self, copy: Copy) -> nn.Module:
+        edges = {(source, node): copy(self.edge(source, node)) for source, node in self._running_edges()}
+        return as_graph(Cell(edges, self.inputs, self.output).train(self.training))
+
+    def _running_edges(self) -> list[tuple[int, int]]:
+        return [(source, node) for node in self._sources for source in self._live(node)]
+
+    def _live(self, node: int) -> list[int]:
+        """The sources whose edges are run: those that are not zero, or the first if all are."""
+        sources = self._sources[node]
+        return [source for source in sources if not _is_zero(self.edge(source, node))] or sources[:1]
+
+
+def _name(source: int, target: int) -> str:
+    return f"edge_{source}_{target}"
+
+
+def _is_zero(edge: nn.Module) -> bool:
+    operation = edge.chosen if isinstance(edge, OneOf) else edge
+    return isinstance(operation, Zero)

@@ -1,0 +1,75 @@
+"""Gates: how much of each candidate a choice passes on.
+
+A discrete architecture is the one-hot gate, a relaxation yields soft ones, and one forward serves both. The gate
+of an expression is the push-forward of its choices' gates: outcomes that are equal are merged.
+"""
+
+import itertools
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.errors import UsageError
+from nas.space import Choice, choices_of, evaluate
+
+__all__ = ["Gate", "Gates", "push_forward", "single_value"]
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """Weights over the active candidates of a choice, or over the outcomes of an expression.
+
+    Attributes:
+        values: the candidates that are run; the others do not exist for this pass.
+        weights: tensor ``[len(values)]``, differentiable; None for a single candidate of weight one.
+    """
+
+    values: tuple[Any, ...]
+    weights: Tensor | None = None
+
+    def mix(self, function: Callable[[Any], Tensor]) -> Tensor:
+        """``sum(weight * function(value))`` over the active candidates."""
+        if self.weights is None:
+            return function(self.values[0])
+        terms = [weight * function(value) for weight, value in zip(self.weights, self.values, strict=True)]
+        return torch.stack(terms).sum(0) if len(terms) > 1 else terms[0]
+
+
+Gates = Mapping[Choice, Gate]
+
+
+def push_forward(function: Callable[[Mapping[Any, Any]], Hashable], choices: tuple[Any, ...], gates: Gates) -> Gate:
+    """The gate of ``function(assignment)`` when each choice follows its own gate, independently.
+
+    Args:
+        function: maps an assignment of the choices to a hashable outcome.
+        choices: the choices it reads; each needs a gate.
+        gates: a gate for each choice.
+    """
+    if all(gates[choice].weights is None for choice in choices):
+        return Gate((function({choice: gates[choice].values[0] for choice in choices}),))
+    merged: dict[Hashable, Tensor] = {}
+    for indices in itertools.product(*(range(len(gates[choice].values)) for choice in choices)):
+        outcome = function({c: gates[c].values[i] for c, i in zip(choices, indices, strict=True)})
+        factors = [gates[c].weights[i] for c, i in zip(choices, indices, strict=True) if gates[c].weights is not None]  # type: ignore[index]
+        weight = torch.stack(factors).prod()
+        merged[outcome] = merged[outcome] + weight if outcome in merged else weight
+    return Gate(tuple(merged), torch.stack(list(merged.values())))
+
+
+def single_value(argument: Any, gates: Gates, name: str) -> Any:
+    """The one value of an argument that cannot be mixed.
+
+    Raises:
+        UsageError: the argument follows a soft gate with several active candidates.
+    """
+    gate = push_forward(lambda values: evaluate(argument, values), choices_of(argument), gates)
+    if len(gate.values) > 1:
+        raise UsageError(
+            f"{name} cannot follow a soft gate over {list(gate.values)}; "
+            "put one layer for each value into a nas.nn.OneOf instead."
+        )
+    return gate.values[0]

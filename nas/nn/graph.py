@@ -1,0 +1,19 @@
+"""Plain modules from modules with a forward of their own: what extraction leaves behind.
+
+A ``torch.fx.GraphModule`` carries its own code, so a subnet that holds one loads and runs without this package.
+"""
+
+from torch import fx, nn
+
+__all__ = ["as_graph"]
+
+
+class _KeepChildren(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return True
+
+
+def as_graph(module: nn.Module) -> fx.GraphModule:
+    """The forward of ``module`` as a graph that calls its children and nothing of its class."""
+    graph = _KeepChildren().trace(module)
+    return fx.GraphModule(module, graph, type(module).__name__).train(module.training)

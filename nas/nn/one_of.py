@@ -1,0 +1,66 @@
+"""A choice between modules."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from nas.errors import UsageError
+from nas.nn.elastic import Branch, Copy, Elastic
+from nas.nn.gate import Gates, push_forward
+from nas.space import Choice
+
+__all__ = ["OneOf"]
+
+
+class OneOf(Elastic):
+    """Runs one of its candidates, or the gate-weighted sum of those whose gate is active.
+
+    Every candidate owns its weights. Candidates are named by the mapping's keys, or by their position.
+
+    Args:
+        candidates: modules of equal input and output shape, listed from the smallest to the largest.
+        choice: give the same :class:`~nas.space.Choice` to several ``OneOf`` to tie them, as the cells of a
+            cell space are tied; its candidates are names in ``candidates``.
+
+    Raises:
+        UsageError: no candidates, or a choice whose candidates are not names of candidates here.
+    """
+
+    def __init__(self, candidates: Mapping[str, nn.Module] | Sequence[nn.Module], choice: Choice | None = None) -> None:
+        super().__init__()
+        named: dict[Any, nn.Module] = dict(candidates if isinstance(candidates, Mapping) else enumerate(candidates))
+        if not named:
+            raise UsageError("OneOf has no candidates; give at least one module.")
+        self.choice = Choice(list(named)) if choice is None else choice
+        unknown = [name for name in self.choice.candidates if name not in named]
+        if unknown:
+            raise UsageError(f"OneOf has candidates {list(named)}, but its choice also names {unknown}.")
+        for name in self.choice.candidates:
+            self.add_module(str(name), named[name])
+        self.arguments = {"": self.choice}
+
+    def __getitem__(self, candidate: Any) -> nn.Module:
+        """The module of one candidate of the choice."""
+        return self.get_submodule(str(candidate))
+
+    def configure(self, gates: Gates) -> None:
+        self.gate = push_forward(lambda values: values[self.choice], (self.choice,), gates)
+
+    @property
+    def chosen(self) -> nn.Module | None:
+        """The candidate that runs under a one-hot gate, else None."""
+        return self[self.gate.values[0]] if self.gate.weights is None else None
+
+    def forward(self, *inputs: Any) -> Tensor:
+        return self.gate.mix(lambda candidate: self[candidate](*inputs))
+
+    def branches(self) -> Iterator[Branch]:
+        for candidate in self.choice.candidates:
+            yield Branch(str(candidate), self[candidate], self.choice, candidate.__eq__)
+
+    def running(self) -> Iterator[tuple[str, nn.Module]]:
+        return ((str(candidate), self[candidate]) for candidate in self.gate.values)
+
+    def plain(self, copy: Copy) -> nn.Module:
+        return copy(self[self.gate.values[0]])

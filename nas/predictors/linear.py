@@ -1,0 +1,198 @@
+"""Ridge regression on one-hot choices: the baseline that anything cleverer has to beat.
+
+Latency is close to a sum of parts, and accuracy is not far from one, so a linear model on the one-hot encoding of
+an architecture predicts both well from a few dozen samples.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nas.errors import UsageError
+
+__all__ = ["LinearPredictor", "PredictionErrors"]
+
+Array = NDArray[np.float64]
+
+_PENALTIES = np.logspace(-3, 3, 19)
+
+
+@dataclass(frozen=True)
+class PredictionErrors:
+    """How well each sample is predicted by the model that has not seen it (leave-one-out).
+
+    `mape` is the mean absolute relative error (0.05 is 5 %), `within_10pct` the fraction of samples predicted
+    within 10 %, `spearman` the rank correlation (0 where one side is constant).
+    """
+
+    mape: float
+    within_10pct: float
+    spearman: float
+
+
+@dataclass(frozen=True)
+class _Fit:
+    penalty: float
+    centre: Array
+    intercept: float
+    weights: Array
+    covariance: Array
+    noise: float
+    samples: int
+    errors: PredictionErrors
+
+
+class LinearPredictor:
+    """Ridge regression with an intercept, its penalty chosen by exact leave-one-out error.
+
+    >>> import numpy as np
+    >>> X = np.eye(4)[[0, 1, 2, 3, 0, 1, 2, 3]]
+    >>> predictor = LinearPredictor().fit(X, X @ [1.0, 2.0, 3.0, 4.0])
+    >>> mean, spread = predictor.predict(X[:2])
+    >>> mean.round(1).tolist()
+    [1.0, 2.0]
+    """
+
+    def __init__(self) -> None:
+        self._fit: _Fit | None = None
+
+    @property
+    def errors(self) -> PredictionErrors:
+        """The leave-one-out errors on the samples of `fit`."""
+        return self._fitted().errors
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> "LinearPredictor":  # noqa: N803
+        """Learn from encodings `X` ``[n, d]`` and values `y` ``[n]``, in place of what was learnt before.
+
+        Raises UsageError if there are fewer than three samples, or a value is not finite.
+        """
+        X, y = _matrix(X), np.asarray(y, dtype=np.float64)
+        if y.shape != X.shape[:1] or len(y) < 3 or not np.isfinite(y).all():
+            raise UsageError(
+                f"fit() got values of shape {y.shape} for encodings of shape {X.shape}, but it needs at least "
+                "3 finite values, one for each encoding; measure more architectures or drop the broken ones."
+            )
+        centre, intercept = X.mean(0), float(y.mean())
+        scales, basis = np.linalg.eigh((X - centre).T @ (X - centre))
+        projected = (X - centre) @ basis
+        candidates = [_leave_one_out(projected, y - intercept, scales, each) for each in _PENALTIES]
+        best = int(np.argmin([np.square(residuals).mean() for residuals, _ in candidates]))
+        (residuals, leverages), penalty = candidates[best], float(_PENALTIES[best])
+        covariance = (basis / (_positive(scales) + penalty)) @ basis.T
+        self._fit = _Fit(
+            penalty=penalty,
+            centre=centre,
+            intercept=intercept,
+            weights=covariance @ ((X - centre).T @ (y - intercept)),
+            covariance=covariance,
+            noise=float(np.sqrt(np.mean(np.square(residuals) * (1 - leverages)))),
+            samples=len(y),
+            errors=_errors(y, y - residuals),
+        )
+        return self
+
+    def predict(self, X: ArrayLike) -> tuple[Array, Array]:  # noqa: N803
+        """Mean ``[n]`` and spread ``[n]`` (one standard deviation) for encodings ``[n, d]``.
+
+        The spread is as large as the leave-one-out errors on encodings like those of `fit`, and grows with the
+        distance from them (the predictive deviation of Bayesian ridge regression).
+        """
+        fit, X = self._fitted(), _matrix(X)
+        if X.shape[1] != len(fit.weights):
+            raise UsageError(
+                f"predict() got encodings with {X.shape[1]} columns, but the predictor was fitted on "
+                f"{len(fit.weights)}; encode with the same space."
+            )
+        away = X - fit.centre
+        leverages = 1 / fit.samples + np.einsum("nd,de,ne->n", away, fit.covariance, away)
+        return fit.intercept + away @ fit.weights, fit.noise * np.sqrt(1 + leverages)
+
+    def save(self, path: str | Path, guard: Mapping[str, str]) -> None:
+        """Write the predictor as JSON, with the names of what it was fitted for (space, target, input shape)."""
+        fit = self._fitted()
+        values = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(fit).items()}
+        content = {"guard": dict(guard), "linear": values | {"errors": asdict(fit.errors)}}
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(content))
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: str | Path, guard: Mapping[str, str]) -> "LinearPredictor":
+        """Read what `save` wrote.
+
+        Raises UsageError if the file is damaged, or if it was saved with another `guard`.
+        """
+        try:
+            content = json.loads(Path(path).read_text())
+            saved, fit = dict(content["guard"]), _fit_from(content["linear"])
+        except FileNotFoundError as error:
+            raise UsageError(f"{path} does not exist; fit a predictor and save it there first.") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{path} is no saved linear predictor ({error}); fit it again.") from error
+        for key in sorted(saved.keys() | guard.keys()):
+            if saved.get(key) != guard.get(key):
+                raise UsageError(
+                    f"{path} was fitted for {key} {saved.get(key)!r}, but {guard.get(key)!r} is wanted; "
+                    "fit a predictor for it."
+                )
+        predictor = cls()
+        predictor._fit = fit
+        return predictor
+
+    def _fitted(self) -> _Fit:
+        if self._fit is None:
+            raise UsageError("The linear predictor has not learnt anything yet; call fit() first.")
+        return self._fit
+
+
+def _leave_one_out(projected: Array, y: Array, scales: Array, penalty: float) -> tuple[Array, Array]:
+    """Residuals ``[n]`` of the models without each sample, and leverages ``[n]``, without fitting n times."""
+    shrunk = projected / (_positive(scales) + penalty)
+    leverages = 1 / len(y) + (projected * shrunk).sum(1)
+    return (y - shrunk @ (projected.T @ y)) / (1 - leverages), leverages
+
+
+def _positive(scales: Array) -> Array:
+    """Eigenvalues of a Gram matrix, without the negative zeros of rounding."""
+    return np.maximum(scales, 0)
+
+
+def _errors(y: Array, predicted: Array) -> PredictionErrors:
+    relative = np.abs(predicted - y) / np.maximum(np.abs(y), 1e-12)
+    return PredictionErrors(
+        mape=float(relative.mean()),
+        within_10pct=float((relative <= 0.1).mean()),
+        spearman=_spearman(y, predicted),
+    )
+
+
+def _spearman(a: Array, b: Array) -> float:
+    from scipy.stats import rankdata
+
+    ranks = np.stack([rankdata(a), rankdata(b)])
+    if (ranks.std(1) == 0).any():
+        return 0.0
+    return float(np.corrcoef(ranks)[0, 1])
+
+
+def _matrix(X: ArrayLike) -> Array:  # noqa: N803
+    matrix = np.asarray(X, dtype=np.float64)
+    if matrix.ndim != 2 or not np.isfinite(matrix).all():
+        raise UsageError(
+            f"The encodings have shape {matrix.shape}, but they must be a finite matrix [n, d]; "
+            "give one row for each architecture."
+        )
+    return matrix
+
+
+def _fit_from(values: Mapping[str, Any]) -> _Fit:
+    arrays = {key: np.asarray(values[key], dtype=np.float64) for key in ("centre", "weights", "covariance")}
+    return _Fit(**{**values, **arrays, "errors": PredictionErrors(**values["errors"])})

@@ -1,0 +1,70 @@
+"""Which architecture next: objectives, constraints, strategies, the ledger and the search loop."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from nas.errors import UsageError, did_you_mean
+from nas.search.constraints import Constraint, check_feasible
+from nas.search.evolution import Evolution
+from nas.search.exhaustive import Exhaustive
+from nas.search.ledger import Key, Ledger
+from nas.search.local import Local
+from nas.search.loop import search
+from nas.search.objectives import Objective, objective_values
+from nas.search.optuna_samplers import nsga2, tpe
+from nas.search.pareto import crowding_distance, hypervolume, nondominated_ranks, pareto_front
+from nas.search.random import Random
+from nas.search.strategy import Result, Strategy
+from nas.space import Space
+
+__all__ = [
+    "STRATEGIES",
+    "Constraint",
+    "Evolution",
+    "Exhaustive",
+    "Key",
+    "Ledger",
+    "Local",
+    "Objective",
+    "Random",
+    "Result",
+    "Strategy",
+    "check_feasible",
+    "crowding_distance",
+    "hypervolume",
+    "nondominated_ranks",
+    "nsga2",
+    "objective_values",
+    "pareto_front",
+    "search",
+    "strategy",
+    "tpe",
+]
+
+STRATEGIES: dict[str, tuple[Callable[..., Strategy], str]] = {
+    "random": (Random, "uniform over choices, nothing twice"),
+    "exhaustive": (Exhaustive, "every architecture of a small space"),
+    "evolution": (Evolution, "regularised evolution, the oldest dies"),
+    "local": (Local, "neighbours of the current front, random restarts"),
+    "nsga2": (nsga2, "NSGA-II of Optuna"),
+    "tpe": (tpe, "tree-structured Parzen estimator of Optuna"),
+}
+"""Name → (constructor from a space, a seed and options; one-line summary)."""
+
+
+def strategy(name: str, space: Space, seed: int = 0, **options: Any) -> Strategy:
+    """The named strategy, with its own options.
+
+    Raises:
+        UsageError: no such strategy, or it has no such option.
+    """
+    if name not in STRATEGIES:
+        raise UsageError(f"strategy '{name}' is not known; {did_you_mean(name, STRATEGIES)}")
+    constructor, _ = STRATEGIES[name]
+    known = [option for option in inspect.signature(constructor).parameters if option not in ("space", "seed")]
+    for option in options:
+        if option not in known:
+            hint = did_you_mean(option, known) if known else "it has none."
+            raise UsageError(f"strategy '{name}' has no option '{option}'; {hint}")
+    return constructor(space, seed, **options)

@@ -1,0 +1,141 @@
+"""What an architecture may cost at most, or must reach at least."""
+
+import math
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nas.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Constraint", "check_feasible"]
+
+_TEXT = re.compile(
+    r"\s*(?P<metric>[^\s<>=]+)\s*(?P<operator><=|>=|<|>)\s*(?P<bound>[-+]?[\d.][\d_.]*(?:[eE][-+]?\d+)?)"
+    r"\s*(?P<share>%\s*of\s+largest)?\s*"
+)
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A bound on one metric.
+
+    Attributes:
+        metric: name of the bounded column, in the unit of that column.
+        operator: ``<=``, ``>=``, ``<`` or ``>``.
+        bound: the number, in per cent when ``of_largest``.
+        of_largest: whether the bound is a share of the value of the largest architecture; see :meth:`resolve`.
+
+    >>> Constraint.parse("latency_ms <= 2").violation({"latency_ms": 3})
+    0.5
+    >>> str(Constraint.parse("params<=50 % of largest").resolve({"params": 1e6}))
+    'params <= 500000'
+    """
+
+    metric: str
+    operator: str
+    bound: float
+    of_largest: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "Constraint":
+        """Reads ``metric operator bound`` or ``metric operator share% of largest``.
+
+        Raises:
+            UsageError: the text is something else.
+        """
+        match = _TEXT.fullmatch(text)
+        try:
+            assert match is not None
+            bound = float(match["bound"])
+        except (AssertionError, ValueError):
+            raise UsageError(
+                f"constraint {text!r} cannot be read; write a metric, one of <= >= < > and a number, "
+                "such as 'latency_ms <= 2' or 'params <= 50% of largest'."
+            ) from None
+        return cls(match["metric"], match["operator"], bound, of_largest=match["share"] is not None)
+
+    def resolve(self, largest: Mapping[str, float]) -> "Constraint":
+        """The same constraint with an absolute bound.
+
+        Args:
+            largest: metrics of the largest architecture of the space.
+
+        Raises:
+            UsageError: a share is asked of a metric that ``largest`` lacks.
+        """
+        if not self.of_largest:
+            return self
+        self.require(largest)
+        return replace(self, bound=self.bound / 100 * float(largest[self.metric]), of_largest=False)
+
+    def require(self, known: Iterable[str]) -> None:
+        """Raises a UsageError unless the metric is one of the known names."""
+        known = list(known)
+        if self.metric not in known:
+            raise UsageError(
+                f"constraint '{self}' bounds the unknown metric '{self.metric}'; {did_you_mean(self.metric, known)}"
+            )
+
+    def violation(self, metrics: Mapping[str, float]) -> float:
+        """0 when satisfied, else how far beyond the bound, as a share of the bound; infinite for NaN.
+
+        With a bound of 0 the distance itself.
+
+        Raises:
+            UsageError: the metric is missing, or the bound is still a share.
+        """
+        self.require(metrics)
+        if self.of_largest:
+            raise UsageError(
+                f"constraint '{self}' is a share; resolve it with the metrics of the largest architecture."
+            )
+        value = float(metrics[self.metric])
+        if math.isnan(value):
+            return math.inf
+        excess = (value - self.bound if self.operator in ("<=", "<") else self.bound - value) / (abs(self.bound) or 1)
+        strict = self.operator in ("<", ">")
+        satisfied = excess < 0 if strict else excess <= 0
+        return 0.0 if satisfied else max(excess, sys.float_info.epsilon)
+
+    def __str__(self) -> str:
+        whole = self.bound.is_integer() and abs(self.bound) < 1e15
+        share = "% of largest" if self.of_largest else ""
+        return f"{self.metric} {self.operator} {int(self.bound) if whole else repr(self.bound)}{share}"
+
+
+def check_feasible(constraints: Sequence[Constraint], samples: "pd.DataFrame") -> None:
+    """Raises unless some sampled architecture satisfies every constraint.
+
+    Args:
+        constraints: with absolute bounds.
+        samples: a row an architecture, with a column for each constrained metric.
+
+    Raises:
+        UsageError: names the constraint that no row satisfies and the nearest value, or, when each is satisfied by
+            some row but all by none, the values of the row that comes nearest.
+    """
+    rows = [{str(name): value for name, value in row.items()} for row in samples.to_dict("records")]
+    violations = [[constraint.violation(row) for constraint in constraints] for row in rows]
+    if not constraints or any(not any(row) for row in violations):
+        return
+    if not rows:
+        raise UsageError(f"constraint '{constraints[0]}' cannot be checked: there is no sampled architecture.")
+    for column, constraint in enumerate(constraints):
+        nearest = min(range(len(rows)), key=lambda row: violations[row][column])
+        if violations[nearest][column]:
+            raise UsageError(
+                f"constraint '{constraint}' is met by none of the {len(rows):,} architectures tried (the nearest has "
+                f"{constraint.metric} {rows[nearest][constraint.metric]:.4g}); loosen it or widen the space."
+            )
+    nearest = min(range(len(rows)), key=lambda row: sum(violations[row]))
+    values = ", ".join(f"{c.metric} {rows[nearest][c.metric]:.4g}" for c in constraints)
+    names = " and ".join(f"'{constraint}'" for constraint in constraints)
+    raise UsageError(
+        f"constraints {names} are met together by none of the {len(rows):,} architectures tried "
+        f"(the nearest has {values}); loosen one or widen the space."
+    )

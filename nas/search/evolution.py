@@ -1,0 +1,90 @@
+"""Regularised evolution, for one objective or several, with constraints."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nas.errors import UsageError
+from nas.search.memory import Memory
+from nas.search.pareto import best_first
+from nas.search.strategy import Result
+from nas.space import Architecture, Space
+
+__all__ = ["Evolution"]
+
+_ATTEMPTS = 20
+
+
+class Evolution:
+    """Ageing evolution (Real et al., 2019): the best of a random tournament has a child, the oldest member dies.
+
+    With several objectives a tournament goes by Pareto rank, then by crowding. Infeasible members rank below all
+    feasible ones, by violation (Deb et al., 2002), and die first, the worst before the others: a tight constraint
+    is approached on cheap metrics alone. Proposals are not repeated; where only repetitions come up, a random
+    architecture takes their place.
+
+    Args:
+        population: members that live; the first ones are random.
+        tournament: members drawn for each parent.
+        mutation: probability that each active choice of a mutated child changes; at least one does.
+        crossover: probability that a child has two parents instead of a mutation; 0 as published.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        seed: int = 0,
+        *,
+        population: int = 50,
+        tournament: int = 10,
+        mutation: float = 0.1,
+        crossover: float = 0.2,
+    ) -> None:
+        if population < 2 or not 1 <= tournament <= population:
+            raise UsageError(
+                f"evolution has population {population} and tournament {tournament}; "
+                "take a population of at least 2 and a tournament between 1 and the population."
+            )
+        self.population = population
+        self.tournament = tournament
+        self.mutation = mutation
+        self.crossover = crossover
+        self._space = space
+        self._memory = Memory(space, seed)
+        self._members: list[Result] = []
+
+    def ask(self, n: int) -> list[Architecture]:
+        if len(self._members) < self.population:
+            return self._memory.draw(n)
+        standing = self._standing()
+        children = (self._child(standing) for _ in range(n))
+        return [child for child in children if child is not None]
+
+    def tell(self, results: Sequence[Result]) -> None:
+        self._members += self._memory.add(results)
+        while len(self._members) > self.population:
+            oldest_of_worst = max(range(len(self._members)), key=lambda index: self._members[index].violation)
+            del self._members[oldest_of_worst]
+
+    def _standing(self) -> list[Architecture]:
+        """The members from best to worst."""
+        width = max((len(member.objectives) for member in self._members if member.objectives), default=1)
+        points = [member.objectives or (0.0,) * width for member in self._members]
+        violations = [member.violation for member in self._members]
+        return [self._members[index].architecture for index in best_first(points, violations)]
+
+    def _child(self, standing: Sequence[Architecture]) -> Architecture | None:
+        rng = self._memory.rng
+        for _ in range(_ATTEMPTS):
+            mother = self._winner(standing)
+            if rng.random() < self.crossover:
+                child = self._space.cross(mother, self._winner(standing), rng)
+            else:
+                child = self._space.mutate(mother, rng, self.mutation)
+            if self._memory.claim(child):
+                return child
+        return next(iter(self._memory.draw(1)), None)
+
+    def _winner(self, standing: Sequence[Architecture]) -> Architecture:
+        entrants = self._memory.rng.choice(len(standing), size=self.tournament, replace=False)
+        return standing[int(np.min(entrants))]

@@ -1,0 +1,65 @@
+"""From metrics to results: objectives, violations, the table of a search."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nas.search.constraints import Constraint
+from nas.search.objectives import Objective, objective_values
+from nas.search.pareto import pareto_front
+from nas.search.strategy import Result
+from nas.space import Architecture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Judge"]
+
+
+class Judge:
+    """Says how good an architecture with these metrics is.
+
+    Args:
+        constraints: with absolute bounds.
+    """
+
+    def __init__(self, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> None:
+        self.objectives = tuple(objectives)
+        self.constraints = tuple(constraints)
+
+    def screen(self, architecture: Architecture, costs: Mapping[str, float]) -> Result:
+        """What can be said before evaluation: constraints on costs only."""
+        known = [constraint for constraint in self.constraints if constraint.metric in costs]
+        return Result(architecture, dict(costs), None, sum(constraint.violation(costs) for constraint in known))
+
+    def result(self, architecture: Architecture, metrics: Mapping[str, float]) -> Result:
+        """What can be said after evaluation; objectives that are not finite are infinitely infeasible.
+
+        Raises:
+            UsageError: an objective or a constraint names no metric.
+        """
+        objectives = objective_values(self.objectives, metrics)
+        violation = sum(self.violations(metrics).values()) if objectives is not None else math.inf
+        return Result(architecture, dict(metrics), objectives, violation)
+
+    def violations(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Constraint → its violation."""
+        return {str(constraint): constraint.violation(metrics) for constraint in self.constraints}
+
+    def table(self, results: Iterable[Result]) -> "pd.DataFrame":
+        """A row an evaluated architecture: id, architecture (canonical JSON), its metrics, feasible, pareto."""
+        import pandas as pd
+
+        results = list(results)
+        feasible = np.array([result.feasible for result in results], dtype=bool)
+        points = [result.objectives for result in results if result.objectives is not None and result.feasible]
+        front = np.zeros(len(results), dtype=bool)
+        front[feasible] = pareto_front(np.array(points).reshape(len(points), len(self.objectives)))
+        named = {
+            "id": [result.architecture.id for result in results],
+            "architecture": [result.architecture.key for result in results],
+        }
+        metrics = pd.DataFrame([result.metrics for result in results])
+        return pd.concat([pd.DataFrame(named), metrics], axis=1).assign(feasible=feasible, pareto=front)

@@ -1,0 +1,66 @@
+"""What a strategy has proposed and been told, so that it proposes nothing twice."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from nas.search.strategy import Result
+from nas.space import Architecture, Space
+
+__all__ = ["Memory"]
+
+_ATTEMPTS = 100
+
+
+class Memory:
+    """The visited part of a space, and random draws from the rest.
+
+    Attributes:
+        rng: the generator of the strategy that owns this memory.
+        results: the first result told about each architecture.
+    """
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self.space = space
+        self.rng = np.random.default_rng(seed)
+        self.results: dict[Architecture, Result] = {}
+        self._visited: set[Architecture] = set()
+        self._enumeration = iter(space)
+        self._exhausted = False
+
+    def add(self, results: Iterable[Result]) -> list[Result]:
+        """Keeps those that are new, and gives them back."""
+        new = []
+        for result in results:
+            if result.architecture not in self.results:
+                self.results[result.architecture] = result
+                new.append(result)
+        self._visited.update(result.architecture for result in new)
+        return new
+
+    def claim(self, architecture: Architecture) -> bool:
+        """Marks an architecture as visited; False when it already was."""
+        if architecture in self._visited:
+            return False
+        self._visited.add(architecture)
+        return True
+
+    def draw(self, n: int) -> list[Architecture]:
+        """Claims ``n`` unvisited architectures, uniformly over choices; fewer when the space ends.
+
+        Where a hundred draws in a row were visited before, the next one in lexicographic order is taken.
+        """
+        drawn: list[Architecture] = []
+        while len(drawn) < n and (architecture := self._unvisited()) is not None:
+            drawn.append(architecture)
+        return drawn
+
+    def _unvisited(self) -> Architecture | None:
+        if self._exhausted:
+            return None
+        for _ in range(_ATTEMPTS):
+            if self.claim(architecture := self.space.sample(self.rng)):
+                return architecture
+        following = next(filter(self.claim, self._enumeration), None)
+        self._exhausted = following is None
+        return following

@@ -1,0 +1,46 @@
+"""What a search makes better."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from nas.errors import UsageError, did_you_mean
+
+__all__ = ["Objective", "objective_values"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric to maximise or to minimise.
+
+    >>> Objective("accuracy", maximise=True).value({"accuracy": 0.9})
+    -0.9
+    """
+
+    metric: str
+    maximise: bool
+
+    def value(self, metrics: Mapping[str, float]) -> float:
+        """The metric with the sign under which less is better.
+
+        Raises:
+            UsageError: the metric is missing.
+        """
+        if self.metric not in metrics:
+            raise UsageError(
+                f"objective '{self.metric}' is none of the measured metrics; {did_you_mean(self.metric, metrics)}"
+            )
+        return -float(metrics[self.metric]) if self.maximise else float(metrics[self.metric])
+
+    def __str__(self) -> str:
+        return f"{'maximise' if self.maximise else 'minimise'} {self.metric}"
+
+
+def objective_values(objectives: Iterable[Objective], metrics: Mapping[str, float]) -> tuple[float, ...] | None:
+    """The vector to minimise; None when a metric is infinite or not a number, as after a diverged training.
+
+    Raises:
+        UsageError: a metric is missing.
+    """
+    values = tuple(objective.value(metrics) for objective in objectives)
+    return values if all(map(math.isfinite, values)) else None

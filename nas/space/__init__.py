@@ -1,0 +1,35 @@
+"""Choices, architectures and spaces: what may vary. No torch."""
+
+from nas.space.architecture import Architecture
+from nas.space.choice import Choice, candidate_key
+from nas.space.condition import Condition, Use
+from nas.space.expression import (
+    Concatenation,
+    Expression,
+    Operation,
+    choices_of,
+    concatenate,
+    evaluate,
+    largest,
+    outcomes,
+)
+from nas.space.space import Seed, Space, generator
+
+__all__ = [
+    "Architecture",
+    "Choice",
+    "Concatenation",
+    "Condition",
+    "Expression",
+    "Operation",
+    "Seed",
+    "Space",
+    "Use",
+    "candidate_key",
+    "choices_of",
+    "concatenate",
+    "evaluate",
+    "generator",
+    "largest",
+    "outcomes",
+]

@@ -1,0 +1,208 @@
+"""Values that depend on choices: what arithmetic on a :class:`~nas.space.Choice` gives.
+
+An expression is a symbol, never a number: it is evaluated only against the values that an architecture gives to
+its choices. Asking a symbol for a truth value, an integer or a length is therefore an error with a sentence, not
+a silent constant baked into the model.
+"""
+
+import itertools
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn
+
+from nas.errors import UsageError
+
+__all__ = [
+    "Concatenation",
+    "Expression",
+    "Operation",
+    "choices_of",
+    "concatenate",
+    "evaluate",
+    "largest",
+    "outcomes",
+]
+
+_MOST_OUTCOMES = 1_000_000
+
+
+class Expression:
+    """A value that an architecture decides.
+
+    Supports ``+ - * // %`` with numbers and other expressions, :meth:`round_to` and :meth:`map`.
+    """
+
+    choices: tuple[Any, ...]
+    """The distinct choices it depends on, in order of appearance."""
+
+    def value(self, values: Mapping[Any, Any]) -> Any:
+        """Its value when ``values`` maps each of its choices to a candidate."""
+        raise TypeError(f"{type(self).__name__} must define value()")
+
+    def map(self, function: Callable[[Any], Any]) -> "Operation":
+        """The expression ``function(self)``; the function must be pure."""
+        return Operation(function, self)
+
+    def round_to(self, divisor: int) -> "Operation":
+        """Rounded to the nearest multiple of ``divisor``, at least one, never more than 10 % down.
+
+        The rule of MobileNetV2 (Sandler et al., 2018).
+        """
+        return Operation(lambda value: _round_to(value, divisor), self)
+
+    def __add__(self, other: Any) -> "Operation":
+        return Operation(operator.add, self, other)
+
+    def __radd__(self, other: Any) -> "Operation":
+        return Operation(operator.add, other, self)
+
+    def __sub__(self, other: Any) -> "Operation":
+        return Operation(operator.sub, self, other)
+
+    def __rsub__(self, other: Any) -> "Operation":
+        return Operation(operator.sub, other, self)
+
+    def __mul__(self, other: Any) -> "Operation":
+        return Operation(operator.mul, self, other)
+
+    def __rmul__(self, other: Any) -> "Operation":
+        return Operation(operator.mul, other, self)
+
+    def __floordiv__(self, other: Any) -> "Operation":
+        return Operation(operator.floordiv, self, other)
+
+    def __rfloordiv__(self, other: Any) -> "Operation":
+        return Operation(operator.floordiv, other, self)
+
+    def __mod__(self, other: Any) -> "Operation":
+        return Operation(operator.mod, self, other)
+
+    def __bool__(self) -> bool:
+        self._refuse("a truth value (`if`, `and`, `not`)")
+
+    def __int__(self) -> int:
+        self._refuse("an integer")
+
+    def __float__(self) -> float:
+        self._refuse("a float")
+
+    def __index__(self) -> int:
+        self._refuse("an index or a range")
+
+    def __len__(self) -> int:
+        self._refuse("a length")
+
+    def __iter__(self) -> Iterator[Any]:
+        self._refuse("an iterable")
+
+    def __lt__(self, other: Any) -> bool:
+        self._refuse("an operand of a comparison")
+
+    __le__ = __gt__ = __ge__ = __lt__
+
+    def _refuse(self, use: str) -> NoReturn:
+        raise UsageError(
+            f"{self!r} was used as {use}, but it has no value until an architecture is activated; "
+            "use arithmetic or .map(function) and give the result to a layer of nas.nn."
+        )
+
+
+class Operation(Expression):
+    """``function(*operands)``, where operands are expressions or constants."""
+
+    def __init__(self, function: Callable[..., Any], *operands: Any) -> None:
+        self.function = function
+        self.operands = operands
+        self.choices = choices_of(*operands)
+
+    def value(self, values: Mapping[Any, Any]) -> Any:
+        return self.function(*(evaluate(operand, values) for operand in self.operands))
+
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__name__", "function").strip("<>")
+        return f"{name}({', '.join(map(repr, self.operands))})"
+
+
+class Concatenation(Expression):
+    """The width of tensors joined along their channels.
+
+    Its value is the sum of the parts, but the channels in use are not a prefix: each part keeps its own place
+    at the offset that its largest width gives, see :meth:`segments`.
+    """
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+        self.choices = choices_of(*parts)
+
+    def value(self, values: Mapping[Any, Any]) -> Any:
+        return sum(evaluate(part, values) for part in self.parts)
+
+    def segments(self, values: Mapping[Any, Any]) -> list[tuple[int, int]]:
+        """The channels in use as half-open ranges ``[(start, stop), ...]`` of the widest layout."""
+        ranges: list[tuple[int, int]] = []
+        offset = 0
+        for part in self.parts:
+            inner = part.segments(values) if isinstance(part, Concatenation) else [(0, evaluate(part, values))]
+            ranges += [(offset + start, offset + stop) for start, stop in inner]
+            offset += largest(part)
+        return ranges
+
+    def __repr__(self) -> str:
+        return f"concatenate({', '.join(map(repr, self.parts))})"
+
+
+def concatenate(*widths: Any) -> Any:
+    """The width of ``torch.cat`` over tensors of these widths (expressions or integers).
+
+    >>> from nas.space import Choice
+    >>> a, b = Choice([2, 4]), Choice([1, 3])
+    >>> concatenate(a, b).segments({a: 2, b: 3})
+    [(0, 2), (4, 7)]
+    """
+    return Concatenation(*widths) if choices_of(*widths) else sum(widths)
+
+
+def choices_of(*values: Any) -> tuple[Any, ...]:
+    """The distinct choices that these values depend on, in order of appearance."""
+    found = itertools.chain.from_iterable(value.choices for value in values if isinstance(value, Expression))
+    return tuple(dict.fromkeys(found))
+
+
+def evaluate(value: Any, values: Mapping[Any, Any]) -> Any:
+    """``value`` itself, or what an expression becomes under ``values``."""
+    return value.value(values) if isinstance(value, Expression) else value
+
+
+def outcomes(*values: Any) -> Iterator[tuple[Any, ...]]:
+    """Every joint value the arguments can take, one tuple for each assignment of their choices.
+
+    Raises:
+        UsageError: if there are more than a million assignments.
+    """
+    choices = choices_of(*values)
+    count = 1
+    for choice in choices:
+        count *= len(choice.candidates)
+    if count > _MOST_OUTCOMES:
+        raise UsageError(
+            f"an argument depends on {len(choices)} choices with {count:,} joint values, more than "
+            f"{_MOST_OUTCOMES:,}; let it depend on fewer choices."
+        )
+    for candidates in itertools.product(*(choice.candidates for choice in choices)):
+        assignment = dict(zip(choices, candidates, strict=True))
+        yield tuple(evaluate(value, assignment) for value in values)
+
+
+def largest(value: Any) -> Any:
+    """The largest value an expression can take; a constant is its own largest.
+
+    >>> from nas.space import Choice
+    >>> largest(16 * Choice([3, 6, 4]))
+    96
+    """
+    return max(outcome for (outcome,) in outcomes(value)) if isinstance(value, Expression) else value
+
+
+def _round_to(value: float, divisor: int) -> int:
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded

@@ -1,0 +1,265 @@
+"""The set of architectures that a model with choices describes."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nas.errors import UsageError, did_you_mean
+from nas.space.architecture import Architecture
+from nas.space.choice import Choice, candidate_key
+from nas.space.condition import Condition, Use, is_active
+from nas.space.counting import count
+
+__all__ = ["Seed", "Space", "generator"]
+
+Seed = int | Sequence[int] | np.random.Generator
+
+
+def generator(seed: Seed) -> np.random.Generator:
+    """A random generator: the one given, or a fresh one from an integer or a sequence such as (run seed, step)."""
+    return seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
+
+
+class Space:
+    """Named choices and the conditions under which each is there. Plain data: no modules, no torch.
+
+    Args:
+        choices: name → candidates, as a list or a :class:`~nas.space.Choice`.
+        uses: name → the places where the choice is used; a choice without an entry is always active. A choice is
+            active if any use is reached, and a use is reached if all of its conditions hold.
+
+    >>> space = Space({"depth": [1, 2], "kernel": [3, 5]})
+    >>> space.size, space.largest()
+    (4, Architecture({'depth': 2, 'kernel': 5}))
+    """
+
+    def __init__(
+        self,
+        choices: Mapping[str, Sequence[Any] | Choice],
+        uses: Mapping[str, Sequence[Use]] | None = None,
+    ) -> None:
+        self.choices: dict[str, tuple[Any, ...]] = {
+            name: (choice if isinstance(choice, Choice) else Choice(choice)).candidates
+            for name, choice in choices.items()
+        }
+        self.uses: dict[str, tuple[Use, ...]] = {name: tuple((uses or {}).get(name, ((),))) for name in self.choices}
+        self._index = {
+            name: {candidate_key(candidate): index for index, candidate in enumerate(candidates)}
+            for name, candidates in self.choices.items()
+        }
+
+    @cached_property
+    def size(self) -> int:
+        """The exact number of distinct architectures."""
+        return count({name: len(candidates) for name, candidates in self.choices.items()}, self.uses)
+
+    def architecture(self, values: Mapping[str, Any]) -> Architecture:
+        """Checks ``values`` and gives their canonical form, in which inactive choices have no value.
+
+        Raises:
+            UsageError: an unknown choice, a value that is not a candidate, or an active choice without a value.
+        """
+        indices = {name: self._index_of(name, value) for name, value in values.items()}
+
+        def pick(name: str) -> int:
+            if name not in indices:
+                raise UsageError(
+                    f"architecture gives no value to the active choice '{name}'; add one of {list(self.choices[name])}."
+                )
+            return indices[name]
+
+        return self._architecture(self._complete(pick))
+
+    canonical = architecture
+
+    def sample(self, seed: Seed) -> Architecture:
+        """A random architecture, each active choice drawn uniformly (uniform over choices, not architectures)."""
+        rng = generator(seed)
+        return self._architecture(self._complete(lambda name: int(rng.integers(len(self.choices[name])))))
+
+    def mutate(self, parent: Architecture, seed: Seed, rate: float = 0.1) -> Architecture:
+        """A copy in which each active choice takes another candidate with probability ``rate``, at least one does.
+
+        Choices that become active are drawn uniformly.
+
+        Raises:
+            UsageError: no active choice has a second candidate.
+        """
+        rng = generator(seed)
+        movable = [name for name in parent if len(self.choices[name]) > 1]
+        if not movable:
+            raise UsageError(f"{parent} cannot be mutated: none of its active choices has a second candidate.")
+        moved = {name for name in movable if rng.random() < rate}
+        moved.add(movable[int(rng.integers(len(movable)))])
+
+        def pick(name: str) -> int:
+            size = len(self.choices[name])
+            if name not in parent:
+                return int(rng.integers(size))
+            index = self._index_of(name, parent[name])
+            return (index + 1 + int(rng.integers(size - 1))) % size if name in moved else index
+
+        return self._architecture(self._complete(pick))
+
+    def cross(self, mother: Architecture, father: Architecture, seed: Seed) -> Architecture:
+        """Uniform crossover: each active choice from either parent that has it, else drawn uniformly."""
+        rng = generator(seed)
+
+        def pick(name: str) -> int:
+            known = [parent[name] for parent in (mother, father) if name in parent]
+            if not known:
+                return int(rng.integers(len(self.choices[name])))
+            return self._index_of(name, known[int(rng.integers(len(known)))])
+
+        return self._architecture(self._complete(pick))
+
+    def neighbours(self, centre: Architecture) -> Iterator[Architecture]:
+        """Every architecture that differs in one active choice; newly active choices take their first candidate."""
+        for changed in centre:
+            for candidate in self.choices[changed]:
+                neighbour = self._architecture(self._complete(self._pick_from({**centre, changed: candidate})))
+                if neighbour != centre:
+                    yield neighbour
+
+    def smallest(self) -> Architecture:
+        """Numbers at their least, other choices at their first candidate."""
+        return self._architecture(self._complete(lambda name: _extreme(self.choices[name], min)))
+
+    def largest(self) -> Architecture:
+        """Numbers at their greatest, other choices at their last candidate."""
+        return self._architecture(self._complete(lambda name: _extreme(self.choices[name], max)))
+
+    def __iter__(self) -> Iterator[Architecture]:
+        """Every architecture once, lazily, in lexicographic order of the candidates."""
+        return map(self._architecture, self._enumerate({}, list(self.choices)))
+
+    def __contains__(self, values: object) -> bool:
+        if not isinstance(values, Mapping):
+            return False
+        try:
+            return dict(self.architecture(values)) == dict(values)
+        except UsageError:
+            return False
+
+    def indices(self, architectures: Iterable[Mapping[str, Any]]) -> npt.NDArray[np.int32]:
+        """Candidate indices ``[n, choices]``, -1 where a choice is inactive."""
+        rows = [
+            [self._index_of(name, architecture[name]) if name in architecture else -1 for name in self.choices]
+            for architecture in architectures
+        ]
+        return np.array(rows, dtype=np.int32).reshape(len(rows), len(self.choices))
+
+    def from_indices(self, matrix: npt.ArrayLike) -> list[Architecture]:
+        """The architectures of an index matrix ``[n, choices]``; entries of inactive choices are ignored.
+
+        Raises:
+            UsageError: the matrix has another number of columns, or an active choice has no such candidate.
+        """
+        array = np.asarray(matrix)
+        if array.ndim != 2 or array.shape[1] != len(self.choices):
+            raise UsageError(
+                f"index matrix has shape {array.shape}, expected [n, {len(self.choices)}], a column a choice."
+            )
+        return [self._from_row(dict(zip(self.choices, map(int, row), strict=True))) for row in array]
+
+    def one_hot(self, architectures: Iterable[Mapping[str, Any]] | npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+        """One-hot encoding ``[n, columns]`` of architectures or an index matrix; zeros for an inactive choice."""
+        matrix = architectures if isinstance(architectures, np.ndarray) else self.indices(architectures)
+        blocks = [
+            (matrix[:, [column]] == np.arange(len(candidates))).astype(np.float32)
+            for column, candidates in enumerate(self.choices.values())
+        ]
+        return np.concatenate(blocks, axis=1) if blocks else np.zeros((len(matrix), 0), dtype=np.float32)
+
+    @property
+    def columns(self) -> list[str]:
+        """A name for each column of :meth:`one_hot`: ``choice=candidate``."""
+        return [f"{name}={candidate}" for name, candidates in self.choices.items() for candidate in candidates]
+
+    def to_json(self) -> str:
+        """The whole space as JSON, conditions included; stable for equal spaces."""
+        uses = {
+            name: [[{"names": c.names, "allowed": sorted(c.allowed)} for c in use] for use in uses]
+            for name, uses in self.uses.items()
+        }
+        return json.dumps({"choices": self.choices, "uses": uses}, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Space":
+        data = json.loads(text)
+        uses = {
+            name: [
+                tuple(Condition(tuple(c["names"]), frozenset(map(tuple, c["allowed"]))) for c in use) for use in uses
+            ]
+            for name, uses in data["uses"].items()
+        }
+        return cls(data["choices"], uses)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that guard artefacts against another space."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        return f"Space({len(self.choices)} choices, {self.size:,} architectures)"
+
+    def _index_of(self, name: str, value: Any) -> int:
+        if name not in self._index:
+            raise UsageError(
+                f"architecture names '{name}', which is no choice of this space; {did_you_mean(name, self._index)}"
+            )
+        index = self._index[name].get(candidate_key(value))
+        if index is None:
+            raise UsageError(f"choice '{name}' is {value!r}, but its candidates are {list(self.choices[name])}.")
+        return index
+
+    def _pick_from(self, values: Mapping[str, Any]) -> Callable[[str], int]:
+        return lambda name: self._index_of(name, values[name]) if name in values else 0
+
+    def _from_row(self, row: Mapping[str, int]) -> Architecture:
+        def pick(name: str) -> int:
+            if not 0 <= row[name] < len(self.choices[name]):
+                raise UsageError(f"choice '{name}' has index {row[name]}, but {len(self.choices[name])} candidates.")
+            return row[name]
+
+        return self._architecture(self._complete(pick))
+
+    def _architecture(self, chosen: Mapping[str, int]) -> Architecture:
+        return Architecture({name: self.choices[name][chosen[name]] for name in self.choices if name in chosen})
+
+    def _complete(self, pick: Callable[[str], int]) -> dict[str, int]:
+        """Asks for an index of every choice that turns out to be active, those that decide others first."""
+        chosen: dict[str, int] = {}
+        waiting = list(self.choices)
+        while waiting:
+            still_open = []
+            for name in waiting:
+                active = is_active(self.uses[name], chosen)
+                if active:
+                    chosen[name] = pick(name)
+                elif active is None:
+                    still_open.append(name)
+            if len(still_open) == len(waiting):
+                break
+            waiting = still_open
+        return chosen
+
+    def _enumerate(self, chosen: dict[str, int], waiting: list[str]) -> Iterator[dict[str, int]]:
+        for position, name in enumerate(waiting):
+            if is_active(self.uses[name], chosen):
+                rest = waiting[:position] + waiting[position + 1 :]
+                for index in range(len(self.choices[name])):
+                    yield from self._enumerate({**chosen, name: index}, rest)
+                return
+        yield chosen
+
+
+def _extreme(candidates: Sequence[Any], which: Callable[..., Any]) -> int:
+    if all(isinstance(candidate, (int, float)) and not isinstance(candidate, bool) for candidate in candidates):
+        return int(which(range(len(candidates)), key=lambda index: candidates[index]))
+    return int(which(range(len(candidates))))

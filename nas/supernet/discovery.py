@@ -1,0 +1,129 @@
+"""Finds the choices of a model by walking its modules, and names them by module path."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from nas.errors import UsageError
+from nas.nn import Branch, Elastic
+from nas.space import Choice, Condition, Expression, Space, Use, choices_of, evaluate
+
+__all__ = ["Discovery", "Site", "discover", "expressions_in"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """An elastic module at one path of the model, and the conditions under which it runs."""
+
+    path: str
+    module: Elastic
+    use: Use
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        return choices_of(*self.module.arguments.values())
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What walking a model finds.
+
+    Attributes:
+        space: the search space, plain data.
+        choices: the names of the space → the symbols in the model.
+        sites: every elastic module, in the order of the modules.
+    """
+
+    space: Space
+    choices: dict[str, Choice]
+    sites: list[Site]
+
+
+def discover(model: nn.Module) -> Discovery:
+    """The space that a model describes.
+
+    A choice is called by its explicit name or by the module path and argument of its first use, as in
+    ``stages.0.depth`` or ``stem.conv.out_channels``.
+
+    Raises:
+        UsageError: two different choices of one name, or an attribute that holds a choice no layer reads.
+    """
+    names: dict[Choice, str] = {}
+    uses: dict[Choice, list[Use]] = {}
+    sites: list[Site] = []
+    for path, module, conditions in _walk(model, "", ()):
+        _name_new_choices(path, module, names)
+        use = tuple(_condition(depends, present, names) for depends, present in conditions)
+        site = Site(path, module, use)
+        sites.append(site)
+        for choice in site.choices:
+            uses.setdefault(choice, []).append(use)
+    _check_attributes(model, names)
+    symbols = {name: choice for choice, name in names.items()}
+    space = Space(symbols, {names[choice]: tuple(dict.fromkeys(places)) for choice, places in uses.items()})
+    return Discovery(space, symbols, sites)
+
+
+_Conditions = tuple[tuple[Any, Any], ...]
+
+
+def _walk(module: nn.Module, path: str, conditions: _Conditions) -> Iterator[tuple[str, Elastic, _Conditions]]:
+    if isinstance(module, Elastic):
+        yield path, module, conditions
+        branches: Iterator[Branch] = module.branches()
+    else:
+        branches = (Branch(name, child) for name, child in module.named_children())
+    for branch in branches:
+        inner = conditions if branch.depends is None else (*conditions, (branch.depends, branch.present))
+        yield from _walk(branch.module, f"{path}.{branch.name}" if path else branch.name, inner)
+
+
+def _name_new_choices(path: str, module: Elastic, names: dict[Choice, str]) -> None:
+    for argument, value in module.arguments.items():
+        new = [choice for choice in choices_of(value) if choice not in names]
+        unnamed = [choice for choice in new if choice.name is None]
+        for choice in new:
+            place = ".".join(filter(None, (path, argument)))
+            default = place if len(unnamed) == 1 else f"{place}.{unnamed.index(choice)}" if choice in unnamed else ""
+            name = choice.name or default or "choice"
+            if name in names.values():
+                raise UsageError(
+                    f"two different choices are called '{name}' (the second is used in '{path}'); "
+                    "give them different names, or use one Choice object to tie them."
+                )
+            names[choice] = name
+
+
+def _condition(depends: Any, present: Any, names: dict[Choice, str]) -> Condition:
+    choices = choices_of(depends)
+    allowed = {
+        indices
+        for indices in itertools.product(*(range(len(choice.candidates)) for choice in choices))
+        if present(evaluate(depends, {c: c.candidates[i] for c, i in zip(choices, indices, strict=True)}))
+    }
+    return Condition(tuple(names[choice] for choice in choices), frozenset(allowed))
+
+
+def _check_attributes(model: nn.Module, names: dict[Choice, str]) -> None:
+    for path, module in model.named_modules():
+        for attribute, value in vars(module).items():
+            unread = [choice for choice in choices_of(*expressions_in([value])) if choice not in names]
+            if unread:
+                raise UsageError(
+                    f"'{path}.{attribute}' holds {unread[0]!r}, which no layer of nas.nn reads, so it would have no "
+                    "effect; give it to a layer, or use nas.nn.OneOf."
+                )
+
+
+def expressions_in(values: Iterable[Any]) -> Iterator[Expression]:
+    """The expressions among attribute values, also inside lists, tuples and dictionaries."""
+    for value in values:
+        if isinstance(value, Expression):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from expressions_in(value)
+        elif type(value) is dict:
+            yield from expressions_in(value.values())

@@ -1,0 +1,84 @@
+"""The cell space of NAS-Bench-201: six edges, five operations, 15,625 architectures."""
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+
+from nas.nn import Cell, OneOf, Zero
+from nas.space import Choice
+
+__all__ = ["EDGES", "OPERATIONS", "nasbench201"]
+
+OPERATIONS = ("none", "skip_connect", "avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3")
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+
+
+def nasbench201(
+    input_shape: tuple[int, int, int] = (3, 32, 32),
+    classes: int = 10,
+    width: int | None = None,
+    cells: int | None = None,
+) -> nn.Module:
+    """The space of NAS-Bench-201 (Dong and Yang, 2020). Every cell has the same architecture.
+
+    Images below 16 pixels get a narrower and shallower network than the published one.
+
+    Args:
+        input_shape: channels, height and width of the images.
+        classes: number of outputs.
+        width: channels of the first stage; 16 as published.
+        cells: cells in each of the three stages; 5 as published.
+    """
+    small = input_shape[1] < 16
+    width = width or (8 if small else 16)
+    cells = cells or (1 if small else 5)
+    choices = {edge: Choice(OPERATIONS, name="edge_{}_{}".format(*edge)) for edge in EDGES}
+    modules: list[tuple[str, nn.Module]] = [
+        ("stem", nn.Sequential(nn.Conv2d(input_shape[0], width, 3, padding=1, bias=False), nn.BatchNorm2d(width)))
+    ]
+    for stage in range(3):
+        if stage:
+            modules.append((f"reduction{stage}", ReductionBlock(width, 2 * width)))
+            width *= 2
+        for index in range(cells):
+            edges = {edge: OneOf(_operations(width), choices[edge]) for edge in EDGES}
+            modules.append((f"cell{stage}_{index}", Cell(edges)))
+    modules += [
+        ("norm", nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(inplace=True))),
+        ("classifier", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))),
+    ]
+    return nn.Sequential(OrderedDict(modules))
+
+
+class ReductionBlock(nn.Module):
+    """The residual block between stages: halves the resolution, doubles the channels.
+
+    Shapes: ``[N, inputs, H, W]`` → ``[N, outputs, ceil(H / 2), ceil(W / 2)]``.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(_conv(inputs, outputs, 3, stride=2), _conv(outputs, outputs, 3))
+        self.shortcut = nn.Sequential(
+            nn.AvgPool2d(2, stride=2, ceil_mode=True), nn.Conv2d(inputs, outputs, 1, bias=False)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.shortcut(x) + self.layers(x)
+        return y
+
+
+def _operations(width: int) -> dict[str, nn.Module]:
+    return {
+        "none": Zero(),
+        "skip_connect": nn.Identity(),
+        "avg_pool_3x3": nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
+        "nor_conv_1x1": _conv(width, width, 1),
+        "nor_conv_3x3": _conv(width, width, 3),
+    }
+
+
+def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ReLU(), nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs)
+    )

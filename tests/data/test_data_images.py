@@ -1,0 +1,102 @@
+"""Batches of a split: order, size, normalisation, and what decides them."""
+
+import pytest
+import torch
+
+from nas.data import Augment, Split
+from nas.data.images import channel_statistics
+from nas.errors import UsageError
+
+
+def numbered(n: int, dtype: torch.dtype = torch.float32) -> Split:
+    """A split whose every pixel of image i is i, not normalised."""
+    images = torch.arange(n, dtype=dtype)[:, None, None, None].expand(n, 1, 4, 4).clone()
+    return Split(images, torch.arange(n) % 3, torch.zeros(1), torch.ones(1))
+
+
+def order_of(split: Split, batch_size: int, seed: tuple[int, int]) -> list[int]:
+    return [int(i) for x, _ in split.shuffled(batch_size, seed) for i in x[:, 0, 0, 0]]
+
+
+def test_batches_give_every_image_once_in_order() -> None:
+    split = numbered(10)
+    batches = list(split.batches(4))
+    assert [len(y) for _, y in batches] == [4, 4, 2]
+    assert torch.cat([x for x, _ in batches])[:, 0, 0, 0].tolist() == list(range(10))
+    assert torch.equal(torch.cat([y for _, y in batches]), split.labels)
+
+
+def test_shuffled_drops_the_partial_batch_and_keeps_images_with_labels() -> None:
+    split = numbered(10)
+    batches = list(split.shuffled(4, seed=(0, 0)))
+    assert [len(y) for _, y in batches] == [4, 4] and split.steps(4) == 2
+    assert len({int(i) for x, _ in batches for i in x[:, 0, 0, 0]}) == 8
+    assert all(torch.equal(x[:, 0, 0, 0].long() % 3, y) for x, y in batches)
+
+
+def test_a_split_smaller_than_a_batch_is_one_batch() -> None:
+    assert sorted(order_of(numbered(5), 64, (0, 0))) == [0, 1, 2, 3, 4]
+
+
+def test_order_and_augmentation_are_a_function_of_the_seed() -> None:
+    split = numbered(40)
+    augment = Augment(crop=2, flip=True, cutout=2)
+    torch.manual_seed(1)
+    one = [x for x, _ in split.shuffled(8, (7, 0), augment)]
+    state = torch.get_rng_state()
+    torch.manual_seed(2)
+    two = [x for x, _ in split.shuffled(8, (7, 0), augment)]
+    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+    torch.manual_seed(1)
+    assert torch.equal(torch.get_rng_state(), state)
+    orders = [order_of(split, 8, seed) for seed in [(7, 0), (7, 1), (8, 0), (0, 7)]]
+    assert all(a != b for i, a in enumerate(orders) for b in orders[:i])
+
+
+def test_batches_are_augmented_differently_from_each_other() -> None:
+    split = Split(torch.rand(1, 1, 6, 6).repeat(16, 1, 1, 1), torch.zeros(16).long(), torch.zeros(1), torch.ones(1))
+    first, second = (x for x, _ in split.shuffled(8, (0, 0), Augment(crop=3)))
+    assert not torch.equal(first, second)
+
+
+def test_crops_bring_in_black_and_cutout_brings_in_the_mean() -> None:
+    split = Split(torch.ones(8, 1, 6, 6), torch.zeros(8).long(), torch.tensor([0.5]), torch.tensor([0.25]))
+    cropped = torch.cat([x for x, _ in split.shuffled(8, (0, 0), Augment(crop=3))])
+    erased = torch.cat([x for x, _ in split.shuffled(8, (0, 0), Augment(cutout=3))])
+    assert set(cropped.flatten().tolist()) == {-2.0, 2.0}
+    assert set(erased.flatten().tolist()) == {0.0, 2.0}
+
+
+def test_bytes_and_floats_of_the_same_images_give_the_same_batches() -> None:
+    pixels = torch.randint(0, 256, (3000, 3, 4, 4), dtype=torch.uint8)
+    labels = torch.zeros(3000).long()
+    as_bytes = Split(pixels, labels, *channel_statistics(pixels))
+    as_floats = Split(pixels.float() / 255, labels, *channel_statistics(pixels.float() / 255))
+    for (a, _), (b, _) in zip(as_bytes.batches(1000), as_floats.batches(1000), strict=True):
+        torch.testing.assert_close(a, b)
+    everything = torch.cat([x for x, _ in as_bytes.batches(1000)])
+    torch.testing.assert_close(everything.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(everything.std((0, 2, 3)), torch.ones(3), atol=1e-4, rtol=0)
+
+
+def test_a_constant_channel_is_only_centred() -> None:
+    mean, std = channel_statistics(torch.full((5, 1, 2, 2), 0.3))
+    assert mean.item() == pytest.approx(0.3) and std.item() == 1.0
+
+
+def test_fraction_shares_the_images_out() -> None:
+    split = numbered(60)
+    first, second = split.fraction(0.25, seed=3)
+    assert len(first) == 15 and len(second) == 45
+    assert torch.bincount(first.labels).tolist() == [5, 5, 5]
+    both = torch.cat([first.images, second.images])[:, 0, 0, 0]
+    assert sorted(both.tolist()) == list(range(60))
+    assert torch.equal(first.images, split.fraction(0.25, seed=3)[0].images)
+    assert not torch.equal(first.images, split.fraction(0.25, seed=4)[0].images)
+
+
+def test_an_impossible_batch_size_is_refused_at_once() -> None:
+    with pytest.raises(UsageError, match="batch size of 0"):
+        numbered(4).batches(0)
+    with pytest.raises(UsageError, match="batch size of -2"):
+        numbered(4).shuffled(-2, seed=0)

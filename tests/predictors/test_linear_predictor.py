@@ -1,0 +1,126 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nas.errors import UsageError
+from nas.predictors import LinearPredictor
+
+GUARD = {"space": "abc", "target": "cpu-1", "input_shape": "3x32x32"}
+
+
+def one_hot(rng: np.random.Generator, count: int, choices: int = 6, options: int = 4) -> np.ndarray:
+    return np.eye(options)[rng.integers(0, options, (count, choices))].reshape(count, -1)
+
+
+@pytest.fixture
+def sums() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Training and test samples of a sum of parts with noise of 0.02."""
+    rng = np.random.default_rng(0)
+    weights = rng.uniform(0.1, 1.0, 24)
+    X, X_new = one_hot(rng, 60), one_hot(rng, 400)
+    return X, X @ weights + rng.normal(0, 0.02, 60), X_new, X_new @ weights + rng.normal(0, 0.02, 400)
+
+
+def test_learns_a_sum_of_parts(sums: tuple[np.ndarray, ...]) -> None:
+    X, y, X_new, y_new = sums
+    predictor = LinearPredictor().fit(X, y)
+    mean, spread = predictor.predict(X_new)
+    assert np.abs(mean / y_new - 1).mean() < 0.02
+    assert predictor.errors.mape < 0.02
+    assert predictor.errors.within_10pct == 1.0
+    assert predictor.errors.spearman > 0.99
+    assert 0.6 < np.mean(np.abs(mean - y_new) < spread) < 0.8  # a normal law has 0.68 within one deviation
+
+
+@pytest.mark.parametrize("count", [8, 60])
+def test_leave_one_out_errors_equal_refitting(count: int, sums: tuple[np.ndarray, ...]) -> None:
+    X, y = sums[0][:count], sums[1][:count]
+    predictor = LinearPredictor().fit(X, y)
+    penalty = predictor._fitted().penalty
+    left_out = []
+    for index in range(count):
+        keep = np.arange(count) != index
+        centre, level = X[keep].mean(0), y[keep].mean()
+        away = X[keep] - centre
+        weights = np.linalg.solve(away.T @ away + penalty * np.eye(X.shape[1]), away.T @ (y[keep] - level))
+        left_out.append(level + (X[index] - centre) @ weights)
+    assert predictor.errors.mape == pytest.approx(np.mean(np.abs(left_out / y - 1)), rel=1e-6)
+
+
+def test_noise_gets_a_larger_penalty_than_a_rule(sums: tuple[np.ndarray, ...]) -> None:
+    X, y, *_ = sums
+    noise = np.random.default_rng(1).normal(size=len(y))
+    assert LinearPredictor().fit(X, noise)._fitted().penalty > LinearPredictor().fit(X, y)._fitted().penalty
+    assert LinearPredictor().fit(X, noise).errors.spearman < 0.5
+
+
+def test_spread_is_larger_for_what_was_never_seen(sums: tuple[np.ndarray, ...]) -> None:
+    X, y, *_ = sums
+    without = X[:, 3] == 0
+    predictor = LinearPredictor().fit(X[without], y[without])
+    _, spread = predictor.predict(X)
+    assert spread[~without].min() > 2 * np.median(spread[without])
+
+
+def test_constant_values_are_predicted() -> None:
+    predictor = LinearPredictor().fit(np.eye(4), np.full(4, 2.5))
+    mean, spread = predictor.predict(np.eye(4))
+    np.testing.assert_allclose(mean, 2.5)
+    np.testing.assert_allclose(spread, 0, atol=1e-9)
+    assert predictor.errors.spearman == 0.0
+
+
+def test_saved_and_loaded(tmp_path: Path, sums: tuple[np.ndarray, ...]) -> None:
+    X, y, X_new, _ = sums
+    predictor = LinearPredictor().fit(X, y)
+    path = tmp_path / "deep" / "latency.json"
+    predictor.save(path, GUARD)
+    again = LinearPredictor.load(path, GUARD)
+    for before, after in zip(predictor.predict(X_new), again.predict(X_new), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert again.errors == predictor.errors
+    assert [each.name for each in path.parent.iterdir()] == ["latency.json"]
+
+
+@pytest.mark.parametrize(
+    ("guard", "match"),
+    [
+        (GUARD | {"target": "cpu-2"}, "fitted for target 'cpu-1', but 'cpu-2' is wanted"),
+        ({"space": "abc", "target": "cpu-1"}, "input_shape '3x32x32', but None"),
+        (GUARD | {"batch": "4"}, "batch None, but '4'"),
+    ],
+)
+def test_another_guard_is_refused(guard: dict[str, str], match: str, tmp_path: Path) -> None:
+    path = tmp_path / "latency.json"
+    LinearPredictor().fit(np.eye(4), np.arange(4.0)).save(path, GUARD)
+    with pytest.raises(UsageError, match=match):
+        LinearPredictor.load(path, guard)
+
+
+def test_damaged_files_get_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "latency.json"
+    with pytest.raises(UsageError, match="does not exist"):
+        LinearPredictor.load(path, GUARD)
+    LinearPredictor().fit(np.eye(4), np.arange(4.0)).save(path, GUARD)
+    content = json.loads(path.read_text())
+    del content["linear"]["weights"]
+    for text in ("{", "[]", "{}", json.dumps(content), path.read_text()[:-20]):
+        path.write_text(text)
+        with pytest.raises(UsageError, match="is no saved linear predictor"):
+            LinearPredictor.load(path, GUARD)
+
+
+def test_mistakes_get_a_sentence() -> None:
+    fitted = LinearPredictor().fit(np.eye(4), np.arange(4.0))
+    for call, match in [
+        (lambda: LinearPredictor().predict(np.eye(4)), "call fit"),
+        (lambda: LinearPredictor().fit(np.eye(2), [1.0, 2.0]), "at least 3"),
+        (lambda: LinearPredictor().fit(np.eye(4), [1.0, 2.0, 3.0]), "one for each encoding"),
+        (lambda: LinearPredictor().fit(np.eye(4), [1.0, 2.0, 3.0, np.nan]), "finite"),
+        (lambda: fitted.predict(np.eye(3)), "3 columns"),
+        (lambda: fitted.predict(np.ones(4)), "finite matrix"),
+    ]:
+        with pytest.raises(UsageError, match=match):
+            call()
