@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError
+from nas.files import write_file
 
 if TYPE_CHECKING:
     import onnx
@@ -48,14 +49,12 @@ def write_onnx(
     """
     import onnx
 
-    path = Path(path)
     example = example_input(input_shape, batch=2, dtype=dtype)
     model = _export_dynamo(inference_copy(network), example, fixed_batch=False)
     _require_dynamic_batch(model, network)
     onnx.helper.set_model_props(model, dict(metadata or {}))
     onnx.checker.check_model(model, full_check=True)
-    _replace(path, model.SerializeToString())
-    return path
+    return write_file(path, model.SerializeToString())
 
 
 def static_onnx(
@@ -147,14 +146,6 @@ def _first_line(error: Exception) -> str:
 
 def _name(network: nn.Module) -> str:
     return type(network).__name__
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write under a temporary name in the same folder, then rename: readers never see half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 @contextlib.contextmanager

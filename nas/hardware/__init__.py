@@ -1,6 +1,7 @@
 """Where a network runs and what it costs: exact counts by tracing, latency by measuring."""
 
 from nas.hardware.cache import LatencyCache
+from nas.hardware.costs import StaticCosts
 from nas.hardware.measurement import Measurement
 from nas.hardware.targets import (
     CPU,
@@ -20,6 +21,7 @@ __all__ = [
     "LatencyCache",
     "Measurement",
     "OnnxRuntime",
+    "StaticCosts",
     "Target",
     "Timing",
     "Trace",

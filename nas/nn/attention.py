@@ -121,7 +121,7 @@ class _PlainAttention(nn.Module):
         super().__init__()
         self.heads, self.batch_first = layer.state.heads, layer.batch_first
         for name in (*_PROJECTIONS, "out"):
-            self.add_module(name, _plain_linear(layer.part(f"{name}_weight"), layer._bias(name)))
+            self.add_module(name, _plain_linear(layer, name))
 
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False
@@ -144,10 +144,13 @@ def _join_heads(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _plain_linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+def _plain_linear(layer: MultiheadAttention, name: str) -> nn.Linear:
+    weight, bias = layer.part(f"{name}_weight"), layer._bias(name)
     rows, columns = weight.shape
     linear = uninitialised(nn.Linear, columns, rows, bias=bias is not None, device=weight.device, dtype=weight.dtype)
     linear.weight.copy_(weight)
+    linear.weight.requires_grad_(layer.get_parameter(f"{name}_weight").requires_grad)
     if bias is not None:
         linear.bias.copy_(bias)
+        linear.bias.requires_grad_(layer.get_parameter(f"{name}_bias").requires_grad)
     return linear

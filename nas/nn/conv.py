@@ -11,7 +11,7 @@ from nas.errors import UsageError
 from nas.nn.channels import Channels, Ranges, channels, crop
 from nas.nn.elastic import ElasticLayer, State, uninitialised
 from nas.nn.gate import Gate, Gates, push_forward, single_value
-from nas.space import Operation, choices_of, evaluate, outcomes
+from nas.space import Concatenation, Operation, choices_of, evaluate, largest, outcomes
 
 __all__ = ["Conv2d"]
 
@@ -94,7 +94,10 @@ class Conv2d(nn.Conv2d, ElasticLayer[_ConvState]):
             choices_of(*(get[name] for name in shapes)),
             gates,
         )
-        kernel, padding, dilation = max(window.values)
+        kernel, padding, dilation = _hull(window)
+        if groups > 1 and not self._depthwise:
+            for width in ("in_channels", "out_channels"):
+                single_value(get[width], gates, f"Conv2d {width} with groups={groups}")
         columns: Ranges = inputs.ranges if groups == 1 else ((0, inputs.count // groups),)
         crops = [crop(size, length) for size, length in zip(self.weight.shape[2:], kernel, strict=True)]
         return _ConvState(
@@ -158,11 +161,11 @@ def _kernel_mask(window: Gate) -> Tensor | None:
     """
     if window.weights is None:
         return None
-    largest = max(window.values)
-    (height, width), _, _ = largest
+    hull = _hull(window)
+    (height, width), _, _ = hull
     mask = window.weights.new_zeros(height, width)
     for weight, candidate in zip(window.weights, window.values, strict=True):
-        if not _centred(candidate, largest):
+        if not _centred(candidate, hull):
             raise UsageError(
                 f"Conv2d kernels {[value[0] for value in window.values]} cannot be mixed: paddings "
                 f"{[value[1] for value in window.values]} do not centre them; use padding=kernel // 2."
@@ -174,12 +177,27 @@ def _kernel_mask(window: Gate) -> Tensor | None:
     return mask
 
 
-def _centred(candidate: Any, largest: Any) -> bool:
-    (kernel, padding, dilation), (kernel_max, padding_max, dilation_max) = candidate, largest
-    if dilation != dilation_max or isinstance(padding, str):
-        return bool(dilation == dilation_max and padding == padding_max)
-    offsets = zip(kernel, padding, kernel_max, padding_max, dilation, strict=True)
-    return all(2 * (pad_max - pad) == step * (size_max - size) for size, pad, size_max, pad_max, step in offsets)
+def _hull(window: Gate) -> tuple[tuple[int, int], Any, tuple[int, int]]:
+    """The kernel that holds all kernels of the window, with its padding and dilation."""
+    kernels, paddings, dilations = zip(*window.values, strict=True)
+    rows, columns = zip(*kernels, strict=True)
+    named = next((padding for padding in paddings if isinstance(padding, str)), None)
+    padding = named or tuple(max(sides) for sides in zip(*paddings, strict=True))
+    return (max(rows), max(columns)), padding, dilations[0]
+
+
+def _centred(candidate: Any, hull: Any) -> bool:
+    """Whether the kernel, placed in the middle of the hull, sees the pixels that it sees by itself."""
+    (kernel, padding, dilation), (kernel_max, padding_max, dilation_max) = candidate, hull
+    if dilation != dilation_max or isinstance(padding, str) != isinstance(padding_max, str):
+        return False
+    growth = [size_max - size for size, size_max in zip(kernel, kernel_max, strict=True)]
+    if any(more % 2 for more in growth):
+        return False
+    if isinstance(padding, str):
+        return bool(padding == padding_max and (padding == "same" or not any(growth)))
+    shifts = zip(padding, padding_max, dilation, growth, strict=True)
+    return all(2 * (pad_max - pad) == step * more for pad, pad_max, step, more in shifts)
 
 
 def _joined(argument: Any) -> Any:
@@ -200,13 +218,14 @@ def _largest_kernel(kernel_size: Any) -> tuple[int, int]:
 
 def _widest(in_channels: Any, out_channels: Any, groups: Any) -> tuple[int, int, int]:
     """The widest input and output, and the group count that allocates enough input channels for every outcome."""
-    widest_in = widest_out = per_group = 0
+    widest_in, widest_out, per_group = largest(in_channels), largest(out_channels), 0
     for inputs, outputs, parts in outcomes(in_channels, out_channels, groups):
         if inputs % parts or outputs % parts:
             raise UsageError(
                 f"Conv2d groups={parts} does not divide in_channels={inputs} and out_channels={outputs}; "
                 "let the groups follow the width, as in groups=hidden for a depthwise convolution."
             )
-        widest_in, widest_out = max(widest_in, inputs), max(widest_out, outputs)
-        per_group = max(per_group, inputs // parts)
-    return widest_in, widest_out, max(1, widest_in // per_group)
+        whole_layout = parts == 1 and isinstance(in_channels, Concatenation)
+        per_group = max(per_group, widest_in if whole_layout else inputs // parts)
+    fitting = (parts for parts in range(widest_in // per_group, 1, -1) if widest_in % parts == widest_out % parts == 0)
+    return widest_in, widest_out, next(fitting, 1)

@@ -14,7 +14,7 @@ from nas.nn.channels import Region, select
 from nas.nn.gate import Gate, Gates
 from nas.space import choices_of
 
-__all__ = ["Branch", "Copy", "Elastic", "ElasticLayer", "State", "uninitialised"]
+__all__ = ["Branch", "Copy", "Elastic", "ElasticLayer", "State", "inactive", "uninitialised"]
 
 Layer = TypeVar("Layer", bound=nn.Module)
 
@@ -64,6 +64,14 @@ class Elastic(nn.Module):
     def plain(self, copy: Copy) -> nn.Module:
         """A plain torch module with the weights of the active architecture, which shares nothing with this one."""
         raise TypeError(f"{type(self).__name__} must define plain()")
+
+
+def inactive(module: Elastic) -> UsageError:
+    """The error for an elastic module that runs before it was configured."""
+    return UsageError(
+        f"this elastic {type(module).__name__} has no active architecture; "
+        "wrap the model in nas.Supernet and call activate()."
+    )
 
 
 @dataclass(frozen=True)
@@ -119,10 +127,7 @@ class ElasticLayer(Elastic, Generic[StateT]):
         try:
             return self._state
         except AttributeError:
-            raise UsageError(
-                f"this elastic {type(self).__name__} has no active architecture; "
-                "wrap the model in nas.Supernet and call activate()."
-            ) from None
+            raise inactive(self) from None
 
     def part(self, name: str) -> Tensor:
         """The part of a parameter or buffer that is in use."""

@@ -8,12 +8,12 @@ from torch import fx, nn
 __all__ = ["as_graph"]
 
 
-class _KeepChildren(fx.Tracer):
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return True
-
-
 def as_graph(module: nn.Module) -> fx.GraphModule:
     """The forward of ``module`` as a graph that calls its children and nothing of its class."""
-    graph = _KeepChildren().trace(module)
+
+    class KeepChildren(fx.Tracer):  # local, so that fx does not write its name, and with it this package, into pickles
+        def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+            return True
+
+    graph = KeepChildren().trace(module)
     return fx.GraphModule(module, graph, type(module).__name__).train(module.training)

@@ -1,13 +1,15 @@
 """A choice between modules."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from operator import eq
 from typing import Any
 
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.nn.elastic import Branch, Copy, Elastic
-from nas.nn.gate import Gates, push_forward
+from nas.nn.elastic import Branch, Copy, Elastic, inactive
+from nas.nn.gate import Gate, Gates, push_forward
 from nas.space import Choice
 
 __all__ = ["OneOf"]
@@ -24,7 +26,8 @@ class OneOf(Elastic):
             cell space are tied; its candidates are names in ``candidates``.
 
     Raises:
-        UsageError: no candidates, or a choice whose candidates are not names of candidates here.
+        UsageError: no candidates, a choice whose candidates are not names of candidates here, or a name that no
+            module can have.
     """
 
     def __init__(self, candidates: Mapping[str, nn.Module] | Sequence[nn.Module], choice: Choice | None = None) -> None:
@@ -36,16 +39,31 @@ class OneOf(Elastic):
         unknown = [name for name in self.choice.candidates if name not in named]
         if unknown:
             raise UsageError(f"OneOf has candidates {list(named)}, but its choice also names {unknown}.")
-        for name in self.choice.candidates:
-            self.add_module(str(name), named[name])
         self.arguments = {"": self.choice}
+        for name in self.choice.candidates:
+            if str(name) in ("", *dir(self), *self._modules) or "." in str(name):
+                raise UsageError(
+                    f"OneOf cannot call a candidate {name!r}; its name is taken or not fit for a module, use another."
+                )
+            self.add_module(str(name), named[name])
 
     def __getitem__(self, candidate: Any) -> nn.Module:
         """The module of one candidate of the choice."""
         return self.get_submodule(str(candidate))
 
     def configure(self, gates: Gates) -> None:
-        self.gate = push_forward(lambda values: values[self.choice], (self.choice,), gates)
+        self._gate = push_forward(lambda values: values[self.choice], (self.choice,), gates)
+
+    @property
+    def gate(self) -> Gate:
+        """The weights of the candidates that run.
+
+        Raises:
+            UsageError: no architecture was activated.
+        """
+        if "_gate" not in vars(self):
+            raise inactive(self)
+        return self._gate
 
     @property
     def chosen(self) -> nn.Module | None:
@@ -57,7 +75,7 @@ class OneOf(Elastic):
 
     def branches(self) -> Iterator[Branch]:
         for candidate in self.choice.candidates:
-            yield Branch(str(candidate), self[candidate], self.choice, candidate.__eq__)
+            yield Branch(str(candidate), self[candidate], self.choice, partial(eq, candidate))
 
     def running(self) -> Iterator[tuple[str, nn.Module]]:
         return ((str(candidate), self[candidate]) for candidate in self.gate.values)

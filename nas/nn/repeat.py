@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.nn.elastic import Branch, Copy, Elastic
-from nas.nn.gate import Gates, push_forward
+from nas.nn.elastic import Branch, Copy, Elastic, inactive
+from nas.nn.gate import Gate, Gates, push_forward
 from nas.space import choices_of, evaluate, outcomes
 
 __all__ = ["Repeat"]
@@ -23,7 +23,7 @@ class Repeat(Elastic):
 
     Args:
         blocks: modules called one after the other; those that may be last must end in the same width.
-        depth: a :class:`~nas.space.Choice` of integers between 0 and ``len(blocks)``, or an expression.
+        depth: an integer between 0 and ``len(blocks)``, or a :class:`~nas.space.Choice` or an expression of such.
 
     Raises:
         UsageError: a depth outside the blocks, or blocks that declare different ``out_channels``.
@@ -35,7 +35,8 @@ class Repeat(Elastic):
         wrong = [value for value in depths if not isinstance(value, int) or not 0 <= value <= len(blocks)]
         if wrong:
             raise UsageError(f"Repeat depth can be {wrong[0]!r}, but there are {len(blocks)} blocks.")
-        widths = [getattr(block, "out_channels", None) for block in blocks[max(0, min(depths) - 1) :]]
+        last = blocks[max(0, min(depths) - 1) :]
+        widths = [block.out_channels for block in last if hasattr(block, "out_channels")]
         if len(depths) > 1 and any(width is not widths[0] and width != widths[0] for width in widths):
             raise UsageError(
                 f"Repeat blocks end in different widths {widths}, so the next layer would depend on the depth; "
@@ -44,10 +45,23 @@ class Repeat(Elastic):
         for index, block in enumerate(blocks):
             self.add_module(str(index), block)
         self.arguments = {"depth": depth}
+        if not choices_of(depth):
+            self.configure({})
 
     def configure(self, gates: Gates) -> None:
         depth = self.arguments["depth"]
-        self.depth = push_forward(lambda values: evaluate(depth, values), choices_of(depth), gates)
+        self._depth = push_forward(lambda values: evaluate(depth, values), choices_of(depth), gates)
+
+    @property
+    def depth(self) -> Gate:
+        """The weights of the active depths.
+
+        Raises:
+            UsageError: no architecture was activated.
+        """
+        if "_depth" not in vars(self):
+            raise inactive(self)
+        return self._depth
 
     def forward(self, x: Tensor) -> Tensor:
         outputs = [x]
@@ -57,11 +71,15 @@ class Repeat(Elastic):
         return self.depth.mix(outputs.__getitem__)
 
     def branches(self) -> Iterator[Branch]:
-        for index, (name, block) in enumerate(self.named_children()):
+        for index, (name, block) in enumerate(self._blocks()):
             yield Branch(name, block, self.arguments["depth"], partial(lt, index))
 
     def running(self) -> Iterator[tuple[str, nn.Module]]:
-        return islice(self.named_children(), max(self.depth.values))
+        return islice(self._blocks(), max(self.depth.values))
+
+    def _blocks(self) -> Iterator[tuple[str, nn.Module]]:
+        """All blocks, also one that is there twice, which ``named_children`` would leave out."""
+        return ((name, self.get_submodule(name)) for name in self._modules)
 
     def plain(self, copy: Copy) -> nn.Module:
         return nn.Sequential(*(copy(block) for _, block in self.running()))

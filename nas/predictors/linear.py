@@ -5,7 +5,6 @@ an architecture predicts both well from a few dozen samples.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nas.errors import UsageError
+from nas.files import write_file
 
 __all__ = ["LinearPredictor", "PredictionErrors"]
 
@@ -118,11 +118,7 @@ class LinearPredictor:
         fit = self._fitted()
         values = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(fit).items()}
         content = {"guard": dict(guard), "linear": values | {"errors": asdict(fit.errors)}}
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(content))
-        temporary.replace(path)
+        write_file(path, json.dumps(content))
 
     @classmethod
     def load(cls, path: str | Path, guard: Mapping[str, str]) -> "LinearPredictor":

@@ -140,7 +140,7 @@ class _Desk:
     def _recorded(self, admitted: Sequence[Result]) -> dict[Architecture, Metrics]:
         """The evaluated metrics of the admitted ones, from the ledger where it knows them, else new and written."""
         found: dict[Architecture, Metrics] = {}
-        if self._ledger:
+        if self._ledger is not None:
             self._ledger.refresh()
             hits = {result.architecture: self._ledger.get(self._key(result.architecture)) for result in admitted}
             found = {architecture: metrics for architecture, metrics in hits.items() if metrics is not None}
@@ -152,7 +152,7 @@ class _Desk:
             if shared := sorted(row.keys() & result.metrics.keys()):
                 raise UsageError(f"metric '{shared[0]}' is given by both evaluate and costs; rename one of them.")
             violations = self._judge.violations({**row, **result.metrics})
-            if self._ledger:
+            if self._ledger is not None:
                 key = self._key(result.architecture)
                 self._ledger.add(key, result.architecture, row, result.metrics, violations)
             found[result.architecture] = row

@@ -9,7 +9,8 @@ from nas.space import Architecture, Space
 
 __all__ = ["Memory"]
 
-_ATTEMPTS = 100
+_DRAWS = 100
+_MUTATIONS = 20
 
 
 class Memory:
@@ -45,6 +46,13 @@ class Memory:
         self._visited.add(architecture)
         return True
 
+    def vary(self, parent: Architecture, rate: float = 0.1) -> Architecture | None:
+        """Claims an unvisited mutation of the parent; where only repetitions come up, draws; None at the end."""
+        for _ in range(_MUTATIONS if self.space.size > 1 else 0):
+            if self.claim(child := self.space.mutate(parent, self.rng, rate)):
+                return child
+        return self._unvisited()
+
     def draw(self, n: int) -> list[Architecture]:
         """Claims ``n`` unvisited architectures, uniformly over choices; fewer when the space ends.
 
@@ -58,7 +66,7 @@ class Memory:
     def _unvisited(self) -> Architecture | None:
         if self._exhausted:
             return None
-        for _ in range(_ATTEMPTS):
+        for _ in range(_DRAWS):
             if self.claim(architecture := self.space.sample(self.rng)):
                 return architecture
         following = next(filter(self.claim, self._enumeration), None)

@@ -22,8 +22,11 @@ __all__ = ["OptunaStrategy", "nsga2", "tpe"]
 _ATTEMPTS = 3
 
 
-def nsga2(space: Space, seed: int = 0, *, population: int = 50) -> "OptunaStrategy":
-    """NSGA-II (Deb et al., 2002) for one objective or several; the first ``population`` proposals are random."""
+def nsga2(space: Space, seed: int = 0, *, population: int = 20) -> "OptunaStrategy":
+    """NSGA-II (Deb et al., 2002) for one objective or several; the first ``population`` proposals are random.
+
+    A small population suits budgets of a few hundred.
+    """
 
     def sampler(batch_seed: int) -> "optuna.samplers.BaseSampler":
         from optuna.samplers import NSGAIISampler
@@ -50,8 +53,8 @@ def tpe(space: Space, seed: int = 0, *, startup: int = 25) -> "OptunaStrategy":
 class OptunaStrategy:
     """Asks a sampler on an in-memory study, with a fresh sampler for each batch.
 
-    A proposal that is already known is told its result at once and asked again; after a few such repetitions random
-    unvisited architectures fill the batch.
+    A repeated proposal is dropped and asked again; after three an unvisited mutation takes its place, so populations
+    hold no copies. (Telling copies instead was worse, with NSGA-II on separable problems, and slower.)
 
     Args:
         sampler: makes a sampler from a seed, which is a function of (seed, batch number).
@@ -73,19 +76,8 @@ class OptunaStrategy:
     def ask(self, n: int) -> list[Architecture]:
         self._batch += 1
         self._study.sampler = self._sampler(int(np.random.SeedSequence((self._seed, self._batch)).generate_state(1)[0]))
-        proposals: list[Architecture] = []
-        for _ in range(_ATTEMPTS * n):
-            if len(proposals) == n:
-                break
-            trial = self._study.ask(self._distributions)
-            (architecture,) = self._space.from_indices([[trial.params[name] for name in self._space.choices]])
-            if architecture in self._memory.results:
-                self._finish(trial, self._memory.results[architecture])
-                continue
-            self._pending.setdefault(architecture, []).append(trial)
-            if self._memory.claim(architecture):
-                proposals.append(architecture)
-        return proposals + self._memory.draw(n - len(proposals))
+        proposals = (self._proposal() for _ in range(n))
+        return [architecture for architecture in proposals if architecture is not None]
 
     def tell(self, results: Sequence[Result]) -> None:
         new = self._memory.add(results)
@@ -94,26 +86,38 @@ class OptunaStrategy:
             self._open(widths.pop())
             new = list(self._memory.results.values())
         for result in new:
-            for trial in self._pending.pop(result.architecture, None) or [self._enqueued(result.architecture)]:
-                self._finish(trial, result)
+            trial = self._pending.pop(result.architecture, None) or self._enqueued(result.architecture)
+            # Samplers put infeasible trials below all others, whatever their values.
+            trial.set_constraint("violation", result.violation)
+            self._study.tell(trial, result.objectives or (0.0,) * self._objectives)
 
     def _open(self, objectives: int) -> None:
         """Starts a study; how many objectives there are is known from the first result that has any."""
         import optuna
 
         self._objectives = objectives
-        self._pending: dict[Architecture, list[optuna.Trial]] = {}
+        self._pending: dict[Architecture, optuna.Trial] = {}
         with quiet_optuna():
             self._study = optuna.create_study(directions=["minimize"] * objectives, sampler=self._sampler(self._seed))
 
+    def _proposal(self) -> Architecture | None:
+        from optuna.trial import TrialState
+
+        for _ in range(_ATTEMPTS):
+            trial = self._study.ask(self._distributions)
+            (proposal,) = self._space.from_indices([[trial.params[name] for name in self._space.choices]])
+            if self._memory.claim(proposal):
+                self._pending[proposal] = trial
+                return proposal
+            self._study.tell(trial, state=TrialState.FAIL)
+        variant = self._memory.vary(proposal)
+        if variant is not None:
+            self._pending[variant] = self._enqueued(variant)
+        return variant
+
     def _enqueued(self, architecture: Architecture) -> "optuna.Trial":
-        """A trial for a result that was not asked for; the sampler fills its inactive choices."""
+        """A trial for an architecture that the sampler did not propose; it fills the inactive choices."""
         (row,) = self._space.indices([architecture])
         active = {name: int(index) for name, index in zip(self._space.choices, row, strict=True) if index >= 0}
         self._study.enqueue_trial(active)
         return self._study.ask(self._distributions)
-
-    def _finish(self, trial: "optuna.Trial", result: Result) -> None:
-        """Tells a trial; samplers put infeasible ones below all others whatever their values."""
-        trial.set_constraint("violation", result.violation)
-        self._study.tell(trial, result.objectives or (0.0,) * self._objectives)

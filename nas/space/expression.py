@@ -196,10 +196,14 @@ def outcomes(*values: Any) -> Iterator[tuple[Any, ...]]:
 def largest(value: Any) -> Any:
     """The largest value an expression can take; a constant is its own largest.
 
+    Of a concatenation it is the width of the layout, where each part keeps room for its own largest.
+
     >>> from nas.space import Choice
     >>> largest(16 * Choice([3, 6, 4]))
     96
     """
+    if isinstance(value, Concatenation):
+        return sum(largest(part) for part in value.parts)
     return max(outcome for (outcome,) in outcomes(value)) if isinstance(value, Expression) else value
 
 

@@ -142,7 +142,7 @@ class Space:
         if not isinstance(values, Mapping):
             return False
         try:
-            return dict(self.architecture(values)) == dict(values)
+            return self.architecture(values) == Architecture(values)
         except UsageError:
             return False
 
@@ -191,14 +191,25 @@ class Space:
 
     @classmethod
     def from_json(cls, text: str) -> "Space":
-        data = json.loads(text)
-        uses = {
-            name: [
-                tuple(Condition(tuple(c["names"]), frozenset(map(tuple, c["allowed"]))) for c in use) for use in uses
-            ]
-            for name, uses in data["uses"].items()
-        }
-        return cls(data["choices"], uses)
+        """The space that :meth:`to_json` wrote.
+
+        Raises:
+            UsageError: the text is not the JSON of a space.
+        """
+        try:
+            data = json.loads(text)
+            uses = {
+                name: [
+                    tuple(Condition(tuple(c["names"]), frozenset(map(tuple, c["allowed"]))) for c in use)
+                    for use in uses
+                ]
+                for name, uses in data["uses"].items()
+            }
+            return cls(data["choices"], uses)
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(
+                f"text {text[:80]!r} is not the JSON of a space ({error!r}); write it with Space.to_json()."
+            ) from None
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,6 +1,6 @@
 """A model with choices, and the rule for which weights an architecture sees."""
 
-from nas.supernet.segments import Segment
+from nas.supernet.segments import Segment, active_modules
 from nas.supernet.supernet import SegmentKey, Supernet
 
-__all__ = ["Segment", "SegmentKey", "Supernet"]
+__all__ = ["Segment", "SegmentKey", "Supernet", "active_modules"]

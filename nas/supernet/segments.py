@@ -23,15 +23,23 @@ class Segment:
     module: nn.Module
 
 
-def segments(module: nn.Module, path: str = "") -> Iterator[Segment]:
-    """The active blocks in order, such that calling one after the other is the forward of ``module``.
+def segments(model: nn.Module) -> Iterator[Segment]:
+    """The active blocks in order, such that calling one after the other is the forward of ``model``.
 
-    ``nn.Sequential``, :class:`~nas.nn.Repeat` and :class:`~nas.nn.OneOf` are opened, also inside each other; any
-    other module is one segment.
+    Opened are the model itself if it is a ``nn.Sequential``, every :class:`~nas.nn.Repeat` and
+    :class:`~nas.nn.OneOf`, and a ``nn.Sequential`` that holds one. Any other module is one segment.
     """
+    if type(model) is nn.Sequential:
+        for name, block in _blocks(model):
+            yield from _open(block, name)
+    else:
+        yield from _open(model, "")
+
+
+def _open(module: nn.Module, path: str) -> Iterator[Segment]:
     if _is_sequence(module):
-        for name, block in module.running() if isinstance(module, Elastic) else module.named_children():
-            yield from segments(block, _join(path, name))
+        for name, block in module.running() if isinstance(module, Elastic) else _blocks(module):
+            yield from _open(block, _join(path, name))
     else:
         yield Segment(path, module)
 
@@ -48,7 +56,12 @@ def _is_sequence(module: nn.Module) -> bool:
         return module.gate.weights is None
     if isinstance(module, Repeat):
         return module.depth.weights is None
-    return type(module) is nn.Sequential
+    return type(module) is nn.Sequential and any(map(_is_sequence, module.children()))
+
+
+def _blocks(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The children, also one that is there twice, which ``named_children`` would leave out."""
+    return ((name, module.get_submodule(name)) for name in module._modules)
 
 
 def _join(path: str, name: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from nas.errors import UsageError
+from nas.errors import UsageError, did_you_mean
 from nas.nn import ElasticLayer, Gate
 from nas.nn.channels import Region
 from nas.space import Architecture, Choice, candidate_key
@@ -76,7 +76,7 @@ class Supernet(nn.Module):
         Raises:
             UsageError: it is not a member of the space.
         """
-        chosen = architecture if isinstance(architecture, Architecture) else self.space.architecture(architecture)
+        chosen = self.space.architecture(architecture)
         self._configure(
             {self._choices[name]: self._one_hot[name, candidate_key(value)] for name, value in chosen.items()}
         )
@@ -88,12 +88,22 @@ class Supernet(nn.Module):
         Args:
             weights: for every choice a tensor ``[candidates]``; gradients flow into it.
             active: for some choices the indices of the candidates to run; all by default.
+
+        Raises:
+            UsageError: an unknown choice, or one without a weight for each candidate or without an active one.
         """
+        active = active or {}
+        for name in (*weights, *active):
+            if name not in self._choices:
+                raise UsageError(f"gates name '{name}', which is no choice; {did_you_mean(name, self._choices)}")
         gates = {}
-        for name, weight in weights.items():
-            candidates = self.space.choices[name]
-            indices = list((active or {}).get(name, range(len(candidates))))
-            gates[self._choices[name]] = Gate(tuple(candidates[i] for i in indices), weight[indices])
+        for name, candidates in self.space.choices.items():
+            indices = list(active.get(name, range(len(candidates))))
+            if name not in weights or weights[name].shape != (len(candidates),) or not indices:
+                raise UsageError(
+                    f"choice '{name}' needs a tensor of {len(candidates)} gate weights and an active candidate."
+                )
+            gates[self._choices[name]] = Gate(tuple(candidates[i] for i in indices), weights[name][indices])
         self._configure(gates)
         self._architecture = None
 
@@ -105,12 +115,13 @@ class Supernet(nn.Module):
 
         Batch-norm statistics are copied as they are: recalibrate them before evaluating the network.
         """
-        previous = self._architecture
+        gates, previous = self._gates, self._architecture
         self.activate(architecture)
-        network = extract(self.model, {self._choices[name]: value for name, value in self.architecture.items()})
-        if previous is not None:
-            self.activate(previous)
-        return network
+        try:
+            return extract(self.model, {self._choices[name]: value for name, value in self.architecture.items()})
+        finally:
+            self._configure(gates)
+            self._architecture = previous
 
     def segments(self) -> list[tuple[SegmentKey, Segment]]:
         """The active blocks in order, each with a key that says all about what it computes, given its input.
@@ -119,10 +130,14 @@ class Supernet(nn.Module):
         """
         return [(self._segment_key(segment.path), segment) for segment in segments(self.model)]
 
-    def active_regions(self) -> Iterator[tuple[nn.Parameter, Region]]:
-        """Each parameter that runs and the region of it in use (see :func:`nas.nn.channels.select`), once."""
+    def active_regions(self, within: nn.Module | None = None) -> Iterator[tuple[nn.Parameter, Region]]:
+        """Each parameter that runs and the region of it in use (see :func:`nas.nn.channels.select`), once.
+
+        Args:
+            within: one block of the model; the whole model by default.
+        """
         seen: set[tuple[int, Region]] = set()
-        for _, module in active_modules(self.model):
+        for _, module in active_modules(self.model if within is None else within):
             regions = module.state.regions if isinstance(module, ElasticLayer) and module.is_elastic else {}
             for name, parameter in module.named_parameters(recurse=False):
                 entry = (id(parameter), regions.get(name, ()))
@@ -130,14 +145,19 @@ class Supernet(nn.Module):
                     seen.add(entry)
                     yield parameter, entry[1]
 
-    def _segment_key(self, path: str) -> SegmentKey:
+    def read_by(self, path: str) -> list[str]:
+        """The names of the choices that the module at ``path`` reads, its children included."""
         if path not in self._read_below:
             inside = (names for place, names in self._readers if f"{place}.".startswith(f"{path}." if path else ""))
             self._read_below[path] = list(dict.fromkeys(name for names in inside for name in names))
-        active = (name for name in self._read_below[path] if name in self.architecture)
+        return self._read_below[path]
+
+    def _segment_key(self, path: str) -> SegmentKey:
+        active = (name for name in self.read_by(path) if name in self.architecture)
         return (path, *((name, candidate_key(self.architecture[name])) for name in active))
 
     def _configure(self, gates: Mapping[Choice, Gate]) -> None:
         for module, choices in self._sites:
             if all(choice in gates for choice in choices):
                 module.configure(gates)
+        self._gates = gates

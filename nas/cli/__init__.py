@@ -1,0 +1,33 @@
+"""The ``nas`` command."""
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits: 0, 2 after a mistake of the user with one sentence, 130 after Ctrl-C."""
+    import click
+
+    from nas.errors import UsageError
+
+    sys.path.insert(0, "")
+    try:
+        from nas.cli.app import app
+
+        code = app(arguments, standalone_mode=False)
+    except UsageError as error:
+        _fail(str(error))
+    except click.UsageError as error:
+        _fail(f"{error.format_message()} See: nas {error.ctx.info_name if error.ctx else ''} --help")
+    except OSError as error:
+        _fail(f"{error.filename or 'a file'} cannot be read or written: {error.strerror}.")
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    sys.exit(code or 0)
+
+
+def _fail(sentence: str) -> None:
+    print(f"nas: {sentence}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,53 @@
+"""Progress bars with the time that is left, on standard error."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from nas.runs import Task
+
+__all__ = ["RichProgress"]
+
+
+class RichProgress:
+    """Draws a bar for each stage; where there is no terminal, one line when a stage begins."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Task]:
+        if not self.console.is_terminal:
+            self.say(f"{title} …")
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=self.console, disable=not self.console.is_terminal) as bars:
+            yield _Bar(bars, bars.add_task(title, total=total, note=""))
+
+    def say(self, sentence: str) -> None:
+        self.console.print(sentence, highlight=False, markup=False)
+
+
+class _Bar:
+    def __init__(self, bars: Progress, task: TaskID) -> None:
+        self._bars, self._task = bars, task
+
+    def update(self, completed: int, note: str = "") -> None:
+        self._bars.update(self._task, completed=completed, note=note)

@@ -1,0 +1,76 @@
+"""What a command prints at its end."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from nas.runs import RunFolder
+
+__all__ = ["print_feasibility", "print_listing", "print_result"]
+
+
+def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
+    """The Pareto front, the chosen network against the largest, and where the files are."""
+    console = Console()
+    table = Table(title=f"Pareto front of {result['run']}, measured", title_justify="left")
+    for heading in (
+        "architecture",
+        "accuracy",
+        "95 % interval",
+        "latency ms",
+        "± ms",
+        "params",
+        "FLOPs",
+        "peak memory",
+    ):
+        table.add_column(heading, justify="left" if heading == "architecture" else "right", no_wrap=True)
+    for row in result["front"]:
+        table.add_row(row["id"], *_metrics(row), style="bold green" if row["id"] == result["best"]["id"] else "")
+    table.add_section()
+    table.add_row("largest", *_metrics(result["largest"]), style="dim")
+    console.print(table)
+    best, largest = result["best"], result["largest"]
+    console.print(
+        f"Chosen: {best['id']} with test accuracy {best['test_accuracy']:.2%} (largest {largest['test_accuracy']:.2%}) "
+        f"and {best['latency_ms'] / largest['latency_ms']:.0%} of the largest network's latency.",
+        highlight=False,
+    )
+    for file in (folder.onnx, folder.report, folder.best, folder.path / "candidates.csv", folder.config):
+        console.print(f"  {file}", highlight=False, soft_wrap=True)
+
+
+def print_feasibility(space: str, target: str, report: Mapping[str, Any]) -> None:
+    """What a space costs and how much of it satisfies the constraints."""
+    console = Console()
+    console.print(
+        f"{space}: {report['architectures']:,} architectures, {report['sampled']} sampled; target {target}",
+        highlight=False,
+    )
+    table = Table("cost", "smallest", "median", "largest")
+    for name, row in report["costs"].items():
+        table.add_row(name, *(f"{row[column]:,.4g}" for column in ("smallest", "median", "largest")))
+    console.print(table)
+    for constraint, share in report["satisfied"].items():
+        console.print(f"  {constraint}: {share:.0%} of the sampled architectures", highlight=False)
+
+
+def print_listing(rows: Sequence[Mapping[str, str]]) -> None:
+    """Names with what they mean."""
+    table = Table(*rows[0], box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row.values())
+    Console().print(table)
+
+
+def _metrics(row: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{row['accuracy']:.2%}",
+        f"{row['accuracy_low']:.1%} to {row['accuracy_high']:.1%}",
+        f"{row['latency_ms']:.4f}",
+        f"{row['latency_spread_ms']:.4f}",
+        f"{row['params']:,}",
+        f"{row['flops']:,}",
+        f"{row['peak_memory_bytes'] / 1024:,.1f} KiB",
+    ]

@@ -1,0 +1,17 @@
+"""How good is an architecture?"""
+
+from nas.evaluation.metrics import accuracy_interval, evaluate
+from nas.evaluation.recalibration import recalibrate
+from nas.evaluation.shared_weights import SharedWeights
+from nas.evaluation.standalone import Standalone, initialise
+from nas.evaluation.trie import Trie
+
+__all__ = [
+    "SharedWeights",
+    "Standalone",
+    "Trie",
+    "accuracy_interval",
+    "evaluate",
+    "initialise",
+    "recalibrate",
+]

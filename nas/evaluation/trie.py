@@ -1,0 +1,124 @@
+"""A population as a prefix trie: candidates that begin with the same blocks share their activations.
+
+A node is a block together with every choice read so far. Batch-norm statistics belong to nodes, since what a block
+sees depends on the blocks before it and on nothing after it. Both passes, calibration and evaluation, walk the
+trie depth first with one batch at a time, so they hold one activation for each level.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from nas.evaluation.recalibration import (
+    Statistics,
+    averaging,
+    batch_norms,
+    current_statistics,
+    fresh_statistics,
+    install,
+)
+from nas.space import Architecture
+from nas.supernet import SegmentKey, Supernet
+from nas.supernet.segments import active_modules
+
+__all__ = ["Trie"]
+
+Leaf = Callable[[int, Tensor], None]
+
+
+@dataclass
+class _Node:
+    """A block after one particular prefix.
+
+    Attributes:
+        architecture: any architecture that runs through here.
+        block: the module to run.
+        statistics: of the batch norms inside the block.
+        children: what may follow, by segment key.
+        rows: the candidates that end here, as positions in the population.
+    """
+
+    architecture: Architecture
+    block: nn.Module
+    statistics: Statistics
+    children: dict[SegmentKey, "_Node"] = field(default_factory=dict)
+    rows: list[int] = field(default_factory=list)
+
+
+class Trie:
+    """The population's common prefixes.
+
+    The numbers of a candidate do not depend on the others: a population of one gives the same, bit for bit.
+
+    Args:
+        supernet: its active architecture changes; its own batch-norm statistics are put back afterwards.
+        architectures: the population, in any order.
+    """
+
+    def __init__(self, supernet: Supernet, architectures: Sequence[Architecture]) -> None:
+        self.supernet = supernet
+        self._roots: dict[SegmentKey, _Node] = {}
+        self.blocks = self.blocks_alone = 0
+        """Number of blocks that are run for a batch, and that running each candidate alone would run."""
+        for row, architecture in enumerate(architectures):
+            self._insert(row, architecture)
+
+    def calibrate(self, batches: Iterable[Tensor]) -> None:
+        """Averages every node's batch-norm statistics over the batches."""
+        norms = batch_norms(self.supernet.modules())
+        if norms:
+            with _own_statistics(norms), averaging(norms):
+                self._run(batches, lambda row, output: None)
+
+    def outputs(self, x: Tensor) -> list[Tensor]:
+        """The output of each candidate on one batch, in evaluation mode."""
+        found: dict[int, Tensor] = {}
+        with _own_statistics(batch_norms(self.supernet.modules())):
+            self._run([x], found.__setitem__)
+        return [found[row] for row in sorted(found)]
+
+    def _insert(self, row: int, architecture: Architecture) -> None:
+        self.supernet.activate(architecture)
+        children = self._roots
+        node = None
+        for key, segment in self.supernet.segments():
+            if key not in children:
+                norms = batch_norms(module for _, module in active_modules(segment.module))
+                children[key] = _Node(architecture, segment.module, fresh_statistics(norms))
+                self.blocks += 1
+            self.blocks_alone += 1
+            node = children[key]
+            children = node.children
+        assert node is not None
+        node.rows.append(row)
+
+    @torch.inference_mode()
+    def _run(self, batches: Iterable[Tensor], leaf: Leaf) -> None:
+        for x in batches:
+            self._descend(self._roots, x, leaf)
+
+    def _descend(self, nodes: dict[SegmentKey, _Node], x: Tensor, leaf: Leaf) -> None:
+        """Runs sibling nodes on their common input; all but the last get a copy, for a block may work in place."""
+        last = len(nodes) - 1
+        for number, node in enumerate(nodes.values()):
+            if self.supernet.architecture is not node.architecture:
+                self.supernet.activate(node.architecture)
+            install(node.statistics)
+            y = node.block(x if number == last else x.clone())
+            for row in node.rows:
+                leaf(row, y)
+            self._descend(node.children, y, leaf)
+
+
+@contextmanager
+def _own_statistics(norms: Sequence[_BatchNorm]) -> Iterator[None]:
+    """Puts the batch norms' own statistics back when it is left."""
+    before = current_statistics(norms)
+    try:
+        yield
+    finally:
+        install(before)

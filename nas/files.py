@@ -1,0 +1,28 @@
+"""Files that are there whole or not at all."""
+
+import os
+from pathlib import Path
+
+__all__ = ["write_file"]
+
+
+def write_file(path: str | Path, content: str | bytes) -> Path:
+    """Writes a file under a temporary name in the same folder, then renames it, creating the folder if needed.
+
+    Whoever looks, and whatever is killed, sees the old content or the new, never a part.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full; the old file is still there.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,87 @@
+"""Costs of architectures that need no device: parameters, FLOPs, peak activation memory.
+
+All three follow from the blocks of the active sequence, so each block is traced once for the choices it reads and
+the shape it gets, and a candidate costs a few table look-ups.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from nas.hardware.tracing import Shape, Trace, trace
+from nas.nn.channels import Region
+from nas.supernet import Segment, SegmentKey, Supernet
+
+__all__ = ["BlockCost", "StaticCosts"]
+
+_Part = tuple[int, Region]
+
+
+@dataclass(frozen=True)
+class BlockCost:
+    """What one block costs.
+
+    Attributes:
+        path: its module path in the model.
+        kind: the class of its module.
+        trace: FLOPs, peak memory and output shape.
+        parts: numbers of elements by parameter and region, so that blocks that share weights count them once.
+    """
+
+    path: str
+    kind: str
+    trace: Trace
+    parts: Mapping[_Part, int]
+
+
+class StaticCosts:
+    """Exact costs of the stand-alone network of an architecture.
+
+    ``params`` counts elements, ``flops`` a multiply-add as two (as ``torch.utils.flop_counter``),
+    ``peak_memory_bytes`` the live activations of one example (see :func:`nas.hardware.trace`).
+
+    Args:
+        supernet: its active architecture changes with every call.
+        input_shape: of one example, without the batch.
+    """
+
+    names = ("params", "flops", "peak_memory_bytes")
+
+    def __init__(self, supernet: Supernet, input_shape: Shape) -> None:
+        self.supernet, self.input_shape = supernet, tuple(input_shape)
+        self._blocks: dict[tuple[SegmentKey, Shape], BlockCost] = {}
+
+    def __call__(self, architecture: Mapping[str, Any]) -> dict[str, int]:
+        """The costs by name."""
+        blocks = self.blocks(architecture)
+        parts: dict[_Part, int] = {}
+        for block in blocks:
+            parts |= block.parts
+        return {
+            "params": sum(parts.values()),
+            "flops": sum(block.trace.flops for block in blocks),
+            "peak_memory_bytes": max(block.trace.peak_memory_bytes for block in blocks),
+        }
+
+    def blocks(self, architecture: Mapping[str, Any]) -> list[BlockCost]:
+        """The active blocks in order, each with what it costs at the shape it gets."""
+        self.supernet.activate(architecture)
+        shape, blocks = self.input_shape, []
+        for key, segment in self.supernet.segments():
+            blocks.append(self._block(key, segment, shape))
+            shape = cast(Shape, blocks[-1].trace.output_shape)
+        return blocks
+
+    def _block(self, key: SegmentKey, segment: Segment, shape: Shape) -> BlockCost:
+        if (key, shape) not in self._blocks:
+            regions = self.supernet.active_regions(segment.module)
+            sizes = {(id(p), region): math.prod(_extent(p.shape, region)) for p, region in regions}
+            kind = type(segment.module).__name__
+            self._blocks[key, shape] = BlockCost(segment.path, kind, trace(segment.module, shape), sizes)
+        return self._blocks[key, shape]
+
+
+def _extent(shape: Iterable[int], region: Region) -> list[int]:
+    used = [sum(stop - start for start, stop in ranges) for ranges in region]
+    return [*used, *list(shape)[len(used) :]]

@@ -1,0 +1,58 @@
+"""The sentences under the figures, computed from what the figures show. Plain text, not yet escaped."""
+
+import math
+import statistics
+
+import numpy as np
+
+from nas.report.content import ReportContent, column, flags, number
+from nas.report.figures import MOST_POINTS
+from nas.report.progress import best_so_far, expected_best
+from nas.report.quantities import label, written
+
+__all__ = ["front_caption", "history_caption", "training_caption"]
+
+
+def front_caption(content: ReportContent) -> str:
+    """How many candidates there are, and what the marks mean."""
+    feasible = int(flags(content.candidates, "feasible").sum())
+    sentences = [f"{_count(len(content.candidates), 'candidate')}, {feasible:,} of them feasible; the front has "]
+    sentences[0] += f"{_count(len(content.front), 'network')}."
+    if content.cost == "latency_ms":
+        sentences += ["Latency is predicted for candidates and measured for the front, the chosen and the largest."]
+        sentences += ["Bars: 95% interval of the score, median absolute deviation of the latency."]
+    else:
+        sentences += ["Bars: 95% interval of the score."]
+    if max(len(content.candidates), len(content.random)) > MOST_POINTS:
+        sentences += [f"Clouds of more than {MOST_POINTS:,} points are thinned evenly."]
+    return " ".join(sentences)
+
+
+def history_caption(content: ReportContent) -> str:
+    """What the search found, and what luck finds on average with as many evaluations."""
+    scores, feasible = column(content.candidates, content.metric), flags(content.candidates, "feasible")
+    found, luck = best_so_far(scores, feasible), expected_best(column(content.random, content.metric))
+    if not len(found) or np.isnan(found[-1]):
+        return "No feasible candidate was evaluated."
+    name = label(content.metric).lower()
+    sentence = f"Best feasible {name} after {_count(len(found), 'evaluation')}: {written(content.metric, found[-1])}."
+    if not len(luck):
+        return f"{sentence} No random draws were evaluated to compare with."
+    k = min(len(found), len(luck))
+    pair = f"{written(content.metric, luck[k - 1])}, the search {written(content.metric, found[k - 1])}"
+    return (
+        f"{sentence} After {k:,}, random draws are expected to reach {pair}. "
+        f"The dotted line is the exact mean of the best of k of the {len(luck):,} random draws."
+    )
+
+
+def training_caption(content: ReportContent) -> str:
+    """Epochs and speed."""
+    speeds = [number(epoch, "images_per_second") for epoch in content.epochs]
+    speeds = [speed for speed in speeds if not math.isnan(speed)]
+    sentence = f"{_count(len(content.epochs), 'epoch')}."
+    return f"{sentence} {statistics.median(speeds):,.0f} images/s in the median." if speeds else sentence
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,100 @@
+"""What a report shows, as plain values: whoever ran the search fills it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nas.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COSTS", "Floats", "ReportContent", "column", "flags", "number"]
+
+Floats = npt.NDArray[np.float64]
+
+COSTS = ("latency_ms", "flops", "params", "peak_memory_bytes")
+"""What may stand on the x axis of the Pareto front."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReportContent:
+    """Everything that one report shows.
+
+    A *network* is a mapping with ``architecture`` (choice → candidate), ``latency_ms`` with ``latency_spread_ms``
+    (median absolute deviation), ``params``, ``flops``, ``peak_memory_bytes`` and, with ``accuracy`` standing for
+    the name of the metric, ``accuracy``, ``accuracy_low``, ``accuracy_high`` (95% interval), ``test_accuracy``.
+    A number that is unknown is left out, None or NaN. An accuracy is a share of 1.
+
+    Attributes:
+        title: name of the run.
+        summary: ``space``, ``method``, ``strategy``, ``data``, ``target``, ``constraints`` (list of texts), ``seed``,
+            ``command``, ``versions`` (package → version), ``seconds`` (stage → seconds), ``config`` (text); each
+            may be missing, and other keys are shown as they are.
+        metric: column to be maximised.
+        cost: column on the x axis of the front, one of :data:`COSTS`.
+        best: the chosen network, measured.
+        largest: the largest network of the space, measured.
+        front: the networks of the Pareto front, measured.
+        candidates: a row an architecture, in evaluation order, with ``id``, ``architecture`` (JSON), the metric,
+            ``feasible``, ``pareto`` and any of ``<metric>_low``, ``<metric>_high``, ``loss``, ``params``, ``flops``,
+            ``peak_memory_bytes``, ``latency_ms`` (predicted) and ``measured_latency_ms``.
+        random: randomly drawn feasible candidates, the baseline; the same columns, or no row at all.
+        epochs: training history: ``epoch``, ``loss``, ``loss_<role>``, ``learning_rate``, ``images_per_second``.
+        blocks: the chosen network block by block: ``path``, ``kind``, ``choices``, ``skipped``, ``params``, ``flops``,
+            ``output_shape``.
+        notes: sentences worth saying before anything else.
+
+    Raises:
+        UsageError: the cost is not known, a table lacks a column, or a network lacks the metric.
+    """
+
+    title: str
+    summary: Mapping[str, Any]
+    best: Mapping[str, Any]
+    largest: Mapping[str, Any]
+    front: Sequence[Mapping[str, Any]]
+    candidates: "pd.DataFrame"
+    random: "pd.DataFrame"
+    epochs: Sequence[Mapping[str, Any]]
+    blocks: Sequence[Mapping[str, Any]]
+    metric: str = "accuracy"
+    cost: str = "latency_ms"
+    notes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.cost not in COSTS:
+            raise UsageError(f"report cost '{self.cost}' is not known; {did_you_mean(self.cost, COSTS)}")
+        for name, table, needed in (
+            ("candidates", self.candidates, ("id", "architecture", self.metric, "feasible", "pareto")),
+            ("random", self.random, (self.metric,)),
+        ):
+            missing = [column for column in needed if column not in table]
+            if missing and len(table):
+                raise UsageError(f"report table '{name}' lacks the column '{missing[0]}'; add it to every row.")
+        for name, network in (("best", self.best), ("largest", self.largest)):
+            if self.metric not in network:
+                raise UsageError(f"report network '{name}' lacks '{self.metric}'; give its value, or None if unknown.")
+
+
+def number(row: Mapping[str, Any], name: str) -> float:
+    """The named number of a row; NaN when it is missing, None or infinite."""
+    value = row.get(name)
+    known = float("nan") if value is None else float(value)
+    return known if np.isfinite(known) else float("nan")
+
+
+def column(table: "pd.DataFrame", name: str) -> Floats:
+    """The named numbers ``[rows]`` of a table; NaN where they are missing or infinite."""
+    if name not in table:
+        return np.full(len(table), np.nan)
+    values = table[name].to_numpy(dtype=float, na_value=np.nan)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def flags(table: "pd.DataFrame", name: str) -> npt.NDArray[np.bool_]:
+    """The named truths ``[rows]`` of a table; False where they are missing."""
+    return column(table, name) > 0

@@ -1,0 +1,69 @@
+"""The chosen network in big numbers, each beside the largest network's."""
+
+import html
+import math
+
+from nas.report.content import ReportContent, number
+from nas.report.quantities import label, share, written
+
+__all__ = ["cards", "lead"]
+
+
+def lead(content: ReportContent) -> str:
+    """One line of HTML: method, space, strategy, data, target and constraints, as far as they are known."""
+    parts = [(name, content.summary.get(name)) for name in ("method", "space", "strategy", "data", "target")]
+    parts += [("constraint", text) for text in content.summary.get("constraints") or ()]
+    return "".join(
+        f'<span class="chip"><b>{name}</b> {html.escape(str(value))}</span>' for name, value in parts if value
+    )
+
+
+def cards(content: ReportContent) -> str:
+    """HTML of a card for each headline number."""
+    return "".join(
+        [
+            _score_card(content, content.metric),
+            _score_card(content, f"test_{content.metric}"),
+            _cost_card(content, "latency_ms"),
+            _cost_card(content, "params"),
+            _cost_card(content, "flops"),
+            _cost_card(content, "peak_memory_bytes"),
+        ]
+    )
+
+
+def _score_card(content: ReportContent, name: str) -> str:
+    value, largest = number(content.best, name), number(content.largest, name)
+    low, high = (number(content.best, f"{name}_{side}") for side in ("low", "high"))
+    lines = [] if math.isnan(low + high) else [f"95% interval {written(name, low)} to {written(name, high)}"]
+    lines += [] if math.isnan(value + largest) else [_difference(name, value, largest)]
+    return _card(name, value, "", "<br>".join(map(html.escape, lines)))
+
+
+def _cost_card(content: ReportContent, name: str) -> str:
+    value, largest = number(content.best, name), number(content.largest, name)
+    spread = number(content.best, "latency_spread_ms") if name == "latency_ms" else math.nan
+    about = "" if math.isnan(spread) else f"± {written(name, spread)}"
+    if math.isnan(value + largest) or largest <= 0:
+        return _card(name, value, about, "")
+    width = min(100.0, 100 * value / largest)
+    bar = f'<span class="meter"><i style="width:{width:.2f}%"></i></span>'
+    text = f"{share(value, largest)} of the largest ({written(name, largest)})"
+    return _card(name, value, about, f"{bar}{html.escape(text)}")
+
+
+def _difference(name: str, value: float, largest: float) -> str:
+    """How far the score is from the largest network's: in points when it is a share, else in its own unit."""
+    is_share = written(name, value).endswith("%")
+    gap = (value - largest) * (100 if is_share else 1)
+    sign = "\N{MINUS SIGN}" if gap < 0 else "+"
+    unit = " points" if is_share else ""
+    return f"{sign}{abs(gap):.3g}{unit} to the largest ({written(name, largest)})"
+
+
+def _card(name: str, value: float, about: str, comparison: str) -> str:
+    return (
+        f'<div class="card"><h3>{html.escape(label(name))}</h3>'
+        f'<p class="big">{html.escape(written(name, value))} <small>{html.escape(about)}</small></p>'
+        f'<p class="versus">{comparison}</p></div>'
+    )

@@ -1,0 +1,87 @@
+"""How each quantity is called and written: ``latency_ms`` is a *Latency* of *1.23 ms*."""
+
+import math
+
+__all__ = ["axis_format", "axis_title", "duration", "label", "share", "written"]
+
+_LABELS = {
+    "flops": "FLOPs",
+    "id": "#",
+    "latency_ms": "Latency",
+    "measured_latency_ms": "Measured latency",
+    "params": "Parameters",
+    "pareto": "On the front",
+    "peak_memory_bytes": "Peak memory",
+}
+_THIN = "\N{NARROW NO-BREAK SPACE}"
+_UNKNOWN = "\N{EN DASH}"
+
+
+def label(name: str) -> str:
+    """What a column is called in a heading.
+
+    >>> label("latency_ms"), label("test_accuracy")
+    ('Latency', 'Test accuracy')
+    """
+    return _LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def axis_title(name: str) -> str:
+    """The heading of a column with its unit, where it has one."""
+    return label(name) + (" (ms)" if name.endswith("_ms") else " (bytes)" if name.endswith("_bytes") else "")
+
+
+def axis_format(name: str) -> str:
+    """The d3 number format of an axis that shows the column."""
+    if _is_share(name):
+        return ".1~%"
+    return "~s" if name in ("params", "flops", "peak_memory_bytes") else "~g"
+
+
+def written(name: str, value: float) -> str:
+    """A value of the named column with its unit, to three figures (shares: to a hundredth of a per cent).
+
+    >>> written("accuracy", 0.91236), written("loss", float("nan"))
+    ('91.24%', '–')
+    """
+    if math.isnan(value):
+        return _UNKNOWN
+    if _is_share(name):
+        return f"{value:.2%}"
+    if name.endswith("_ms"):
+        return f"{_three_figures(value)}{_THIN}ms"
+    if name.endswith("_bytes"):
+        return _with_prefix(value, "B")
+    return _with_prefix(value, "") if name in ("params", "flops") else _three_figures(value)
+
+
+def share(part: float, whole: float) -> str:
+    """The part as per cent of the whole."""
+    return f"{_three_figures(100 * part / whole)}%"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    >>> duration(0.4), duration(75), duration(7300)
+    ('0.4 s', '1 min 15 s', '2 h 2 min')
+    """
+    if seconds < 60:
+        return f"{_three_figures(seconds)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _is_share(name: str) -> bool:
+    return name.removeprefix("test_").removesuffix("_low").removesuffix("_high") == "accuracy"
+
+
+def _with_prefix(value: float, unit: str) -> str:
+    for scale, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= 0.9995 * scale:
+            return f"{_three_figures(value / scale)}{_THIN}{prefix}{unit}"
+    return _three_figures(value) + (_THIN + unit if unit else "")
+
+
+def _three_figures(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:.3g}"

@@ -1,0 +1,77 @@
+"""Networks as HTML tables whose columns the page's script can sort."""
+
+import html
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nas.report.content import ReportContent, column, flags, number
+from nas.report.quantities import label, written
+
+__all__ = ["MOST_ROWS", "candidate_table", "front_table"]
+
+MOST_ROWS = 500
+
+_COSTS = ("latency_ms", "measured_latency_ms", "params", "flops", "peak_memory_bytes")
+
+
+def front_table(content: ReportContent) -> str:
+    """The measured front, cheapest first."""
+    if not content.front:
+        return '<p class="empty">The front is empty.</p>'
+    ordered = sorted(content.front, key=lambda network: (math.isnan(cost := number(network, content.cost)), cost))
+    rows = [{"id": place, **network} for place, network in enumerate(ordered, start=1)]
+    columns = [content.metric, *(name for name in _COSTS if any(name in row for row in rows))]
+    return _table("front-table", ["id", *columns, "architecture"], rows, content.metric)
+
+
+def candidate_table(content: ReportContent) -> str:
+    """All candidates, the best feasible ones first; of more than :data:`MOST_ROWS` only those, and it says so."""
+    table = content.candidates
+    if not len(table):
+        return '<p class="empty">No candidate was evaluated.</p>'
+    score = np.nan_to_num(column(table, content.metric), nan=-np.inf)
+    best_first = np.lexsort((-score, ~flags(table, "feasible")))[:MOST_ROWS]
+    known = [name for name in ("loss", *_COSTS) if not np.isnan(column(table, name)).all()]
+    rows = [{str(name): value for name, value in row.items()} for row in table.iloc[best_first].to_dict("records")]
+    columns = ["id", content.metric, *known, "feasible", "pareto", "architecture"]
+    cut = f"<p>The best {MOST_ROWS:,} of {len(table):,} candidates are shown.</p>" if len(table) > MOST_ROWS else ""
+    return cut + _table("candidate-table", columns, rows, content.metric)
+
+
+def _table(identity: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]], metric: str) -> str:
+    head = "".join(f'<th scope="col"><button>{html.escape(label(name))}</button></th>' for name in columns)
+    body = "\n".join(f"<tr>{''.join(_cell(row, name, metric) for name in columns)}</tr>" for row in rows)
+    return (
+        f'<div class="scroll"><table id="{identity}">'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(row: Mapping[str, Any], name: str, metric: str) -> str:
+    if name == "architecture":
+        value = row.get(name)
+        text = value if isinstance(value, str) else json.dumps(value)
+        return f'<td class="architecture" tabindex="0"><code>{html.escape(text)}</code></td>'
+    if name == "id":
+        return f"<td>{html.escape(str(row.get(name)))}</td>"
+    if name in ("feasible", "pareto"):
+        return "<td>yes</td>" if number(row, name) > 0 else "<td>no</td>"
+    value = number(row, name)
+    order = "" if math.isnan(value) else repr(value)
+    text = html.escape(written(name, value)) + _around(row, name, metric)
+    return f'<td class="number" data-order="{order}">{text}</td>'
+
+
+def _around(row: Mapping[str, Any], name: str, metric: str) -> str:
+    """The interval of a score, or the spread of a latency, in small print."""
+    if name == metric:
+        low, high = (number(row, f"{name}_{side}") for side in ("low", "high"))
+        text = "" if math.isnan(low + high) else f"{written(name, low)} to {written(name, high)}"
+    else:
+        spread = number(row, "latency_spread_ms") if name == "latency_ms" else math.nan
+        text = "" if math.isnan(spread) else f"± {written(name, spread)}"
+    return f" <small>{html.escape(text)}</small>" if text else ""

@@ -1,0 +1,30 @@
+"""A run: configuration, folder, stages, resume."""
+
+from nas.runs.bench import Bench
+from nas.runs.config import RunConfig, assign, read_yaml, resolve
+from nas.runs.feasibility import feasibility
+from nas.runs.folder import RunFolder, free_name, versions
+from nas.runs.profiling import run_profile
+from nas.runs.progress import Progress, Silent, Task
+from nas.runs.run import export_architecture, run_search
+from nas.runs.spaces import available_spaces, build_space
+
+__all__ = [
+    "Bench",
+    "Progress",
+    "RunConfig",
+    "RunFolder",
+    "Silent",
+    "Task",
+    "assign",
+    "available_spaces",
+    "build_space",
+    "export_architecture",
+    "feasibility",
+    "free_name",
+    "read_yaml",
+    "resolve",
+    "run_profile",
+    "run_search",
+    "versions",
+]

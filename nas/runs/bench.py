@@ -1,0 +1,116 @@
+"""Everything that a configuration stands for: data, supernet, costs, target, constraints."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from nas.data import ImageData, load
+from nas.errors import UsageError, did_you_mean
+from nas.evaluation import SharedWeights
+from nas.hardware import StaticCosts, Target, target
+from nas.methods import Method, method
+from nas.runs.config import RunConfig
+from nas.runs.spaces import build_space
+from nas.search import Constraint, Objective, strategy
+from nas.space import Architecture, Space
+from nas.supernet import Supernet
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LATENCY", "METRIC", "Bench"]
+
+METRIC = "accuracy"
+LATENCY = "latency_ms"
+
+
+class Bench:
+    """Built from a configuration alone, so that every process of a run builds the same.
+
+    Raises:
+        UsageError: anything that the configuration names does not exist or does not fit together.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.method: Method = method(config.method)
+        self.target: Target = target(config.target, threads=config.threads, batch=config.latency_batch)
+        self.constraints = [Constraint.parse(text) for text in config.constraints]
+        for constraint in self.constraints:
+            constraint.require([METRIC, LATENCY, *StaticCosts.names])
+        self.cost = config.cost or next((c.metric for c in self.constraints if c.metric != METRIC), LATENCY)
+        if self.cost not in (LATENCY, *StaticCosts.names):
+            raise UsageError(
+                f"cost '{self.cost}' is not known; {did_you_mean(self.cost, (LATENCY, *StaticCosts.names))}"
+            )
+        self.objectives = [Objective(METRIC, maximise=True), Objective(self.cost, maximise=False)]
+        self.device = _device(config.device)
+        self.data: ImageData = load(
+            config.data, config.data_dir, config.seed, config.image_size, str(self.device), config.limit
+        )
+        self.supernet = self._build_supernet()
+        self.space: Space = self.supernet.space
+        self.costs = StaticCosts(self.supernet, self.data.input_shape)
+        strategy(config.strategy, self.space, config.seed, **config.strategy_args)
+        self._check_runs()
+
+    @property
+    def needs_latency(self) -> bool:
+        """Whether the search itself depends on latency."""
+        return LATENCY in (self.cost, *(constraint.metric for constraint in self.constraints))
+
+    @cached_property
+    def evaluator(self) -> SharedWeights:
+        """Judges candidates with the supernet's weights, which must be trained."""
+        settings = self.config.evaluation
+        return SharedWeights(self.supernet, self.data, settings.calibration_images, settings.batch_size)
+
+    @cached_property
+    def samples(self) -> list[Architecture]:
+        """The smallest, the largest and random architectures that stand for the space."""
+        seeds = range(self.config.profile.samples)
+        drawn = [self.space.sample([self.config.seed, number]) for number in seeds]
+        return list(dict.fromkeys([self.space.smallest(), self.space.largest(), *drawn]))
+
+    def cost_table(self, architectures: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
+        """Parameters, FLOPs and peak memory, a row for each architecture."""
+        import pandas as pd
+
+        return pd.DataFrame([self.costs(architecture) for architecture in architectures])
+
+    def _build_supernet(self) -> Supernet:
+        with torch.random.fork_rng():
+            torch.manual_seed(self.config.seed)
+            model = build_space(
+                self.config.space, self.config.space_args, self.data.input_shape, len(self.data.classes)
+            )
+        return Supernet(model).to(self.device)
+
+    def _check_runs(self) -> None:
+        """Runs some architectures on the meta device, so that shapes that do not fit show before training."""
+        for architecture in self.samples[:8]:
+            try:
+                classes = self.costs.blocks(architecture)[-1].trace.output_shape
+            except UsageError as error:
+                raise UsageError(
+                    f"space '{self.config.space}' does not fit input {self.data.input_shape}: "
+                    f"architecture {dict(architecture)} fails: {error}"
+                ) from None
+            if classes != (len(self.data.classes),):
+                raise UsageError(
+                    f"space '{self.config.space}' gives outputs of shape {list(classes)}, but data "
+                    f"'{self.config.data}' has {len(self.data.classes)} classes; return a model with that many."
+                )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("device is 'cuda', but PyTorch finds no GPU here; use device=cpu.")
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"device is '{name}', expected 'auto', 'cpu' or 'cuda'.") from None

@@ -1,0 +1,187 @@
+"""What a run is asked to do: one pydantic model, read from YAML, flags and ``key=value`` settings."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nas.errors import UsageError, did_you_mean
+from nas.methods import Retrain, method
+from nas.training import Recipe
+
+__all__ = ["EvaluationConfig", "ProfileConfig", "RunConfig", "assign", "read_yaml", "resolve"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class EvaluationConfig(_Strict):
+    """How candidates are judged with shared weights.
+
+    Attributes:
+        calibration_images: training images over which batch-norm statistics are averaged.
+        batch_size: of calibration and validation.
+    """
+
+    calibration_images: int = Field(512, ge=1)
+    batch_size: int = Field(256, ge=1)
+
+
+class ProfileConfig(_Strict):
+    """How latency is learnt before the search.
+
+    Attributes:
+        networks: how many networks are measured to fit the predictor.
+        seconds: the longest time spent on timing them, preparation not counted.
+        samples: how many random architectures tell what the space costs.
+    """
+
+    networks: int = Field(48, ge=4)
+    seconds: float = Field(20.0, gt=0)
+    samples: int = Field(200, ge=1)
+
+
+class RunConfig(_Strict):
+    """Everything that decides the outcome of a run.
+
+    Attributes:
+        space: name of a space, or ``module:function``.
+        space_args: arguments of the space function.
+        data: name of a data set, or ``module:function``.
+        data_dir: folder with its files.
+        image_size: resize images to this height and width.
+        limit: keep at most this many training images.
+        method: how the supernet is trained.
+        strategy: how it is searched.
+        strategy_args: options of the strategy.
+        target: where latency is measured.
+        threads: CPU threads of a measured inference.
+        latency_batch: images of a measured inference.
+        constraints: such as ``latency_ms <= 2`` or ``params <= 50% of largest``.
+        cost: the cost that is minimised beside the metric; by default that of the first constraint.
+        candidates: number of architectures evaluated.
+        random_baseline: number of random candidates evaluated for comparison in the report.
+        seed: fixes the run.
+        workers: processes that evaluate candidates.
+        device: "cpu", "cuda" or "auto".
+        training: recipe of the supernet.
+        retrain: whether the chosen network is trained again: "no", "inherited" or "fresh" weights.
+        retraining: recipe of that.
+        evaluation: how candidates are judged.
+        profile: how latency is learnt.
+    """
+
+    space: str = "mobilenet"
+    space_args: dict[str, Any] = Field(default_factory=dict)
+    data: str = "digits"
+    data_dir: Path | None = None
+    image_size: int | None = Field(None, ge=1)
+    limit: int | None = Field(None, ge=1)
+    method: str = "bignas"
+    strategy: str = "evolution"
+    strategy_args: dict[str, Any] = Field(default_factory=dict)
+    target: str = "onnxruntime"
+    threads: int = Field(1, ge=1)
+    latency_batch: int = Field(1, ge=1)
+    constraints: list[str] = Field(default_factory=lambda: ["latency_ms <= 50% of largest"])
+    cost: str | None = None
+    candidates: int = Field(200, ge=1)
+    random_baseline: int = Field(30, ge=0)
+    seed: int = Field(0, ge=0)
+    workers: int = Field(1, ge=1, le=1)
+    device: str = "auto"
+    training: Recipe = Field(default_factory=Recipe)
+    retrain: Retrain = "no"
+    retraining: Recipe = Field(default_factory=Recipe)
+    evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
+    profile: ProfileConfig = Field(default_factory=ProfileConfig)
+
+    def to_yaml(self) -> str:
+        """The resolved configuration; reading it gives an equal one."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
+    """A checked configuration from partial values; the method's recipe fills in what is not given.
+
+    Args:
+        source: where the values come from, for error messages.
+
+    Raises:
+        UsageError: an unknown key, or a value of the wrong type or range.
+    """
+    chosen = method(str(values.get("method", RunConfig.model_fields["method"].default)))
+    training = {**chosen.recipe, **_mapping(values, "training", source)}
+    retraining = {**training, **_mapping(values, "retraining", source)}
+    merged = {"retrain": chosen.retrain, **values, "training": training, "retraining": retraining}
+    try:
+        return RunConfig.model_validate(merged)
+    except ValidationError as error:
+        raise UsageError(_sentence(error, source)) from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping that a YAML file holds.
+
+    Raises:
+        UsageError: the file is missing, is not YAML or holds no mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UsageError(f"config file {path} cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = str(error).splitlines()[0]
+        raise UsageError(f"config file {path} is not YAML ({problem}).") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"config file {path} holds {type(values).__name__}, expected a mapping of keys to values.")
+    return values
+
+
+def assign(values: dict[str, Any], setting: str) -> None:
+    """Puts one ``key=value`` into nested values; the value is read as YAML, the key may have dots.
+
+    Raises:
+        UsageError: there is no ``=``, the value is not YAML, or the key goes through something that has no keys.
+    """
+    key, equals, text = setting.partition("=")
+    if not equals or not key:
+        raise UsageError(f"setting {setting!r} is not of the form key=value, such as training.learning_rate=0.05.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UsageError(f"setting {setting!r} has a value that is not YAML; quote it.") from None
+    *groups, last = key.split(".")
+    for group in groups:
+        values = values.setdefault(group, {})
+        if not isinstance(values, dict):
+            raise UsageError(f"setting {setting!r} goes into '{group}', which has no keys.")
+    values[last] = value
+
+
+def _mapping(values: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
+    given = values.get(key, {})
+    if not isinstance(given, Mapping):
+        raise UsageError(f"{source}: {key} is {given!r}, expected a mapping such as {{epochs: 30}}.")
+    return given
+
+
+def _sentence(error: ValidationError, source: str) -> str:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    key = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        return f"{source}: unknown key '{key}'; {did_you_mean(path[-1], _keys_beside(path))}"
+    if key == "workers":
+        return f"{source}: workers is {first['input']!r}, but this version evaluates in one process; use workers=1."
+    return f"{source}: {key} is {first['input']!r}, but {first['msg'][0].lower()}{first['msg'][1:]}."
+
+
+def _keys_beside(path: list[str]) -> list[str]:
+    model: Any = RunConfig
+    for part in path[:-1]:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)

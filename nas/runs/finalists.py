@@ -1,0 +1,100 @@
+"""The winners, measured: what the search predicted counts only after the target confirmed it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from nas.errors import UsageError
+from nas.hardware import measure_networks
+from nas.runs.bench import LATENCY, METRIC, Bench
+from nas.runs.progress import Task
+from nas.search import Constraint, objective_values, pareto_front
+from nas.space import Architecture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Finalists", "measure_finalists"]
+
+_ROUNDS = 5
+_SECONDS_EACH = 0.6
+
+Row = dict[str, Any]
+
+
+class Finalists:
+    """Measured rows.
+
+    Attributes:
+        front: the Pareto front among candidates that satisfy every constraint as measured, best metric first.
+        largest: the largest architecture, measured in the same session.
+        measured: latency and spread by architecture id, of everything that was measured.
+    """
+
+    def __init__(self, front: list[Row], largest: Row, measured: dict[str, tuple[float, float]]) -> None:
+        self.front, self.largest, self.measured = front, largest, measured
+
+
+def measure_finalists(bench: Bench, candidates: "pd.DataFrame", largest: Row, task: Task) -> Finalists:
+    """Measures the front; whoever breaks a constraint gives way to the next, in bounded rounds.
+
+    Every session interleaves the networks with the largest one, so that shares of it are exact.
+
+    Args:
+        candidates: the table of the search.
+        largest: metrics and costs of the largest architecture.
+
+    Raises:
+        UsageError: no candidate satisfies the constraints as measured.
+    """
+    rows = [cast(Row, row) for row in candidates[candidates["feasible"]].to_dict("records")]
+    measured: dict[str, tuple[float, float]] = {}
+    for _ in range(_ROUNDS):
+        front = _front(bench, rows)
+        new = [row for row in front if row["id"] not in measured]
+        if not new and largest["id"] in measured:
+            break
+        measured |= _measure(bench, [*new, largest])
+        task.update(len(measured))
+        largest = _with_latency(largest, measured)
+        bounds = [constraint.resolve(largest) for constraint in bench.constraints]
+        rows = [_with_latency(row, measured) for row in rows]
+        rows = [row for row in rows if row["id"] not in measured or _satisfies(row, bounds)]
+        if not rows:
+            break
+    front = [row for row in _front(bench, rows) if row["id"] in measured]
+    if not front:
+        raise UsageError(
+            f"no candidate satisfies {' and '.join(map(str, bench.constraints))} when measured on "
+            f"{bench.target.name}; loosen the constraint or search more candidates."
+        )
+    return Finalists(sorted(front, key=lambda row: (-row[METRIC], row[bench.cost], row["id"])), largest, measured)
+
+
+def _front(bench: Bench, rows: Sequence[Row]) -> list[Row]:
+    points = [objective_values(bench.objectives, row) for row in rows]
+    finite = [(row, point) for row, point in zip(rows, points, strict=True) if point is not None]
+    if not finite:
+        return []
+    mask = pareto_front(np.array([point for _, point in finite]))
+    return [row for (row, _), on_front in zip(finite, mask, strict=True) if on_front]
+
+
+def _measure(bench: Bench, rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
+    networks = {row["id"]: bench.supernet.extract(Architecture.from_json(row["architecture"])) for row in rows}
+    reference = bench.supernet.extract(bench.space.largest())
+    seconds = _SECONDS_EACH * len(networks)
+    found = measure_networks(bench.target, networks, reference, bench.data.input_shape, max_seconds=seconds)
+    return {name: (measurement.latency_ms, measurement.spread_ms) for name, measurement in found.items()}
+
+
+def _with_latency(row: Row, measured: dict[str, tuple[float, float]]) -> Row:
+    if row["id"] not in measured:
+        return row
+    latency, spread = measured[row["id"]]
+    return {**row, LATENCY: latency, "latency_spread_ms": spread}
+
+
+def _satisfies(row: Row, bounds: Sequence[Constraint]) -> bool:
+    return all(bound.violation(row) == 0 for bound in bounds)

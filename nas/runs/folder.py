@@ -1,0 +1,167 @@
+"""A run is a folder: its files, its lock, its log."""
+
+import json
+import platform
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from nas.errors import UsageError, did_you_mean
+from nas.files import write_file
+from nas.runs.config import RunConfig, read_yaml, resolve
+from nas.space import Architecture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RunFolder", "free_name", "versions"]
+
+_LIBRARIES = ("nas", "torch", "numpy", "pandas", "optuna", "onnx", "onnxruntime", "scikit-learn")
+
+
+class RunFolder:
+    """The files of one run, each written whole or not at all.
+
+    Args:
+        path: ``results/<name>``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.origin = path / "run.json"
+        self.log_file = path / "log.jsonl"
+        self.measurements = path / "measurements.jsonl"
+        self.predictor = path / "latency_predictor.json"
+        self.study = path / "study.db"
+        self.supernet = path / "checkpoints" / "supernet.safetensors"
+        self.best = path / "best.json"
+        self.onnx = path / "best.onnx"
+        self.report = path / "report.html"
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def retrained(self, architecture: Architecture) -> Path:
+        """The checkpoint of a network that is trained again."""
+        return self.path / "checkpoints" / f"retrained-{architecture.id}.safetensors"
+
+    def create(self, config: RunConfig) -> None:
+        """Makes the folder, or finds the one that an interrupted run of the same configuration left.
+
+        Raises:
+            UsageError: the folder belongs to a run of another configuration, or to something else.
+        """
+        if self.config.exists():
+            _check_same(self.load_config(), config, self.path)
+            return
+        if self.path.exists() and any(self.path.iterdir()):
+            raise UsageError(f"{self.path} is no run but holds other files; choose another --name.")
+        origin = {"command": ["nas", *sys.argv[1:]], "seed": config.seed, "versions": versions(), "seconds": {}}
+        write_file(self.origin, json.dumps(origin, indent=2))
+        write_file(self.config, config.to_yaml())
+
+    def load_config(self) -> RunConfig:
+        """The resolved configuration that the run was started with.
+
+        Raises:
+            UsageError: there is no such run.
+        """
+        if not self.config.exists():
+            runs = [folder.name for folder in self.path.parent.glob("*") if (folder / "config.yaml").exists()]
+            hint = did_you_mean(self.name, runs) if runs else "there is no run there."
+            raise UsageError(f"run '{self.name}' does not exist in {self.path.parent}; {hint}")
+        return resolve(read_yaml(self.config), str(self.config))
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps a second process out; a killed process lets go by itself.
+
+        Raises:
+            UsageError: another process works on the run.
+        """
+        try:
+            with FileLock(self.path / ".lock", timeout=0):
+                yield
+        except Timeout:
+            raise UsageError(
+                f"run '{self.name}' is in use by another process; wait for it or choose another --name."
+            ) from None
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds the seconds spent inside to the run's account of its stages."""
+        self.log(name, event="begin")
+        started = time.perf_counter()
+        yield
+        origin = self.read(self.origin)
+        origin["seconds"][name] = round(origin["seconds"].get(name, 0.0) + time.perf_counter() - started, 2)
+        write_file(self.origin, json.dumps(origin, indent=2))
+        self.log(name, event="end")
+
+    def log(self, stage: str, **entry: Any) -> None:
+        """Appends one line to the log."""
+        with self.log_file.open("a") as file:
+            file.write(json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "stage": stage, **entry}) + "\n")
+
+    def read(self, path: Path) -> dict[str, Any]:
+        """The JSON object in one of the run's files.
+
+        Raises:
+            UsageError: the file is damaged.
+        """
+        try:
+            content = json.loads(path.read_text())
+        except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path} is damaged ({error}); delete it and resume the run to make it again.") from None
+        return dict(content)
+
+    def write_table(self, name: str, table: "pd.DataFrame") -> None:
+        """Writes ``<name>.csv`` and ``<name>.parquet``."""
+        import io
+
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False)
+        write_file(self.path / f"{name}.parquet", buffer.getvalue())
+        write_file(self.path / f"{name}.csv", table.to_csv(index=False))
+
+
+def free_name(results: Path, stem: str) -> str:
+    """``stem``, or ``stem-2``, ``stem-3`` … if that is taken."""
+    names = (stem if number == 1 else f"{stem}-{number}" for number in range(1, 1_000_000))
+    return next(name for name in names if not (results / name).exists())
+
+
+def versions() -> dict[str, str]:
+    """Python, platform and the libraries that decide the outcome."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "not installed"
+    return found
+
+
+def _check_same(stored: RunConfig, wanted: RunConfig, path: Path) -> None:
+    before, now = _flat(stored.model_dump(mode="json")), _flat(wanted.model_dump(mode="json"))
+    for key in sorted(before.keys() | now.keys()):
+        if before.get(key) != now.get(key):
+            raise UsageError(
+                f"{path} holds a run with {key}={before.get(key)!r}, but {now.get(key)!r} is asked for; "
+                f"choose another --name, or continue it as it was with: nas resume {path.name}"
+            )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

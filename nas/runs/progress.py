@@ -1,0 +1,40 @@
+"""How a run tells what it is doing; the command line draws it."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+__all__ = ["Progress", "Silent", "Task"]
+
+
+class Task(Protocol):
+    """One piece of work of known length."""
+
+    def update(self, completed: int, note: str = "") -> None:
+        """``completed`` units are done in all."""
+
+
+class Progress(Protocol):
+    """Where a run reports its stages."""
+
+    def task(self, title: str, total: int) -> AbstractContextManager[Task]:
+        """Surrounds a piece of work of ``total`` units."""
+
+    def say(self, sentence: str) -> None:
+        """One line worth reading."""
+
+
+class _Ignore:
+    def update(self, completed: int, note: str = "") -> None:
+        """Nothing is shown."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Task]:
+        yield _Ignore()
+
+    def say(self, sentence: str) -> None:
+        """Nothing is shown."""

@@ -1,0 +1,247 @@
+"""A search run from data to the best network, in stages that can each be killed and continued."""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.errors import UsageError
+from nas.evaluation import evaluate
+from nas.files import write_file
+from nas.runs.bench import LATENCY, METRIC, Bench
+from nas.runs.config import RunConfig
+from nas.runs.deliver import deliver, final_network
+from nas.runs.feasibility import check_constraints
+from nas.runs.finalists import Finalists, measure_finalists
+from nas.runs.folder import RunFolder
+from nas.runs.latency import LatencyModel, fit_latency
+from nas.runs.progress import Progress, Silent
+from nas.runs.reporting import write_run_report
+from nas.search import Constraint, Ledger, search, strategy
+from nas.space import Architecture
+from nas.training import Epoch, SupernetStep, load_checkpoint, restore, train
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["export_architecture", "run_search"]
+
+
+def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None = None) -> dict[str, Any]:
+    """Profiles, trains, searches, measures, exports and reports; what is already there is not done again.
+
+    Returns:
+        The run's result: run, space, method, best, largest, front, seconds.
+
+    Raises:
+        UsageError: the configuration cannot be carried out.
+    """
+    progress = progress or Silent()
+    bench = Bench(config)
+    check_constraints(bench, bench.cost_table(bench.samples))
+    folder.create(config)
+    with folder.lock():
+        if not folder.best.exists() or not folder.report.exists():
+            _Stages(bench, folder, progress).run()
+    return {**folder.read(folder.best), "seconds": folder.read(folder.origin)["seconds"]}
+
+
+def export_architecture(
+    folder: RunFolder, wanted: str | None, out: Path | None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Exports one architecture of a run as ONNX: recalibrated or retrained, checked against PyTorch, measured.
+
+    Args:
+        wanted: an architecture's id from ``candidates.csv`` or its JSON; the chosen one by default.
+        out: the ONNX file to write; by default named by the architecture's id, in the run's folder.
+
+    Raises:
+        UsageError: the run has no trained supernet yet, or no such architecture.
+    """
+    bench = Bench(folder.load_config())
+    if not folder.supernet.exists():
+        raise UsageError(f"run '{folder.name}' has no trained supernet yet; finish it with: nas resume {folder.name}")
+    restore(load_checkpoint(folder.supernet)[0], bench.supernet)
+    architecture = _find_architecture(bench, folder, wanted)
+    network = final_network(bench, folder, architecture, progress or Silent())
+    measurement = bench.target.measure(network, bench.data.input_shape)
+    metrics = {
+        **evaluate(network, bench.data.validation.batches(bench.config.evaluation.batch_size)),
+        **bench.costs(architecture),
+        LATENCY: measurement.latency_ms,
+        "latency_spread_ms": measurement.spread_ms,
+    }
+    out = out or folder.path / f"{architecture.id}.onnx"
+    parity = deliver(bench, network, out, architecture, metrics)
+    return {"onnx": str(out), "architecture": dict(architecture), **metrics, "parity": asdict(parity)}
+
+
+def _find_architecture(bench: Bench, folder: RunFolder, wanted: str | None) -> Architecture:
+    if wanted is None:
+        return bench.space.architecture(folder.read(folder.best)["best"]["architecture"])
+    if wanted.lstrip().startswith("{"):
+        return bench.space.architecture(Architecture.from_json(wanted))
+    import pandas as pd
+
+    table = folder.path / "candidates.csv"
+    found = pd.read_csv(table).set_index("id")["architecture"].to_dict() if table.exists() else {}
+    if wanted not in found:
+        raise UsageError(f"architecture '{wanted}' is not in {table}; give an id from there, or JSON.")
+    return bench.space.architecture(Architecture.from_json(found[wanted]))
+
+
+class _Stages:
+    """The stages in order, and what each hands to the next."""
+
+    def __init__(self, bench: Bench, folder: RunFolder, progress: Progress) -> None:
+        self.bench, self.folder, self.progress = bench, folder, progress
+        self.latency: LatencyModel | None = None
+
+    def run(self) -> None:
+        stage = self.folder.stage
+        with stage("profile"):
+            constraints = self.profile()
+        with stage("train"):
+            history = self.train()
+        with stage("search"):
+            candidates, baseline = self.search(constraints)
+        with stage("measure"):
+            largest = self.judge_largest()
+            finalists = self.measure(candidates, largest)
+        with stage("export"):
+            result = self.export(finalists)
+        with stage("report"):
+            write_run_report(self.bench, self.folder, result, candidates, baseline, history)
+        write_file(self.folder.best, json.dumps(result, indent=2))
+
+    def profile(self) -> list[Constraint]:
+        """The constraints with absolute bounds, after fitting the latency predictor if the search needs one."""
+        if self.bench.needs_latency:
+            self.latency = fit_latency(self.bench, self.folder, self.progress)
+        return check_constraints(self.bench, self.costs(self.bench.samples))
+
+    def costs(self, architectures: Sequence[Architecture]) -> "pd.DataFrame":
+        """Everything that is known about architectures without running them."""
+        return self.latency.costs(architectures) if self.latency else self.bench.cost_table(architectures)
+
+    def train(self) -> list[Epoch]:
+        """Trains the supernet, from its last checkpoint if there is one."""
+        bench, recipe, seed = self.bench, self.bench.config.training, self.bench.config.seed
+        step = SupernetStep(bench.supernet, bench.method.paths(bench.space, seed), bench.method.objective(recipe))
+        with self.progress.task(f"Training the supernet ({bench.method.name})", recipe.epochs) as task:
+
+            def report(epoch: Epoch) -> None:
+                self.folder.log("train", **epoch)
+                task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
+
+            return train(
+                step,
+                bench.data.train,
+                recipe,
+                seed=seed,
+                augment=bench.data.augment,
+                checkpoint=self.folder.supernet,
+                on_epoch=report,
+            )
+
+    def search(self, constraints: Sequence[Constraint]) -> "tuple[pd.DataFrame, pd.DataFrame]":
+        """The evaluated candidates, and random ones under the same constraints to compare with."""
+        config = self.bench.config
+        budget = min(config.candidates, self.bench.space.size)
+        title = f"Searching {budget} candidates ({config.strategy})"
+        candidates = self._search(config.strategy, config.strategy_args, budget, config.seed, constraints, title)
+        if not config.random_baseline:
+            return candidates, candidates.head(0)
+        title = f"Evaluating {config.random_baseline} random candidates"
+        return candidates, self._search("random", {}, config.random_baseline, config.seed + 1, constraints, title)
+
+    def _search(
+        self,
+        name: str,
+        options: dict[str, Any],
+        budget: int,
+        seed: int,
+        constraints: Sequence[Constraint],
+        title: str,
+    ) -> "pd.DataFrame":
+        bench = self.bench
+        with self.progress.task(title, budget) as task:
+            count = iter(range(1, budget + 1))
+            return search(
+                bench.space,
+                bench.evaluator,
+                strategy(name, bench.space, seed, **options),
+                objectives=bench.objectives,
+                costs=self.costs,
+                constraints=constraints,
+                budget=budget,
+                ledger=Ledger(self.folder.study, self.folder.name, objectives=bench.objectives),
+                identity=(bench.evaluator.name, self._fidelity(), bench.config.seed, self._checkpoint()),
+                on_result=lambda result: task.update(next(count)),
+            )
+
+    def judge_largest(self) -> dict[str, Any]:
+        """Metrics and costs of the largest architecture."""
+        largest = self.bench.space.largest()
+        table = self.bench.evaluator([largest]).join(self.costs([largest]))
+        metrics = {str(name): float(value) for name, value in table.iloc[0].items()}
+        return {"id": largest.id, "architecture": largest.key, **metrics}
+
+    def measure(self, candidates: "pd.DataFrame", largest: dict[str, Any]) -> Finalists:
+        """The front as measured on the target; writes the table of candidates with what was measured."""
+        with self.progress.task(f"Measuring the front on {self.bench.target.name}", len(candidates)) as task:
+            finalists = measure_finalists(self.bench, candidates, largest, task)
+        unknown = (math.nan, math.nan)
+        latency = [finalists.measured.get(name, unknown) for name in candidates["id"]]
+        measured = candidates.assign(
+            measured_latency_ms=[value for value, _ in latency], measured_spread_ms=[spread for _, spread in latency]
+        )
+        self.folder.write_table("candidates", measured)
+        return finalists
+
+    def export(self, finalists: Finalists) -> dict[str, Any]:
+        """The result of the run: the best network delivered, the test split read once for it and the largest."""
+        bench, best = self.bench, dict(finalists.front[0])
+        architecture = Architecture.from_json(best["architecture"])
+        network = final_network(bench, self.folder, architecture, self.progress)
+        if bench.config.retrain != "no":
+            best |= evaluate(network, bench.data.validation.batches(bench.config.evaluation.batch_size))
+        largest_network = bench.evaluator.network(bench.space.largest())
+        for row, final in ((best, network), (finalists.largest, largest_network)):
+            row["test_accuracy"] = evaluate(final, bench.data.test.batches(256))[METRIC]
+        parity = deliver(bench, network, self.folder.onnx, architecture, _described(best))
+        self.progress.say(
+            f"ONNX agrees with PyTorch on {parity.label_agreement:.2%} of {parity.samples} validation images "
+            f"(largest difference {parity.max_difference:.1e})."
+        )
+        return {
+            "run": self.folder.name,
+            "space": bench.config.space,
+            "method": bench.config.method,
+            "best": _described(best),
+            "largest": _described(finalists.largest),
+            "front": [_described(row) for row in finalists.front],
+        }
+
+    def _fidelity(self) -> str:
+        settings = self.bench.config.evaluation
+        return f"validation, calibrated on {settings.calibration_images} images in batches of {settings.batch_size}"
+
+    def _checkpoint(self) -> str:
+        """A digest of the trained weights, which the ledger's results belong to."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.bench.supernet.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+def _described(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as it is reported: the architecture opened, the columns of the table's bookkeeping left out."""
+    dropped = ("feasible", "pareto")
+    plain = {name: value for name, value in row.items() if name not in dropped}
+    counts = {name: int(plain[name]) for name in ("params", "flops", "peak_memory_bytes")}
+    return {**plain, **counts, "architecture": json.loads(row["architecture"])}

@@ -1,0 +1,87 @@
+"""Training state in one file: safetensors with a JSON header, never a pickle."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.errors import UsageError
+from nas.files import write_file
+
+__all__ = ["load_checkpoint", "restore", "save_checkpoint"]
+
+
+def save_checkpoint(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None = None, **header: Any
+) -> None:
+    """Writes model and optimiser to one file, replaced as a whole.
+
+    Args:
+        header: JSON values kept beside the tensors.
+    """
+    from safetensors.torch import save
+
+    tensors = {f"model/{name}": value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    if optimizer is not None:
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {
+                f"optimizer/{index}/{key}": value.detach().cpu().contiguous().clone()
+                for key, value in state.items()
+                if torch.is_tensor(value)
+            }
+    write_file(path, save(_unshared(tensors), {"header": json.dumps(header)}))
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header of a checkpoint.
+
+    Raises:
+        UsageError: the file is missing, truncated or no checkpoint of this package.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["header"])
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+        raise UsageError(
+            f"checkpoint {path} cannot be read ({type(error).__name__}: {error}); delete it to train again."
+        ) from None
+
+
+def restore(tensors: Mapping[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> None:
+    """Loads what :func:`load_checkpoint` gave into model and optimiser.
+
+    Raises:
+        UsageError: the checkpoint belongs to another model.
+    """
+    own = model.state_dict()
+    stored = {name.removeprefix("model/"): value for name, value in tensors.items() if name.startswith("model/")}
+    differ = sorted(set(own) ^ set(stored)) or [name for name in own if own[name].shape != stored[name].shape]
+    if differ:
+        raise UsageError(
+            f"the checkpoint belongs to another model: '{differ[0]}' differs; start a run of another name."
+        )
+    model.load_state_dict(stored)
+    if optimizer is not None:
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimizer/"):
+                _, index, key = name.split("/")
+                state.setdefault(int(index), {})[key] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies tensors that share memory, which the format does not allow."""
+    seen: set[int] = set()
+    result = {}
+    for name, tensor in tensors.items():
+        pointer = tensor.data_ptr()
+        result[name] = tensor.clone() if pointer in seen else tensor
+        seen.add(pointer)
+    return result

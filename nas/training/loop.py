@@ -1,0 +1,160 @@
+"""The training loop: schedule, clipping, mixed precision, checkpoints, divergence."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from nas.data import Augment, Split
+from nas.errors import UsageError
+from nas.nn.channels import Region
+from nas.training.checkpoint import load_checkpoint, restore, save_checkpoint
+from nas.training.masked_step import masked_step
+from nas.training.recipe import Recipe
+from nas.training.steps import Backward
+
+__all__ = ["Epoch", "Step", "train"]
+
+Epoch = dict[str, Any]
+"""What an epoch reports: epoch, loss, a loss for each role, learning_rate, images_per_second."""
+
+_CHECK_EVERY = 20
+
+
+class Step(Protocol):
+    """Fills the gradients for one batch; see :mod:`nas.training.steps`."""
+
+    @property
+    def model(self) -> nn.Module: ...
+
+    def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]: ...
+
+    def used_regions(self) -> Iterable[tuple[nn.Parameter, Region]]: ...
+
+
+def train(
+    step: Step,
+    data: Split,
+    recipe: Recipe,
+    *,
+    seed: int,
+    augment: Augment | None = None,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> list[Epoch]:
+    """Trains ``step.model`` in place and leaves it in evaluation mode.
+
+    Batches, paths and dropout are functions of (seed, epoch, step), so a run that continues from its checkpoint
+    ends bit for bit where an uninterrupted one does.
+
+    Args:
+        checkpoint: file written after every epoch; if it exists, training continues from it.
+        on_epoch: told every epoch that is trained now, after its checkpoint was written.
+
+    Returns:
+        One record for each epoch.
+
+    Raises:
+        UsageError: the loss is not finite; the last good checkpoint stays.
+    """
+    model = step.model
+    optimizer = recipe.make_optimizer(model)
+    history: list[Epoch] = []
+    if checkpoint is not None and checkpoint.exists():
+        tensors, header = load_checkpoint(checkpoint)
+        _check_recipe(header, recipe, seed, checkpoint)
+        restore(tensors, model, optimizer)
+        history = header["history"]
+    for epoch in range(len(history), recipe.epochs):
+        with torch.random.fork_rng(devices=_cuda_devices(model)):
+            torch.manual_seed(_mix(seed, epoch))
+            record = _run_epoch(step, optimizer, data, recipe, epoch=epoch, seed=seed, augment=augment)
+        history.append(record)
+        if checkpoint is not None:
+            header = {"recipe": recipe.model_dump(), "seed": seed, "history": history}
+            save_checkpoint(checkpoint, model, optimizer, **header)
+        if on_epoch is not None:
+            on_epoch(record)
+    model.eval()
+    return history
+
+
+def _run_epoch(
+    step: Step,
+    optimizer: torch.optim.Optimizer,
+    data: Split,
+    recipe: Recipe,
+    *,
+    epoch: int,
+    seed: int,
+    augment: Augment | None,
+) -> Epoch:
+    step.model.train()
+    started, losses, images = time.perf_counter(), [], 0
+    first = epoch * data.steps(recipe.batch_size)
+    for number, (x, y) in enumerate(data.shuffled(recipe.batch_size, (seed, epoch), augment), start=first):
+        losses.append(_optimizer_step(step, optimizer, recipe, number, data.steps(recipe.batch_size), x, y))
+        images += len(x)
+        if len(losses) % _CHECK_EVERY == 0:
+            _check_finite(losses[-_CHECK_EVERY:], recipe, epoch)
+    _check_finite(losses, recipe, epoch)
+    means = {role: float(torch.stack([loss[role] for loss in losses]).mean()) for role in losses[0]}
+    return {
+        "epoch": epoch,
+        "loss": sum(means.values()) / len(means),
+        **{f"loss_{role}": value for role, value in means.items()},
+        "learning_rate": optimizer.param_groups[0]["lr"],
+        "images_per_second": images / (time.perf_counter() - started),
+    }
+
+
+def _optimizer_step(
+    step: Step, optimizer: torch.optim.Optimizer, recipe: Recipe, number: int, per_epoch: int, x: Tensor, y: Tensor
+) -> dict[str, Tensor]:
+    for group in optimizer.param_groups:
+        group["lr"] = recipe.learning_rate_at(number, per_epoch)
+    optimizer.zero_grad(set_to_none=True)
+    with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=recipe.amp and x.device.type == "cuda"):
+        losses = step(number, x, y, Tensor.backward)
+    used = [
+        parameter for group in optimizer.param_groups for parameter in group["params"] if parameter.grad is not None
+    ]
+    nn.utils.clip_grad_norm_(used, recipe.clip)
+    if recipe.masked:
+        masked_step(optimizer, step.used_regions())
+    else:
+        optimizer.step()
+    return losses
+
+
+def _check_finite(losses: list[dict[str, Tensor]], recipe: Recipe, epoch: int) -> None:
+    for loss in losses:
+        for role, value in loss.items():
+            if not math.isfinite(value):
+                raise UsageError(
+                    f"training diverged in epoch {epoch + 1}: the loss of the {role} path is {float(value)}; "
+                    f"lower training.learning_rate (now {recipe.learning_rate:g}); the last good checkpoint is kept."
+                )
+
+
+def _check_recipe(header: dict[str, Any], recipe: Recipe, seed: int, checkpoint: Path) -> None:
+    stored = {**header.get("recipe", {}), "seed": header.get("seed")}
+    for name, value in {**json.loads(recipe.model_dump_json()), "seed": seed}.items():
+        if stored.get(name) != value:
+            raise UsageError(
+                f"checkpoint {checkpoint} was trained with {name}={stored.get(name)!r}, not {value!r}; "
+                "use the same settings to continue, or another run name."
+            )
+
+
+def _cuda_devices(model: nn.Module) -> list[torch.device]:
+    return list({p.device for p in model.parameters() if p.device.type == "cuda"})
+
+
+def _mix(seed: int, epoch: int) -> int:
+    return (seed * 1_000_003 + epoch) % (2**63)

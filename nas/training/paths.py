@@ -1,0 +1,98 @@
+"""Which architectures does this step train?
+
+A path sampler is a pure function of the step: the same step gives the same paths on every process and after every
+restart, whatever happened before.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nas.space import Architecture, Space
+
+__all__ = ["Fair", "Path", "PathSampler", "Sandwich", "Uniform"]
+
+
+class Path(NamedTuple):
+    """An architecture to train and its role in the step: ``largest``, ``smallest`` or ``random``."""
+
+    architecture: Architecture
+    role: str
+
+
+class PathSampler(Protocol):
+    """Answers "which architectures now?"."""
+
+    def draw(self, step: int) -> Sequence[Path]:
+        """The paths of one optimizer step, in the order in which they run."""
+
+
+class Uniform:
+    """Each choice drawn uniformly: single-path one-shot (Guo et al., 2020).
+
+    Args:
+        space: the search space.
+        seed: of the run.
+        paths: how many per step; their gradients are summed.
+    """
+
+    def __init__(self, space: Space, seed: int, paths: int = 1) -> None:
+        self.space, self.seed, self.paths = space, seed, paths
+
+    def draw(self, step: int) -> list[Path]:
+        rng = np.random.default_rng([self.seed, step])
+        return [Path(self.space.sample(rng), "random") for _ in range(self.paths)]
+
+
+class Fair:
+    """Every candidate of a choice equally often within a round (FairNAS, Chu et al., 2021).
+
+    A round has as many paths as the least common multiple of the numbers of candidates. Where all choices have k
+    candidates and a step has k paths, each step is a round and trains every candidate once, as published. Choices
+    that are inactive in a path are dropped from it.
+
+    Args:
+        paths: how many per step; by default the largest number of candidates.
+    """
+
+    def __init__(self, space: Space, seed: int, paths: int | None = None) -> None:
+        sizes = [len(candidates) for candidates in space.choices.values()]
+        self.space, self.seed, self.paths = space, seed, paths or max(sizes)
+        self.round_length = math.lcm(*sizes)
+        self._round = lru_cache(maxsize=2)(self._shuffle_round)
+
+    def draw(self, step: int) -> list[Path]:
+        return [self._path(step * self.paths + offset) for offset in range(self.paths)]
+
+    def _path(self, position: int) -> Path:
+        number, row = divmod(position, self.round_length)
+        return Path(self.space.from_indices(self._round(number)[row : row + 1])[0], "random")
+
+    def _shuffle_round(self, number: int) -> npt.NDArray[np.int64]:
+        """Index matrix ``[round length, choices]`` whose columns hold each candidate equally often."""
+        rng = np.random.default_rng([self.seed, number])
+        sizes = (len(candidates) for candidates in self.space.choices.values())
+        return np.stack([rng.permutation(np.arange(self.round_length) % size) for size in sizes], axis=1)
+
+
+class Sandwich:
+    """The largest, some random and the smallest architecture in every step (Yu and Huang, 2019; BigNAS, 2020).
+
+    The largest runs first, so that the others can learn from it.
+
+    Args:
+        random: number of random architectures between the two.
+    """
+
+    def __init__(self, space: Space, seed: int, random: int = 2) -> None:
+        self.space, self.seed, self.random = space, seed, random
+        self._largest, self._smallest = Path(space.largest(), "largest"), Path(space.smallest(), "smallest")
+
+    def draw(self, step: int) -> list[Path]:
+        rng = np.random.default_rng([self.seed, step])
+        middle = [Path(self.space.sample(rng), "random") for _ in range(self.random)]
+        return [self._largest, *middle, self._smallest]

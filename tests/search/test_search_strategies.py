@@ -1,0 +1,167 @@
+"""What every strategy must do, and that the learning ones beat random search."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nas.errors import UsageError
+from nas.search import STRATEGIES, Evolution, Objective, Result, Strategy, hypervolume, search, strategy
+from nas.space import Architecture, Condition, Space
+
+FLAT = Space({f"c{index}": [1, 2, 3, 4] for index in range(8)})
+NESTED = Space(
+    {"depth": [1, 2, 3], "a": ["x", "y"], "b": ["x", "y", "z"], "c": [3, 5, 7]},
+    {
+        "b": [(Condition(("depth",), frozenset({(1,), (2,)})),)],
+        "c": [(Condition(("depth",), frozenset({(2,)})), Condition(("b",), frozenset({(0,), (1,)})))],
+    },
+)
+SINGLE = Space({"only": [1]})
+every_strategy = pytest.mark.parametrize("name", STRATEGIES)
+
+
+def told(space: Space, architectures: Sequence[Architecture]) -> list[Result]:
+    """Two objectives from the indices; every fifth is infeasible without evaluation, some after it."""
+    results = []
+    for architecture in architectures:
+        total = float(space.indices([architecture]).sum())
+        cheap = int(architecture.id, 16) % 5 == 0
+        violation = 0.5 if cheap else 0.25 if total % 7 == 0 else 0.0
+        objectives = None if cheap else (-total, total**2 / 10)
+        results.append(Result(architecture, {"total": total}, objectives, violation))
+    return results
+
+
+def play(player: Strategy, space: Space, rounds: int, batch: int) -> list[list[Architecture]]:
+    asked = []
+    for _ in range(rounds):
+        asked.append(player.ask(batch))
+        player.tell(told(space, asked[-1]))
+    return asked
+
+
+@every_strategy
+@pytest.mark.parametrize("space", [FLAT, NESTED], ids=["flat", "nested"])
+def test_proposals_are_members_new_and_no_more_than_asked(name: str, space: Space) -> None:
+    batches = play(strategy(name, space, 3), space, rounds=8, batch=6)
+    flat = [architecture for batch in batches for architecture in batch]
+    assert all(len(batch) <= 6 for batch in batches)
+    assert all(architecture in space for architecture in flat)
+    assert len(set(flat)) == len(flat)
+    assert len(flat) >= min(space.size, 20)
+
+
+@every_strategy
+def test_a_strategy_is_a_function_of_seed_and_results(name: str) -> None:
+    first = play(strategy(name, FLAT, 3), FLAT, rounds=9, batch=10)
+    assert play(strategy(name, FLAT, 3), FLAT, rounds=9, batch=10) == first
+    if name != "exhaustive":
+        assert play(strategy(name, FLAT, 4), FLAT, rounds=9, batch=10) != first
+
+
+@every_strategy
+@pytest.mark.parametrize("space", [NESTED, SINGLE], ids=["nested", "single"])
+def test_a_small_space_is_visited_wholly_and_then_ends(name: str, space: Space) -> None:
+    player = strategy(name, space, 0)
+    seen: set[Architecture] = set()
+    while batch := player.ask(7):
+        seen.update(batch)
+        player.tell(told(space, batch))
+    assert seen == set(space)
+    assert player.ask(7) == []
+
+
+@every_strategy
+def test_results_that_were_not_asked_for_are_not_proposed_again(name: str) -> None:
+    if name == "exhaustive":
+        pytest.skip("its order is fixed; the search tells what is known")
+    player = strategy(name, NESTED, 0)
+    known = list(NESTED)[:10]
+    player.tell(told(NESTED, known))
+    seen = {architecture for batch in play(player, NESTED, rounds=20, batch=5) for architecture in batch}
+    assert seen == set(NESTED) - set(known)
+
+
+@every_strategy
+def test_infeasible_results_alone_do_not_stop_it(name: str) -> None:
+    player = strategy(name, FLAT, 0)
+    for _ in range(8):
+        batch = player.ask(20)
+        assert batch
+        player.tell([Result(architecture, {}, None, 1.0) for architecture in batch])
+
+
+@pytest.mark.parametrize("name", ["evolution", "local", "nsga2"])
+def test_a_tight_constraint_is_approached_on_violations_alone(name: str) -> None:
+    """One architecture in 65,536 is feasible, and nothing is evaluated on the way."""
+    player = strategy(name, FLAT, 1)
+    for _ in range(60):
+        batch = player.ask(25)
+        distances = FLAT.indices(batch).sum(axis=1)
+        if 0 in distances:
+            return
+        player.tell([Result(a, {}, None, float(d)) for a, d in zip(batch, distances, strict=True)])
+    pytest.fail("the feasible architecture was not found in 1,500 proposals")
+
+
+def test_evolution_lets_the_oldest_die() -> None:
+    """With a population of two, the best architecture is forgotten after two others."""
+    player = Evolution(FLAT, 0, population=2, tournament=2, mutation=0.0, crossover=0.0)
+    best, *others = [FLAT.smallest(), FLAT.largest(), FLAT.architecture(dict.fromkeys(FLAT.choices, 3))]
+    player.tell([Result(best, {}, (0.0,), 0.0)])
+    player.tell([Result(other, {}, (1.0,), 0.0) for other in others])
+    distances = [(FLAT.indices([child]) != FLAT.indices([best])).sum() for child in player.ask(10)]
+    assert min(distances) > 1
+
+
+@pytest.mark.parametrize("name", ["random", "evolution", "nsga2"])
+def test_a_proposal_costs_less_than_20_ms_after_a_thousand_results(name: str) -> None:
+    wide = Space({f"c{index}": [1, 2, 3] for index in range(20)})
+    player = strategy(name, wide, 0)
+    play(player, wide, rounds=20, batch=50)
+    start = time.process_time()
+    asked = play(player, wide, rounds=2, batch=25)
+    assert (time.process_time() - start) / sum(map(len, asked)) < 0.020
+
+
+def test_mistakes_are_sentences() -> None:
+    with pytest.raises(UsageError, match="did you mean 'evolution'"):
+        strategy("evolutoin", FLAT)
+    with pytest.raises(UsageError, match="did you mean 'population'"):
+        strategy("nsga2", FLAT, 0, populaton=3)
+    with pytest.raises(UsageError, match="'random' has no option 'population'; it has none"):
+        strategy("random", FLAT, 0, population=3)
+    with pytest.raises(UsageError, match="population 5 and tournament 6"):
+        strategy("evolution", FLAT, 0, population=5, tournament=6)
+
+
+def mean_hypervolume(name: str, seeds: int) -> float:
+    """On a separable trade-off of 10 choices with 4 candidates, 150 architectures."""
+    space = Space({f"c{index}": [0, 1, 2, 3] for index in range(10)})
+    gain = np.random.default_rng(1).normal(size=(10, 4))
+    price = np.random.default_rng(2).uniform(0.5, 1.5, size=(10, 1)) * np.arange(1, 5)
+
+    def table(architectures: list[Architecture]) -> pd.DataFrame:
+        indices = space.indices(architectures)
+        columns = np.arange(10)
+        return pd.DataFrame({"gain": gain[columns, indices].sum(1), "price": price[columns, indices].sum(1)})
+
+    objectives = [Objective("gain", maximise=True), Objective("price", maximise=False)]
+    volumes = []
+    for seed in range(seeds):
+        found = search(space, table, strategy(name, space, seed), objectives=objectives, budget=150)
+        volumes.append(hypervolume(np.stack([-found["gain"], found["price"]], axis=1), [10.0, 45.0]))
+    return float(np.mean(volumes))
+
+
+@pytest.fixture(scope="module")
+def random_hypervolume() -> float:
+    return mean_hypervolume("random", seeds=5)
+
+
+@pytest.mark.parametrize("name", ["evolution", "local", "nsga2", "tpe"])
+def test_learning_beats_random_search(name: str, random_hypervolume: float) -> None:
+    assert mean_hypervolume(name, seeds=2 if name == "tpe" else 5) > random_hypervolume
