@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from nas.nn import BatchNorm2d, Conv2d, Repeat
-from nas.space import Choice
+from nas.space import Choice, round_to
 
 __all__ = ["InvertedResidual", "mobilenet"]
 
@@ -17,7 +17,7 @@ def mobilenet(
     classes: int = 1000,
     widths: Sequence[int] | None = None,
     strides: Sequence[int] | None = None,
-    width_multipliers: Sequence[float] = (0.75, 1.0),
+    width_multipliers: Sequence[float] = (0.5, 1.0),
     depths: Sequence[int] | None = None,
     kernels: Sequence[int] | None = None,
     expansions: Sequence[float] = (3, 4, 6),
@@ -26,7 +26,8 @@ def mobilenet(
 ) -> nn.Module:
     """The once-for-all space of MobileNetV2 blocks (Cai et al., 2020), sized for the input.
 
-    Every stage chooses its width and its depth, every block its kernel and its expansion. By default images of 64
+    Every stage chooses its width and its depth, every block its kernel and its expansion; widths are multiples of
+    eight, which processors run faster. By default images of 64
     pixels and more get the five stages of the paper, smaller ones three narrower stages.
 
     Args:
@@ -51,19 +52,20 @@ def mobilenet(
     head = head or (1280 if large else 96)
     layers: list[tuple[str, nn.Module]] = [("stem", _conv(input_shape[0], stem, 3, stride=2 if large else 1))]
     inputs: Any = stem
-    for index, (width, stride) in enumerate(zip(widths, strides, strict=True)):
-        outputs = Choice([round(width * multiplier) for multiplier in width_multipliers])
+    for stage, (width, stride) in enumerate(zip(widths, strides, strict=True), start=1):
+        rounded = (round_to(width * multiplier, 8) for multiplier in width_multipliers)
+        outputs = Choice(list(dict.fromkeys(rounded)), name=f"stage{stage}.width")
         blocks = [
             InvertedResidual(
                 inputs if block == 0 else outputs,
                 outputs,
-                kernel=Choice(kernels),
-                expansion=Choice(expansions),
+                kernel=Choice(kernels, name=f"stage{stage}.{block}.kernel"),
+                expansion=Choice(expansions, name=f"stage{stage}.{block}.expansion"),
                 stride=stride if block == 0 else 1,
             )
             for block in range(max(depths))
         ]
-        layers.append((f"stage{index + 1}", Repeat(blocks, depth=Choice(depths))))
+        layers.append((f"stage{stage}", Repeat(blocks, depth=Choice(depths))))
         inputs = outputs
     layers += [
         ("head", _conv(inputs, head, 1)),
@@ -80,7 +82,7 @@ class InvertedResidual(nn.Module):
 
     def __init__(self, in_channels: Any, out_channels: Any, kernel: Any, expansion: Any, stride: int = 1) -> None:
         super().__init__()
-        hidden = (in_channels * expansion).map(round)
+        hidden = (in_channels * expansion).round_to(8)
         self.expand = _conv(in_channels, hidden, 1)
         self.depthwise = _conv(hidden, hidden, kernel, stride=stride, groups=hidden)
         self.project = _conv(hidden, out_channels, 1, activation=False)

@@ -13,18 +13,9 @@ __all__ = ["print_feasibility", "print_listing", "print_result"]
 
 def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     """The Pareto front, the chosen network against the largest, and where the files are."""
-    console = Console()
-    table = Table(title=f"Pareto front of {result['run']}, measured", title_justify="left")
-    for heading in (
-        "architecture",
-        "accuracy",
-        "95 % interval",
-        "latency ms",
-        "± ms",
-        "params",
-        "FLOPs",
-        "peak memory",
-    ):
+    console = _console()
+    table = Table(title=f"Pareto front of {result['run']}, measured on the target", title_justify="left")
+    for heading in ("architecture", "accuracy (95 % interval)", "latency", "params", "FLOPs", "peak memory"):
         table.add_column(heading, justify="left" if heading == "architecture" else "right", no_wrap=True)
     for row in result["front"]:
         table.add_row(row["id"], *_metrics(row), style="bold green" if row["id"] == result["best"]["id"] else "")
@@ -43,7 +34,7 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
 
 def print_feasibility(space: str, target: str, report: Mapping[str, Any]) -> None:
     """What a space costs and how much of it satisfies the constraints."""
-    console = Console()
+    console = _console()
     console.print(
         f"{space}: {report['architectures']:,} architectures, {report['sampled']} sampled; target {target}",
         highlight=False,
@@ -61,16 +52,20 @@ def print_listing(rows: Sequence[Mapping[str, str]]) -> None:
     table = Table(*rows[0], box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row.values())
-    Console().print(table)
+    _console().print(table)
 
 
 def _metrics(row: Mapping[str, Any]) -> list[str]:
     return [
-        f"{row['accuracy']:.2%}",
-        f"{row['accuracy_low']:.1%} to {row['accuracy_high']:.1%}",
-        f"{row['latency_ms']:.4f}",
-        f"{row['latency_spread_ms']:.4f}",
+        f"{row['accuracy']:.1%} ({row['accuracy_low']:.1%} to {row['accuracy_high']:.1%})",
+        f"{row['latency_ms']:.3f} ± {row['latency_spread_ms']:.3f} ms",
         f"{row['params']:,}",
         f"{row['flops']:,}",
         f"{row['peak_memory_bytes'] / 1024:,.1f} KiB",
     ]
+
+
+def _console() -> Console:
+    """As wide as the terminal, and wide enough for the tables where there is none."""
+    console = _console()
+    return console if console.is_terminal else Console(width=120)

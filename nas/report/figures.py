@@ -45,9 +45,8 @@ def front_figure(content: ReportContent) -> Figure | None:
     if not drawn:
         return None
     spots = [x for trace in drawn for x in trace["x"]]
-    wide = min(spots) > 0 and max(spots) / min(spots) > 20
     layout = _layout(content.cost, content.metric)
-    layout["xaxis"]["type"] = "log" if wide else "linear"
+    layout["xaxis"] |= _scale(spots, 20)
     layout["shapes"] = list(_bounds(content, (min(spots) + max(spots)) / 2))
     return {"data": drawn, "layout": layout}
 
@@ -88,7 +87,7 @@ def training_figure(content: ReportContent) -> Figure | None:
     if not losses:
         return None
     layout = _layout("epoch", "loss")
-    layout["yaxis"]["type"] = "log" if min(losses) > 0 and max(losses) / min(losses) > 10 else "linear"
+    layout["yaxis"] |= _scale(losses, 10)
     return {"data": [line for line in lines if line["x"]], "layout": layout}
 
 
@@ -204,6 +203,12 @@ def _is_placed(content: ReportContent, network: Mapping[str, Any]) -> bool:
     return not any(math.isnan(number(network, name)) for name in (content.cost, content.metric))
 
 
+def _scale(values: Sequence[float], factor: float) -> dict[str, str]:
+    """A logarithmic axis, with ticks at 1, 2 and 5, for positive values that span more than the factor."""
+    wide = min(values) > 0 and max(values) / min(values) > factor
+    return {"type": "log", "dtick": "D2"} if wide else {"type": "linear"}
+
+
 def _escaped(text: str) -> str:
     """For Plotly, which reads a little HTML in every text but knows no quotation entity."""
     return html.escape(text, quote=False)
@@ -231,6 +236,7 @@ def _layout(x: str, y: str) -> dict[str, Any]:
         "margin": {"l": 8, "r": 8, "t": 28, "b": 8},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
+        "showlegend": True,
         "xaxis": axis(x),
         "yaxis": axis(y),
     }

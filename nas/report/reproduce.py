@@ -22,8 +22,8 @@ def reproduction(content: ReportContent) -> str:
         parts.append(f"<h3>Versions</h3>{_definitions(versions, named=False)}")
     if config:
         parts.append(_folded("Configuration", str(config)))
-    architecture = json.dumps(content.best.get("architecture"), indent=2, default=str)
-    parts.append(_folded("Chosen architecture", architecture))
+    if architecture := content.best.get("architecture"):
+        parts.append(_folded("Chosen architecture", json.dumps(architecture, indent=2)))
     return "".join(parts)
 
 

@@ -178,7 +178,7 @@ class _Stages:
                 costs=self.costs,
                 constraints=constraints,
                 budget=budget,
-                ledger=Ledger(self.folder.study, self.folder.name, objectives=bench.objectives),
+                ledger=self._ledger(),
                 identity=(bench.evaluator.name, self._fidelity(), bench.config.seed, self._checkpoint()),
                 on_result=lambda result: task.update(next(count)),
             )
@@ -225,6 +225,10 @@ class _Stages:
             "largest": _described(finalists.largest),
             "front": [_described(row) for row in finalists.front],
         }
+
+    def _ledger(self) -> Ledger:
+        guard = {"space": self.bench.space.fingerprint}
+        return Ledger(self.folder.study, self.folder.name, self.bench.objectives, guard)
 
     def _fidelity(self) -> str:
         settings = self.bench.config.evaluation

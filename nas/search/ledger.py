@@ -1,7 +1,9 @@
 """What has been measured, so that nothing is measured twice."""
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -62,12 +64,13 @@ class Ledger:
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.objectives = tuple(objectives)
-        self._storage = _open(storage)
-        self._study = _study(self._storage, study_name, self.objectives)
-        self._check(study_name, {"objectives": "; ".join(map(str, self.objectives)), **(metadata or {})})
         self._trials: dict[Key, optuna.trial.FrozenTrial] = {}
         self._read = 0
-        self.refresh()
+        with _explained(storage):
+            self._storage = _open(storage)
+            self._study = _study(self._storage, study_name, self.objectives)
+            self._check(study_name, {"objectives": "; ".join(map(str, self.objectives)), **(metadata or {})})
+            self.refresh()
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -201,23 +204,33 @@ class Ledger:
                 )
 
 
+@contextmanager
+def _explained(storage: Path | str) -> Iterator[None]:
+    """Turns what a database says into one sentence, without the password of its URL."""
+    import optuna
+    import sqlalchemy
+
+    try:
+        yield
+    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, ImportError, RuntimeError) as error:
+        name = re.sub(r"://[^/]*@", "://***@", str(storage))
+        reason = str(getattr(error, "orig", None) or error.__cause__ or error).splitlines()[0]
+        raise UsageError(
+            f"ledger '{name}' cannot be opened ({reason}); expected an SQLite file in an existing folder, "
+            "or a database URL whose driver is installed."
+        ) from error
+
+
 def _open(storage: Path | str) -> "optuna.storages.RDBStorage":
     import sqlalchemy
     from optuna.storages import RDBStorage
 
     url = str(storage) if "://" in str(storage) else f"sqlite:///{Path(storage).absolute()}"
-    is_sqlite = url.startswith("sqlite")
-    try:
-        opened = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}} if is_sqlite else None)
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError, RuntimeError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise UsageError(
-            f"ledger '{storage}' cannot be opened ({reason}); expected an SQLite file in an existing folder, "
-            "or a database URL whose driver is installed."
-        ) from error
-    if is_sqlite:
-        sqlalchemy.event.listen(opened.engine, "connect", _write_ahead)
-        opened.engine.dispose()
+    if not url.startswith("sqlite"):
+        return RDBStorage(url)
+    opened = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+    sqlalchemy.event.listen(opened.engine, "connect", _write_ahead)
+    opened.engine.dispose()
     return opened
 
 

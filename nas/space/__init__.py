@@ -12,6 +12,7 @@ from nas.space.expression import (
     evaluate,
     largest,
     outcomes,
+    round_to,
 )
 from nas.space.space import Seed, Space, generator
 
@@ -32,4 +33,5 @@ __all__ = [
     "generator",
     "largest",
     "outcomes",
+    "round_to",
 ]

@@ -21,6 +21,7 @@ __all__ = [
     "evaluate",
     "largest",
     "outcomes",
+    "round_to",
 ]
 
 _MOST_OUTCOMES = 1_000_000
@@ -44,11 +45,8 @@ class Expression:
         return Operation(function, self)
 
     def round_to(self, divisor: int) -> "Operation":
-        """Rounded to the nearest multiple of ``divisor``, at least one, never more than 10 % down.
-
-        The rule of MobileNetV2 (Sandler et al., 2018).
-        """
-        return Operation(lambda value: _round_to(value, divisor), self)
+        """Rounded to a multiple of ``divisor`` as :func:`round_to` does."""
+        return Operation(lambda value: round_to(value, divisor), self)
 
     def __add__(self, other: Any) -> "Operation":
         return Operation(operator.add, self, other)
@@ -207,6 +205,11 @@ def largest(value: Any) -> Any:
     return max(outcome for (outcome,) in outcomes(value)) if isinstance(value, Expression) else value
 
 
-def _round_to(value: float, divisor: int) -> int:
+def round_to(value: float, divisor: int) -> int:
+    """The nearest multiple of ``divisor``, at least one, never more than 10 % down (Sandler et al., 2018).
+
+    >>> round_to(20, 8), round_to(18, 8), round_to(1, 8)
+    (24, 24, 8)
+    """
     rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * value else rounded

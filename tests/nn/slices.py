@@ -9,7 +9,17 @@ from torch import Tensor, nn
 
 import nas
 
-__all__ = ["Case", "check_extraction", "check_one_hot_gates", "check_slice", "close", "one_hot", "put", "randomise", "take"]
+__all__ = [
+    "Case",
+    "check_extraction",
+    "check_one_hot_gates",
+    "check_slice",
+    "close",
+    "one_hot",
+    "put",
+    "randomise",
+    "take",
+]
 
 Region = tuple[Sequence[int], ...]
 """Indices for each leading dimension of a tensor."""
@@ -95,7 +105,7 @@ def check_slice(case: Case) -> None:
         reference.train(training)
         ours, theirs = _run(supernet, x), _run(reference, x)
         assert torch.equal(ours[0], theirs[0])
-        assert ours[1] is None or torch.equal(ours[1], theirs[1])
+        assert x.dtype == torch.int64 or same(ours[1], theirs[1])
         for name, parameter in layer.named_parameters():
             grad = reference.get_parameter(name).grad
             assert parameter.grad is not None and grad is not None
@@ -107,13 +117,11 @@ def check_slice(case: Case) -> None:
 
 def check_extraction(case: Case) -> None:
     """What is extracted is the torch layer itself and shares nothing with the elastic one."""
-    supernet, layer = _activated(case)
-    reference = _copied(case, layer)
-    x = case.input()
     for training in (True, False):
-        supernet.train(training)
-        reference.train(training)
-        network = supernet.extract(case.architecture)
+        supernet, layer = _activated(case)
+        reference = _copied(case, layer).train(training)
+        x = case.input()
+        network = supernet.train(training).extract(case.architecture)
         assert isinstance(network, nn.Sequential)
         plain = network[0]
         assert type(plain) is type(reference)
@@ -139,13 +147,16 @@ def check_one_hot_gates(case: Case) -> None:
         close(wide_grad.index_select(case.dim, indices), x_grad)
     for name, parameter in layer.named_parameters():
         close(parameter.grad, gradients[name])
-    for name, gate in gates.items():
-        assert gate.grad is not None and gate.grad.isfinite().all(), name
 
 
 def close(a: Tensor | None, b: Tensor | None) -> None:
     assert a is not None and b is not None
-    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    precision = 1e-10 if a.dtype == torch.float64 else 1e-4
+    torch.testing.assert_close(a, b, rtol=precision, atol=precision / 10)
+
+
+def same(a: Tensor | None, b: Tensor | None) -> bool:
+    return a is not None and b is not None and torch.equal(a, b)
 
 
 def _activated(case: Case) -> tuple[nas.Supernet, nn.Module]:
@@ -172,7 +183,7 @@ def _run(module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor | None]:
     x = x.detach().requires_grad_(x.is_floating_point())
     y: Tensor = module(x)
     if y.requires_grad:
-        y.sin().sum().backward()
+        torch.autograd.backward(y.sin().sum())
     return y.detach(), x.grad
 
 

@@ -144,6 +144,22 @@ def test_a_corrupt_file_is_one_sentence(tmp_path: Path, content: bytes) -> None:
         open_ledger(tmp_path)
 
 
+def test_a_truncated_file_is_one_sentence(tmp_path: Path) -> None:
+    with open_ledger(tmp_path) as ledger:
+        for number in range(30):
+            ledger.add(key(ONE)._replace(seed=number), ONE, {"accuracy": 0.5, "latency_ms": 1.0})
+    content = (tmp_path / "study.db").read_bytes()
+    (tmp_path / "study.db").write_bytes(content[: len(content) // 2])
+    with pytest.raises(UsageError, match=r"study\.db' cannot be opened"):
+        open_ledger(tmp_path)
+
+
+def test_a_sentence_keeps_the_password() -> None:
+    with pytest.raises(UsageError, match="cannot be opened") as caught:
+        Ledger("nosuchdatabase://user:secret@host/name", "search", OBJECTIVES)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("storage", ["no/such/folder/study.db", "nosuchdatabase://host/name"])
 def test_a_storage_that_cannot_be_opened_is_one_sentence(storage: str) -> None:
     with pytest.raises(UsageError, match="cannot be opened"):

@@ -20,7 +20,7 @@ def dominates(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 @given(clouds)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_front_is_what_nothing_dominates_and_the_first_of_equals(points: np.ndarray) -> None:
     expected = [
         not any(dominates(other, point) for other in points)
@@ -31,7 +31,7 @@ def test_front_is_what_nothing_dominates_and_the_first_of_equals(points: np.ndar
 
 
 @given(clouds)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_rank_is_the_longest_chain_of_dominating_points(points: np.ndarray) -> None:
     ranks = nondominated_ranks(points)
     for index, point in enumerate(points):
@@ -40,7 +40,7 @@ def test_rank_is_the_longest_chain_of_dominating_points(points: np.ndarray) -> N
 
 
 @given(clouds)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_hypervolume_counts_the_dominated_cells(points: np.ndarray) -> None:
     objectives = points.shape[1]
     cells = np.array(list(itertools.product(range(GRID), repeat=objectives)))

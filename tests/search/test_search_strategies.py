@@ -56,10 +56,10 @@ def test_proposals_are_members_new_and_no_more_than_asked(name: str, space: Spac
 
 @every_strategy
 def test_a_strategy_is_a_function_of_seed_and_results(name: str) -> None:
-    first = play(strategy(name, FLAT, 3), FLAT, rounds=9, batch=10)
-    assert play(strategy(name, FLAT, 3), FLAT, rounds=9, batch=10) == first
+    first = play(strategy(name, FLAT, 3), FLAT, rounds=5, batch=10)
+    assert play(strategy(name, FLAT, 3), FLAT, rounds=5, batch=10) == first
     if name != "exhaustive":
-        assert play(strategy(name, FLAT, 4), FLAT, rounds=9, batch=10) != first
+        assert play(strategy(name, FLAT, 4), FLAT, rounds=5, batch=10) != first
 
 
 @every_strategy
@@ -74,10 +74,8 @@ def test_a_small_space_is_visited_wholly_and_then_ends(name: str, space: Space) 
     assert player.ask(7) == []
 
 
-@every_strategy
+@pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "exhaustive"])
 def test_results_that_were_not_asked_for_are_not_proposed_again(name: str) -> None:
-    if name == "exhaustive":
-        pytest.skip("its order is fixed; the search tells what is known")
     player = strategy(name, NESTED, 0)
     known = list(NESTED)[:10]
     player.tell(told(NESTED, known))

@@ -1,0 +1,85 @@
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nas.report import ReportContent
+
+
+def network(latency: float, accuracy: float) -> dict[str, Any]:
+    return {
+        "architecture": {"stage.kernel": 3},
+        "accuracy": accuracy,
+        "accuracy_low": accuracy - 0.01,
+        "accuracy_high": accuracy + 0.01,
+        "latency_ms": latency,
+        "latency_spread_ms": 0.02,
+        "params": int(latency * 1e6),
+        "flops": int(latency * 5e7),
+        "peak_memory_bytes": int(latency * 2e5),
+    }
+
+
+def table(rows: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    latency = rng.uniform(0.5, 3.0, rows)
+    accuracy = 0.6 + 0.08 * latency + rng.normal(0, 0.01, rows)
+    return pd.DataFrame(
+        {
+            "id": range(rows),
+            "architecture": [json.dumps({"stage.kernel": 3, "row": row}) for row in range(rows)],
+            "accuracy": accuracy,
+            "params": latency * 1e6,
+            "flops": latency * 5e7,
+            "latency_ms": latency,
+            "measured_latency_ms": np.nan,
+            "feasible": latency <= 2.0,
+            "pareto": False,
+        }
+    )
+
+
+@pytest.fixture(name="table")
+def table_fixture() -> Callable[[int, int], pd.DataFrame]:
+    return table
+
+
+@pytest.fixture
+def content() -> ReportContent:
+    blocks = [
+        {"path": "stem", "kind": "Conv2d", "choices": {}, "skipped": False, "params": 432, "flops": 9e5},
+        {"path": "stage.0", "kind": "Block", "choices": {"kernel": 5}, "skipped": False, "params": 4000, "flops": 3e6},
+        {"path": "stage.1", "kind": "Block", "choices": {"kernel": 3}, "skipped": True, "params": 0, "flops": 0},
+    ]
+    baseline = table(20, 1)
+    return ReportContent(
+        title="demo",
+        summary={
+            "space": "mobilenet",
+            "method": "once-for-all",
+            "constraints": ["latency_ms <= 2", "gibberish"],
+            "seed": 3,
+            "command": "nas run --seed 3",
+            "versions": {"torch": "2.13.0"},
+            "seconds": {"train": 75.0, "search": 30.0},
+            "config": "seed: 3\n",
+        },
+        best=network(1.9, 0.80) | {"test_accuracy": 0.79},
+        largest=network(4.0, 0.85) | {"test_accuracy": 0.84},
+        front=[network(1.9, 0.80), network(0.6, 0.70)],
+        candidates=table(40, 0),
+        random=baseline[baseline.feasible],
+        epochs=[{"epoch": epoch, "loss": 2.0 / epoch, "loss_largest": 1.0 / epoch} for epoch in (1, 2, 3)],
+        blocks=[block | {"output_shape": [16, 8, 8]} for block in blocks],
+        notes=["Batch norm was recalibrated."],
+    )
+
+
+@pytest.fixture
+def changed(content: ReportContent) -> Callable[..., ReportContent]:
+    """The content with some fields replaced."""
+    return lambda **fields: dataclasses.replace(content, **fields)
