@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-__all__ = ["write_file"]
+__all__ = ["append_line", "write_file"]
 
 
 def write_file(path: str | Path, content: str | bytes) -> Path:
@@ -23,6 +23,28 @@ def write_file(path: str | Path, content: str | bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def append_line(path: str | Path, line: str) -> None:
+    """Adds a line to a file, creating it and its folder if needed; the line is on the disk when this returns.
+
+    Raises:
+        OSError: the file cannot be written or the disk is full; the file is as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = path.stat().st_size if path.exists() else 0
+    try:
+        with path.open("ab") as file:
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if path.exists():
+            os.truncate(path, size)
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -1,6 +1,5 @@
 """The ``nas`` command."""
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -10,14 +9,12 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0, 2 after a mistake of the user with one sentence, 130 after Ctrl-C.
 
-    Threads of PyTorch sleep while they wait, for spinning ones are ten times slower on a busy machine. Modules of
-    the current folder can be named as ``module:function``.
+    Modules of the current folder can be named as ``module:function``.
     """
     import click
 
     from nas.errors import UsageError
 
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     sys.path.insert(0, "")
     try:
         from nas.cli.app import app

@@ -186,7 +186,10 @@ def _run_search(config: runs.RunConfig, folder: runs.RunFolder, as_json: bool) -
 
 def _resolve(file: Path | None, given: dict[str, Any], settings: Sequence[str] | None) -> runs.RunConfig:
     """File, then flags, then --set; later ones win."""
-    values = runs.read_yaml(file) if file else {}
+    values: dict[str, Any] = {}
+    if file:
+        values = runs.read_yaml(file)
+        runs.resolve(values, str(file))
     for key, value in given.items():
         if value is not None:
             group, dot, inner = key.partition(".")
@@ -196,7 +199,7 @@ def _resolve(file: Path | None, given: dict[str, Any], settings: Sequence[str] |
                 values[key] = value
     for setting in settings or []:
         runs.assign(values, setting)
-    return runs.resolve(values, str(file) if file else "command line")
+    return runs.resolve(values, "command line")
 
 
 def _listing(what: Listing) -> list[dict[str, str]]:

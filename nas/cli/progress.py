@@ -42,7 +42,7 @@ class RichProgress:
             yield _Bar(bars, bars.add_task(title, total=total, note=""))
 
     def say(self, sentence: str) -> None:
-        self.console.print(sentence, highlight=False, markup=False)
+        self.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 class _Bar:

@@ -67,5 +67,5 @@ def _metrics(row: Mapping[str, Any]) -> list[str]:
 
 def _console() -> Console:
     """As wide as the terminal, and wide enough for the tables where there is none."""
-    console = _console()
+    console = Console()
     return console if console.is_terminal else Console(width=120)

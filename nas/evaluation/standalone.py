@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from nas.data import ImageData
+from nas.errors import UsageError
 from nas.evaluation.metrics import evaluate
 from nas.supernet import Supernet
 from nas.training import CrossEntropy, Epoch, PlainStep, Recipe, train
@@ -70,7 +71,7 @@ def initialise(network: nn.Module, seed: int) -> nn.Module:
     """Gives every layer fresh weights by its own ``reset_parameters``, as if it had just been made.
 
     Raises:
-        ValueError: a module holds parameters but no ``reset_parameters``.
+        UsageError: a module holds parameters but has no ``reset_parameters``.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -79,5 +80,8 @@ def initialise(network: nn.Module, seed: int) -> nn.Module:
             if reset is not None:
                 reset()
             elif next(module.parameters(recurse=False), None) is not None:
-                raise ValueError(f"{type(module).__name__} holds parameters but cannot be initialised afresh")
+                raise UsageError(
+                    f"{type(module).__name__} holds parameters but has no reset_parameters(), so a network with it "
+                    "cannot be trained from fresh weights; write that method, or use retrain=inherited."
+                )
     return network

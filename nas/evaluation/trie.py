@@ -102,7 +102,10 @@ class Trie:
             self._descend(self._roots, x, leaf)
 
     def _descend(self, nodes: dict[SegmentKey, _Node], x: Tensor, leaf: Leaf) -> None:
-        """Runs sibling nodes on their common input; all but the last get a copy, for a block may work in place."""
+        """Runs sibling nodes on their common input.
+
+        A block may work in place, so all siblings but the last get a copy, and so do children after a leaf's output.
+        """
         last = len(nodes) - 1
         for number, node in enumerate(nodes.values()):
             if self.supernet.architecture is not node.architecture:
@@ -111,7 +114,8 @@ class Trie:
             y = node.block(x if number == last else x.clone())
             for row in node.rows:
                 leaf(row, y)
-            self._descend(node.children, y, leaf)
+            if node.children:
+                self._descend(node.children, y.clone() if node.rows else y, leaf)
 
 
 @contextmanager

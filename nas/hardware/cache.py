@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nas.errors import UsageError
+from nas.files import append_line
 from nas.hardware.measurement import Measurement
 
 __all__ = ["LatencyCache"]
@@ -42,11 +43,7 @@ class LatencyCache:
             "input_shape": list(input_shape),
             "measurement": measurement.to_dict(),
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as stream:
-            stream.write(json.dumps(entry).encode() + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        append_line(self.path, json.dumps(entry))
         self._measurements[network, target, tuple(input_shape)] = measurement
 
     def _load(self) -> None:

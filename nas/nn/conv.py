@@ -202,9 +202,11 @@ def _centred(candidate: Any, hull: Any) -> bool:
 
 def _joined(argument: Any) -> Any:
     """A pair that holds expressions as one expression."""
-    return (
-        Operation(lambda *pair: pair, *argument) if isinstance(argument, tuple) and choices_of(*argument) else argument
-    )
+    return Operation(_together, *argument) if isinstance(argument, tuple) and choices_of(*argument) else argument
+
+
+def _together(*values: Any) -> tuple[Any, ...]:
+    return values
 
 
 def _pair(value: Any) -> Any:

@@ -9,6 +9,7 @@ import torch
 from nas.data import ImageData, load
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights
+from nas.evaluation.recalibration import batch_norms
 from nas.hardware import StaticCosts, Target, target
 from nas.methods import Method, method
 from nas.runs.config import RunConfig
@@ -46,11 +47,13 @@ class Bench:
                 f"cost '{self.cost}' is not known; {did_you_mean(self.cost, (LATENCY, *StaticCosts.names))}"
             )
         self.objectives = [Objective(METRIC, maximise=True), Objective(self.cost, maximise=False)]
+        torch.set_num_threads(config.cpu_threads)
         self.device = _device(config.device)
         self.data: ImageData = load(
             config.data, config.data_dir, config.seed, config.image_size, str(self.device), config.limit
         )
         self.supernet = self._build_supernet()
+        self._check_batch_sizes()
         self.space: Space = self.supernet.space
         self.costs = StaticCosts(self.supernet, self.data.input_shape)
         strategy(config.strategy, self.space, config.seed, **config.strategy_args)
@@ -87,6 +90,21 @@ class Bench:
                 self.config.space, self.config.space_args, self.data.input_shape, len(self.data.classes)
             )
         return Supernet(model).to(self.device)
+
+    def _check_batch_sizes(self) -> None:
+        """Refuses batches of one image, whose statistics batch norm cannot take."""
+        config = self.config
+        sizes = {
+            "training.batch_size": config.training.batch_size,
+            "retraining.batch_size": config.retraining.batch_size,
+            "evaluation.batch_size": config.evaluation.batch_size,
+            "evaluation.calibration_images": config.evaluation.calibration_images,
+        }
+        for name, size in sizes.items():
+            if size < 2 and batch_norms(self.supernet.modules()):
+                raise UsageError(
+                    f"{name} is {size}, but space '{config.space}' has batch norm; give it 2 or more images."
+                )
 
     def _check_runs(self) -> None:
         """Runs some architectures on the meta device, so that shapes that do not fit show before training."""

@@ -67,6 +67,7 @@ class RunConfig(_Strict):
         seed: fixes the run.
         workers: processes that evaluate candidates.
         device: "cpu", "cuda" or "auto".
+        cpu_threads: threads of PyTorch on the CPU; one is as fast for small networks, and immune to a busy machine.
         training: recipe of the supernet.
         retrain: whether the chosen network is trained again: "no", "inherited" or "fresh" weights.
         retraining: recipe of that.
@@ -90,9 +91,10 @@ class RunConfig(_Strict):
     cost: str | None = None
     candidates: int = Field(200, ge=1)
     random_baseline: int = Field(30, ge=0)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32 - 1)
     workers: int = Field(1, ge=1, le=1)
     device: str = "auto"
+    cpu_threads: int = Field(1, ge=1)
     training: Recipe = Field(default_factory=Recipe)
     retrain: Retrain = "no"
     retraining: Recipe = Field(default_factory=Recipe)

@@ -9,7 +9,7 @@ from nas.errors import UsageError
 from nas.hardware import measure_networks
 from nas.runs.bench import LATENCY, METRIC, Bench
 from nas.runs.progress import Task
-from nas.search import Constraint, objective_values, pareto_front
+from nas.search import Constraint, nondominated_ranks, objective_values
 from nas.space import Architecture
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Finalists", "measure_finalists"]
 
-_ROUNDS = 5
+_ROUNDS = 8
+_AT_LEAST = 8
 _SECONDS_EACH = 0.6
 
 Row = dict[str, Any]
@@ -37,7 +38,7 @@ class Finalists:
 
 
 def measure_finalists(bench: Bench, candidates: "pd.DataFrame", largest: Row, task: Task) -> Finalists:
-    """Measures the front; whoever breaks a constraint gives way to the next, in bounded rounds.
+    """Measures the front and those next to it; whoever breaks a constraint gives way, in bounded rounds.
 
     Every session interleaves the networks with the largest one, so that shares of it are exact.
 
@@ -51,19 +52,18 @@ def measure_finalists(bench: Bench, candidates: "pd.DataFrame", largest: Row, ta
     rows = [cast(Row, row) for row in candidates[candidates["feasible"]].to_dict("records")]
     measured: dict[str, tuple[float, float]] = {}
     for _ in range(_ROUNDS):
-        front = _front(bench, rows)
-        new = [row for row in front if row["id"] not in measured]
-        if not new and largest["id"] in measured:
+        ranked = _by_rank(bench, rows)
+        if largest["id"] in measured and all(row["id"] in measured for row, rank in ranked if rank == 0):
             break
-        measured |= _measure(bench, [*new, largest])
+        wanted = [row for place, (row, rank) in enumerate(ranked) if rank == 0 or place < _AT_LEAST]
+        measured |= _measure(bench, [*(row for row in wanted if row["id"] not in measured), largest])
         task.update(len(measured))
         largest = _with_latency(largest, measured)
         bounds = [constraint.resolve(largest) for constraint in bench.constraints]
         rows = [_with_latency(row, measured) for row in rows]
         rows = [row for row in rows if row["id"] not in measured or _satisfies(row, bounds)]
-        if not rows:
-            break
-    front = [row for row in _front(bench, rows) if row["id"] in measured]
+    confirmed = [row for row in rows if row["id"] in measured]
+    front = [row for row, rank in _by_rank(bench, confirmed) if rank == 0]
     if not front:
         raise UsageError(
             f"no candidate satisfies {' and '.join(map(str, bench.constraints))} when measured on "
@@ -72,13 +72,15 @@ def measure_finalists(bench: Bench, candidates: "pd.DataFrame", largest: Row, ta
     return Finalists(sorted(front, key=lambda row: (-row[METRIC], row[bench.cost], row["id"])), largest, measured)
 
 
-def _front(bench: Bench, rows: Sequence[Row]) -> list[Row]:
-    points = [objective_values(bench.objectives, row) for row in rows]
-    finite = [(row, point) for row, point in zip(rows, points, strict=True) if point is not None]
+def _by_rank(bench: Bench, rows: Sequence[Row]) -> list[tuple[Row, int]]:
+    """The rows with their Pareto rank, the front (rank 0) first, within a rank the best metric first."""
+    vectors = [(row, objective_values(bench.objectives, row)) for row in rows]
+    finite = [(row, vector) for row, vector in vectors if vector is not None]
     if not finite:
         return []
-    mask = pareto_front(np.array([point for _, point in finite]))
-    return [row for (row, _), on_front in zip(finite, mask, strict=True) if on_front]
+    points = np.array([vector for _, vector in finite])
+    ranked = zip((row for row, _ in finite), map(int, nondominated_ranks(points)), points.tolist(), strict=True)
+    return [(row, rank) for row, rank, _ in sorted(ranked, key=lambda entry: (entry[1], entry[2], entry[0]["id"]))]
 
 
 def _measure(bench: Bench, rows: Sequence[Row]) -> dict[str, tuple[float, float]]:

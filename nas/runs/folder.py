@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from nas.errors import UsageError, did_you_mean
-from nas.files import write_file
+from nas.files import append_line, write_file
 from nas.runs.config import RunConfig, read_yaml, resolve
 from nas.space import Architecture
 
@@ -61,12 +61,13 @@ class RunFolder:
         """
         if self.config.exists():
             _check_same(self.load_config(), config, self.path)
-            return
-        if self.path.exists() and any(self.path.iterdir()):
+        elif self.path.exists() and any(not _is_temporary(path) for path in self.path.iterdir()):
             raise UsageError(f"{self.path} is no run but holds other files; choose another --name.")
-        origin = {"command": ["nas", *sys.argv[1:]], "seed": config.seed, "versions": versions(), "seconds": {}}
-        write_file(self.origin, json.dumps(origin, indent=2))
-        write_file(self.config, config.to_yaml())
+        else:
+            write_file(self.config, config.to_yaml())
+        if not self.origin.exists():
+            origin = {"command": ["nas", *sys.argv[1:]], "seed": config.seed, "versions": versions(), "seconds": {}}
+            write_file(self.origin, json.dumps(origin, indent=2))
 
     def load_config(self) -> RunConfig:
         """The resolved configuration that the run was started with.
@@ -82,13 +83,15 @@ class RunFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keeps a second process out; a killed process lets go by itself.
+        """Keeps a second process out; a killed process lets go by itself, and what it left unfinished is removed.
 
         Raises:
             UsageError: another process works on the run.
         """
         try:
             with FileLock(self.path / ".lock", timeout=0):
+                for path in filter(_is_temporary, self.path.rglob(".*.tmp")):
+                    path.unlink()
                 yield
         except Timeout:
             raise UsageError(
@@ -108,8 +111,9 @@ class RunFolder:
 
     def log(self, stage: str, **entry: Any) -> None:
         """Appends one line to the log."""
-        with self.log_file.open("a") as file:
-            file.write(json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "stage": stage, **entry}) + "\n")
+        append_line(
+            self.log_file, json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "stage": stage, **entry})
+        )
 
     def read(self, path: Path) -> dict[str, Any]:
         """The JSON object in one of the run's files.
@@ -148,6 +152,11 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[library] = "not installed"
     return found
+
+
+def _is_temporary(path: Path) -> bool:
+    """Whether a killed :func:`nas.files.write_file` left it."""
+    return path.name.startswith(".") and path.suffix == ".tmp"
 
 
 def _check_same(stored: RunConfig, wanted: RunConfig, path: Path) -> None:

@@ -62,9 +62,7 @@ def export_architecture(
         UsageError: the run has no trained supernet yet, or no such architecture.
     """
     bench = Bench(folder.load_config())
-    if not folder.supernet.exists():
-        raise UsageError(f"run '{folder.name}' has no trained supernet yet; finish it with: nas resume {folder.name}")
-    restore(load_checkpoint(folder.supernet)[0], bench.supernet)
+    _restore_trained(bench, folder)
     architecture = _find_architecture(bench, folder, wanted)
     network = final_network(bench, folder, architecture, progress or Silent())
     measurement = bench.target.measure(network, bench.data.input_shape)
@@ -79,18 +77,35 @@ def export_architecture(
     return {"onnx": str(out), "architecture": dict(architecture), **metrics, "parity": asdict(parity)}
 
 
+def _restore_trained(bench: Bench, folder: RunFolder) -> None:
+    tensors, header = load_checkpoint(folder.supernet) if folder.supernet.exists() else ({}, {"history": []})
+    if len(header["history"]) < bench.config.training.epochs:
+        raise UsageError(f"run '{folder.name}' has no trained supernet yet; finish it with: nas resume {folder.name}")
+    restore(tensors, bench.supernet)
+
+
 def _find_architecture(bench: Bench, folder: RunFolder, wanted: str | None) -> Architecture:
     if wanted is None:
+        if not folder.best.exists():
+            raise UsageError(f"run '{folder.name}' has no result yet; finish it with: nas resume {folder.name}")
         return bench.space.architecture(folder.read(folder.best)["best"]["architecture"])
     if wanted.lstrip().startswith("{"):
         return bench.space.architecture(Architecture.from_json(wanted))
-    import pandas as pd
-
     table = folder.path / "candidates.csv"
-    found = pd.read_csv(table).set_index("id")["architecture"].to_dict() if table.exists() else {}
+    found = _architectures_by_id(table) if table.exists() else {}
     if wanted not in found:
         raise UsageError(f"architecture '{wanted}' is not in {table}; give an id from there, or JSON.")
     return bench.space.architecture(Architecture.from_json(found[wanted]))
+
+
+def _architectures_by_id(table: Path) -> dict[str, str]:
+    import pandas as pd
+
+    try:
+        rows = pd.read_csv(table, dtype=str)
+        return dict(zip(rows["id"], rows["architecture"], strict=True))
+    except (ValueError, KeyError) as error:
+        raise UsageError(f"{table} is damaged ({error}); give the architecture as JSON instead.") from None
 
 
 class _Stages:

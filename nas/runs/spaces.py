@@ -40,7 +40,7 @@ def build_space(name: str, arguments: Mapping[str, Any], input_shape: tuple[int,
         model = function(**{**given, **arguments})
     except UsageError:
         raise
-    except (TypeError, ValueError, RuntimeError, IndexError, ZeroDivisionError) as error:
+    except Exception as error:  # a space is the user's code and can fail in any way
         raise UsageError(
             f"space '{name}' cannot be built with {dict(arguments)} for input {input_shape}: {error}."
         ) from error

@@ -64,6 +64,7 @@ class Ledger:
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.objectives = tuple(objectives)
+        self._place = storage
         self._trials: dict[Key, optuna.trial.FrozenTrial] = {}
         self._read = 0
         with _explained(storage):
@@ -121,7 +122,7 @@ class Ledger:
             violations: constraint → its violation, 0 where satisfied.
 
         Raises:
-            UsageError: an objective is neither a metric nor a cost.
+            UsageError: an objective is neither a metric nor a cost, or the storage cannot be written.
         """
         import optuna
 
@@ -141,7 +142,7 @@ class Ledger:
             },
             constraints=dict(violations or {}),
         )
-        with quiet_optuna():
+        with quiet_optuna(), _explained(self._place):
             self._study.add_trial(trial)
         self.refresh()
 
@@ -216,8 +217,8 @@ def _explained(storage: Path | str) -> Iterator[None]:
         name = re.sub(r"://[^/]*@", "://***@", str(storage))
         reason = str(getattr(error, "orig", None) or error.__cause__ or error).splitlines()[0]
         raise UsageError(
-            f"ledger '{name}' cannot be opened ({reason}); expected an SQLite file in an existing folder, "
-            "or a database URL whose driver is installed."
+            f"ledger '{name}' cannot be opened or written ({reason}); expected an SQLite file in an existing folder "
+            "of a disk with room, or a database URL whose driver is installed."
         ) from error
 
 

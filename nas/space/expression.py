@@ -46,7 +46,7 @@ class Expression:
 
     def round_to(self, divisor: int) -> "Operation":
         """Rounded to a multiple of ``divisor`` as :func:`round_to` does."""
-        return Operation(lambda value: round_to(value, divisor), self)
+        return Operation(round_to, self, divisor)
 
     def __add__(self, other: Any) -> "Operation":
         return Operation(operator.add, self, other)

@@ -75,7 +75,7 @@ def _walk(module: nn.Module, path: str, conditions: _Conditions) -> Iterator[tup
         yield path, module, conditions
         branches: Iterator[Branch] = module.branches()
     else:
-        branches = (Branch(name, child) for name, child in module.named_children())
+        branches = (Branch(name, child) for name, child in module._modules.items() if child is not None)
     for branch in branches:
         inner = conditions if branch.depends is None else (*conditions, (branch.depends, branch.present))
         yield from _walk(branch.module, f"{path}.{branch.name}" if path else branch.name, inner)

@@ -60,7 +60,7 @@ def train(
         One record for each epoch.
 
     Raises:
-        UsageError: the loss is not finite; the last good checkpoint stays.
+        UsageError: the loss or a weight is not finite; the last good checkpoint stays.
     """
     model = step.model
     optimizer = recipe.make_optimizer(model)
@@ -103,6 +103,7 @@ def _run_epoch(
         if len(losses) % _CHECK_EVERY == 0:
             _check_finite(losses[-_CHECK_EVERY:], recipe, epoch)
     _check_finite(losses, recipe, epoch)
+    _check_weights(step.model, recipe, epoch)
     means = {role: float(torch.stack([loss[role] for loss in losses]).mean()) for role in losses[0]}
     return {
         "epoch": epoch,
@@ -140,6 +141,15 @@ def _check_finite(losses: list[dict[str, Tensor]], recipe: Recipe, epoch: int) -
                     f"training diverged in epoch {epoch + 1}: the loss of the {role} path is {float(value)}; "
                     f"lower training.learning_rate (now {recipe.learning_rate:g}); the last good checkpoint is kept."
                 )
+
+
+def _check_weights(model: nn.Module, recipe: Recipe, epoch: int) -> None:
+    for name, parameter in model.named_parameters():
+        if not parameter.isfinite().all():
+            raise UsageError(
+                f"training diverged in epoch {epoch + 1}: '{name}' is not finite; "
+                f"lower training.learning_rate (now {recipe.learning_rate:g}); the last good checkpoint is kept."
+            )
 
 
 def _check_recipe(header: dict[str, Any], recipe: Recipe, seed: int, checkpoint: Path) -> None:

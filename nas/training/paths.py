@@ -6,7 +6,6 @@ restart, whatever happened before.
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -63,14 +62,16 @@ class Fair:
         sizes = [len(candidates) for candidates in space.choices.values()]
         self.space, self.seed, self.paths = space, seed, paths or max(sizes)
         self.round_length = math.lcm(*sizes)
-        self._round = lru_cache(maxsize=2)(self._shuffle_round)
+        self._round: tuple[int, npt.NDArray[np.int64]] = (0, self._shuffle_round(0))
 
     def draw(self, step: int) -> list[Path]:
         return [self._path(step * self.paths + offset) for offset in range(self.paths)]
 
     def _path(self, position: int) -> Path:
         number, row = divmod(position, self.round_length)
-        return Path(self.space.from_indices(self._round(number)[row : row + 1])[0], "random")
+        if self._round[0] != number:
+            self._round = (number, self._shuffle_round(number))
+        return Path(self.space.from_indices(self._round[1][row : row + 1])[0], "random")
 
     def _shuffle_round(self, number: int) -> npt.NDArray[np.int64]:
         """Index matrix ``[round length, choices]`` whose columns hold each candidate equally often."""

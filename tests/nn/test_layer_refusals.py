@@ -122,6 +122,7 @@ def test_refused_under_soft_gates(make: Callable[[], nn.Module], sentence: str) 
         supernet.mix(gates)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize("name", sorted(UNDER_SOFT_GATES.keys() - {"group norm of a concatenation"}))
 def test_but_a_single_active_candidate_is_allowed(name: str) -> None:
     supernet = nas.Supernet(nn.Sequential(UNDER_SOFT_GATES[name][0]())).eval()

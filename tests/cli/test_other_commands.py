@@ -1,0 +1,109 @@
+"""`nas resume`, `nas export`, `nas profile` and `nas list`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pandas as pd
+import pytest
+from command_line import TINY, Outcome, leftovers, nas, write_config
+
+from nas.data import available
+from nas.hardware import available_targets
+from nas.methods import METHODS
+from nas.search import STRATEGIES
+
+EXPORTED = ["onnx", "architecture", "accuracy", "accuracy_low", "accuracy_high", "loss", "params", "flops"]
+EXPORTED += ["peak_memory_bytes", "latency_ms", "latency_spread_ms", "parity"]
+
+
+def metadata(file: str | Path) -> dict[str, Any]:
+    return {entry.key: json.loads(entry.value) for entry in onnx.load(file).metadata_props}
+
+
+def test_resuming_a_finished_run_gives_the_same_object(finished: tuple[Path, Outcome]) -> None:
+    outcome = nas("resume", "tiny", "--results", finished[0], "--json")
+    assert outcome.json == finished[1].json
+    assert outcome.err == ""
+
+
+@pytest.mark.parametrize("missing", ["report.html", "best.json"])
+def test_what_is_missing_is_made_again(missing: str, copied: Path, finished: tuple[Path, Outcome]) -> None:
+    (copied / "tiny" / missing).unlink()
+    outcome = nas("resume", "tiny", "--results", copied, "--json")
+    assert (copied / "tiny" / missing).exists()
+    for key, value in finished[1].json["best"].items():
+        assert key.startswith("latency") or outcome.json["best"][key] == value
+
+
+def test_export_of_the_best(copied: Path, finished: tuple[Path, Outcome]) -> None:
+    outcome = nas("export", "tiny", "--results", copied, "--json")
+    best, report = finished[1].json["best"], outcome.json
+    assert list(report) == EXPORTED
+    assert report["onnx"] == str(copied / "tiny" / f"{best['id']}.onnx")
+    assert report["architecture"] == best["architecture"] == metadata(report["onnx"])["architecture"]
+    assert {key: report[key] for key in ("params", "flops")} == {key: best[key] for key in ("params", "flops")}
+    assert report["accuracy"] == pytest.approx(best["accuracy"], abs=0.003)
+    assert report["parity"]["label_agreement"] >= 0.99
+    assert outcome.out.count("\n") == 1
+
+
+@pytest.mark.parametrize("by", ["id", "JSON"])
+def test_export_of_another_architecture(by: str, copied: Path, tmp_path: Path) -> None:
+    row = pd.read_csv(copied / "tiny/candidates.csv").iloc[-1]
+    wanted, out = row["id"] if by == "id" else row["architecture"], tmp_path / "new" / "network.onnx"
+    outcome = nas("export", "tiny", "--architecture", wanted, "--out", out, "--results", copied, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["architecture"] == json.loads(row["architecture"]) == metadata(out)["architecture"]
+    assert outcome.json["accuracy"] == pytest.approx(row["accuracy"], abs=0.003)
+    assert not leftovers(tmp_path)
+
+
+def test_export_without_json_is_two_lines(copied: Path) -> None:
+    outcome = nas("export", "tiny", "--results", copied)
+    assert len(outcome.out.splitlines()) == 2
+    assert "agrees with PyTorch" in outcome.out
+
+
+def test_profile_tells_costs_and_trains_nothing(tmp_path: Path) -> None:
+    config = write_config(tmp_path, constraints=["latency_ms <= 99% of largest", "params <= 1"])
+    outcome = nas("profile", "--config", config, "--results", tmp_path / "results", "--json")
+    assert outcome.code == 0, outcome.err
+    report = outcome.json
+    assert list(report) == ["space", "target", "predictor", "feasibility"]
+    assert (report["space"], report["target"]) == ("chain", "onnxruntime")
+    assert report["predictor"].keys() == {"kind", "samples", "mape", "within_10pct", "spearman"}
+    assert (report["predictor"]["kind"], report["predictor"]["samples"]) == ("linear", TINY["profile"]["networks"])
+    feasibility = report["feasibility"]
+    assert feasibility["architectures"] == 27
+    assert set(feasibility["costs"]) == {"params", "flops", "peak_memory_bytes", "latency_ms"}
+    for row in feasibility["costs"].values():
+        assert row["smallest"] <= row["median"] <= row["largest"]
+    assert feasibility["satisfied"]["params <= 1"] == 0
+    assert 0 < feasibility["satisfied"]["latency_ms <= 99% of largest"] < 1
+    (folder,) = (tmp_path / "results").iterdir()
+    assert folder.name == "profile-chain-onnxruntime"
+    assert json.loads((folder / "profile.json").read_text()) == report
+    assert not (folder / "checkpoints").exists()
+    again = nas("profile", "--config", config, "--results", tmp_path / "results", "--name", folder.name)
+    assert again.code == 0 and "predictor:" in again.out and "Measuring" not in again.err
+
+
+@pytest.mark.parametrize(
+    ("what", "names"),
+    [
+        ("spaces", ["chain", "mobilenet", "nasbench201"]),
+        ("methods", METHODS),
+        ("strategies", STRATEGIES),
+        ("targets", available_targets()),
+        ("data", available()),
+    ],
+)
+def test_everything_is_listed(what: str, names: list[str]) -> None:
+    rows = nas("list", what, "--json").json
+    assert {row["name"] for row in rows} >= set(names)
+    assert all(isinstance(value, str) and value for row in rows for value in row.values())
+    table = nas("list", what)
+    assert table.code == 0
+    assert len(table.out.splitlines()) > len(rows)

@@ -1,0 +1,183 @@
+"""`nas search` from data to the ONNX file, and the JSON object that it prints."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pandas as pd
+import pytest
+import yaml
+from command_line import TINY, Outcome, leftovers, nas, search_arguments
+
+from nas.cli.app import app
+from nas.data import load
+from nas.runs import RunFolder, resolve
+from nas.search import STRATEGIES
+
+RESULT = ["run", "space", "method", "best", "largest", "front", "seconds"]
+COSTS = ["params", "flops", "peak_memory_bytes"]
+METRICS = ["id", "architecture", "accuracy", "accuracy_low", "accuracy_high", "loss", *COSTS]
+ROW = {*METRICS, "latency_ms", "latency_spread_ms"}
+COLUMNS = [*METRICS, "feasible", "pareto", "measured_latency_ms", "measured_spread_ms"]
+FILES = [
+    "best.json",
+    "best.onnx",
+    "candidates.csv",
+    "candidates.parquet",
+    "checkpoints",
+    "config.yaml",
+    "log.jsonl",
+    "report.html",
+    "run.json",
+    "study.db",
+]
+
+
+def check_contract(result: dict[str, Any]) -> None:
+    """The keys and types that scripts rely on."""
+    assert list(result) == RESULT
+    for row, test_accuracy in ((result["best"], True), (result["largest"], True), *((r, False) for r in result["front"])):
+        assert set(row) == ROW | ({"test_accuracy"} if test_accuracy else set())
+        assert isinstance(row["architecture"], dict)
+        assert all(isinstance(row[cost], int) and row[cost] > 0 for cost in COSTS)
+        assert row["latency_ms"] > 0 and 0 <= row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"] <= 1
+    assert {"train", "search", "export"} <= set(result["seconds"])
+    assert all(isinstance(value, float) for value in result["seconds"].values())
+    best = {key: value for key, value in result["best"].items() if key != "test_accuracy"}
+    assert result["front"][0] == best
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_goes_all_the_way(name: str, tmp_path: Path) -> None:
+    outcome = nas(*search_arguments(tmp_path, "--strategy", name, "--name", "run"))
+    assert outcome.code == 0, outcome.err
+    check_contract(outcome.json)
+    table = pd.read_csv(tmp_path / "results/run/candidates.csv")
+    assert list(table.columns) == COLUMNS
+    assert len(table) == table["id"].nunique() == TINY["candidates"]
+    bound = 0.6 * outcome.json["largest"]["flops"]
+    assert (table["flops"] <= bound).all()
+    assert not leftovers(tmp_path)
+
+
+def test_a_search_under_measured_latency(tmp_path: Path) -> None:
+    constraint = "latency_ms <= 99% of largest"
+    changes = {"constraints": [constraint], "random_baseline": 4, "evaluation": {"batch_size": 128}}
+    outcome = nas(*search_arguments(tmp_path, "--name", "run", **changes))
+    assert outcome.code == 0, outcome.err
+    result = outcome.json
+    check_contract(result)
+    assert all(row["latency_ms"] <= 0.99 * result["largest"]["latency_ms"] for row in result["front"])
+    folder = tmp_path / "results/run"
+    assert len((folder / "measurements.jsonl").read_text().splitlines()) == 6
+    table = pd.read_csv(folder / "candidates.csv")
+    assert list(table.columns) == [*COLUMNS[:9], "latency_ms", *COLUMNS[9:]]
+    measured = table[table["id"].isin([row["id"] for row in result["front"]])]
+    assert measured["measured_latency_ms"].notna().all()
+    assert "Measuring 6 networks on onnxruntime" in outcome.err
+
+
+@pytest.mark.parametrize(("method", "retrain"), [("spos", "fresh"), ("fairnas", "inherited")])
+def test_methods_that_retrain(method: str, retrain: str, tmp_path: Path) -> None:
+    settings = ["--set", "retraining.epochs=2", "--set", f"retrain={retrain}"]
+    outcome = nas(*search_arguments(tmp_path, "--method", method, "--name", "run", *settings))
+    assert outcome.code == 0, outcome.err
+    best = outcome.json["best"]
+    assert outcome.json["method"] == method
+    assert (tmp_path / f"results/run/checkpoints/retrained-{best['id']}.safetensors").exists()
+    log = [json.loads(line) for line in (tmp_path / "results/run/log.jsonl").read_text().splitlines()]
+    assert [entry["epoch"] for entry in log if entry["stage"] == "retrain"] == [0, 1]
+    table = pd.read_csv(tmp_path / "results/run/candidates.csv").set_index("id")
+    assert best["loss"] != table.loc[best["id"], "loss"]
+
+
+def test_standard_output_is_one_json_object(finished: tuple[Path, Outcome]) -> None:
+    _, outcome = finished
+    assert outcome.out.count("\n") == 1
+    check_contract(outcome.json)
+    assert {key: outcome.json[key] for key in RESULT[:3]} == {"run": "tiny", "space": "chain", "method": "bignas"}
+
+
+def test_the_folder_holds_what_was_promised(finished: tuple[Path, Outcome]) -> None:
+    results, outcome = finished
+    folder = results / "tiny"
+    assert sorted(path.name for path in folder.iterdir() if path.name != ".lock") == FILES
+    stored = json.loads((folder / "best.json").read_text())
+    assert {**stored, "seconds": outcome.json["seconds"]} == outcome.json
+    assert "<html" in (folder / "report.html").read_text()
+    assert not leftovers(results)
+
+
+def test_the_tables_agree(finished: tuple[Path, Outcome]) -> None:
+    folder = finished[0] / "tiny"
+    table = pd.read_csv(folder / "candidates.csv")
+    assert list(table.columns) == COLUMNS
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "candidates.parquet"), table, check_dtype=False)
+    front = table[table["pareto"]]
+    assert set(front["id"]) == {row["id"] for row in finished[1].json["front"]}
+    assert front["measured_latency_ms"].notna().all()
+    assert front.sort_values("accuracy")["flops"].is_monotonic_increasing
+
+
+def test_the_configuration_can_be_used_again(finished: tuple[Path, Outcome], tmp_path: Path) -> None:
+    folder = RunFolder(finished[0] / "tiny")
+    config = folder.load_config()
+    assert resolve(yaml.safe_load(folder.config.read_text()), "test") == config
+    assert config.model_dump(mode="json").items() >= {key: TINY[key] for key in ("space", "space_args", "limit")}.items()
+    outcome = nas("search", "--config", folder.config, "--results", tmp_path, "--name", "again", "--json")
+    for key in ("best", "largest"):
+        ours, theirs = (
+            {name: value for name, value in result[key].items() if not name.startswith("latency")}
+            for result in (outcome.json, finished[1].json)
+        )
+        assert ours == theirs
+
+
+def test_the_network_runs_without_us_and_says_what_it_is(finished: tuple[Path, Outcome]) -> None:
+    file, best = finished[0] / "tiny/best.onnx", finished[1].json["best"]
+    metadata = {entry.key: json.loads(entry.value) for entry in onnx.load(file).metadata_props}
+    assert metadata["architecture"] == best["architecture"]
+    assert metadata["classes"] == [str(digit) for digit in range(10)]
+    assert metadata["input_shape"] == [1, 8, 8]
+    assert metadata["metrics"]["test_accuracy"] == best["test_accuracy"]
+    assert "torch" in metadata["versions"]
+    data = load("digits", limit=200)
+    assert (tuple(metadata["input_mean"]), tuple(metadata["input_std"])) == (data.mean, data.std)
+    raw = data.test.images.numpy()
+    pixels = (raw - np.float32(metadata["input_mean"][0])) / np.float32(metadata["input_std"][0])
+    (logits,) = onnxruntime.InferenceSession(file).run(None, {"input": pixels.astype(np.float32)})
+    correct = (np.asarray(logits).argmax(1) == data.test.labels.numpy()).mean()
+    assert correct == pytest.approx(best["test_accuracy"], abs=0.003)
+
+
+def test_the_same_search_under_one_name_is_the_same_run(copied: Path, finished: tuple[Path, Outcome]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in copied.rglob("*") if path.is_file()}
+    config = copied / "tiny/config.yaml"
+    outcome = nas("search", "--config", config, "--results", copied, "--name", "tiny", "--json")
+    assert outcome.json == finished[1].json
+    assert outcome.err == ""
+    after = {path: path.stat().st_mtime_ns for path in copied.rglob("*") if path.is_file()}
+    assert {path for path in after if before.get(path) != after[path]} <= {copied / "tiny/.lock"}
+
+
+def test_a_name_is_found_where_none_is_given(copied: Path) -> None:
+    config = copied / "tiny/config.yaml"
+    names = [nas("search", "--config", config, "--results", copied, "--json").json["run"] for _ in range(2)]
+    assert names == ["chain-digits-bignas", "chain-digits-bignas-2"]
+
+
+def test_without_json_there_are_tables(copied: Path) -> None:
+    outcome = nas("resume", "tiny", "--results", copied)
+    assert outcome.code == 0
+    assert "Pareto front" in outcome.out and "best.onnx" in outcome.out
+
+
+def test_every_command_has_help() -> None:
+    commands = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+    assert sorted(commands) == ["export", "list", "profile", "resume", "search"]
+    for command in commands:
+        outcome = nas(command, "--help")
+        assert outcome.code == 0 and "Usage" in outcome.out

@@ -1,0 +1,66 @@
+"""Starts the command line in processes that are killed, and compares what runs leave behind."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+__all__ = ["MOBILENET", "outcome", "resume", "run", "search"]
+
+MOBILENET: dict[str, Any] = {
+    "space": "mobilenet",
+    "space_args": {"widths": [8, 16], "strides": [1, 2], "depths": [1, 2], "stem": 8, "head": 16},
+    "data": "digits",
+    "constraints": ["flops <= 60% of largest"],
+    "random_baseline": 5,
+    "profile": {"networks": 10, "samples": 30, "seconds": 1.0},
+}
+
+
+def search(folder: Path, **changes: Any) -> list[str]:
+    """The arguments of a search called ``run`` in this results folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "given.yaml"
+    config.write_text(yaml.safe_dump({**MOBILENET, **changes}))
+    return ["search", "--config", str(config), "--results", str(folder), "--name", "run", "--json"]
+
+
+def resume(folder: Path) -> list[str]:
+    """The arguments that continue it."""
+    return ["resume", "run", "--results", str(folder), "--json"]
+
+
+def run(arguments: list[str], kill_when: Callable[[], bool] | None = None) -> bool:
+    """Runs ``nas``, kills it once the condition holds; whether it came to its end."""
+    command = [sys.executable, "-c", "from nas.cli import main; main()", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while kill_when is not None and process.poll() is None:
+        if kill_when():
+            process.kill()
+            break
+        time.sleep(0.005)
+    _, err = process.communicate()
+    assert process.returncode in (0, -signal.SIGKILL), err
+    return process.returncode == 0
+
+
+def outcome(folder: Path) -> tuple[str, str]:
+    """The table of candidates and the result, without what was measured."""
+    with (folder / "run/candidates.csv").open() as file:
+        rows = [
+            {name: value for name, value in row.items() if not name.startswith("measured")}
+            for row in csv.DictReader(file)
+        ]
+    return json.dumps(rows, indent=1), json.dumps(_without_latency((folder / "run/best.json").read_text()), indent=1)
+
+
+def _without_latency(text: str) -> Any:
+    keep = lambda pairs: {key: value for key, value in pairs if not key.startswith("latency")}  # noqa: E731
+    return json.loads(text, object_pairs_hook=keep)
