@@ -67,8 +67,6 @@ class MultiheadAttention(ElasticLayer[_AttentionState]):
         for name in _PROJECTIONS:
             self._add_linear(name, rows, columns, bias, device=device, dtype=dtype)
         self._add_linear("out", columns, rows, bias, device=device, dtype=dtype)
-        if not self.is_elastic:
-            self.configure({})
 
     def _add_linear(self, name: str, rows: int, columns: int, bias: bool, **options: Any) -> None:
         """Xavier-uniform weight and zero bias, as in ``torch.nn.MultiheadAttention``."""

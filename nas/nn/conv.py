@@ -124,20 +124,16 @@ class Conv2d(nn.Conv2d, ElasticLayer[_ConvState]):
         return state.outputs.apply(y, 1)
 
     def twin(self) -> nn.Module:
-        settings = self.state if self.is_elastic else self
-        sizes = (
-            (self.state.inputs.count, self.state.outputs.count)
-            if self.is_elastic
-            else (self.in_channels, self.out_channels)
-        )
+        state = self.state
         return uninitialised(
             nn.Conv2d,
-            *sizes,
-            settings.kernel if self.is_elastic else self.kernel_size,
-            stride=settings.stride,
-            padding=settings.padding,
-            dilation=settings.dilation,
-            groups=settings.groups,
+            state.inputs.count,
+            state.outputs.count,
+            state.kernel,
+            stride=state.stride,
+            padding=state.padding,
+            dilation=state.dilation,
+            groups=state.groups,
             bias=self.bias is not None,
             padding_mode=self.padding_mode,
             device=self.weight.device,

@@ -122,12 +122,17 @@ class ElasticLayer(Elastic, Generic[StateT]):
         """What the layer follows now.
 
         Raises:
-            UsageError: no architecture was activated.
+            UsageError: it has choices and no architecture was activated.
         """
+        if not self.is_elastic:
+            self.configure({})
         try:
             return self._state
         except AttributeError:
-            raise inactive(self) from None
+            raise UsageError(
+                f"this elastic {type(self).__name__} has no active architecture; "
+                "wrap the model in nas.Supernet and call activate()."
+            ) from None
 
     def part(self, name: str) -> Tensor:
         """The part of a parameter or buffer that is in use."""
@@ -143,7 +148,7 @@ class ElasticLayer(Elastic, Generic[StateT]):
         with torch.no_grad():
             for name, tensor in tensors:
                 target = getattr(twin, name)
-                target.copy_(self.part(name) if self.is_elastic else tensor)
+                target.copy_(self.part(name))
                 target.requires_grad_(tensor.requires_grad)
         return twin.train(self.training)
 

@@ -51,13 +51,14 @@ class Linear(nn.Linear, ElasticLayer[_LinearState]):
         return self.state.outputs.apply(F.linear(x, self.part("weight"), bias), -1)
 
     def twin(self) -> nn.Module:
-        sizes = (
-            (self.state.inputs.count, self.state.outputs.count)
-            if self.is_elastic
-            else (self.in_features, self.out_features)
-        )
+        state = self.state
         return uninitialised(
-            nn.Linear, *sizes, bias=self.bias is not None, device=self.weight.device, dtype=self.weight.dtype
+            nn.Linear,
+            state.inputs.count,
+            state.outputs.count,
+            bias=self.bias is not None,
+            device=self.weight.device,
+            dtype=self.weight.dtype,
         )
 
 
@@ -120,7 +121,7 @@ class Embedding(nn.Embedding, ElasticLayer[_EmbeddingState]):
         return uninitialised(
             nn.Embedding,
             self.num_embeddings,
-            self.state.outputs.count if self.is_elastic else self.embedding_dim,
+            self.state.outputs.count,
             padding_idx=self.padding_idx,
             max_norm=self.max_norm,
             norm_type=self.norm_type,

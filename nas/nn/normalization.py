@@ -71,7 +71,7 @@ class BatchNorm2d(nn.BatchNorm2d, ElasticLayer[_NormState]):
     def twin(self) -> nn.Module:
         return uninitialised(
             nn.BatchNorm2d,
-            self.state.channels.count if self.is_elastic else self.num_features,
+            self.state.channels.count,
             eps=self.eps,
             momentum=self.momentum,
             affine=self.affine,
@@ -124,7 +124,8 @@ class LayerNorm(nn.LayerNorm, ElasticLayer[_NormState]):
 
     def resolve(self, gates: Gates) -> _NormState:
         active = channels(self.arguments["normalized_shape"], gates)
-        return _NormState(dict.fromkeys(("weight", "bias"), (active.ranges,)), active)
+        whole = (((0, size),) for size in self.normalized_shape[:-1])
+        return _NormState(dict.fromkeys(("weight", "bias"), (*whole, active.ranges)), active)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.is_elastic:
@@ -143,7 +144,7 @@ class LayerNorm(nn.LayerNorm, ElasticLayer[_NormState]):
     def twin(self) -> nn.Module:
         return uninitialised(
             nn.LayerNorm,
-            (self.state.channels.count,) if self.is_elastic else self.normalized_shape,
+            (*self.normalized_shape[:-1], self.state.channels.count),
             eps=self.eps,
             elementwise_affine=self.elementwise_affine,
             bias=self.bias is not None,
@@ -205,12 +206,10 @@ class GroupNorm(nn.GroupNorm, ElasticLayer[_GroupNormState]):
         return F.pad(y, (0, 0) * (x.dim() - 2) + (0, x.shape[1] - width))
 
     def twin(self) -> nn.Module:
-        sizes = (
-            (self.state.groups, self.state.channels.count) if self.is_elastic else (self.num_groups, self.num_channels)
-        )
         return uninitialised(
             nn.GroupNorm,
-            *sizes,
+            self.state.groups,
+            self.state.channels.count,
             eps=self.eps,
             affine=self.affine,
             device=self.weight.device if self.affine else None,

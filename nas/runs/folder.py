@@ -111,9 +111,7 @@ class RunFolder:
 
     def log(self, stage: str, **entry: Any) -> None:
         """Appends one line to the log."""
-        append_line(
-            self.log_file, json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "stage": stage, **entry})
-        )
+        append_line(self.log_file, json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "stage": stage, **entry}))
 
     def read(self, path: Path) -> dict[str, Any]:
         """The JSON object in one of the run's files.
@@ -123,9 +121,11 @@ class RunFolder:
         """
         try:
             content = json.loads(path.read_text())
-        except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            if not isinstance(content, dict):
+                raise TypeError(f"it holds {type(content).__name__}")
+        except (OSError, ValueError, TypeError) as error:
             raise UsageError(f"{path} is damaged ({error}); delete it and resume the run to make it again.") from None
-        return dict(content)
+        return content
 
     def write_table(self, name: str, table: "pd.DataFrame") -> None:
         """Writes ``<name>.csv`` and ``<name>.parquet``."""

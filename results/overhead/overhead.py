@@ -20,7 +20,7 @@ from search_spaces.chain import chain
 from search_spaces.mobilenet import mobilenet
 
 FOLDER = Path(__file__).parent
-CASES = [(mobilenet, (1, 8, 8), 128), (chain, (1, 8, 8), 128), (mobilenet, (3, 32, 32), 64), (chain, (3, 32, 32), 64)]
+CASES = [(mobilenet, (1, 8, 8), 128), (chain, (1, 8, 8), 128), (mobilenet, (3, 32, 32), 64), (chain, (3, 16, 16), 64)]
 RANDOM = 20
 
 Row = tuple[str, str, int, str, float, float, float]

@@ -186,9 +186,7 @@ def single(classes):
         ("broken", r"space 'own_spaces:broken' cannot be built"),
     ],
 )
-def test_a_space_that_is_wrong(
-    function: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_space_that_is_wrong(function: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own_spaces.py").write_text(SPACES)
     monkeypatch.syspath_prepend(tmp_path)
     check(nas(*search_arguments(tmp_path, f"own_spaces:{function}", space_args={})), expected, tmp_path)
@@ -224,7 +222,9 @@ def test_calibration_that_batch_norm_cannot_take(name: str, tmp_path: Path) -> N
 def test_a_results_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("not a folder")
     for more in ([], ["--name", "run"]):
-        check(nas(*search_arguments(tmp_path, *more)), r"results.* cannot be .*: (Not a directory|File exists)", tmp_path)
+        check(
+            nas(*search_arguments(tmp_path, *more)), r"results.* cannot be .*: (Not a directory|File exists)", tmp_path
+        )
     check(nas("resume", "run", "--results", tmp_path / "results"), r"run 'run' does not exist", tmp_path)
 
 
@@ -257,10 +257,10 @@ def test_a_truncated_file_of_a_run_is_named(name: str, unfinished: bool, copied:
     check(nas("resume", "tiny", "--results", copied), re.escape(name), copied)
 
 
-@pytest.mark.parametrize("name", ["run.json", "study.db", "checkpoints/supernet.safetensors"])
-def test_a_damaged_file_can_be_deleted_and_made_again(name: str, copied: Path, finished: tuple[Path, Outcome]) -> None:
+def test_damaged_files_can_be_deleted_and_are_made_again(copied: Path, finished: tuple[Path, Outcome]) -> None:
     unfinish(copied)
-    (copied / "tiny" / name).unlink()
+    for name in ("run.json", "study.db", "checkpoints/supernet.safetensors"):
+        (copied / "tiny" / name).unlink()
     outcome = nas("resume", "tiny", "--results", copied, "--json")
     assert outcome.code == 0, outcome.err
     assert json.loads((copied / "tiny/run.json").read_text())["seconds"].keys() >= {"train", "search"}
@@ -270,7 +270,11 @@ def test_a_damaged_file_can_be_deleted_and_made_again(name: str, copied: Path, f
 def test_a_study_that_is_no_database(copied: Path) -> None:
     unfinish(copied)
     (copied / "tiny/study.db").write_bytes(b"no database at all " * 100)
-    check(nas("resume", "tiny", "--results", copied), r"study.db' cannot be opened or written \(file is not a database\)", copied)
+    check(
+        nas("resume", "tiny", "--results", copied),
+        r"study.db' cannot be opened or written \(file is not a database\)",
+        copied,
+    )
 
 
 def test_a_checkpoint_of_another_model(copied: Path) -> None:

@@ -39,7 +39,11 @@ FILES = [
 def check_contract(result: dict[str, Any]) -> None:
     """The keys and types that scripts rely on."""
     assert list(result) == RESULT
-    for row, test_accuracy in ((result["best"], True), (result["largest"], True), *((r, False) for r in result["front"])):
+    for row, test_accuracy in (
+        (result["best"], True),
+        (result["largest"], True),
+        *((r, False) for r in result["front"]),
+    ):
         assert set(row) == ROW | ({"test_accuracy"} if test_accuracy else set())
         assert isinstance(row["architecture"], dict)
         assert all(isinstance(row[cost], int) and row[cost] > 0 for cost in COSTS)
@@ -126,7 +130,9 @@ def test_the_configuration_can_be_used_again(finished: tuple[Path, Outcome], tmp
     folder = RunFolder(finished[0] / "tiny")
     config = folder.load_config()
     assert resolve(yaml.safe_load(folder.config.read_text()), "test") == config
-    assert config.model_dump(mode="json").items() >= {key: TINY[key] for key in ("space", "space_args", "limit")}.items()
+    assert (
+        config.model_dump(mode="json").items() >= {key: TINY[key] for key in ("space", "space_args", "limit")}.items()
+    )
     outcome = nas("search", "--config", folder.config, "--results", tmp_path, "--name", "again", "--json")
     for key in ("best", "largest"):
         ours, theirs = (
@@ -165,8 +171,8 @@ def test_the_same_search_under_one_name_is_the_same_run(copied: Path, finished: 
 
 def test_a_name_is_found_where_none_is_given(copied: Path) -> None:
     config = copied / "tiny/config.yaml"
-    names = [nas("search", "--config", config, "--results", copied, "--json").json["run"] for _ in range(2)]
-    assert names == ["chain-digits-bignas", "chain-digits-bignas-2"]
+    (copied / "chain-digits-bignas").mkdir()
+    assert nas("search", "--config", config, "--results", copied, "--json").json["run"] == "chain-digits-bignas-2"
 
 
 def test_without_json_there_are_tables(copied: Path) -> None:

@@ -12,23 +12,42 @@ from typing import Any
 
 import yaml
 
-__all__ = ["MOBILENET", "outcome", "resume", "run", "search"]
+from nas.runs import RunFolder, resolve, run_search
+
+__all__ = ["CHAIN", "MOBILENET", "finish", "outcome", "resume", "run", "search"]
+
+CHAIN: dict[str, Any] = {
+    "space": "chain",
+    "space_args": {"layers": [1, 1, 1], "width": 4, "head": 16},
+    "data": "digits",
+    "limit": 200,
+    "constraints": ["flops <= 80% of largest"],
+    "candidates": 15,
+    "random_baseline": 3,
+    "training": {"epochs": 6},
+    "profile": {"networks": 20, "samples": 100, "seconds": 2.0},
+}
 
 MOBILENET: dict[str, Any] = {
     "space": "mobilenet",
     "space_args": {"widths": [8, 16], "strides": [1, 2], "depths": [1, 2], "stem": 8, "head": 16},
     "data": "digits",
     "constraints": ["flops <= 60% of largest"],
-    "random_baseline": 5,
-    "profile": {"networks": 10, "samples": 30, "seconds": 1.0},
+    "candidates": 200,
+    "training": {"epochs": 30},
 }
 
 
-def search(folder: Path, **changes: Any) -> list[str]:
+def finish(folder: Path, settings: dict[str, Any]) -> None:
+    """Starts or continues the run in this process, to its end."""
+    run_search(resolve(settings, "test"), RunFolder(folder / "run"))
+
+
+def search(folder: Path, settings: dict[str, Any]) -> list[str]:
     """The arguments of a search called ``run`` in this results folder."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "given.yaml"
-    config.write_text(yaml.safe_dump({**MOBILENET, **changes}))
+    config.write_text(yaml.safe_dump(settings))
     return ["search", "--config", str(config), "--results", str(folder), "--name", "run", "--json"]
 
 
@@ -62,5 +81,8 @@ def outcome(folder: Path) -> tuple[str, str]:
 
 
 def _without_latency(text: str) -> Any:
-    keep = lambda pairs: {key: value for key, value in pairs if not key.startswith("latency")}  # noqa: E731
-    return json.loads(text, object_pairs_hook=keep)
+    return json.loads(text, object_pairs_hook=_kept)
+
+
+def _kept(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key: value for key, value in pairs if not key.startswith("latency")}

@@ -5,15 +5,25 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from killing import outcome, resume, run, search
+from killing import CHAIN, MOBILENET, finish, outcome, resume, run, search
 
 from nas.hardware import LatencyCache
+from nas.search import Ledger
 
 
 def lines(file: Path) -> list[str]:
-    return file.read_text().splitlines() if file.exists() else []
+    """The complete lines of a file that may not be there yet."""
+    content = file.read_text() if file.exists() else ""
+    return content[: content.rfind("\n") + 1].splitlines()
+
+
+def logged(folder: Path, stage: str, **wanted: Any) -> bool:
+    """Whether the run's log holds such an entry."""
+    entries = (json.loads(line) for line in lines(folder / "run/log.jsonl"))
+    return any({**entry, **wanted, "stage": stage} == entry for entry in entries)
 
 
 def after(seconds: float) -> Callable[[], bool]:
@@ -21,80 +31,73 @@ def after(seconds: float) -> Callable[[], bool]:
     return lambda: time.monotonic() - begin > seconds
 
 
-def logged(folder: Path, stage: str, event: str) -> bool:
-    """Whether the run's log says so, complete lines only."""
-    entries = [json.loads(line) for line in lines(folder / "run/log.jsonl") if line.endswith("}")]
-    return any(entry["stage"] == stage and event in (entry.get("event"), str(entry.get("epoch"))) for entry in entries)
-
-
 def test_killed_in_training_and_in_search(tmp_path: Path) -> None:
-    settings = {"training": {"epochs": 4}, "limit": 400, "candidates": 60, "evaluation": {"batch_size": 64}}
     reference, killed = tmp_path / "reference", tmp_path / "killed"
-    assert run(search(reference, **settings))
-    assert not run(search(killed, **settings), lambda: logged(killed, "train", "1"))
-    assert not logged(killed, "train", "end")
-    assert not run(resume(killed), lambda: logged(killed, "search", "begin") and evaluated(killed) > 0)
+    finish(reference, CHAIN)
+    assert not run(search(killed, CHAIN), lambda: logged(killed, "train", epoch=1))
+    assert not logged(killed, "train", event="end")
+    assert not run(resume(killed), lambda: logged(killed, "search", event="begin"))
     assert not (killed / "run/candidates.csv").exists()
-    assert run(resume(killed))
+    finish(killed, CHAIN)
     assert outcome(killed) == outcome(reference)
     epochs = [json.loads(line).get("epoch") for line in lines(killed / "run/log.jsonl")]
-    assert [epoch for epoch in epochs if epoch is not None] == [0, 1, 2, 3]
+    assert [epoch for epoch in epochs if epoch is not None] == list(range(6))
 
 
-def evaluated(folder: Path) -> int:
-    """Size of the write-ahead log in which candidates arrive, after the tables were made."""
-    database, log = folder / "run/study.db", folder / "run/study.db-wal"
-    return log.stat().st_size if database.exists() and log.exists() else 0
+class KilledError(Exception):
+    """Stands for a kill between two candidates."""
+
+
+def test_killed_between_two_candidates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, killed = tmp_path / "reference", tmp_path / "killed"
+    settings = {**CHAIN, "training": {"epochs": 1}}
+    finish(reference, settings)
+    add, added = Ledger.add, []
+
+    def add_seven(*arguments: Any) -> None:
+        if len(added) == 7:
+            raise KilledError
+        added.append(arguments[1])
+        add(*arguments)
+
+    monkeypatch.setattr(Ledger, "add", add_seven)
+    with pytest.raises(KilledError):
+        finish(killed, settings)
+    added.clear()
+    monkeypatch.setattr(Ledger, "add", lambda *arguments: (added.append(arguments[1]), add(*arguments)))
+    finish(killed, settings)
+    assert outcome(killed) == outcome(reference)
+    assert 15 - 7 <= len(added) <= 15 - 7 + 3
 
 
 def test_measurements_before_a_kill_are_kept_and_not_taken_again(tmp_path: Path) -> None:
-    settings = {
-        "training": {"epochs": 1},
-        "limit": 200,
-        "candidates": 10,
-        "constraints": ["latency_ms <= 99% of largest"],
-        "profile": {"networks": 20, "samples": 30, "seconds": 4.0},
-    }
+    settings = {**CHAIN, "constraints": ["latency_ms <= 99% of largest"], "training": {"epochs": 1}}
     measurements = tmp_path / "run/measurements.jsonl"
-    assert not run(search(tmp_path, **settings), lambda: len(lines(measurements)) >= 8)
+    assert not run(search(tmp_path, settings), lambda: len(lines(measurements)) >= 8)
     content = measurements.read_bytes()
     before = content[: content.rfind(b"\n") + 1]
     assert 8 <= before.count(b"\n") < 20
     measurements.write_bytes(before + b'{"network": "cut o')
-    assert run(resume(tmp_path))
+    finish(tmp_path, settings)
     now = measurements.read_bytes()
     assert now.startswith(before)
     assert now.count(b"\n") == 20 == len(LatencyCache(measurements))
 
 
-def test_what_a_killed_process_left_half_written_goes(tmp_path: Path) -> None:
-    settings = {"training": {"epochs": 1}, "limit": 200, "candidates": 5}
-    folder = tmp_path / "run"
-    (folder / "checkpoints").mkdir(parents=True)
-    left = [folder / ".config.yaml.77.tmp", folder / "checkpoints/.supernet.safetensors.77.tmp"]
-    for file in left:
-        file.write_bytes(b"half")
-    assert run(search(tmp_path, **settings)), "a folder with nothing finished in it is not another's"
-    assert not any(file.exists() for file in left)
-
-
 @pytest.mark.slow
 def test_killed_ten_times_anywhere(tmp_path: Path) -> None:
-    settings = {"training": {"epochs": 30}, "candidates": 200, "random_baseline": 30}
     reference, killed = tmp_path / "reference", tmp_path / "killed"
     begin = time.monotonic()
-    assert run(search(reference, **settings))
+    assert run(search(reference, MOBILENET))
     duration = time.monotonic() - begin
-    start_up = 5.0
     rng = random.Random(1)
-    arguments, kills = search(killed, **settings), 0
-    while kills < 10:
-        moment = start_up + rng.uniform(0.0, duration - start_up) / 3
-        if run(arguments, after(moment)):
+    arguments, stages = search(killed, MOBILENET), []
+    for _ in range(10):
+        if run(arguments, after(5 + rng.uniform(0, duration / 5))):
             break
-        kills += 1
-        arguments = resume(killed) if (killed / "run/config.yaml").exists() else arguments
-    assert kills >= 5, f"only {kills} kills of a run of {duration:.0f} s"
+        stages.append(json.loads(lines(killed / "run/log.jsonl")[-1])["stage"])
+        arguments = resume(killed)
+    assert len(stages) >= 5 and len(set(stages)) >= 3, f"killed in {stages} of a run of {duration:.0f} s"
     assert run(arguments)
     assert outcome(killed) == outcome(reference)
-    assert not [path for path in killed.rglob(".*.tmp")]
+    assert not list(killed.rglob(".*.tmp"))

@@ -176,13 +176,14 @@ def test_attributes_become_values_also_inside_containers() -> None:
 def test_shared_modules_stay_shared() -> None:
     shared = Linear(Choice([2, 3], name="w"), 3)
     width = shared.arguments["in_features"]
-    supernet = nas.Supernet(nn.Sequential(Linear(4, width), shared, Linear(3, width), shared))
+    again = nn.Sequential(Linear(3, width), shared)
+    supernet = nas.Supernet(nn.Sequential(Linear(4, width), shared, Linear(3, width), shared, again))
     network = supernet.extract({"w": 2})
     assert network.get_submodule("1") is network.get_submodule("3")
     x = torch.randn(5, 4)
     supernet.activate({"w": 2})
     assert torch.equal(network(x), supernet(x))
-    assert [segment.path for _, segment in supernet.segments()] == ["0", "1", "2", "3"]
+    assert [segment.path for _, segment in supernet.segments()] == ["0", "1", "2", "3", "4"]
     parts = [select(parameter, region).numel() for parameter, region in supernet.active_regions()]
     assert sum(parts) == sum(parameter.numel() for parameter in network.parameters()), "each parameter once"
 

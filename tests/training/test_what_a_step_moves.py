@@ -22,7 +22,6 @@ from nas.training import (
 )
 from nas.training.masked_step import masked_step
 
-
 OPTIMIZERS = pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 
 

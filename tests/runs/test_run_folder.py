@@ -1,0 +1,115 @@
+"""The folder of a run: whose it is, one process at a time, damage, leftovers."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nas.errors import UsageError
+from nas.files import append_line, write_file
+from nas.runs import RunFolder, free_name, resolve
+
+CONFIG = resolve({}, "test")
+
+
+def test_a_run_keeps_its_configuration_and_origin(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create(CONFIG)
+    assert folder.load_config() == CONFIG
+    origin = folder.read(folder.origin)
+    assert (origin["seed"], origin["seconds"]) == (0, {})
+    assert {"python", "torch", "nas"} <= origin["versions"].keys()
+    folder.create(CONFIG)
+    assert folder.read(folder.origin) == origin
+
+
+def test_another_configuration_is_refused_with_the_key_that_differs(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create(CONFIG)
+    with pytest.raises(UsageError, match=r"retraining\.epochs=\d+, but 3 is asked for"):
+        folder.create(resolve({"retraining": {"epochs": 3}}, "test"))
+    with pytest.raises(UsageError, match=r"space_args\.width=None, but 3 is asked for"):
+        folder.create(resolve({"space_args": {"width": 3}}, "test"))
+
+
+def test_a_creation_that_was_killed_is_begun_again(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    write_file(folder.path / ".config.yaml.77.tmp", "half")
+    folder.create(CONFIG)
+    folder.origin.unlink()
+    folder.create(CONFIG)
+    assert folder.read(folder.origin)["seconds"] == {}
+
+
+def test_the_lock_keeps_others_out_and_clears_what_was_left(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create(CONFIG)
+    left = write_file(folder.path / "checkpoints/.supernet.safetensors.77.tmp", "half")
+    kept = write_file(folder.path / "checkpoints/notes.tmp", "mine")
+    with folder.lock():
+        assert not left.exists() and kept.exists()
+        with pytest.raises(UsageError, match="run 'run' is in use by another process"), folder.lock():
+            pass
+    with folder.lock():
+        pass
+
+
+def test_stages_add_up_their_seconds_and_are_logged(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create(CONFIG)
+    for _ in range(2):
+        with folder.stage("train"):
+            folder.log("train", epoch=0)
+    with pytest.raises(ZeroDivisionError), folder.stage("search"):
+        _ = 1 / 0
+    assert folder.read(folder.origin)["seconds"].keys() == {"train"}
+    log = [json.loads(line) for line in folder.log_file.read_text().splitlines()]
+    events = [(entry["stage"], entry.get("event")) for entry in log]
+    assert events == [("train", "begin"), ("train", None), ("train", "end")] * 2 + [("search", "begin")]
+
+
+@pytest.mark.parametrize("content", ["{", "", "\xff"])
+def test_damage_is_named(content: str, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create(CONFIG)
+    folder.origin.write_bytes(content.encode("latin-1"))
+    with pytest.raises(UsageError, match=r"run\.json is damaged"):
+        folder.read(folder.origin)
+
+
+def test_json_that_is_no_object_is_damage_too(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    for content in ("[1, 2]", "3", '"text"'):
+        write_file(folder.best, content)
+        with pytest.raises(UsageError, match=r"best\.json is damaged"):
+            folder.read(folder.best)
+
+
+def test_a_table_is_written_twice(tmp_path: Path) -> None:
+    table = pd.DataFrame({"id": ["a", "b"], "accuracy": [0.1, 1 / 3]})
+    RunFolder(tmp_path / "run").write_table("candidates", table)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "run/candidates.csv"), table, check_dtype=False)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "run/candidates.parquet"), table, check_dtype=False)
+
+
+def test_free_names(tmp_path: Path) -> None:
+    assert free_name(tmp_path / "no", "run") == "run"
+    for expected in ("run", "run-2", "run-3"):
+        assert free_name(tmp_path, "run") == expected
+        (tmp_path / expected).mkdir()
+
+
+def test_files_are_named_when_they_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    for write in (write_file, append_line):
+        with pytest.raises(OSError, match="taken") as caught:
+            write(tmp_path / "taken", "text")
+        assert caught.value.filename == str(tmp_path / "taken")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_lines_are_appended_whole(tmp_path: Path) -> None:
+    for line in ("one", "two"):
+        append_line(tmp_path / "new/log", line)
+    assert (tmp_path / "new/log").read_text() == "one\ntwo\n"
