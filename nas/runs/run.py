@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nas.errors import UsageError
 from nas.evaluation import evaluate
 from nas.files import write_file
+from nas.hardware import StaticCosts
 from nas.runs.bench import LATENCY, METRIC, Bench
 from nas.runs.config import RunConfig
 from nas.runs.deliver import deliver, final_network
@@ -163,7 +164,7 @@ class _Stages:
             )
 
     def search(self, constraints: Sequence[Constraint]) -> "tuple[pd.DataFrame, pd.DataFrame]":
-        """The evaluated candidates, and random ones under the same constraints to compare with."""
+        """The evaluated candidates, and random ones under the same constraints on costs to compare with."""
         config = self.bench.config
         budget = min(config.candidates, self.bench.space.size)
         title = f"Searching {budget} candidates ({config.strategy})"
@@ -171,7 +172,8 @@ class _Stages:
         if not config.random_baseline:
             return candidates, candidates.head(0)
         title = f"Evaluating {config.random_baseline} random candidates"
-        return candidates, self._search("random", {}, config.random_baseline, config.seed + 1, constraints, title)
+        on_costs = [constraint for constraint in constraints if constraint.metric != METRIC]
+        return candidates, self._search("random", {}, config.random_baseline, config.seed + 1, on_costs, title)
 
     def _search(
         self,
@@ -211,7 +213,7 @@ class _Stages:
             finalists = measure_finalists(self.bench, candidates, largest, task)
         unknown = (math.nan, math.nan)
         latency = [finalists.measured.get(name, unknown) for name in candidates["id"]]
-        measured = candidates.assign(
+        measured = candidates.astype(dict.fromkeys(StaticCosts.names, "int64")).assign(
             measured_latency_ms=[value for value, _ in latency], measured_spread_ms=[spread for _, spread in latency]
         )
         self.folder.write_table("candidates", measured)

@@ -104,7 +104,8 @@ def _run_epoch(
             _check_finite(losses[-_CHECK_EVERY:], recipe, epoch)
     _check_finite(losses, recipe, epoch)
     _check_weights(step.model, recipe, epoch)
-    means = {role: float(torch.stack([loss[role] for loss in losses]).mean()) for role in losses[0]}
+    roles = dict.fromkeys(role for loss in losses for role in loss)
+    means = {role: float(torch.stack([loss[role] for loss in losses if role in loss]).mean()) for role in roles}
     return {
         "epoch": epoch,
         "loss": sum(means.values()) / len(means),

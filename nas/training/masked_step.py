@@ -1,7 +1,8 @@
 """An optimiser step that leaves alone what the paths did not use.
 
 Slices have dense gradients: momentum and weight decay move the rest of a sliced weight although no path ran it.
-That is as published for the sandwich rule; this is the alternative for single paths.
+That is as published for the sandwich rule; this is the alternative for single paths. Step counts belong to whole
+parameters, so AdamW corrects its bias as if every slice had been stepped each time.
 """
 
 from collections.abc import Iterable

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from nas.errors import UsageError
 from nas.nn.channels import Region
 from nas.supernet import Supernet
 from nas.training.objectives import Forward, LossTerm
@@ -69,9 +70,12 @@ def total_loss(objective: Sequence[LossTerm], forward: Forward) -> Tensor:
     """The sum of the terms that apply to a pass.
 
     Raises:
-        ValueError: none applies, so the pass would train nothing.
+        UsageError: none applies, so the pass would train nothing.
     """
     terms = [value for term in objective if (value := term(forward)) is not None]
     if not terms:
-        raise ValueError(f"no term of the objective applies to the path with role '{forward.role}'")
+        raise UsageError(
+            f"no term of the objective applies to the path with role '{forward.role}', so it would train nothing; "
+            "add a term, or a role to one."
+        )
     return torch.stack(terms).sum()

@@ -123,13 +123,19 @@ def classes(folder: Path, **counts: int) -> None:
             Image.new("L", (8, 8), number).save(folder / name / f"{number}.png")
 
 
+def spoil(folder: Path) -> None:
+    """One of the images is none."""
+    classes(folder, cat=9, dog=9)
+    (folder / "dog/0.png").write_bytes(b"no image")
+
+
 DATA: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "empty folder": ("folder", lambda folder: None, r"has no sub-folders"),
     "a class without images": ("folder", lambda folder: classes(folder, cat=9, dog=0), r"dog' holds no image"),
     "a class with one image": ("folder", lambda folder: classes(folder, cat=9, dog=1), r"Class 'dog' has 1 image"),
     "an image that is none": (
         "folder",
-        lambda folder: (classes(folder, cat=9, dog=9), (folder / "dog/0.png").write_bytes(b"no image")),
+        spoil,
         r"dog/0.png' cannot be read",
     ),
     "no idx files": ("fashion_mnist", lambda folder: None, r"has no file train-images-idx3-ubyte"),

@@ -98,6 +98,15 @@ def test_methods_that_retrain(method: str, retrain: str, tmp_path: Path) -> None
     assert best["loss"] != table.loc[best["id"], "loss"]
 
 
+def test_a_bound_on_accuracy_that_no_random_candidate_reaches(finished: tuple[Path, Outcome], tmp_path: Path) -> None:
+    best = pd.read_csv(finished[0] / "tiny/candidates.csv")["accuracy"].max()
+    constraints = [*TINY["constraints"], f"accuracy >= {best}"]
+    outcome = nas(*search_arguments(tmp_path, "--name", "run", constraints=constraints, random_baseline=1))
+    assert outcome.code == 0, outcome.err
+    assert [row["accuracy"] for row in outcome.json["front"]] == [best]
+    assert "Evaluating 1 random candidates" in outcome.err
+
+
 def test_standard_output_is_one_json_object(finished: tuple[Path, Outcome]) -> None:
     _, outcome = finished
     assert outcome.out.count("\n") == 1
@@ -119,6 +128,7 @@ def test_the_tables_agree(finished: tuple[Path, Outcome]) -> None:
     folder = finished[0] / "tiny"
     table = pd.read_csv(folder / "candidates.csv")
     assert list(table.columns) == COLUMNS
+    assert all(table[cost].dtype == "int64" for cost in COSTS)
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "candidates.parquet"), table, check_dtype=False)
     front = table[table["pareto"]]
     assert set(front["id"]) == {row["id"] for row in finished[1].json["front"]}

@@ -93,7 +93,8 @@ class Summed(nn.Module):
         self.hidden = nas.nn.Linear(4, nas.Choice([3, 6], name="width"))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.hidden(x) + self.hidden(x * 2)
+        y: Tensor = self.hidden(x) + self.hidden(x * 2)
+        return y
 
 
 def test_a_model_that_is_no_sequence() -> None:

@@ -52,19 +52,23 @@ def test_killed_between_two_candidates(tmp_path: Path, monkeypatch: pytest.Monke
     reference, killed = tmp_path / "reference", tmp_path / "killed"
     settings = {**CHAIN, "training": {"epochs": 1}}
     finish(reference, settings)
-    add, added = Ledger.add, []
+    add = Ledger.add
+    added: list[Any] = []
 
-    def add_seven(*arguments: Any) -> None:
-        if len(added) == 7:
-            raise KilledError
-        added.append(arguments[1])
-        add(*arguments)
+    def add_at_most(number: int) -> Callable[..., None]:
+        def add_and_count(*arguments: Any) -> None:
+            if len(added) == number:
+                raise KilledError
+            added.append(arguments[1])
+            add(*arguments)
 
-    monkeypatch.setattr(Ledger, "add", add_seven)
+        return add_and_count
+
+    monkeypatch.setattr(Ledger, "add", add_at_most(7))
     with pytest.raises(KilledError):
         finish(killed, settings)
     added.clear()
-    monkeypatch.setattr(Ledger, "add", lambda *arguments: (added.append(arguments[1]), add(*arguments)))
+    monkeypatch.setattr(Ledger, "add", add_at_most(100))
     finish(killed, settings)
     assert outcome(killed) == outcome(reference)
     assert 15 - 7 <= len(added) <= 15 - 7 + 3

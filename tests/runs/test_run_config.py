@@ -33,7 +33,7 @@ def test_every_field_is_described() -> None:
     for model in (RunConfig, *(RunConfig.model_fields[name].annotation for name in ("evaluation", "profile"))):
         assert model is not None and model.__doc__ is not None
         documented = {line.split(":")[0].strip() for line in model.__doc__.splitlines() if ":" in line}
-        assert set(model.model_fields) <= documented  # type: ignore[attr-defined]
+        assert set(model.model_fields) <= documented
 
 
 def test_the_method_decides_what_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:

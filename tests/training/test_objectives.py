@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nas.errors import UsageError
 from nas.training import CrossEntropy, Forward, InPlaceDistillation, LossTerm
 from nas.training.steps import total_loss
 
@@ -68,5 +69,5 @@ def test_terms_apply_to_their_roles_and_are_added() -> None:
 
 def test_an_objective_without_an_applicable_term_is_refused() -> None:
     objective: list[LossTerm] = [CrossEntropy(roles=["largest"]), InPlaceDistillation()]
-    with pytest.raises(ValueError, match="no term of the objective applies to the path with role 'smallest'"):
+    with pytest.raises(UsageError, match="no term of the objective applies to the path with role 'smallest'"):
         total_loss(objective, Forward(logits(0), TARGET, "smallest", {}))

@@ -8,6 +8,7 @@ from tiny import CLASSES, elastic, operations, split
 from torch import Tensor, nn
 
 import nas
+from nas.errors import UsageError
 from nas.training import (
     CrossEntropy,
     InPlaceDistillation,
@@ -129,7 +130,7 @@ def test_one_step_is_that_of_torch() -> None:
 def test_an_objective_that_never_applies_stops_the_training() -> None:
     supernet = elastic()
     step = SupernetStep(supernet, Uniform(supernet.space, seed=0), [CrossEntropy(roles=["largest"])])
-    with pytest.raises(ValueError, match="no term of the objective applies to the path with role 'random'"):
+    with pytest.raises(UsageError, match="no term of the objective applies to the path with role 'random'"):
         train(step, split(), Recipe(epochs=1), seed=0)
 
 

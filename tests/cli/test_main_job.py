@@ -1,0 +1,49 @@
+"""The main job as the README gives it, without arguments but for the seed and the folder."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from nas.runs import Bench, RunFolder
+from nas.training import load_checkpoint, restore
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_digits_to_onnx(tmp_path, seed):
+    command = [
+        sys.executable,
+        "-m",
+        "nas",
+        "search",
+        "--seed",
+        str(seed),
+        "--results",
+        tmp_path,
+        "--name",
+        "main",
+        "--json",
+    ]
+    result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    best, largest = result["best"], result["largest"]
+    assert best["test_accuracy"] >= 0.97
+    assert best["latency_ms"] <= 0.5 * largest["latency_ms"]
+
+    folder = RunFolder(tmp_path / "main")
+    bench = Bench(folder.load_config())
+    restore(load_checkpoint(folder.supernet)[0], bench.supernet)
+    network = bench.evaluator.network(bench.space.architecture(best["architecture"]))
+    session = onnxruntime.InferenceSession(folder.onnx)
+    correct = 0
+    for x, y in bench.data.test.batches(100):
+        with torch.inference_mode():
+            expected = network(x).argmax(1).numpy()
+        given = session.run(None, {"input": x.numpy()})[0].argmax(1)
+        assert np.array_equal(given, expected)
+        correct += int((given == y.numpy()).sum())
+    assert correct / len(bench.data.test) == best["test_accuracy"]
