@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 __all__ = ["main"]
 
@@ -11,9 +12,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Modules of the current folder can be named as ``module:function``.
     """
-    import click
+    from typer import Abort, BadParameter
 
     from nas.errors import UsageError
+
+    usage_mistake: Any = BadParameter.__bases__  # typer brings its own click and does not export this class of it
 
     sys.path.insert(0, "")
     try:
@@ -22,11 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = app(arguments, standalone_mode=False)
     except UsageError as error:
         _fail(str(error))
-    except click.UsageError as error:
+    except usage_mistake as error:
         _fail(f"{error.format_message()} See: nas {error.ctx.info_name if error.ctx else ''} --help")
     except OSError as error:
         _fail(f"{error.filename or 'a file'} cannot be read or written: {error.strerror}.")
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, Abort):
         sys.exit(130)
     sys.exit(code or 0)
 

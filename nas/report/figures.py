@@ -185,6 +185,7 @@ def _bounds(content: ReportContent, middle: float) -> Iterable[dict[str, Any]]:
 
 
 def _bound(bound: Constraint, along: str, across: str, side: str) -> dict[str, Any]:
+    text = f"{bound.metric} {bound.operator} {bound.bound:.4g}"
     return {
         "type": "line",
         f"{along}ref": along,
@@ -194,7 +195,12 @@ def _bound(bound: Constraint, along: str, across: str, side: str) -> dict[str, A
         f"{across}0": 0,
         f"{across}1": 1,
         "line": {"color": _RED, "width": 1.5, "dash": "dash"},
-        "label": {"text": _escaped(str(bound)), "textposition": "start", "textangle": 0, "xanchor": side}
+        "label": {
+            "text": _escaped(text),
+            "textposition": "start",
+            "textangle": 0,
+            "xanchor": side,
+        }
         | {"font": {"color": _RED}},
     }
 

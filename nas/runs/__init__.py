@@ -2,11 +2,12 @@
 
 from nas.runs.bench import Bench
 from nas.runs.config import RunConfig, assign, read_yaml, resolve
+from nas.runs.deliver import export_architecture
 from nas.runs.feasibility import feasibility
 from nas.runs.folder import RunFolder, free_name, versions
 from nas.runs.profiling import run_profile
 from nas.runs.progress import Progress, Silent, Task
-from nas.runs.run import export_architecture, run_search
+from nas.runs.run import run_search
 from nas.runs.spaces import available_spaces, build_space
 
 __all__ = [

@@ -8,7 +8,7 @@ import torch
 
 from nas.data import ImageData, load
 from nas.errors import UsageError, did_you_mean
-from nas.evaluation import SharedWeights
+from nas.evaluation import SharedWeights, initialise
 from nas.evaluation.recalibration import batch_norms
 from nas.hardware import StaticCosts, Target, target
 from nas.methods import Method, method
@@ -54,6 +54,7 @@ class Bench:
         )
         self.supernet = self._build_supernet()
         self._check_batch_sizes()
+        self._check_retraining()
         self.space: Space = self.supernet.space
         self.costs = StaticCosts(self.supernet, self.data.input_shape)
         strategy(config.strategy, self.space, config.seed, **config.strategy_args)
@@ -90,6 +91,11 @@ class Bench:
                 self.config.space, self.config.space_args, self.data.input_shape, len(self.data.classes)
             )
         return Supernet(model).to(self.device)
+
+    def _check_retraining(self) -> None:
+        """Refuses fresh weights where a module cannot make them."""
+        if self.config.retrain == "fresh":
+            initialise(self.supernet.extract(self.space.largest()), self.config.seed)
 
     def _check_batch_sizes(self) -> None:
         """Refuses batches of one image, whose statistics batch norm cannot take."""

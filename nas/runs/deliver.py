@@ -2,20 +2,22 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from nas.evaluation import Standalone
+from nas.errors import UsageError
+from nas.evaluation import Standalone, evaluate
 from nas.export import Parity, check_parity, write_onnx
-from nas.runs.bench import Bench
+from nas.runs.bench import LATENCY, Bench
 from nas.runs.folder import RunFolder, versions
-from nas.runs.progress import Progress
+from nas.runs.progress import Progress, Silent
 from nas.space import Architecture
-from nas.training import Epoch
+from nas.training import Epoch, load_checkpoint, restore
 
-__all__ = ["deliver", "final_network"]
+__all__ = ["deliver", "export_architecture", "final_network"]
 
 
 def final_network(bench: Bench, folder: RunFolder, architecture: Architecture, progress: Progress) -> nn.Module:
@@ -56,3 +58,62 @@ def deliver(
     write_onnx(network, path, data.input_shape, metadata=metadata)
     images = next(iter(data.validation.batches(len(data.validation))))[0]
     return check_parity(network, path, images)
+
+
+def export_architecture(
+    folder: RunFolder, wanted: str | None, out: Path | None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Exports one architecture of a run as ONNX: recalibrated or retrained, checked against PyTorch, measured.
+
+    Args:
+        wanted: an architecture's id from ``candidates.csv`` or its JSON; the chosen one by default.
+        out: the ONNX file to write; by default named by the architecture's id, in the run's folder.
+
+    Raises:
+        UsageError: the run has no trained supernet yet, or no such architecture.
+    """
+    bench = Bench(folder.load_config())
+    _restore_trained(bench, folder)
+    architecture = _find_architecture(bench, folder, wanted)
+    network = final_network(bench, folder, architecture, progress or Silent())
+    measurement = bench.target.measure(network, bench.data.input_shape)
+    metrics = {
+        **evaluate(network, bench.data.validation.batches(bench.config.evaluation.batch_size)),
+        **bench.costs(architecture),
+        LATENCY: measurement.latency_ms,
+        "latency_spread_ms": measurement.spread_ms,
+    }
+    out = out or folder.path / f"{architecture.id}.onnx"
+    parity = deliver(bench, network, out, architecture, metrics)
+    return {"onnx": str(out), "architecture": dict(architecture), **metrics, "parity": asdict(parity)}
+
+
+def _restore_trained(bench: Bench, folder: RunFolder) -> None:
+    tensors, header = load_checkpoint(folder.supernet) if folder.supernet.exists() else ({}, {"history": []})
+    if len(header["history"]) < bench.config.training.epochs:
+        raise UsageError(f"run '{folder.name}' has no trained supernet yet; finish it with: nas resume {folder.name}")
+    restore(tensors, bench.supernet)
+
+
+def _find_architecture(bench: Bench, folder: RunFolder, wanted: str | None) -> Architecture:
+    if wanted is None:
+        if not folder.best.exists():
+            raise UsageError(f"run '{folder.name}' has no result yet; finish it with: nas resume {folder.name}")
+        return bench.space.architecture(folder.read(folder.best)["best"]["architecture"])
+    if wanted.lstrip().startswith("{"):
+        return bench.space.architecture(Architecture.from_json(wanted))
+    table = folder.path / "candidates.csv"
+    found = _architectures_by_id(table) if table.exists() else {}
+    if wanted not in found:
+        raise UsageError(f"architecture '{wanted}' is not in {table}; give an id from there, or JSON.")
+    return bench.space.architecture(Architecture.from_json(found[wanted]))
+
+
+def _architectures_by_id(table: Path) -> dict[str, str]:
+    import pandas as pd
+
+    try:
+        rows = pd.read_csv(table, dtype=str)
+        return dict(zip(rows["id"], rows["architecture"], strict=True))
+    except (ValueError, KeyError) as error:
+        raise UsageError(f"{table} is damaged ({error}); give the architecture as JSON instead.") from None

@@ -4,11 +4,8 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.errors import UsageError
 from nas.evaluation import evaluate
 from nas.files import write_file
 from nas.hardware import StaticCosts
@@ -23,12 +20,12 @@ from nas.runs.progress import Progress, Silent
 from nas.runs.reporting import write_run_report
 from nas.search import Constraint, Ledger, search, strategy
 from nas.space import Architecture
-from nas.training import Epoch, SupernetStep, load_checkpoint, restore, train
+from nas.training import Epoch, SupernetStep, train
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["export_architecture", "run_search"]
+__all__ = ["run_search"]
 
 
 def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None = None) -> dict[str, Any]:
@@ -48,65 +45,6 @@ def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None =
         if not folder.best.exists() or not folder.report.exists():
             _Stages(bench, folder, progress).run()
     return {**folder.read(folder.best), "seconds": folder.read(folder.origin)["seconds"]}
-
-
-def export_architecture(
-    folder: RunFolder, wanted: str | None, out: Path | None, progress: Progress | None = None
-) -> dict[str, Any]:
-    """Exports one architecture of a run as ONNX: recalibrated or retrained, checked against PyTorch, measured.
-
-    Args:
-        wanted: an architecture's id from ``candidates.csv`` or its JSON; the chosen one by default.
-        out: the ONNX file to write; by default named by the architecture's id, in the run's folder.
-
-    Raises:
-        UsageError: the run has no trained supernet yet, or no such architecture.
-    """
-    bench = Bench(folder.load_config())
-    _restore_trained(bench, folder)
-    architecture = _find_architecture(bench, folder, wanted)
-    network = final_network(bench, folder, architecture, progress or Silent())
-    measurement = bench.target.measure(network, bench.data.input_shape)
-    metrics = {
-        **evaluate(network, bench.data.validation.batches(bench.config.evaluation.batch_size)),
-        **bench.costs(architecture),
-        LATENCY: measurement.latency_ms,
-        "latency_spread_ms": measurement.spread_ms,
-    }
-    out = out or folder.path / f"{architecture.id}.onnx"
-    parity = deliver(bench, network, out, architecture, metrics)
-    return {"onnx": str(out), "architecture": dict(architecture), **metrics, "parity": asdict(parity)}
-
-
-def _restore_trained(bench: Bench, folder: RunFolder) -> None:
-    tensors, header = load_checkpoint(folder.supernet) if folder.supernet.exists() else ({}, {"history": []})
-    if len(header["history"]) < bench.config.training.epochs:
-        raise UsageError(f"run '{folder.name}' has no trained supernet yet; finish it with: nas resume {folder.name}")
-    restore(tensors, bench.supernet)
-
-
-def _find_architecture(bench: Bench, folder: RunFolder, wanted: str | None) -> Architecture:
-    if wanted is None:
-        if not folder.best.exists():
-            raise UsageError(f"run '{folder.name}' has no result yet; finish it with: nas resume {folder.name}")
-        return bench.space.architecture(folder.read(folder.best)["best"]["architecture"])
-    if wanted.lstrip().startswith("{"):
-        return bench.space.architecture(Architecture.from_json(wanted))
-    table = folder.path / "candidates.csv"
-    found = _architectures_by_id(table) if table.exists() else {}
-    if wanted not in found:
-        raise UsageError(f"architecture '{wanted}' is not in {table}; give an id from there, or JSON.")
-    return bench.space.architecture(Architecture.from_json(found[wanted]))
-
-
-def _architectures_by_id(table: Path) -> dict[str, str]:
-    import pandas as pd
-
-    try:
-        rows = pd.read_csv(table, dtype=str)
-        return dict(zip(rows["id"], rows["architecture"], strict=True))
-    except (ValueError, KeyError) as error:
-        raise UsageError(f"{table} is damaged ({error}); give the architecture as JSON instead.") from None
 
 
 class _Stages:
@@ -216,6 +154,8 @@ class _Stages:
         measured = candidates.astype(dict.fromkeys(StaticCosts.names, "int64")).assign(
             measured_latency_ms=[value for value, _ in latency], measured_spread_ms=[spread for _, spread in latency]
         )
+        if LATENCY not in measured:
+            measured[LATENCY] = measured["measured_latency_ms"]
         self.folder.write_table("candidates", measured)
         return finalists
 

@@ -71,7 +71,8 @@ class Constraint:
         if not self.of_largest:
             return self
         self.require(largest)
-        return replace(self, bound=self.bound / 100 * float(largest[self.metric]), of_largest=False)
+        bound = self.bound / 100 * float(largest[self.metric])
+        return replace(self, bound=float(f"{bound:.12g}"), of_largest=False)
 
     def require(self, known: Iterable[str]) -> None:
         """Raises a UsageError unless the metric is one of the known names."""
