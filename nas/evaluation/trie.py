@@ -98,6 +98,7 @@ class Trie:
 
     @torch.inference_mode()
     def _run(self, batches: Iterable[Tensor], leaf: Leaf) -> None:
+        self._active: Architecture | None = None
         for x in batches:
             self._descend(self._roots, x, leaf)
 
@@ -108,8 +109,9 @@ class Trie:
         """
         last = len(nodes) - 1
         for number, node in enumerate(nodes.values()):
-            if self.supernet.architecture is not node.architecture:
+            if self._active is not node.architecture:
                 self.supernet.activate(node.architecture)
+                self._active = node.architecture
             install(node.statistics)
             y = node.block(x if number == last else x.clone())
             for row in node.rows:

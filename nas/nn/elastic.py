@@ -129,10 +129,7 @@ class ElasticLayer(Elastic, Generic[StateT]):
         try:
             return self._state
         except AttributeError:
-            raise UsageError(
-                f"this elastic {type(self).__name__} has no active architecture; "
-                "wrap the model in nas.Supernet and call activate()."
-            ) from None
+            raise inactive(self) from None
 
     def part(self, name: str) -> Tensor:
         """The part of a parameter or buffer that is in use."""

@@ -53,11 +53,11 @@ class Bench:
             config.data, config.data_dir, config.seed, config.image_size, str(self.device), config.limit
         )
         self.supernet = self._build_supernet()
-        self._check_batch_sizes()
-        self._check_retraining()
         self.space: Space = self.supernet.space
         self.costs = StaticCosts(self.supernet, self.data.input_shape)
         strategy(config.strategy, self.space, config.seed, **config.strategy_args)
+        self._check_batch_sizes()
+        self._check_retraining()
         self._check_runs()
 
     @property

@@ -146,17 +146,20 @@ class _Stages:
         return {"id": largest.id, "architecture": largest.key, **metrics}
 
     def measure(self, candidates: "pd.DataFrame", largest: dict[str, Any]) -> Finalists:
-        """The front as measured on the target; writes the table of candidates with what was measured."""
+        """The front as measured on the target; writes the table of candidates with what was measured.
+
+        Its ``latency_ms`` is what the search went by, or the measurement where it did not look at latency.
+        """
         with self.progress.task(f"Measuring the front on {self.bench.target.name}", len(candidates)) as task:
             finalists = measure_finalists(self.bench, candidates, largest, task)
         unknown = (math.nan, math.nan)
         latency = [finalists.measured.get(name, unknown) for name in candidates["id"]]
-        measured = candidates.astype(dict.fromkeys(StaticCosts.names, "int64")).assign(
+        table = candidates.astype(dict.fromkeys(StaticCosts.names, "int64")).assign(
             measured_latency_ms=[value for value, _ in latency], measured_spread_ms=[spread for _, spread in latency]
         )
-        if LATENCY not in measured:
-            measured[LATENCY] = measured["measured_latency_ms"]
-        self.folder.write_table("candidates", measured)
+        if LATENCY not in table:
+            table.insert(list(table).index("feasible"), LATENCY, table["measured_latency_ms"])
+        self.folder.write_table("candidates", table)
         return finalists
 
     def export(self, finalists: Finalists) -> dict[str, Any]:

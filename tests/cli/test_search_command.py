@@ -21,7 +21,7 @@ RESULT = ["run", "space", "method", "best", "largest", "front", "seconds"]
 COSTS = ["params", "flops", "peak_memory_bytes"]
 METRICS = ["id", "architecture", "accuracy", "accuracy_low", "accuracy_high", "loss", *COSTS]
 ROW = {*METRICS, "latency_ms", "latency_spread_ms"}
-COLUMNS = [*METRICS, "feasible", "pareto", "measured_latency_ms", "measured_spread_ms"]
+COLUMNS = [*METRICS, "latency_ms", "feasible", "pareto", "measured_latency_ms", "measured_spread_ms"]
 FILES = [
     "best.json",
     "best.onnx",
@@ -78,7 +78,7 @@ def test_a_search_under_measured_latency(tmp_path: Path) -> None:
     folder = tmp_path / "results/run"
     assert len((folder / "measurements.jsonl").read_text().splitlines()) == 6
     table = pd.read_csv(folder / "candidates.csv")
-    assert list(table.columns) == [*COLUMNS[:9], "latency_ms", *COLUMNS[9:]]
+    assert list(table.columns) == COLUMNS
     measured = table[table["id"].isin([row["id"] for row in result["front"]])]
     assert measured["measured_latency_ms"].notna().all()
     assert "Measuring 6 networks on onnxruntime" in outcome.err

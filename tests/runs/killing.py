@@ -74,7 +74,7 @@ def outcome(folder: Path) -> tuple[str, str]:
     """The table of candidates and the result, without what was measured."""
     with (folder / "run/candidates.csv").open() as file:
         rows = [
-            {name: value for name, value in row.items() if not name.startswith("measured")}
+            {name: value for name, value in row.items() if "measured" not in name and name != "latency_ms"}
             for row in csv.DictReader(file)
         ]
     return json.dumps(rows, indent=1), json.dumps(_without_latency((folder / "run/best.json").read_text()), indent=1)
