@@ -1,5 +1,6 @@
 """Files that are there whole or not at all."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -12,9 +13,11 @@ def write_file(path: str | Path, content: str | bytes) -> Path:
     Whoever looks, and whatever is killed, sees the old content or the new, never a part.
 
     Raises:
-        OSError: the folder cannot be written or the disk is full; the old file is still there.
+        OSError: the folder cannot be written, the disk is full or the path is a folder; the old file is still there.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -27,8 +27,8 @@ def mobilenet(
     """The once-for-all space of MobileNetV2 blocks (Cai et al., 2020), sized for the input.
 
     Every stage chooses its width and its depth, every block its kernel and its expansion; widths are multiples of
-    eight, which processors run faster. By default images of 64
-    pixels and more get the five stages of the paper, smaller ones three narrower stages.
+    eight, which processors run faster. By default images of 64 pixels and more get the five stages of the paper,
+    smaller ones three narrower stages.
 
     Args:
         input_shape: channels, height and width of the images.

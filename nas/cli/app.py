@@ -11,6 +11,7 @@ import typer
 from nas import runs
 from nas.cli.progress import RichProgress
 from nas.cli.tables import print_feasibility, print_listing, print_result
+from nas.errors import UsageError
 
 __all__ = ["app"]
 
@@ -64,10 +65,13 @@ def search(
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Train a supernet, search it under measured latency, write the best network as ONNX.
+    """Find the best network, write it as ONNX.
 
+    Trains a supernet, searches it under measured latency and exports the winner.
     Without arguments: the mobilenet space on scikit-learn's digits, in a few minutes on a laptop.
     """
+    if space and space_option and space != space_option:
+        raise UsageError(f"the space is given twice, as '{space}' and as --space {space_option}; drop one of them.")
     given = {
         "space": space or space_option,
         "data": data,
@@ -88,7 +92,10 @@ def search(
 
 @app.command()
 def resume(run: Run, results: Results = _RESULTS, as_json: Json = False) -> None:
-    """Continue an interrupted run; it ends as if it had not been interrupted."""
+    """Continue an interrupted run.
+
+    It ends as if it had not been interrupted.
+    """
     folder = runs.RunFolder(results / run)
     _run_search(folder.load_config(), folder, as_json)
 
@@ -103,7 +110,10 @@ def export(
     results: Results = _RESULTS,
     as_json: Json = False,
 ) -> None:
-    """Write one architecture of a run as ONNX: recalibrated, checked against PyTorch, measured."""
+    """Write one architecture of a run as ONNX.
+
+    The network is recalibrated, checked against PyTorch and measured.
+    """
     folder = runs.RunFolder(results / run)
     report = runs.export_architecture(folder, architecture, out, RichProgress())
     if as_json:
@@ -128,7 +138,10 @@ def profile(
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Tell what a space costs on a target and whether constraints can be met, before any training."""
+    """Tell what a space costs on a target.
+
+    And whether constraints can be met, before any training.
+    """
     given = {
         "space": space,
         "data": data,
@@ -192,11 +205,7 @@ def _resolve(file: Path | None, given: dict[str, Any], settings: Sequence[str] |
         runs.resolve(values, str(file))
     for key, value in given.items():
         if value is not None:
-            group, dot, inner = key.partition(".")
-            if dot:
-                values[group] = {**values.get(group, {}), inner: value}
-            else:
-                values[key] = value
+            runs.put(values, key, value)
     for setting in settings or []:
         runs.assign(values, setting)
     return runs.resolve(values, "command line")

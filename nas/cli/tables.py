@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from nas.report.quantities import written
 from nas.runs import RunFolder
 
 __all__ = ["print_feasibility", "print_listing", "print_result"]
@@ -41,7 +42,7 @@ def print_feasibility(space: str, target: str, report: Mapping[str, Any]) -> Non
     )
     table = Table("cost", "smallest", "median", "largest")
     for name, row in report["costs"].items():
-        table.add_row(name, *(f"{row[column]:,.4g}" for column in ("smallest", "median", "largest")))
+        table.add_row(name, *(_text(name, row[column]) for column in ("smallest", "median", "largest")))
     console.print(table)
     for constraint, share in report["satisfied"].items():
         console.print(f"  {constraint}: {share:.0%} of the sampled architectures", highlight=False)
@@ -58,11 +59,16 @@ def print_listing(rows: Sequence[Mapping[str, str]]) -> None:
 def _metrics(row: Mapping[str, Any]) -> list[str]:
     return [
         f"{row['accuracy']:.1%} ({row['accuracy_low']:.1%} to {row['accuracy_high']:.1%})",
-        f"{row['latency_ms']:.3f} ± {row['latency_spread_ms']:.3f} ms",
+        f"{_text('latency_ms', row['latency_ms'])} ± {row['latency_spread_ms'] / row['latency_ms']:.1%}",
         f"{row['params']:,}",
         f"{row['flops']:,}",
-        f"{row['peak_memory_bytes'] / 1024:,.1f} KiB",
+        _text("peak_memory_bytes", row["peak_memory_bytes"]),
     ]
+
+
+def _text(name: str, value: float) -> str:
+    """A value with its unit and the spaces that every terminal has."""
+    return written(name, value).replace("\N{NARROW NO-BREAK SPACE}", " ")
 
 
 def _console() -> Console:

@@ -1,6 +1,5 @@
 """A user's own data set: ``package.module:function`` that returns torch datasets."""
 
-import importlib
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from nas.data.parts import RawData, check_labels, check_memory, from_arrays, resized
 from nas.errors import UsageError
+from nas.functions import import_function
 
 __all__ = ["read_custom"]
 
@@ -29,7 +29,7 @@ def read_custom(name: str, data_dir: Path | None, image_size: int | None) -> Raw
     Raises:
         UsageError: if there is no such function, or it returns something else.
     """
-    returned = _call(name, _function(name), data_dir)
+    returned = _call(name, import_function(name, "data set"), data_dir)
     sets = returned if isinstance(returned, tuple) else (returned,)
     if len(sets) > 3 or not sets or not all(hasattr(s, "__len__") and hasattr(s, "__getitem__") for s in sets):
         raise UsageError(
@@ -46,24 +46,6 @@ def read_custom(name: str, data_dir: Path | None, image_size: int | None) -> Raw
     ]
     test = pairs[-1] if len(pairs) > 1 else None
     return from_arrays(classes, pairs[0], pairs[1] if len(pairs) == 3 else None, test)
-
-
-def _function(name: str) -> Callable[..., Any]:
-    module_name, _, attribute = name.partition(":")
-    if not all(word.isidentifier() for word in (*module_name.split("."), attribute)):
-        raise UsageError(f"Data set '{name}' is no package.module:function; write it like 'my.data:load'.")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if not f"{module_name}.".startswith(f"{error.name}."):
-            raise
-        raise UsageError(
-            f"Data set '{name}' names no importable module '{module_name}'; install it or put its folder on PYTHONPATH."
-        ) from error
-    function = getattr(module, attribute, None)
-    if not callable(function):
-        raise UsageError(f"Module '{module_name}' has no function '{attribute}'; check the name in '{name}'.")
-    return function  # type: ignore[no-any-return]
 
 
 def _call(name: str, function: Callable[..., Any], data_dir: Path | None) -> Any:

@@ -39,13 +39,14 @@ def write_onnx(
     dtype: torch.dtype = torch.float32,
     metadata: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write `network` in eval mode as one checked ONNX file with a dynamic batch dimension.
+    """Write ``network`` in eval mode as one checked ONNX file with a dynamic batch dimension.
 
-    `input_shape` is the shape of one example without the batch, such as ``(3, 224, 224)``; `dtype` is that of
+    ``input_shape`` is the shape of one example without the batch, such as ``(3, 224, 224)``; ``dtype`` is that of
     the input (``torch.int64`` for token ids). The graph's input is named ``input`` and its output ``output``;
-    `metadata` becomes the file's metadata properties. The network itself is left as it was.
+    ``metadata`` becomes the file's metadata properties. The network itself is left as it was.
 
-    Raises UsageError if the network cannot be exported or fixes its batch size.
+    Raises:
+        UsageError: the network cannot be exported or fixes its batch size.
     """
     import onnx
 
@@ -63,9 +64,10 @@ def static_onnx(
     """The network in eval mode as ONNX bytes with a fixed batch size, written fast, for measuring only.
 
     Operations that the TorchScript exporter does not know send the network to the slower exporter of
-    `write_onnx`, with a warning in the log.
+    ``write_onnx``, with a warning in the log.
 
-    Raises UsageError if no exporter can write the network.
+    Raises:
+        UsageError: no exporter can write the network.
     """
     example = example_input(input_shape, batch=batch, dtype=dtype)
     plain = inference_copy(network)
@@ -79,7 +81,7 @@ def static_onnx(
 
 
 def inference_copy(network: nn.Module) -> nn.Module:
-    """A copy of `network` on the CPU, in eval mode and without gradients."""
+    """A copy of ``network`` on the CPU, in eval mode and without gradients."""
     return copy.deepcopy(network).cpu().eval().requires_grad_(False)
 
 

@@ -32,8 +32,8 @@ _ONNX_TYPES = {
 class Parity:
     """How far an ONNX file is from its PyTorch network.
 
-    `max_difference` is the largest absolute difference of any output value, `label_agreement` the fraction of
-    predictions (arg max over dimension 1) that are equal, `samples` the number of inputs compared.
+    ``max_difference`` is the largest absolute difference of any output value, ``label_agreement`` the fraction of
+    predictions (arg max over dimension 1) that are equal, ``samples`` the number of inputs compared.
     """
 
     max_difference: float
@@ -42,12 +42,13 @@ class Parity:
 
 
 def check_parity(network: nn.Module, path: str | Path, images: Tensor) -> Parity:
-    """Run `images` ``[N, C, H, W]`` (or token ids ``[N, L]``) through the file and the network, and compare.
+    """Run ``images`` ``[N, C, H, W]`` (or token ids ``[N, L]``) through the file and the network, and compare.
 
     Both run on the CPU, the network in eval mode; outputs are ``[N, classes, ...]``. The inputs should be real
     ones, prepared as for evaluation: random numbers may hide differences.
 
-    Raises UsageError if there are no inputs or they do not fit the file.
+    Raises:
+        UsageError: there are no inputs or they do not fit the file.
     """
     session = open_session(path)
     _require_fit(session, Path(path), images)

@@ -14,12 +14,13 @@ __all__ = ["open_session"]
 def open_session(
     model: bytes | str | Path, *, threads: int = 1, provider: str = "CPUExecutionProvider"
 ) -> "onnxruntime.InferenceSession":
-    """Open ONNX bytes or a file with `threads` threads inside an operation and one between operations.
+    """Open ONNX bytes or a file with ``threads`` threads inside an operation and one between operations.
 
     Worker threads spin while a run lasts, as they would in deployment, and stop when it ends, so that idle
     sessions take no time from the one that is measured.
 
-    Raises UsageError if the provider is not installed or the file is missing or unreadable.
+    Raises:
+        UsageError: the provider is not installed or the file is missing or unreadable.
     """
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as errors

@@ -17,7 +17,7 @@ Key = tuple[str, str, tuple[int, ...]]
 class LatencyCache:
     """Measurements by network key, target fingerprint and input shape (without batch), in a JSON lines file.
 
-    Every `add` is on the disk when it returns. A process killed in the middle of one leaves a last line without
+    Every ``add`` is on the disk when it returns. A process killed in the middle of one leaves a last line without
     its end, which is cut off when the file is opened again; any other damage raises UsageError. The later of two
     measurements of the same thing wins. One process writes at a time.
     """

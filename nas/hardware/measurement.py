@@ -25,9 +25,9 @@ _TYPES = {
 class Measurement:
     """Latency of one inference call on one target.
 
-    `latency_ms` is the median of `repeats` calls on a batch of `batch` examples and `spread_ms` their median
-    absolute deviation; `dtype` is the type of the weights; `target` names the runtime, `device` the chip it ran
-    on with `threads` CPU threads, and `versions` the software.
+    ``latency_ms`` is the median of ``repeats`` calls on a batch of ``batch`` examples and ``spread_ms`` their median
+    absolute deviation; ``dtype`` is the type of the weights; ``target`` names the runtime, ``device`` the chip it ran
+    on with ``threads`` CPU threads, and ``versions`` the software.
     """
 
     latency_ms: float
@@ -46,7 +46,7 @@ class Measurement:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Measurement":
-        """The inverse of `to_dict`; raises UsageError if a field is missing, unknown or of another type."""
+        """The inverse of ``to_dict``; raises UsageError if a field is missing, unknown or of another type."""
         if values.keys() != _TYPES.keys():
             raise UsageError(
                 f"A measurement has the fields {', '.join(sorted(values))}, but it must have exactly "

@@ -27,7 +27,7 @@ __all__ = ["CPU", "CUDA", "OnnxRuntime", "Target", "available_targets", "measure
 class Target(Protocol):
     """A device with a runtime; subclass it and fill in three methods to measure elsewhere.
 
-    `threads` is the number of CPU threads inside an operation, `batch` the number of examples in one call.
+    ``threads`` is the number of CPU threads inside an operation, ``batch`` the number of examples in one call.
     """
 
     name: ClassVar[str]
@@ -51,7 +51,7 @@ class Target(Protocol):
     ) -> Callable[[], None]:
         """A call that runs one inference and returns when the result is there.
 
-        `input_shape` is one example's shape without the batch, `dtype` the input's type. The network is copied.
+        ``input_shape`` is one example's shape without the batch, ``dtype`` the input's type. The network is copied.
         """
         ...
 
@@ -69,7 +69,7 @@ class Target(Protocol):
         *,
         max_seconds: float = 1.0,
     ) -> Measurement:
-        """The latency of one network; takes up to about `max_seconds` after preparing it."""
+        """The latency of one network; takes up to about ``max_seconds`` after preparing it."""
         times = time_calls(self.prepare(network, input_shape, dtype), max_seconds=max_seconds)
         return _measurement(self, summarise(times), network)
 
@@ -106,7 +106,7 @@ class CPU(Target):
 
 @dataclass(frozen=True)
 class OnnxRuntime(Target):
-    """ONNX Runtime with one of its execution providers; `threads` inside an operation, one between them."""
+    """ONNX Runtime with one of its execution providers; ``threads`` inside an operation, one between them."""
 
     name: ClassVar[str] = "onnxruntime"
     provider: str = "CPUExecutionProvider"
@@ -203,7 +203,7 @@ def measure_networks(
 ) -> dict[str, Measurement]:
     """Measure several networks interleaved with a reference network, so that drift of the machine is divided out.
 
-    `max_seconds` bounds the timing, not the preparation; see :func:`nas.hardware.timing.measure_all`.
+    ``max_seconds`` bounds the timing, not the preparation; see :func:`nas.hardware.timing.measure_all`.
     """
     sessions = {name: where.prepare(network, input_shape, dtype) for name, network in networks.items()}
     timings = measure_all(sessions, where.prepare(reference, input_shape, dtype), max_seconds=max_seconds)
@@ -235,7 +235,7 @@ def _require_counts(where: Target) -> None:
 
 
 def _cpu_name() -> str:
-    """The processor's name, from Linux where it says so, else from Python's `platform`."""
+    """The processor's name, from Linux where it says so, else from Python's ``platform``."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(errors="replace").splitlines() if cpuinfo.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -244,7 +244,7 @@ def _cpu_name() -> str:
 
 @contextlib.contextmanager
 def _torch_threads(threads: int) -> Iterator[None]:
-    """PyTorch runs with `threads` threads inside; changing it costs some microseconds, keeping it none."""
+    """PyTorch runs with ``threads`` threads inside; changing it costs some microseconds, keeping it none."""
     before = torch.get_num_threads()
     if before == threads:
         yield

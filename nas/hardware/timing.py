@@ -21,7 +21,7 @@ _BURST_CALLS = (3, 50)
 
 @dataclass(frozen=True)
 class Timing:
-    """Median latency and median absolute deviation in milliseconds over `repeats` timed calls."""
+    """Median latency and median absolute deviation in milliseconds over ``repeats`` timed calls."""
 
     latency_ms: float
     spread_ms: float
@@ -29,10 +29,10 @@ class Timing:
 
 
 def time_calls(run: Call, *, min_repeats: int = 20, max_seconds: float = 1.0) -> list[float]:
-    """Milliseconds of each call of `run`, which must return only when its result is ready.
+    """Milliseconds of each call of ``run``, which must return only when its result is ready.
 
-    After the warm-up (at most half of `max_seconds`) there are at least `min_repeats` calls, and more until the
-    95 % confidence interval of the median is narrower than 2 % or `max_seconds` are over.
+    After the warm-up (at most half of ``max_seconds``) there are at least ``min_repeats`` calls, and more until the
+    95 % confidence interval of the median is narrower than 2 % or ``max_seconds`` are over.
     """
     warm_up(run, max_seconds / 2)
     deadline = perf_counter_ns() + max_seconds * 1e9
@@ -53,10 +53,10 @@ def measure_all(
 ) -> dict[str, Timing]:
     """Time several calls fairly on a machine whose speed drifts.
 
-    In turn, each session runs a short burst right after a burst of `reference`. A session's latency is the median
+    In turn, each session runs a short burst right after a burst of ``reference``. A session's latency is the median
     of (its burst / the reference's burst before it), times the median of all reference bursts, so that drift
-    slower than two bursts cancels. A session has had enough after `min_rounds` once its ratio is known to 2 %;
-    all end after `max_seconds`, but never before `min_rounds`.
+    slower than two bursts cancels. A session has had enough after ``min_rounds`` once its ratio is known to 2 %;
+    all end after ``max_seconds``, but never before ``min_rounds``.
     """
     calls = {name: _burst_calls(warm_up(run)) for name, run in sessions.items()}
     reference_calls = _burst_calls(warm_up(reference))
@@ -75,9 +75,9 @@ def measure_all(
 
 
 def warm_up(run: Call, max_seconds: float = 0.5) -> float:
-    """Call `run` until two windows of calls take the same time within 5 %; return that time in milliseconds.
+    """Call ``run`` until two windows of calls take the same time within 5 %; return that time in milliseconds.
 
-    Gives up after `max_seconds`, and then returns the last window's median.
+    Gives up after ``max_seconds``, and then returns the last window's median.
     """
     deadline = perf_counter_ns() + max_seconds * 1e9
     before, now = math.inf, median(_burst(run, _WINDOW))
@@ -87,7 +87,7 @@ def warm_up(run: Call, max_seconds: float = 0.5) -> float:
 
 
 def _burst(run: Call, calls: int) -> list[float]:
-    """Milliseconds of each of `calls` calls, with garbage collection off."""
+    """Milliseconds of each of ``calls`` calls, with garbage collection off."""
     times = []
     with _no_garbage_collection():
         for _ in range(calls):

@@ -42,7 +42,7 @@ _ELEMENTWISE_WITHOUT_TAG = frozenset(
 class Trace:
     """The costs of one inference on one example.
 
-    `flops` counts a multiply-add as two; `peak_memory_bytes` is the peak of live activations; `output_shape` is
+    ``flops`` counts a multiply-add as two; ``peak_memory_bytes`` is the peak of live activations; ``output_shape`` is
     without the batch, and a tuple of shapes if there are several outputs.
     """
 
@@ -56,13 +56,14 @@ def trace(
     input_shape: Sequence[int] | Sequence[Sequence[int]],
     dtype: torch.dtype = torch.float32,
 ) -> Trace:
-    """Run `network` (a module, a part of one, or a function of tensors) with batch 1 on the meta device.
+    """Run ``network`` (a module, a part of one, or a function of tensors) with batch 1 on the meta device.
 
-    `input_shape` is the shape of one example without the batch, such as ``(3, 32, 32)``, or a tuple of such
-    shapes if there are several inputs; `dtype` is the inputs' type. A module is traced through a weightless copy
+    ``input_shape`` is the shape of one example without the batch, such as ``(3, 32, 32)``, or a tuple of such
+    shapes if there are several inputs; ``dtype`` is the inputs' type. A module is traced through a weightless copy
     in eval mode and stays as it was. The peak of a chain of modules is the largest peak of its parts.
 
-    Raises UsageError if the network cannot be run on such an input.
+    Raises:
+        UsageError: the network cannot be run on such an input.
     """
     inputs = [torch.empty((1, *shape), dtype=dtype, device="meta") for shape in _shapes(input_shape)]
     run = _meta_copy(network) if isinstance(network, nn.Module) else network

@@ -2,12 +2,12 @@
 
 import html
 import json
-import os
 from importlib import resources
 from pathlib import Path
 from string import Template
 
 from nas.errors import UsageError
+from nas.files import write_file
 from nas.report.captions import front_caption, history_caption, training_caption
 from nas.report.content import ReportContent
 from nas.report.drawing import architecture_drawing, time_bar
@@ -30,11 +30,7 @@ def write_report(path: str | Path, content: ReportContent) -> Path:
     path = Path(path)
     if path.is_dir():
         raise UsageError(f"report path '{path}' is a folder; name a file in it, such as '{path / 'report.html'}'.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(render_report(content), encoding="utf-8", newline="\n")
-    temporary.replace(path)
-    return path
+    return write_file(path, render_report(content))
 
 
 def render_report(content: ReportContent) -> str:

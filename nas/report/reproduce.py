@@ -28,7 +28,7 @@ def reproduction(content: ReportContent) -> str:
 
 
 def _definitions(values: Mapping[str, Any], named: bool = True) -> str:
-    """A list of terms with their values; `named` terms are ours and get their heading, others stay as they are."""
+    """A list of terms with their values; ``named`` terms are ours and get their heading, others stay as they are."""
     entries = "".join(
         f"<div><dt>{html.escape(label(name) if named else name)}</dt><dd>{html.escape(_text(value))}</dd></div>"
         for name, value in values.items()

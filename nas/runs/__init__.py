@@ -1,7 +1,7 @@
 """A run: configuration, folder, stages, resume."""
 
 from nas.runs.bench import Bench
-from nas.runs.config import RunConfig, assign, read_yaml, resolve
+from nas.runs.config import RunConfig, assign, put, read_yaml, resolve
 from nas.runs.deliver import export_architecture
 from nas.runs.feasibility import feasibility
 from nas.runs.folder import RunFolder, free_name, versions
@@ -23,6 +23,7 @@ __all__ = [
     "export_architecture",
     "feasibility",
     "free_name",
+    "put",
     "read_yaml",
     "resolve",
     "run_profile",

@@ -134,7 +134,6 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("device is 'cuda', but PyTorch finds no GPU here; use device=cpu.")
-    try:
-        return torch.device(name)
-    except RuntimeError:
-        raise UsageError(f"device is '{name}', expected 'auto', 'cpu' or 'cuda'.") from None
+    if name not in ("cpu", "cuda"):
+        raise UsageError(f"device is '{name}', expected 'auto', 'cpu' or 'cuda'.")
+    return torch.device(name)

@@ -11,7 +11,7 @@ from nas.errors import UsageError, did_you_mean
 from nas.methods import Retrain, method
 from nas.training import Recipe
 
-__all__ = ["EvaluationConfig", "ProfileConfig", "RunConfig", "assign", "read_yaml", "resolve"]
+__all__ = ["EvaluationConfig", "ProfileConfig", "RunConfig", "assign", "put", "read_yaml", "resolve"]
 
 
 class _Strict(BaseModel):
@@ -70,7 +70,7 @@ class RunConfig(_Strict):
         cpu_threads: threads of PyTorch on the CPU; one is as fast for small networks, and immune to a busy machine.
         training: recipe of the supernet.
         retrain: whether the chosen network is trained again: "no", "inherited" or "fresh" weights.
-        retraining: recipe of that.
+        retraining: recipe of that; what is not given is taken from ``training``.
         evaluation: how candidates are judged.
         profile: how latency is learnt.
     """
@@ -156,11 +156,20 @@ def assign(values: dict[str, Any], setting: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         raise UsageError(f"setting {setting!r} has a value that is not YAML; quote it.") from None
+    put(values, key, value)
+
+
+def put(values: dict[str, Any], key: str, value: Any) -> None:
+    """Puts a value into nested values; the key may have dots.
+
+    Raises:
+        UsageError: the key goes through something that has no keys.
+    """
     *groups, last = key.split(".")
     for group in groups:
         values = values.setdefault(group, {})
         if not isinstance(values, dict):
-            raise UsageError(f"setting {setting!r} goes into '{group}', which has no keys.")
+            raise UsageError(f"setting '{key}' goes into '{group}', which has no keys.")
     values[last] = value
 
 

@@ -39,7 +39,7 @@ def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None =
     """
     progress = progress or Silent()
     bench = Bench(config)
-    check_constraints(bench, bench.cost_table(bench.samples))
+    check_constraints(bench, bench.cost_table)
     folder.create(config)
     with folder.lock():
         if not folder.best.exists() or not folder.report.exists():
@@ -61,9 +61,9 @@ class _Stages:
         with stage("train"):
             history = self.train()
         with stage("search"):
-            candidates, baseline = self.search(constraints)
-        with stage("measure"):
             largest = self.judge_largest()
+            candidates, baseline = self.search([constraint.resolve(largest) for constraint in constraints])
+        with stage("measure"):
             finalists = self.measure(candidates, largest)
         with stage("export"):
             result = self.export(finalists)
@@ -72,10 +72,10 @@ class _Stages:
         write_file(self.folder.best, json.dumps(result, indent=2))
 
     def profile(self) -> list[Constraint]:
-        """The constraints with absolute bounds, after fitting the latency predictor if the search needs one."""
+        """Fits the latency predictor if the search needs one; gives the constraints, those on costs absolute."""
         if self.bench.needs_latency:
             self.latency = fit_latency(self.bench, self.folder, self.progress)
-        return check_constraints(self.bench, self.costs(self.bench.samples))
+        return check_constraints(self.bench, self.costs)
 
     def costs(self, architectures: Sequence[Architecture]) -> "pd.DataFrame":
         """Everything that is known about architectures without running them."""
@@ -123,7 +123,7 @@ class _Stages:
         title: str,
     ) -> "pd.DataFrame":
         bench = self.bench
-        with self.progress.task(title, budget) as task:
+        with self.progress.task(title, budget) as task, self._ledger() as ledger:
             count = iter(range(1, budget + 1))
             return search(
                 bench.space,
@@ -133,7 +133,7 @@ class _Stages:
                 costs=self.costs,
                 constraints=constraints,
                 budget=budget,
-                ledger=self._ledger(),
+                ledger=ledger,
                 identity=(bench.evaluator.name, self._fidelity(), bench.config.seed, self._checkpoint()),
                 on_result=lambda result: task.update(next(count)),
             )
@@ -167,11 +167,12 @@ class _Stages:
         bench, best = self.bench, dict(finalists.front[0])
         architecture = Architecture.from_json(best["architecture"])
         network = final_network(bench, self.folder, architecture, self.progress)
+        batch_size = bench.config.evaluation.batch_size
         if bench.config.retrain != "no":
-            best |= evaluate(network, bench.data.validation.batches(bench.config.evaluation.batch_size))
+            best |= evaluate(network, bench.data.validation.batches(batch_size))
         largest_network = bench.evaluator.network(bench.space.largest())
         for row, final in ((best, network), (finalists.largest, largest_network)):
-            row["test_accuracy"] = evaluate(final, bench.data.test.batches(256))[METRIC]
+            row["test_accuracy"] = evaluate(final, bench.data.test.batches(batch_size))[METRIC]
         parity = deliver(bench, network, self.folder.onnx, architecture, _described(best))
         self.progress.say(
             f"ONNX agrees with PyTorch on {parity.label_agreement:.2%} of {parity.samples} validation images "

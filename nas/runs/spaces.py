@@ -1,6 +1,5 @@
 """Finds a search space by name and builds its model for the data."""
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
@@ -9,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from nas.errors import UsageError, did_you_mean
+from nas.functions import import_function
 
 __all__ = ["available_spaces", "build_space"]
 
@@ -50,19 +50,14 @@ def build_space(name: str, arguments: Mapping[str, Any], input_shape: tuple[int,
 
 
 def _find(name: str) -> Callable[..., Any]:
-    module, colon, attribute = name.partition(":")
-    if colon:
-        try:
-            function = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise UsageError(f"space '{name}' cannot be imported: {error}; expected module:function.") from None
-    else:
-        entries = {entry.name: entry for entry in entry_points(group=_GROUP)}
-        if name not in entries:
-            raise UsageError(f"space '{name}' is not known; {did_you_mean(name, entries)}")
-        function = entries[name].load()
+    if ":" in name:
+        return import_function(name, "space")
+    entries = {entry.name: entry for entry in entry_points(group=_GROUP)}
+    if name not in entries:
+        raise UsageError(f"space '{name}' is not known; {did_you_mean(name, entries)}")
+    function = entries[name].load()
     if not callable(function):
-        raise UsageError(f"space '{name}' is no function.")
+        raise UsageError(f"space '{name}' is no function; its package registers something else.")
     return function  # type: ignore[no-any-return]
 
 

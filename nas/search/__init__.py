@@ -57,14 +57,21 @@ def strategy(name: str, space: Space, seed: int = 0, **options: Any) -> Strategy
     """The named strategy, with its own options.
 
     Raises:
-        UsageError: no such strategy, or it has no such option.
+        UsageError: no such strategy, or it has no such option, or the option takes another kind of value.
     """
     if name not in STRATEGIES:
         raise UsageError(f"strategy '{name}' is not known; {did_you_mean(name, STRATEGIES)}")
     constructor, _ = STRATEGIES[name]
-    known = [option for option in inspect.signature(constructor).parameters if option not in ("space", "seed")]
-    for option in options:
+    known = {
+        option: parameter.default
+        for option, parameter in inspect.signature(constructor).parameters.items()
+        if option not in ("space", "seed")
+    }
+    for option, value in options.items():
         if option not in known:
             hint = did_you_mean(option, known) if known else "it has none."
             raise UsageError(f"strategy '{name}' has no option '{option}'; {hint}")
+        accepted = (int, float) if isinstance(known[option], float) else int
+        if isinstance(value, bool) or not isinstance(value, accepted):
+            raise UsageError(f"strategy '{name}' has {option} {value!r}, expected a number such as {known[option]}.")
     return constructor(space, seed, **options)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["Constraint", "check_feasible"]
 
 _TEXT = re.compile(
-    r"\s*(?P<metric>[^\s<>=]+)\s*(?P<operator><=|>=|<|>)\s*(?P<bound>[-+]?[\d.][\d_.]*(?:[eE][-+]?\d+)?)"
+    r"\s*(?P<metric>[^\s<>=]+)\s*(?P<operator><=|>=|<|>)"
+    r"\s*(?P<bound>[-+]?(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
     r"\s*(?P<share>%\s*of\s+largest)?\s*"
 )
 
@@ -49,14 +50,12 @@ class Constraint:
             UsageError: the text is something else.
         """
         match = _TEXT.fullmatch(text)
-        try:
-            assert match is not None
-            bound = float(match["bound"])
-        except (AssertionError, ValueError):
+        if match is None:
             raise UsageError(
                 f"constraint {text!r} cannot be read; write a metric, one of <= >= < > and a number, "
                 "such as 'latency_ms <= 2' or 'params <= 50% of largest'."
-            ) from None
+            )
+        bound = float(match["bound"])
         return cls(match["metric"], match["operator"], bound, of_largest=match["share"] is not None)
 
     def resolve(self, largest: Mapping[str, float]) -> "Constraint":
@@ -131,12 +130,17 @@ def check_feasible(constraints: Sequence[Constraint], samples: "pd.DataFrame") -
         if violations[nearest][column]:
             raise UsageError(
                 f"constraint '{constraint}' is met by none of the {len(rows):,} architectures tried (the nearest has "
-                f"{constraint.metric} {rows[nearest][constraint.metric]:.4g}); loosen it or widen the space."
+                f"{_value(constraint.metric, rows[nearest])}); loosen it or widen the space."
             )
     nearest = min(range(len(rows)), key=lambda row: sum(violations[row]))
-    values = ", ".join(f"{c.metric} {rows[nearest][c.metric]:.4g}" for c in constraints)
+    values = ", ".join(_value(metric, rows[nearest]) for metric in dict.fromkeys(c.metric for c in constraints))
     names = " and ".join(f"'{constraint}'" for constraint in constraints)
     raise UsageError(
         f"constraints {names} are met together by none of the {len(rows):,} architectures tried "
         f"(the nearest has {values}); loosen one or widen the space."
     )
+
+
+def _value(metric: str, row: Mapping[str, float]) -> str:
+    value = float(row[metric])
+    return f"{metric} {value:.0f}" if abs(value) >= 1000 else f"{metric} {value:.4g}"

@@ -18,8 +18,8 @@ class Evolution:
 
     With several objectives a tournament goes by Pareto rank, then by crowding. Infeasible members rank below all
     feasible ones, by violation (Deb et al., 2002), and die first, the worst before the others: a tight constraint
-    is approached on cheap metrics alone. Proposals are not repeated: a crossover that is known
-    gives way to a mutation, and where only known mutations come up, to a random architecture.
+    is approached on cheap metrics alone. Proposals are not repeated: a crossover that is known gives way to a
+    mutation, and where only known mutations come up, to a random architecture.
 
     Args:
         population: members that live; the first ones are random.
@@ -27,6 +27,9 @@ class Evolution:
         mutation: probability that each active choice of a mutated child changes; at least one does.
         crossover: probability that a child has two parents instead of a mutation; 0 as published, half as in
             once-for-all (Cai et al., 2020) and single-path one-shot (Guo et al., 2020).
+
+    Raises:
+        UsageError: a population or tournament that cannot be, or a probability outside 0 to 1.
     """
 
     def __init__(
@@ -44,6 +47,9 @@ class Evolution:
                 f"evolution has population {population} and tournament {tournament}; "
                 "take a population of at least 2 and a tournament between 1 and the population."
             )
+        for option, probability in (("mutation", mutation), ("crossover", crossover)):
+            if not 0 <= probability <= 1:
+                raise UsageError(f"evolution has {option} {probability}; give a probability between 0 and 1.")
         self.population = population
         self.tournament = tournament
         self.mutation = mutation

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nas.errors import UsageError
 from nas.search.memory import Memory
 from nas.search.pareto import pareto_front
 from nas.search.strategy import Result
@@ -22,9 +23,14 @@ class Local:
 
     Args:
         starts: random architectures that a climb starts from.
+
+    Raises:
+        UsageError: no starts.
     """
 
     def __init__(self, space: Space, seed: int = 0, *, starts: int = 10) -> None:
+        if starts < 1:
+            raise UsageError(f"local has starts {starts}; a climb needs at least 1.")
         self.starts = starts
         self._space = space
         self._memory = Memory(space, seed)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas.errors import UsageError
 from nas.search.memory import Memory
 from nas.search.quiet import quiet_optuna
 from nas.search.strategy import Result
@@ -26,7 +27,12 @@ def nsga2(space: Space, seed: int = 0, *, population: int = 20) -> "OptunaStrate
     """NSGA-II (Deb et al., 2002) for one objective or several; the first ``population`` proposals are random.
 
     A small population suits budgets of a few hundred.
+
+    Raises:
+        UsageError: a population of less than two.
     """
+    if population < 2:
+        raise UsageError(f"nsga2 has population {population}; take at least 2.")
 
     def sampler(batch_seed: int) -> "optuna.samplers.BaseSampler":
         from optuna.samplers import NSGAIISampler
@@ -40,7 +46,12 @@ def tpe(space: Space, seed: int = 0, *, startup: int = 25) -> "OptunaStrategy":
     """Tree-structured Parzen estimator (Bergstra et al., 2011; several objectives: Ozaki et al., 2022).
 
     Takes about 0.1 s a proposal after a thousand results; the first ``startup`` proposals are random.
+
+    Raises:
+        UsageError: a negative ``startup``.
     """
+    if startup < 0:
+        raise UsageError(f"tpe has startup {startup}; take 0 or more.")
 
     def sampler(batch_seed: int) -> "optuna.samplers.BaseSampler":
         from optuna.samplers import TPESampler

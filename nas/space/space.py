@@ -77,6 +77,10 @@ class Space:
 
     canonical = architecture
 
+    def complete(self, values: Mapping[str, Any]) -> Architecture:
+        """Like :meth:`architecture`, but an active choice without a value takes its first candidate."""
+        return self._architecture(self._complete(self._pick_from(values)))
+
     def sample(self, seed: Seed) -> Architecture:
         """A random architecture, each active choice drawn uniformly (uniform over choices, not architectures)."""
         rng = generator(seed)
@@ -122,7 +126,7 @@ class Space:
         """Every architecture that differs in one active choice; newly active choices take their first candidate."""
         for changed in centre:
             for candidate in self.choices[changed]:
-                neighbour = self._architecture(self._complete(self._pick_from({**centre, changed: candidate})))
+                neighbour = self.complete({**centre, changed: candidate})
                 if neighbour != centre:
                     yield neighbour
 

@@ -66,6 +66,12 @@ def test_export_without_json_is_two_lines(copied: Path) -> None:
     assert "agrees with PyTorch" in outcome.out
 
 
+def test_export_into_a_folder_is_refused(copied: Path) -> None:
+    outcome = nas("export", "tiny", "--results", copied, "--out", copied)
+    assert outcome.code == 2
+    assert outcome.complaint == f"nas: {copied} cannot be read or written: Is a directory."
+
+
 def test_profile_tells_costs_and_trains_nothing(tmp_path: Path) -> None:
     config = write_config(tmp_path, constraints=["latency_ms <= 99% of largest", "params <= 1"])
     outcome = nas("profile", "--config", config, "--results", tmp_path / "results", "--json")

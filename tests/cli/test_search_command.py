@@ -197,3 +197,18 @@ def test_every_command_has_help() -> None:
     for command in commands:
         outcome = nas(command, "--help")
         assert outcome.code == 0 and "Usage" in outcome.out
+
+
+def test_a_share_of_the_largest_accuracy_is_known_when_the_search_begins(tmp_path: Path) -> None:
+    outcome = nas(*search_arguments(tmp_path, "--constraint", "accuracy >= 1% of largest", "--name", "run"))
+    assert outcome.code == 0, outcome.err
+    bound = 0.01 * outcome.json["largest"]["accuracy"]
+    assert all(row["accuracy"] >= bound for row in outcome.json["front"])
+
+
+def test_a_window_that_no_sample_meets_is_found(tmp_path: Path) -> None:
+    """One of 27 architectures has these parameters; the smallest, the largest and one random one do not."""
+    window = ["params <= 6700", "params >= 6600"]
+    outcome = nas(*search_arguments(tmp_path, "--name", "run", constraints=window, profile={"samples": 1}))
+    assert outcome.code == 0, outcome.err
+    assert [row["params"] for row in outcome.json["front"]] == [6642]
