@@ -82,7 +82,7 @@ class InvertedResidual(nn.Module):
 
     def __init__(self, in_channels: Any, out_channels: Any, kernel: Any, expansion: Any, stride: int = 1) -> None:
         super().__init__()
-        hidden = (in_channels * expansion).round_to(8)
+        hidden = round_to(in_channels * expansion, 8)
         self.expand = _conv(in_channels, hidden, 1)
         self.depthwise = _conv(hidden, hidden, kernel, stride=stride, groups=hidden)
         self.project = _conv(hidden, out_channels, 1, activation=False)

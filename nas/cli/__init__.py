@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         _fail(f"{error.filename or 'a file'} cannot be read or written: {error.strerror}.")
     except (KeyboardInterrupt, Abort):
+        print("nas: interrupted.", file=sys.stderr)
         sys.exit(130)
     sys.exit(code or 0)
 

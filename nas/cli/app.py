@@ -1,6 +1,7 @@
 """The ``nas`` command: arguments in, one call into :mod:`nas.runs`, a table or JSON out."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -188,8 +189,9 @@ def _run_search(config: runs.RunConfig, folder: runs.RunFolder, as_json: bool) -
         result = runs.run_search(config, folder, RichProgress())
     except KeyboardInterrupt:
         if folder.config.exists():
-            flag = "" if folder.path.parent == _RESULTS else f" --results {folder.path.parent}"
-            typer.echo(f"nas: interrupted; continue with: nas resume {folder.name}{flag}", err=True)
+            flag = [] if folder.path.parent == _RESULTS else ["--results", str(folder.path.parent)]
+            command = shlex.join(["nas", "resume", folder.name, *flag])
+            typer.echo(f"nas: interrupted; continue with: {command}", err=True)
         raise typer.Exit(130) from None
     if as_json:
         typer.echo(json.dumps(result))

@@ -28,7 +28,7 @@ def final_network(bench: Bench, folder: RunFolder, architecture: Architecture, p
     trainer = Standalone(
         bench.supernet, bench.data, config.retraining, config.seed, inherit=config.retrain == "inherited"
     )
-    with progress.task("Retraining the chosen network", config.retraining.epochs) as task:
+    with progress.task(f"Retraining {architecture.id}", config.retraining.epochs) as task:
 
         def report(epoch: Epoch) -> None:
             folder.log("retrain", **epoch)
@@ -102,7 +102,7 @@ def _find_architecture(bench: Bench, folder: RunFolder, wanted: str | None) -> A
         return bench.space.architecture(folder.read(folder.best)["best"]["architecture"])
     if wanted.lstrip().startswith("{"):
         return bench.space.architecture(Architecture.from_json(wanted))
-    table = folder.path / "candidates.csv"
+    table = folder.candidates
     found = _architectures_by_id(table) if table.exists() else {}
     if wanted not in found:
         raise UsageError(f"architecture '{wanted}' is not in {table}; give an id from there, or JSON.")

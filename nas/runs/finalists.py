@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from nas.errors import UsageError
-from nas.hardware import measure_networks
+from nas.hardware import LatencyCache, measure_networks
 from nas.runs.bench import LATENCY, METRIC, Bench
+from nas.runs.folder import RunFolder
 from nas.runs.progress import Task
 from nas.search import Constraint, nondominated_ranks, objective_values
 from nas.space import Architecture
@@ -22,6 +23,8 @@ _AT_LEAST = 8
 _SECONDS_EACH = 0.6
 
 Row = dict[str, Any]
+Latencies = dict[str, tuple[float, float]]
+"""Median and spread in milliseconds by architecture id."""
 
 
 class Finalists:
@@ -33,14 +36,17 @@ class Finalists:
         measured: latency and spread by architecture id, of everything that was measured.
     """
 
-    def __init__(self, front: list[Row], largest: Row, measured: dict[str, tuple[float, float]]) -> None:
+    def __init__(self, front: list[Row], largest: Row, measured: Latencies) -> None:
         self.front, self.largest, self.measured = front, largest, measured
 
 
-def measure_finalists(bench: Bench, candidates: "pd.DataFrame", largest: Row, task: Task) -> Finalists:
+def measure_finalists(
+    bench: Bench, folder: RunFolder, candidates: "pd.DataFrame", largest: Row, task: Task
+) -> Finalists:
     """Measures the front and those next to it; whoever breaks a constraint gives way, in bounded rounds.
 
-    Every session interleaves the networks with the largest one, so that shares of it are exact.
+    Every session interleaves the networks with the largest one, so that shares of it are exact. What an interrupted
+    run measured is kept and used.
 
     Args:
         candidates: the table of the search.
@@ -50,20 +56,20 @@ def measure_finalists(bench: Bench, candidates: "pd.DataFrame", largest: Row, ta
         UsageError: no candidate satisfies the constraints as measured.
     """
     rows = [cast(Row, row) for row in candidates[candidates["feasible"]].to_dict("records")]
-    measured: dict[str, tuple[float, float]] = {}
+    cache = LatencyCache(folder.finalists)
+    measured = _measured_before(bench, cache, [*rows, largest])
+    largest = _with_latency(largest, measured)
+    rows = _confirmed(bench, rows, largest, measured)
     for _ in range(_ROUNDS):
         ranked = _by_rank(bench, rows)
         if largest["id"] in measured and all(row["id"] in measured for row, rank in ranked if rank == 0):
             break
         wanted = [row for place, (row, rank) in enumerate(ranked) if rank == 0 or place < _AT_LEAST]
-        measured |= _measure(bench, [*(row for row in wanted if row["id"] not in measured), largest])
+        measured |= _measure(bench, cache, [*(row for row in wanted if row["id"] not in measured), largest])
         task.update(len(measured))
         largest = _with_latency(largest, measured)
-        bounds = [constraint.resolve(largest) for constraint in bench.constraints]
-        rows = [_with_latency(row, measured) for row in rows]
-        rows = [row for row in rows if row["id"] not in measured or _satisfies(row, bounds)]
-    confirmed = [row for row in rows if row["id"] in measured]
-    front = [row for row, rank in _by_rank(bench, confirmed) if rank == 0]
+        rows = _confirmed(bench, rows, largest, measured)
+    front = [row for row, rank in _by_rank(bench, [row for row in rows if row["id"] in measured]) if rank == 0]
     if not front:
         raise UsageError(
             f"no candidate satisfies {' and '.join(map(str, bench.constraints))} when measured on "
@@ -83,15 +89,36 @@ def _by_rank(bench: Bench, rows: Sequence[Row]) -> list[tuple[Row, int]]:
     return [(row, rank) for row, rank, _ in sorted(ranked, key=lambda entry: (entry[1], entry[2], entry[0]["id"]))]
 
 
-def _measure(bench: Bench, rows: Sequence[Row]) -> dict[str, tuple[float, float]]:
+def _measured_before(bench: Bench, cache: LatencyCache, rows: Sequence[Row]) -> Latencies:
+    """What an interrupted run measured of these rows."""
+    known = {row["id"]: cache.get(row["architecture"], *_place(bench)) for row in rows}
+    return {name: (found.latency_ms, found.spread_ms) for name, found in known.items() if found is not None}
+
+
+def _measure(bench: Bench, cache: LatencyCache, rows: Sequence[Row]) -> Latencies:
     networks = {row["id"]: bench.supernet.extract(Architecture.from_json(row["architecture"])) for row in rows}
     reference = bench.supernet.extract(bench.space.largest())
     seconds = _SECONDS_EACH * len(networks)
     found = measure_networks(bench.target, networks, reference, bench.data.input_shape, max_seconds=seconds)
+    for row in rows:
+        cache.add(row["architecture"], *_place(bench), found[row["id"]])
     return {name: (measurement.latency_ms, measurement.spread_ms) for name, measurement in found.items()}
 
 
-def _with_latency(row: Row, measured: dict[str, tuple[float, float]]) -> Row:
+def _place(bench: Bench) -> tuple[str, tuple[int, int, int]]:
+    return bench.target.fingerprint(), bench.data.input_shape
+
+
+def _confirmed(bench: Bench, rows: Sequence[Row], largest: Row, measured: Latencies) -> list[Row]:
+    """The rows with what was measured of them, without those that break a constraint as measured."""
+    if largest["id"] not in measured:
+        return list(rows)
+    bounds = [constraint.resolve(largest) for constraint in bench.constraints]
+    rows = [_with_latency(row, measured) for row in rows]
+    return [row for row in rows if row["id"] not in measured or _satisfies(row, bounds)]
+
+
+def _with_latency(row: Row, measured: Latencies) -> Row:
     if row["id"] not in measured:
         return row
     latency, spread = measured[row["id"]]

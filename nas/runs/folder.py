@@ -44,10 +44,17 @@ class RunFolder:
         self.best = path / "best.json"
         self.onnx = path / "best.onnx"
         self.report = path / "report.html"
+        self.candidates = path / "candidates.csv"
+        self.finalists = path / "finalists.jsonl"
 
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything that a run delivers is there."""
+        return all(file.exists() for file in (self.best, self.onnx, self.report, self.candidates))
 
     def retrained(self, architecture: Architecture) -> Path:
         """The checkpoint of a network that is trained again."""

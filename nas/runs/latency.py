@@ -1,8 +1,8 @@
 """The profile stage: measure some networks on the target, fit a latency predictor, freeze it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nas.hardware import LatencyCache, Measurement, measure_networks
 from nas.predictors import LinearPredictor
@@ -25,7 +25,7 @@ class LatencyModel:
 
     Attributes:
         predictor: one-hot architectures → milliseconds.
-        largest_ms: predicted latency of the largest architecture, to which shares refer.
+        bench: the space and the costs that need no device.
     """
 
     predictor: LinearPredictor
@@ -68,7 +68,7 @@ def fit_latency(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyM
 
 
 def measure(
-    bench: Bench, folder: RunFolder, architectures: Sequence[Architecture], seconds: float, done: Any
+    bench: Bench, folder: RunFolder, architectures: Sequence[Architecture], seconds: float, done: Callable[[int], None]
 ) -> list[Measurement]:
     """Latencies of architectures, from the run's cache or interleaved with the largest network.
 

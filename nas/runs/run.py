@@ -42,7 +42,7 @@ def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None =
     check_constraints(bench, bench.cost_table)
     folder.create(config)
     with folder.lock():
-        if not folder.best.exists() or not folder.report.exists():
+        if not folder.is_complete:
             _Stages(bench, folder, progress).run()
     return {**folder.read(folder.best), "seconds": folder.read(folder.origin)["seconds"]}
 
@@ -151,7 +151,7 @@ class _Stages:
         Its ``latency_ms`` is what the search went by, or the measurement where it did not look at latency.
         """
         with self.progress.task(f"Measuring the front on {self.bench.target.name}", len(candidates)) as task:
-            finalists = measure_finalists(self.bench, candidates, largest, task)
+            finalists = measure_finalists(self.bench, self.folder, candidates, largest, task)
         unknown = (math.nan, math.nan)
         latency = [finalists.measured.get(name, unknown) for name in candidates["id"]]
         table = candidates.astype(dict.fromkeys(StaticCosts.names, "int64")).assign(
@@ -163,15 +163,18 @@ class _Stages:
         return finalists
 
     def export(self, finalists: Finalists) -> dict[str, Any]:
-        """The result of the run: the best network delivered, the test split read once for it and the largest."""
+        """The result of the run: the best network delivered, the test split read once for it and the largest.
+
+        Where networks are retrained, so is the largest, and ``shared_accuracy`` is what both had before.
+        """
         bench, best = self.bench, dict(finalists.front[0])
         architecture = Architecture.from_json(best["architecture"])
         network = final_network(bench, self.folder, architecture, self.progress)
+        largest_network = final_network(bench, self.folder, bench.space.largest(), self.progress)
         batch_size = bench.config.evaluation.batch_size
-        if bench.config.retrain != "no":
-            best |= evaluate(network, bench.data.validation.batches(batch_size))
-        largest_network = bench.evaluator.network(bench.space.largest())
         for row, final in ((best, network), (finalists.largest, largest_network)):
+            if bench.config.retrain != "no":
+                row |= {"shared_accuracy": row[METRIC], **evaluate(final, bench.data.validation.batches(batch_size))}
             row["test_accuracy"] = evaluate(final, bench.data.test.batches(batch_size))[METRIC]
         parity = deliver(bench, network, self.folder.onnx, architecture, _described(best))
         self.progress.say(

@@ -42,7 +42,8 @@ def build_space(name: str, arguments: Mapping[str, Any], input_shape: tuple[int,
         raise
     except Exception as error:  # a space is the user's code and can fail in any way
         raise UsageError(
-            f"space '{name}' cannot be built with {dict(arguments)} for input {input_shape}: {error}."
+            f"space '{name}' cannot be built with {dict(arguments)} for input {input_shape}: "
+            f"{type(error).__name__}: {error}."
         ) from error
     if not isinstance(model, nn.Module):
         raise UsageError(f"space '{name}' returned {type(model).__name__}, expected a torch.nn.Module.")

@@ -30,7 +30,7 @@ _MOST_OUTCOMES = 1_000_000
 class Expression:
     """A value that an architecture decides.
 
-    Supports ``+ - * // %`` with numbers and other expressions, :meth:`round_to` and :meth:`map`.
+    Supports ``+ - * / // %`` with numbers and other expressions, :meth:`round_to` and :meth:`map`.
     """
 
     choices: tuple[Any, ...]
@@ -47,6 +47,12 @@ class Expression:
     def round_to(self, divisor: int) -> "Operation":
         """Rounded to a multiple of ``divisor`` as :func:`round_to` does."""
         return Operation(round_to, self, divisor)
+
+    def __truediv__(self, other: Any) -> "Operation":
+        return Operation(operator.truediv, self, other)
+
+    def __rtruediv__(self, other: Any) -> "Operation":
+        return Operation(operator.truediv, other, self)
 
     def __add__(self, other: Any) -> "Operation":
         return Operation(operator.add, self, other)
@@ -205,11 +211,15 @@ def largest(value: Any) -> Any:
     return max(outcome for (outcome,) in outcomes(value)) if isinstance(value, Expression) else value
 
 
-def round_to(value: float, divisor: int) -> int:
+def round_to(value: Any, divisor: int) -> Any:
     """The nearest multiple of ``divisor``, at least one, never more than 10 % down (Sandler et al., 2018).
+
+    An expression gives an expression.
 
     >>> round_to(20, 8), round_to(18, 8), round_to(1, 8)
     (24, 24, 8)
     """
+    if isinstance(value, Expression):
+        return Operation(round_to, value, divisor)
     rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * value else rounded

@@ -29,6 +29,7 @@ FILES = [
     "candidates.parquet",
     "checkpoints",
     "config.yaml",
+    "finalists.jsonl",
     "log.jsonl",
     "report.html",
     "run.json",
@@ -89,13 +90,15 @@ def test_methods_that_retrain(method: str, retrain: str, tmp_path: Path) -> None
     settings = ["--set", "retraining.epochs=2", "--set", f"retrain={retrain}"]
     outcome = nas(*search_arguments(tmp_path, "--method", method, "--name", "run", *settings))
     assert outcome.code == 0, outcome.err
-    best = outcome.json["best"]
+    best, largest = outcome.json["best"], outcome.json["largest"]
     assert outcome.json["method"] == method
-    assert (tmp_path / f"results/run/checkpoints/retrained-{best['id']}.safetensors").exists()
+    for row in (best, largest):
+        assert (tmp_path / f"results/run/checkpoints/retrained-{row['id']}.safetensors").exists()
     log = [json.loads(line) for line in (tmp_path / "results/run/log.jsonl").read_text().splitlines()]
-    assert [entry["epoch"] for entry in log if entry["stage"] == "retrain"] == [0, 1]
+    assert [entry["epoch"] for entry in log if entry["stage"] == "retrain"] == [0, 1, 0, 1]
     table = pd.read_csv(tmp_path / "results/run/candidates.csv").set_index("id")
     assert best["loss"] != table.loc[best["id"], "loss"]
+    assert best["shared_accuracy"] == table.loc[best["id"], "accuracy"]
 
 
 def test_a_bound_on_accuracy_that_no_random_candidate_reaches(finished: tuple[Path, Outcome], tmp_path: Path) -> None:
