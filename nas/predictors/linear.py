@@ -11,29 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from nas.errors import UsageError
 from nas.files import write_file
+from nas.predictors.samples import (
+    Array,
+    PredictionErrors,
+    check_guard,
+    checked_encodings,
+    checked_samples,
+    prediction_errors,
+)
 
 __all__ = ["LinearPredictor", "PredictionErrors"]
 
-Array = NDArray[np.float64]
-
 _PENALTIES = np.logspace(-3, 3, 19)
-
-
-@dataclass(frozen=True)
-class PredictionErrors:
-    """How well each sample is predicted by the model that has not seen it (leave-one-out).
-
-    `mape` is the mean absolute relative error (0.05 is 5 %), `within_10pct` the fraction of samples predicted
-    within 10 %, `spearman` the rank correlation (0 where one side is constant).
-    """
-
-    mape: float
-    within_10pct: float
-    spearman: float
 
 
 @dataclass(frozen=True)
@@ -67,17 +60,18 @@ class LinearPredictor:
         """The leave-one-out errors on the samples of `fit`."""
         return self._fitted().errors
 
+    @property
+    def coefficients(self) -> tuple[Array, float]:
+        """Weights ``[d]`` and intercept: the mean of an encoding ``x`` is ``x @ weights + intercept``."""
+        fit = self._fitted()
+        return fit.weights, float(fit.intercept - fit.centre @ fit.weights)
+
     def fit(self, X: ArrayLike, y: ArrayLike) -> "LinearPredictor":  # noqa: N803
         """Learn from encodings `X` ``[n, d]`` and values `y` ``[n]``, in place of what was learnt before.
 
         Raises UsageError if there are fewer than three samples, or a value is not finite.
         """
-        X, y = _matrix(X), np.asarray(y, dtype=np.float64)
-        if y.shape != X.shape[:1] or len(y) < 3 or not np.isfinite(y).all():
-            raise UsageError(
-                f"fit() got values of shape {y.shape} for encodings of shape {X.shape}, but it needs at least "
-                "3 finite values, one for each encoding; measure more architectures or drop the broken ones."
-            )
+        X, y = checked_samples(X, y)
         centre, intercept = X.mean(0), float(y.mean())
         scales, basis = np.linalg.eigh((X - centre).T @ (X - centre))
         projected = (X - centre) @ basis
@@ -93,7 +87,7 @@ class LinearPredictor:
             covariance=covariance,
             noise=float(np.sqrt(np.mean(np.square(residuals) * (1 - leverages)))),
             samples=len(y),
-            errors=_errors(y, y - residuals),
+            errors=prediction_errors(y, y - residuals),
         )
         return self
 
@@ -103,13 +97,8 @@ class LinearPredictor:
         The spread is as large as the leave-one-out errors on encodings like those of `fit`, and grows with the
         distance from them (the predictive deviation of Bayesian ridge regression).
         """
-        fit, X = self._fitted(), _matrix(X)
-        if X.shape[1] != len(fit.weights):
-            raise UsageError(
-                f"predict() got encodings with {X.shape[1]} columns, but the predictor was fitted on "
-                f"{len(fit.weights)}; encode with the same space."
-            )
-        away = X - fit.centre
+        fit = self._fitted()
+        away = checked_encodings(X, len(fit.weights)) - fit.centre
         leverages = 1 / fit.samples + np.einsum("nd,de,ne->n", away, fit.covariance, away)
         return fit.intercept + away @ fit.weights, fit.noise * np.sqrt(1 + leverages)
 
@@ -133,12 +122,7 @@ class LinearPredictor:
             raise UsageError(f"{path} does not exist; fit a predictor and save it there first.") from error
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{path} is no saved linear predictor ({error}); fit it again.") from error
-        for key in sorted(saved.keys() | guard.keys()):
-            if saved.get(key) != guard.get(key):
-                raise UsageError(
-                    f"{path} was fitted for {key} {saved.get(key)!r}, but {guard.get(key)!r} is wanted; "
-                    "fit a predictor for it."
-                )
+        check_guard(path, saved, guard)
         predictor = cls()
         predictor._fit = fit
         return predictor
@@ -159,34 +143,6 @@ def _leave_one_out(projected: Array, y: Array, scales: Array, penalty: float) ->
 def _positive(scales: Array) -> Array:
     """Eigenvalues of a Gram matrix, without the negative zeros of rounding."""
     return np.maximum(scales, 0)
-
-
-def _errors(y: Array, predicted: Array) -> PredictionErrors:
-    relative = np.abs(predicted - y) / np.maximum(np.abs(y), 1e-12)
-    return PredictionErrors(
-        mape=float(relative.mean()),
-        within_10pct=float((relative <= 0.1).mean()),
-        spearman=_spearman(y, predicted),
-    )
-
-
-def _spearman(a: Array, b: Array) -> float:
-    from scipy.stats import rankdata
-
-    ranks = np.stack([rankdata(a), rankdata(b)])
-    if (ranks.std(1) == 0).any():
-        return 0.0
-    return float(np.corrcoef(ranks)[0, 1])
-
-
-def _matrix(X: ArrayLike) -> Array:  # noqa: N803
-    matrix = np.asarray(X, dtype=np.float64)
-    if matrix.ndim != 2 or not np.isfinite(matrix).all():
-        raise UsageError(
-            f"The encodings have shape {matrix.shape}, but they must be a finite matrix [n, d]; "
-            "give one row for each architecture."
-        )
-    return matrix
 
 
 def _fit_from(values: Mapping[str, Any]) -> _Fit:
