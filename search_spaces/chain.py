@@ -5,9 +5,14 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from nas.errors import UsageError
 from nas.nn import OneOf
+from nas.space import Notation
 
-__all__ = ["MobileBlock", "chain"]
+__all__ = ["NOTATION", "MobileBlock", "chain"]
+
+_LAYERS = ("identity", "mb3_k3", "mb6_k5")
+"""The candidates of a layer; published tables write their positions."""
 
 
 def chain(
@@ -47,15 +52,28 @@ def chain(
     return nn.Sequential(OrderedDict(modules))
 
 
+def _parse(text: object) -> dict[str, str]:
+    """The choices of a chain that is written as in NAS-Bench-Macro: a digit for each layer.
+
+    >>> _parse("01200000")["layer2"]
+    'mb6_k5'
+    """
+    if not isinstance(text, str) or not text or set(text) - set("012"):
+        raise UsageError(
+            f"{text!r} is no chain of NAS-Bench-Macro; write one digit for each layer, such as the text '21000102': "
+            "0 identity, 1 mobile block of kernel 3 and expansion 3, 2 of kernel 5 and expansion 6."
+        )
+    return {f"layer{number}": _LAYERS[int(digit)] for number, digit in enumerate(text)}
+
+
+NOTATION = Notation(("arch",), _parse)
+
+
 def _layer(inputs: int, outputs: int, stride: int) -> OneOf:
     identity = nn.Identity() if stride == 1 else _conv(inputs, outputs, 1, stride=stride, activation=False)
-    return OneOf(
-        {
-            "identity": identity,
-            "mb3_k3": MobileBlock(inputs, outputs, kernel=3, expansion=3, stride=stride),
-            "mb6_k5": MobileBlock(inputs, outputs, kernel=5, expansion=6, stride=stride),
-        }
-    )
+    small = MobileBlock(inputs, outputs, kernel=3, expansion=3, stride=stride)
+    large = MobileBlock(inputs, outputs, kernel=5, expansion=6, stride=stride)
+    return OneOf(dict(zip(_LAYERS, (identity, small, large), strict=True)))
 
 
 class MobileBlock(nn.Module):

@@ -1,16 +1,21 @@
 """The cell space of NAS-Bench-201: six edges, five operations, 15,625 architectures."""
 
+import re
 from collections import OrderedDict
 
 from torch import Tensor, nn
 
+from nas.errors import UsageError
 from nas.nn import Cell, OneOf, Zero
-from nas.space import Choice
+from nas.space import Choice, Notation
 
-__all__ = ["EDGES", "OPERATIONS", "nasbench201"]
+__all__ = ["EDGES", "NOTATION", "OPERATIONS", "nasbench201"]
 
 OPERATIONS = ("none", "skip_connect", "avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+
+_CELL = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|")
+"""A cell as published: the operations that lead into each node, with the node they come from, in the order of EDGES."""
 
 
 def nasbench201(
@@ -32,7 +37,7 @@ def nasbench201(
     small = input_shape[1] < 16
     width = width or (8 if small else 16)
     cells = cells or (1 if small else 5)
-    choices = {edge: Choice(OPERATIONS, name="edge_{}_{}".format(*edge)) for edge in EDGES}
+    choices = {edge: Choice(OPERATIONS, name=_name(edge)) for edge in EDGES}
     modules: list[tuple[str, nn.Module]] = [
         ("stem", nn.Sequential(nn.Conv2d(input_shape[0], width, 3, padding=1, bias=False), nn.BatchNorm2d(width)))
     ]
@@ -48,6 +53,25 @@ def nasbench201(
         ("classifier", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))),
     ]
     return nn.Sequential(OrderedDict(modules))
+
+
+def _parse(text: object) -> dict[str, str]:
+    """The choices of a cell that is written as in NAS-Bench-201.
+
+    >>> cell = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|"
+    >>> _parse(cell)["edge_2_3"]
+    'nor_conv_1x1'
+    """
+    match = _CELL.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise UsageError(
+            f"{text!r} is no cell of NAS-Bench-201; write it like "
+            "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|."
+        )
+    return {_name(edge): operation for edge, operation in zip(EDGES, match.groups(), strict=True)}
+
+
+NOTATION = Notation(("arch",), _parse)
 
 
 class ReductionBlock(nn.Module):
@@ -66,6 +90,10 @@ class ReductionBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.shortcut(x) + self.layers(x)
         return y
+
+
+def _name(edge: tuple[int, int]) -> str:
+    return "edge_{}_{}".format(*edge)
 
 
 def _operations(width: int) -> dict[str, nn.Module]:

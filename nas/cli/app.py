@@ -11,7 +11,7 @@ import typer
 
 from nas import runs
 from nas.cli.progress import RichProgress
-from nas.cli.tables import print_feasibility, print_listing, print_result
+from nas.cli.tables import print_feasibility, print_listing, print_predictor, print_result
 from nas.errors import UsageError
 
 __all__ = ["app"]
@@ -29,7 +29,18 @@ Space = Annotated[str | None, typer.Argument(help="A space of `nas list spaces`,
 SpaceOption = Annotated[str | None, typer.Option("--space", help="The same as the argument SPACE.")]
 Data = Annotated[str | None, typer.Option(help="A data set of `nas list data`, or module:function.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder with the files of the data set.")]
-Target = Annotated[str | None, typer.Option(help="Where latency is measured: see `nas list targets`.")]
+Target = Annotated[
+    str | None,
+    typer.Option(help="Where latency is measured: see `nas list targets`, or the name of an imported device."),
+]
+Dtype = Annotated[str | None, typer.Option(help="What measured networks compute in, such as float16 or int8.")]
+Batch = Annotated[int | None, typer.Option(help="Images in one measured inference.")]
+Known = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A known device to learn from (two or more): an imported one, a profile, or a column of the table."
+    ),
+]
 Constraint = Annotated[
     list[str] | None, typer.Option(help="Such as 'latency_ms <= 2' or 'params <= 50% of largest'; may be repeated.")
 ]
@@ -55,6 +66,9 @@ def search(
     method: Annotated[str | None, typer.Option(help="How the supernet is trained: see `nas list methods`.")] = None,
     strategy: Annotated[str | None, typer.Option(help="How it is searched: see `nas list strategies`.")] = None,
     target: Target = None,
+    dtype: Dtype = None,
+    batch: Batch = None,
+    profile: Annotated[str | None, typer.Option(help="A run of `nas profile` whose latency predictor is used.")] = None,
     constraint: Constraint = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of supernet training.")] = None,
     candidates: Annotated[int | None, typer.Option(help="Architectures to evaluate.")] = None,
@@ -71,15 +85,16 @@ def search(
     Trains a supernet, searches it under measured latency and exports the winner.
     Without arguments: the mobilenet space on scikit-learn's digits, in a few minutes on a laptop.
     """
-    if space and space_option and space != space_option:
-        raise UsageError(f"the space is given twice, as '{space}' and as --space {space_option}; drop one of them.")
     given = {
-        "space": space or space_option,
+        "space": _one_space(space, space_option),
         "data": data,
         "data_dir": data_dir,
         "method": method,
         "strategy": strategy,
-        "target": target,
+        "target": _target(target, results),
+        "dtype": dtype,
+        "latency_batch": batch,
+        "profile.run": str(results / profile) if profile else None,
         "constraints": constraint,
         "candidates": candidates,
         "seed": seed,
@@ -128,9 +143,19 @@ def export(
 @app.command()
 def profile(
     space: Space = None,
+    space_option: SpaceOption = None,
     data: Data = None,
     data_dir: DataDir = None,
     target: Target = None,
+    dtype: Dtype = None,
+    batch: Batch = None,
+    table: Annotated[Path | None, typer.Option(help="Measurements that exist already, as CSV or parquet.")] = None,
+    column: Annotated[str | None, typer.Option(help="The table's column with latencies in milliseconds.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Networks to learn latency from, at most.")] = None,
+    predictor: Annotated[
+        str | None, typer.Option(help="auto, all, linear, lookup, regression or transfer; by default auto.")
+    ] = None,
+    known: Known = None,
     constraint: Constraint = None,
     seed: Seed = None,
     results: Results = _RESULTS,
@@ -139,29 +164,95 @@ def profile(
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Tell what a space costs on a target.
+    """Measure networks, fit a latency predictor, tell what a space costs.
 
     And whether constraints can be met, before any training.
     """
+    if (table is None) != (column is None):
+        raise UsageError("a table needs its column of latencies: give --table FILE and --column NAME together.")
+    if table and target:
+        raise UsageError(f"latency comes from the table {table} or from target '{target}'; drop one of them.")
     given = {
-        "space": space,
+        "space": _one_space(space, space_option),
         "data": data,
         "data_dir": data_dir,
-        "target": target,
+        "target": str(table) if table else _target(target, results),
+        "target_args": {"column": column} if column else None,
+        "dtype": dtype,
+        "latency_batch": batch,
+        "profile.networks": samples,
+        "profile.predictor": predictor,
+        "profile.known": [_known(each, results) for each in known] if known else None,
         "constraints": constraint,
         "seed": seed,
     }
     resolved = _resolve(config, given, settings)
-    stem = f"profile-{_word(resolved.space)}-{resolved.target}"
+    stem = f"profile-{_word(resolved.space)}-{_word(column or target or resolved.target)}"
     folder = runs.RunFolder(results / (name or runs.free_name(results, stem)))
-    report = runs.run_profile(resolved, folder, RichProgress())
+    _tell_profile(runs.run_profile(resolved, folder, RichProgress()), folder, as_json)
+
+
+device = typer.Typer(help="Measure on a board that has neither this package nor PyTorch.", no_args_is_help=True)
+app.add_typer(device, name="device")
+
+
+@device.command()
+def pack(
+    space: Space = None,
+    space_option: SpaceOption = None,
+    out: Annotated[Path, typer.Option(help="The zip file to write.")] = Path("pack.zip"),
+    networks: Annotated[int, typer.Option(min=6, help="Networks to measure; about 15 with --known.")] = 80,
+    data: Data = None,
+    data_dir: DataDir = None,
+    batch: Batch = None,
+    known: Known = None,
+    seed: Seed = None,
+    results: Results = _RESULTS,
+    config: Config = None,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Write a zip that measures networks wherever ONNX Runtime runs.
+
+    Copy it there, unzip it, and run `python run.py`: it needs onnxruntime and numpy alone.
+    """
+    given = {
+        "space": _one_space(space, space_option),
+        "data": data,
+        "data_dir": data_dir,
+        "latency_batch": batch,
+        "profile.known": [_known(each, results) for each in known] if known else None,
+        "seed": seed,
+    }
+    report = runs.pack_space(_resolve(config, given, settings), out, networks, RichProgress())
     if as_json:
         typer.echo(json.dumps(report))
         return
-    print_feasibility(report["space"], report["target"], report["feasibility"])
-    errors = report["predictor"]
-    typer.echo(f"predictor: {errors['within_10pct']:.0%} of networks within 10 %, Spearman {errors['spearman']:.3f}")
-    typer.echo(f"  {folder.path / 'profile.json'}")
+    typer.echo(f"  {report['pack']}: {report['networks']} networks of {report['space']}")
+    typer.echo("Unzip it on the device and run there: python run.py")
+    typer.echo("Then here: nas device import measurements.csv --target NAME")
+
+
+@device.command("import")
+def import_(
+    table: Annotated[Path, typer.Argument(help="The measurements.csv that run.py wrote.")],
+    target: Annotated[str, typer.Option(help="The device's name from now on.")],
+    samples: Annotated[int | None, typer.Option(help="Networks to learn latency from, at most.")] = None,
+    known: Known = None,
+    constraint: Constraint = None,
+    results: Results = _RESULTS,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Make a target of what a board measured, and fit its latency predictor."""
+    given = {
+        "profile.networks": samples,
+        "profile.known": [_known(each, results) for each in known] if known else None,
+        "constraints": constraint,
+    }
+    values = _values(None, given, settings)
+    report = runs.import_measurements(table, target, results, values, RichProgress())
+    _tell_profile(report, runs.RunFolder(runs.device_table(results, target).parent), as_json)
 
 
 class Listing(StrEnum):
@@ -199,7 +290,39 @@ def _run_search(config: runs.RunConfig, folder: runs.RunFolder, as_json: bool) -
         print_result(result, folder)
 
 
+def _tell_profile(report: dict[str, Any], folder: runs.RunFolder, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(report))
+    else:
+        print_feasibility(report["space"], report["target"], report["feasibility"])
+        print_predictor(report["predictor"])
+        for file in (folder.path / "profile.json", folder.report):
+            typer.echo(f"  {file}")
+
+
+def _one_space(argument: str | None, option: str | None) -> str | None:
+    if argument and option and argument != option:
+        raise UsageError(f"the space is given twice, as '{argument}' and as --space {option}; drop one of them.")
+    return argument or option
+
+
+def _target(name: str | None, results: Path) -> str | None:
+    """A target as a run names it: an imported device by the table of its measurements."""
+    table = runs.device_table(results, name) if name else None
+    return str(table) if table and table.exists() else name
+
+
+def _known(name: str, results: Path) -> str:
+    """The folder of an imported device or of a profile, else the name of a column."""
+    folders = (runs.device_table(results, name).parent, results / name)
+    return next((str(folder) for folder in folders if folder.exists()), name)
+
+
 def _resolve(file: Path | None, given: dict[str, Any], settings: Sequence[str] | None) -> runs.RunConfig:
+    return runs.resolve(_values(file, given, settings), "command line")
+
+
+def _values(file: Path | None, given: dict[str, Any], settings: Sequence[str] | None) -> dict[str, Any]:
     """File, then flags, then --set; later ones win."""
     values: dict[str, Any] = {}
     if file:
@@ -210,7 +333,7 @@ def _resolve(file: Path | None, given: dict[str, Any], settings: Sequence[str] |
             runs.put(values, key, value)
     for setting in settings or []:
         runs.assign(values, setting)
-    return runs.resolve(values, "command line")
+    return values
 
 
 def _listing(what: Listing) -> list[dict[str, str]]:

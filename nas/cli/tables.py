@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
+from nas.report.feasibility import constraint_sentence, coverage
 from nas.report.quantities import written
 from nas.runs import RunFolder
 
-__all__ = ["print_feasibility", "print_listing", "print_result"]
+__all__ = ["print_feasibility", "print_listing", "print_predictor", "print_result"]
+
+_EXTREMES = ("smallest", "median", "largest")
+_BARS = "▁▂▃▄▅▆▇█"
 
 
 def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
@@ -36,16 +40,28 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
 def print_feasibility(space: str, target: str, report: Mapping[str, Any]) -> None:
     """What a space costs and how much of it satisfies the constraints."""
     console = _console()
-    console.print(
-        f"{space}: {report['architectures']:,} architectures, {report['sampled']} sampled; target {target}",
-        highlight=False,
-    )
-    table = Table("cost", "smallest", "median", "largest")
+    console.print(f"{space}: {coverage(report)}; target {target}", highlight=False)
+    table = Table("cost", *(Column(heading, justify="right") for heading in _EXTREMES), "smallest to largest")
     for name, row in report["costs"].items():
-        table.add_row(name, *(_text(name, row[column]) for column in ("smallest", "median", "largest")))
+        table.add_row(
+            name, *(_text(name, row[heading]) for heading in _EXTREMES), _sparkline(row["histogram"]["counts"])
+        )
     console.print(table)
-    for constraint, share in report["satisfied"].items():
-        console.print(f"  {constraint}: {share:.0%} of the sampled architectures", highlight=False)
+    for text, row in report["constraints"].items():
+        console.print(f"  {constraint_sentence(text, row)}", highlight=False, soft_wrap=True)
+
+
+def print_predictor(errors: Mapping[str, Any]) -> None:
+    """How well latency is predicted, next to how well it can be measured."""
+    floor = errors["noise_floor"]
+    repeated = "unknown how well measurements repeat" if floor is None else f"measurements repeat within {floor:.1%}"
+    _console().print(
+        f"predictor: {errors['kind']} from {errors['samples']} networks; of networks held out "
+        f"{errors['within_5pct']:.0%} within 5 %, {errors['within_10pct']:.0%} within 10 %, Spearman {errors['spearman']:.3f}, "
+        f"mean error {errors['mape']:.1%}; {repeated}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def print_listing(rows: Sequence[Mapping[str, str]]) -> None:
@@ -64,6 +80,12 @@ def _metrics(row: Mapping[str, Any]) -> list[str]:
         f"{row['flops']:,}",
         _text("peak_memory_bytes", row["peak_memory_bytes"]),
     ]
+
+
+def _sparkline(counts: Sequence[int]) -> str:
+    """A character a bin, as high as its share of the fullest; a blank where there is nothing."""
+    most = max(counts)
+    return "".join(_BARS[(len(_BARS) - 1) * count // most] if count else " " for count in counts)
 
 
 def _text(name: str, value: float) -> str:

@@ -1,36 +1,49 @@
 """Where a network runs and what it costs: exact counts by tracing, latency by measuring."""
 
+from nas.hardware.block_latencies import measure_blocks
+from nas.hardware.board_csv import BoardMeasurements, read_measurements, read_setup
 from nas.hardware.cache import LatencyCache
+from nas.hardware.catalogue import Catalogue
 from nas.hardware.costs import StaticCosts
+from nas.hardware.expected import ExpectedCost
+from nas.hardware.features import feature_table
 from nas.hardware.measurement import Measurement
-from nas.hardware.targets import (
-    CPU,
-    CUDA,
-    OnnxRuntime,
-    Target,
-    available_targets,
-    measure_networks,
-    target,
-)
+from nas.hardware.measuring import measure_networks
+from nas.hardware.pack import write_pack
+from nas.hardware.recorded import Recorded
+from nas.hardware.target import Target
+from nas.hardware.target_cpu import CPU
+from nas.hardware.target_cuda import CUDA
+from nas.hardware.target_onnx import OnnxRuntime
+from nas.hardware.targets import available_targets, target
 from nas.hardware.timing import Timing, measure_all, summarise, time_calls
 from nas.hardware.tracing import Trace, parameters, trace
 
 __all__ = [
     "CPU",
     "CUDA",
+    "BoardMeasurements",
+    "Catalogue",
+    "ExpectedCost",
     "LatencyCache",
     "Measurement",
     "OnnxRuntime",
+    "Recorded",
     "StaticCosts",
     "Target",
     "Timing",
     "Trace",
     "available_targets",
+    "feature_table",
     "measure_all",
+    "measure_blocks",
     "measure_networks",
     "parameters",
+    "read_measurements",
+    "read_setup",
     "summarise",
     "target",
     "time_calls",
     "trace",
+    "write_pack",
 ]

@@ -1,6 +1,6 @@
-"""Costs of architectures that need no device: parameters, FLOPs, peak activation memory.
+"""Costs of architectures that need no device: parameters, FLOPs, peak activation memory, bytes of the weights.
 
-All three follow from the blocks of the active sequence, so each block is traced once for the choices it reads and
+All follow from the blocks of the active sequence, so each block is traced once for the choices it reads and
 the shape it gets, and a candidate costs a few table look-ups.
 """
 
@@ -26,27 +26,38 @@ class BlockCost:
         path: its module path in the model.
         kind: the class of its module.
         trace: FLOPs, peak memory and output shape.
-        parts: numbers of elements by parameter and region, so that blocks that share weights count them once.
+        parts: shapes in use by parameter and region, so that blocks that share weights count them once.
     """
 
     path: str
     kind: str
     trace: Trace
-    parts: Mapping[_Part, int]
+    parts: Mapping[_Part, Shape]
+
+    @property
+    def params(self) -> int:
+        """Elements of the parameters in use."""
+        return sum(map(math.prod, self.parts.values()))
 
 
 class StaticCosts:
     """Exact costs of the stand-alone network of an architecture.
 
     ``params`` counts elements, ``flops`` a multiply-add as two (as ``torch.utils.flop_counter``),
-    ``peak_memory_bytes`` the live activations of one example (see :func:`nas.hardware.trace`).
+    ``peak_memory_bytes`` the live activations of one example (see :func:`nas.hardware.trace`). ``weight_bytes`` is 4
+    bytes an element of every parameter, as in float32; ``weight_bytes_int8`` is 1 byte an element of a parameter with
+    two or more dimensions (convolutions, matrices, embeddings) and 4 bytes an element of any other (biases, which
+    static int8 quantisation keeps as int32; scales of normalisation).
+
+    Buffers do not count. Batch norm counts as it stands in the network, a scale and a shift of each channel: where an
+    exporter folds it into the convolution before, the file keeps one bias instead, 4 bytes a channel less.
 
     Args:
         supernet: its active architecture changes with every call.
         input_shape: of one example, without the batch.
     """
 
-    names = ("params", "flops", "peak_memory_bytes")
+    names = ("params", "flops", "peak_memory_bytes", "weight_bytes", "weight_bytes_int8")
 
     def __init__(self, supernet: Supernet, input_shape: Shape) -> None:
         self.supernet, self.input_shape = supernet, tuple(input_shape)
@@ -55,13 +66,16 @@ class StaticCosts:
     def __call__(self, architecture: Mapping[str, Any]) -> dict[str, int]:
         """The costs by name."""
         blocks = self.blocks(architecture)
-        parts: dict[_Part, int] = {}
+        parts: dict[_Part, Shape] = {}
         for block in blocks:
             parts |= block.parts
+        params = sum(map(math.prod, parts.values()))
         return {
-            "params": sum(parts.values()),
+            "params": params,
             "flops": sum(block.trace.flops for block in blocks),
             "peak_memory_bytes": max(block.trace.peak_memory_bytes for block in blocks),
+            "weight_bytes": 4 * params,
+            "weight_bytes_int8": sum(math.prod(shape) * (1 if len(shape) > 1 else 4) for shape in parts.values()),
         }
 
     def blocks(self, architecture: Mapping[str, Any]) -> list[BlockCost]:
@@ -76,12 +90,12 @@ class StaticCosts:
     def _block(self, key: SegmentKey, segment: Segment, shape: Shape) -> BlockCost:
         if (key, shape) not in self._blocks:
             regions = self.supernet.active_regions(segment.module)
-            sizes = {(id(p), region): math.prod(_extent(p.shape, region)) for p, region in regions}
+            sizes = {(id(p), region): _extent(p.shape, region) for p, region in regions}
             kind = type(segment.module).__name__
             self._blocks[key, shape] = BlockCost(segment.path, kind, trace(segment.module, shape), sizes)
         return self._blocks[key, shape]
 
 
-def _extent(shape: Iterable[int], region: Region) -> list[int]:
+def _extent(shape: Iterable[int], region: Region) -> Shape:
     used = [sum(stop - start for start, stop in ranges) for ranges in region]
-    return [*used, *list(shape)[len(used) :]]
+    return (*used, *list(shape)[len(used) :])

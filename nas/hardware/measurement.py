@@ -18,6 +18,7 @@ _TYPES = {
     "target": str,
     "device": str,
     "versions": dict,
+    "energy_mj": int | float | None,
 }
 
 
@@ -26,8 +27,9 @@ class Measurement:
     """Latency of one inference call on one target.
 
     ``latency_ms`` is the median of ``repeats`` calls on a batch of ``batch`` examples and ``spread_ms`` their median
-    absolute deviation; ``dtype`` is the type of the weights; ``target`` names the runtime, ``device`` the chip it ran
-    on with ``threads`` CPU threads, and ``versions`` the software.
+    absolute deviation; ``dtype`` is the type that the network computes in; ``target`` names the runtime, ``device``
+    the chip it ran on with ``threads`` CPU threads, and ``versions`` the software. ``energy_mj`` is what the chip used
+    for one call in millijoules, or None where nothing tells.
     """
 
     latency_ms: float
@@ -39,6 +41,7 @@ class Measurement:
     target: str
     device: str
     versions: Mapping[str, str]
+    energy_mj: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The measurement as plain JSON values."""
@@ -46,7 +49,11 @@ class Measurement:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Measurement":
-        """The inverse of ``to_dict``; raises UsageError if a field is missing, unknown or of another type."""
+        """The inverse of ``to_dict``; raises UsageError if a field is missing, unknown or of another type.
+
+        A measurement without ``energy_mj``, as older versions wrote it, is read as one of unknown energy.
+        """
+        values = {"energy_mj": None, **values}
         if values.keys() != _TYPES.keys():
             raise UsageError(
                 f"A measurement has the fields {', '.join(sorted(values))}, but it must have exactly "

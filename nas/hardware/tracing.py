@@ -13,7 +13,7 @@ import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,9 +23,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nas.errors import UsageError
 
-__all__ = ["Shape", "Trace", "parameters", "trace"]
+__all__ = ["Shape", "Trace", "meta_copy", "parameters", "trace"]
 
 Shape = tuple[int, ...]
+
+Module = TypeVar("Module", bound=nn.Module)
 
 _aten = torch.ops.aten
 _ELEMENTWISE_WITHOUT_TAG = frozenset(
@@ -66,7 +68,7 @@ def trace(
         UsageError: the network cannot be run on such an input.
     """
     inputs = [torch.empty((1, *shape), dtype=dtype, device="meta") for shape in _shapes(input_shape)]
-    run = _meta_copy(network) if isinstance(network, nn.Module) else network
+    run = meta_copy(network) if isinstance(network, nn.Module) else network
     weights = _tensors([*run.parameters(), *run.buffers()]) if isinstance(run, nn.Module) else []
     try:
         # Under inference_mode(True) composite operations would be recorded whole.
@@ -188,7 +190,7 @@ def _tensors(tree: Any) -> list[Tensor]:
     return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 
-def _meta_copy(network: nn.Module) -> nn.Module:
+def meta_copy(network: Module) -> Module:
     """A copy in eval mode whose parameters and buffers (ties kept) have shapes but no values."""
     on_meta: dict[int, Any] = {
         id(each): nn.Parameter(each.to("meta"), requires_grad=False) for each in network.parameters()

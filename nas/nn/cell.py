@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -54,6 +56,30 @@ class Cell(Elastic):
     def edge(self, source: int, target: int) -> nn.Module:
         """The module on an edge."""
         return self.get_submodule(_name(source, target))
+
+    @property
+    def edges(self) -> list[tuple[int, int]]:
+        """(source, target) of every edge, by target."""
+        return [(source, node) for node, sources in self._sources.items() for source in sources]
+
+    def reach(self, zero: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Which nodes depend on an input, and which the output depends on.
+
+        Args:
+            zero: ``[n, edges]``, whether an edge's operation is zero, in the order of :attr:`edges`.
+
+        Returns:
+            Two arrays ``[n, nodes]``.
+        """
+        reached = np.zeros((len(zero), self.nodes), dtype=bool)
+        needed = np.zeros_like(reached)
+        reached[:, : self.inputs] = True
+        needed[:, -1 if self.output == "last" else slice(self.inputs, None)] = True
+        for edge, (source, node) in enumerate(self.edges):
+            reached[:, node] |= reached[:, source] & ~zero[:, edge]
+        for edge, (source, node) in reversed(list(enumerate(self.edges))):
+            needed[:, source] |= needed[:, node] & ~zero[:, edge]
+        return reached, needed
 
     def configure(self, gates: Gates) -> None:
         """Its edges hold the choices."""

@@ -66,28 +66,31 @@ class LinearPredictor:
         fit = self._fitted()
         return fit.weights, float(fit.intercept - fit.centre @ fit.weights)
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> "LinearPredictor":  # noqa: N803
+    def fit(self, X: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> "LinearPredictor":  # noqa: N803
         """Learn from encodings `X` ``[n, d]`` and values `y` ``[n]``, in place of what was learnt before.
 
+        `weights` ``[n]`` say how much each squared error counts: ``1 / y**2`` makes errors relative.
         Raises UsageError if there are fewer than three samples, or a value is not finite.
         """
         X, y = checked_samples(X, y)
-        centre, intercept = X.mean(0), float(y.mean())
-        scales, basis = np.linalg.eigh((X - centre).T @ (X - centre))
-        projected = (X - centre) @ basis
-        candidates = [_leave_one_out(projected, y - intercept, scales, each) for each in _PENALTIES]
-        best = int(np.argmin([np.square(residuals).mean() for residuals, _ in candidates]))
+        weight = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
+        share, root = weight / weight.sum(), np.sqrt(weight / np.median(weight))
+        centre, intercept = share @ X, float(share @ y)
+        away, surplus = (X - centre) * root[:, None], (y - intercept) * root
+        scales, basis = np.linalg.eigh(away.T @ away)
+        candidates = [_leave_one_out(away @ basis, surplus, share, scales, each) for each in _PENALTIES]
+        best = int(np.argmin([np.abs(residuals).mean() for residuals, _ in candidates]))
         (residuals, leverages), penalty = candidates[best], float(_PENALTIES[best])
         covariance = (basis / (_positive(scales) + penalty)) @ basis.T
         self._fit = _Fit(
             penalty=penalty,
             centre=centre,
             intercept=intercept,
-            weights=covariance @ ((X - centre).T @ (y - intercept)),
+            weights=covariance @ (away.T @ surplus),
             covariance=covariance,
             noise=float(np.sqrt(np.mean(np.square(residuals) * (1 - leverages)))),
             samples=len(y),
-            errors=prediction_errors(y, y - residuals),
+            errors=prediction_errors(y, y - residuals / root),
         )
         return self
 
@@ -133,10 +136,10 @@ class LinearPredictor:
         return self._fit
 
 
-def _leave_one_out(projected: Array, y: Array, scales: Array, penalty: float) -> tuple[Array, Array]:
+def _leave_one_out(projected: Array, y: Array, share: Array, scales: Array, penalty: float) -> tuple[Array, Array]:
     """Residuals ``[n]`` of the models without each sample, and leverages ``[n]``, without fitting n times."""
     shrunk = projected / (_positive(scales) + penalty)
-    leverages = 1 / len(y) + (projected * shrunk).sum(1)
+    leverages = share + (projected * shrunk).sum(1)
     return (y - shrunk @ (projected.T @ y)) / (1 - leverages), leverages
 
 

@@ -1,4 +1,4 @@
-"""Ridge, ridge with pairs, or boosted trees, on values or on their logarithm: cross-validation picks.
+"""Ridge on features alone, ridge, ridge with pairs, or boosted trees, on values or logarithms: cross-validation picks.
 
 Predicts a million rows in seconds, so a search may ask for the latency of whatever it thinks of.
 """
@@ -30,6 +30,7 @@ __all__ = ["RegressionPredictor"]
 Indices = NDArray[np.int64]
 
 _USELESS = 0.2
+_TINY = 0.1  # values below this share of the median count as this, or one of them would decide about relative errors
 _MOST_PAIRS = 600
 _FEWEST_FOR_PAIRS = 100
 _FEWEST_FOR_TREES = 30
@@ -65,7 +66,7 @@ class _Ridge:
 @dataclass(frozen=True)
 class _Fit:
     kind: str
-    log: bool
+    target: str
     model: _Ridge | BoostedTrees
     relative: bool
     deviation: float
@@ -77,12 +78,13 @@ class _Fit:
 
 
 class RegressionPredictor:
-    """The best of six regressions by cross-validation: {ridge, ridge with pairs, trees} on values and on logarithms.
+    """The best of several regressions by cross-validation, on values, on logarithms or for relative errors.
 
-    The first `one_hot` columns of an encoding are one-hot choices, those after them analytic features (FLOPs,
-    params, bytes moved, depth, sums per kind); without `one_hot` all columns are choices. Pairs are products
+    They are ridge on the features alone, ridge, ridge with pairs, and trees. The first `one_hot` columns of an
+    encoding are one-hot choices, those after them analytic features (FLOPs, params, bytes moved, depth, sums per
+    kind), which alone are best while samples are few; without `one_hot` all columns are choices. Pairs are products
     of two one-hot columns, tried where there are at least 100 samples and at most 600 pairs; trees need 30
-    samples; logarithms positive values. `folds` and `seed` say how the samples are split.
+    samples; logarithms and relative errors positive values. `folds` and `seed` say how the samples are split.
 
     >>> import numpy as np
     >>> X = np.eye(4)[np.arange(40) % 4]
@@ -105,9 +107,9 @@ class RegressionPredictor:
 
     @property
     def kind(self) -> str:
-        """The chosen model: ``ridge``, ``pairs`` or ``trees``, with `` of log`` behind it where it is."""
+        """The chosen model, ``features``, ``ridge``, ``pairs`` or ``trees``, and what it was fitted to."""
         fit = self._fitted()
-        return f"{fit.kind} of log" if fit.log else fit.kind
+        return f"{fit.kind} on {fit.target}"
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> "RegressionPredictor":  # noqa: N803
         """Learn from features `X` ``[n, d]`` and values `y` ``[n]``, in place of what was learnt before.
@@ -121,19 +123,19 @@ class RegressionPredictor:
         relative = bool((y > 0).all())
         unit = y if relative else np.ones_like(y)
         folds = np.random.default_rng(self.seed).permutation(len(y)) % min(self.folds, len(y))
-        candidates = [(kind, log) for kind in _kinds(X, one_hot) for log in ([False, True] if relative else [False])]
-        left_out = [_cross_validated(kind, log, X, y, one_hot, folds) for kind, log in candidates]
+        candidates = [(kind, target) for kind in _kinds(X, one_hot) for target in _targets(kind, relative)]
+        left_out = [_cross_validated(kind, target, X, y, one_hot, folds) for kind, target in candidates]
         most = _USELESS if relative else np.inf
         best = int(np.argmin([np.minimum(np.abs((each - y) / unit), most).mean() for each in left_out]))
-        (kind, log), predicted = candidates[best], left_out[best]
+        (kind, target), predicted = candidates[best], left_out[best]
         scales = np.where(X.std(0) > 0, X.std(0), 1.0)
         standard = (X - X.mean(0)) / scales
         covariance = np.linalg.inv(standard.T @ standard + np.eye(X.shape[1]))
         typical = 1 + _leverages(standard, covariance).mean()
         self._fit = _Fit(
             kind=kind,
-            log=log,
-            model=_learn(kind, X, np.log(y) if log else y, one_hot),
+            target=target,
+            model=_learn(kind, target, X, y, one_hot),
             relative=relative,
             deviation=float(np.sqrt(np.square((predicted - y) / unit).mean() / typical)),
             bounds=_bounds(y, relative),
@@ -155,7 +157,7 @@ class RegressionPredictor:
         mean, spread = np.empty(len(X)), np.empty(len(X))
         for start in range(0, len(X), _ROWS):
             rows = slice(start, start + _ROWS)
-            mean[rows] = _values(fit.model, fit.log, X[rows], fit.bounds)
+            mean[rows] = _values(fit.model, fit.target, X[rows], fit.bounds)
             away = (X[rows] - fit.centre) / fit.scales
             spread[rows] = fit.deviation * np.sqrt(1 + _leverages(away, fit.covariance))
         return mean, spread * mean if fit.relative else spread
@@ -193,41 +195,50 @@ class RegressionPredictor:
 
 def _kinds(X: Array, one_hot: int) -> list[str]:  # noqa: N803
     """The models that so many samples and columns can afford, the simplest first."""
-    kinds = ["ridge"]
+    kinds = ["features", "ridge"] if 0 < one_hot < X.shape[1] else ["ridge"]
     if len(X) >= _FEWEST_FOR_PAIRS and 0 < len(_pairs(X, one_hot)[0]) <= _MOST_PAIRS:
         kinds.append("pairs")
     return [*kinds, "trees"] if len(X) >= _FEWEST_FOR_TREES else kinds
 
 
-def _cross_validated(kind: str, log: bool, X: Array, y: Array, one_hot: int, folds: Indices) -> Array:  # noqa: N803
+def _targets(kind: str, positive: bool) -> list[str]:
+    if not positive:
+        return ["values"]
+    return ["values", "logarithms"] if kind == "trees" else ["values", "logarithms", "relative errors"]
+
+
+def _cross_validated(kind: str, target: str, X: Array, y: Array, one_hot: int, folds: Indices) -> Array:  # noqa: N803
     """Predictions ``[n]`` of each sample by the model that was fitted without its fold."""
     predicted = np.empty_like(y)
     for fold in np.unique(folds):
         out = folds == fold
-        inside = y[~out]
-        model = _learn(kind, X[~out], np.log(inside) if log else inside, one_hot)
-        predicted[out] = _values(model, log, X[out], _bounds(inside, bool((y > 0).all())))
+        model = _learn(kind, target, X[~out], y[~out], one_hot)
+        predicted[out] = _values(model, target, X[out], _bounds(y[~out], bool((y > 0).all())))
     return predicted
 
 
-def _learn(kind: str, X: Array, y: Array, one_hot: int) -> _Ridge | BoostedTrees:  # noqa: N803
+def _learn(kind: str, target: str, X: Array, y: Array, one_hot: int) -> _Ridge | BoostedTrees:  # noqa: N803
+    weights = np.maximum(y, _TINY * np.median(y)) ** -2.0 if target == "relative errors" else np.ones_like(y)
+    y = np.log(y) if target == "logarithms" else y
     if kind == "trees":
         return fit_trees(X, y)
-    return _ridge(X, y, one_hot if kind == "pairs" else 0)
+    if kind == "features":
+        X = np.where(np.arange(X.shape[1]) < one_hot, 0, X)
+    return _ridge(X, y, weights, one_hot if kind == "pairs" else 0)
 
 
-def _ridge(X: Array, y: Array, one_hot: int) -> _Ridge:  # noqa: N803
+def _ridge(X: Array, y: Array, weights: Array, one_hot: int) -> _Ridge:  # noqa: N803
     """Ridge on the features, all on one scale, and on the pairs of the first `one_hot` columns."""
     if len(y) < 3:
         return _Ridge(np.zeros(X.shape[1]), float(y.mean()), np.zeros((0, 0)))
     first, second = _pairs(X, one_hot)
     columns = np.hstack([X, X[:, first] * X[:, second]])
     scales = np.where(columns.std(0) > 0, columns.std(0), 1.0)
-    weights, intercept = LinearPredictor().fit(columns / scales, y).coefficients
-    weights = weights / scales
+    coefficients, intercept = LinearPredictor().fit(columns / scales, y, weights).coefficients
+    coefficients = coefficients / scales
     pairs = np.zeros((one_hot, one_hot))
-    pairs[first, second] = weights[X.shape[1] :]
-    return _Ridge(weights[: X.shape[1]], intercept, pairs)
+    pairs[first, second] = coefficients[X.shape[1] :]
+    return _Ridge(coefficients[: X.shape[1]], intercept, pairs)
 
 
 def _pairs(X: Array, one_hot: int) -> tuple[Indices, Indices]:  # noqa: N803
@@ -238,10 +249,10 @@ def _pairs(X: Array, one_hot: int) -> tuple[Indices, Indices]:  # noqa: N803
     return first.astype(np.int64), second.astype(np.int64)
 
 
-def _values(model: _Ridge | BoostedTrees, log: bool, X: Array, bounds: tuple[float, float]) -> Array:  # noqa: N803
+def _values(model: _Ridge | BoostedTrees, target: str, X: Array, bounds: tuple[float, float]) -> Array:  # noqa: N803
     """Predictions on the scale of the samples, never outside the bounds."""
     raw = model.predict(X)
-    if log:
+    if target == "logarithms":
         raw = np.exp(np.clip(raw, *np.log(bounds)))
     return np.clip(raw, *bounds)
 
@@ -258,7 +269,8 @@ def _leverages(away: Array, covariance: Array) -> Array:
 
 
 def _fit_from(values: Mapping[str, Any]) -> _Fit:
-    kinds: dict[str, type[_Ridge] | type[BoostedTrees]] = {"ridge": _Ridge, "pairs": _Ridge, "trees": BoostedTrees}
+    kinds: dict[str, type[_Ridge] | type[BoostedTrees]] = dict.fromkeys(("features", "ridge", "pairs"), _Ridge)
+    kinds["trees"] = BoostedTrees
     arrays = {key: np.asarray(values[key], dtype=np.float64) for key in ("centre", "scales", "covariance")}
     model = kinds[values["kind"]].from_state(values["model"])
     bounds = (float(values["bounds"][0]), float(values["bounds"][1]))

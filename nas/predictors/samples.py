@@ -24,13 +24,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PredictionErrors:
-    """How well each sample is predicted by a model that has not seen it (leave-one-out or cross-validation).
+    """How well samples are predicted by a model that has not seen them (held out, left out or cross-validated).
 
-    `mape` is the mean absolute relative error (0.05 is 5 %), `within_10pct` the fraction of samples predicted
-    within 10 %, `spearman` the rank correlation (0 where one side is constant).
+    `mape` is the mean absolute relative error (0.05 is 5 %), `within_5pct` and `within_10pct` the fractions of samples
+    predicted that closely, `spearman` the rank correlation (0 where one side is constant).
     """
 
     mape: float
+    within_5pct: float
     within_10pct: float
     spearman: float
 
@@ -40,6 +41,7 @@ def prediction_errors(y: Array, predicted: Array) -> PredictionErrors:
     relative = np.abs(predicted - y) / np.maximum(np.abs(y), 1e-12)
     return PredictionErrors(
         mape=float(relative.mean()),
+        within_5pct=float((relative <= 0.05).mean()),
         within_10pct=float((relative <= 0.1).mean()),
         spearman=rank_correlation(y, predicted),
     )

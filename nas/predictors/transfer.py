@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nas.errors import UsageError
 from nas.files import write_file
+from nas.predictors.choosing import choose_diverse
 from nas.predictors.samples import (
     Array,
     PredictionErrors,
@@ -27,12 +28,11 @@ from nas.predictors.samples import (
     prediction_errors,
 )
 
-__all__ = ["TransferPredictor", "choose_diverse"]
+__all__ = ["TransferPredictor"]
 
 _FREEDOMS = (0.01, 0.1, 1.0)
 _NOISES = (0.01, 0.03, 0.1, 0.3)
 _MOST_REHEARSED = 64
-_POOL = 1000
 _ROWS = 1 << 16
 
 
@@ -238,28 +238,6 @@ class TransferPredictor:
         if self._fit is None:
             raise UsageError("The transfer predictor has not learnt anything yet; call fit() first.")
         return self._fit
-
-
-def choose_diverse(X: ArrayLike, k: int, seed: int) -> NDArray[np.int64]:  # noqa: N803
-    """`k` different rows of `X` ``[n, d]`` that a linear model learns most from, in the order of their gain.
-
-    Greedy D-optimal design: the next row is the one whose value is least certain given those before it, out of
-    a random thousand. The scale of `X` matters: a direction much shorter than 1 is taken to be known already.
-    Raises UsageError if there are fewer than `k` rows.
-    """
-    X = checked_encodings(X)
-    if not 1 <= k <= len(X):
-        raise UsageError(f"choose_diverse() is asked for {k} of {len(X)} rows; ask for 1 to {len(X)}.")
-    pool = np.random.default_rng(seed).permutation(len(X))[: max(_POOL, k)]
-    features, covariance = X[pool], np.eye(X.shape[1])
-    chosen: list[int] = []
-    for _ in range(k):
-        uncertain = ((features @ covariance) * features).sum(1)
-        uncertain[chosen] = -1
-        chosen.append(int(uncertain.argmax()))
-        gain = covariance @ features[chosen[-1]]
-        covariance -= np.outer(gain, gain) / (1 + features[chosen[-1]] @ gain)
-    return pool[chosen]
 
 
 def _prior(coefficients: Array, freedom: float) -> tuple[Array, Array]:

@@ -1,6 +1,7 @@
-"""One self-contained HTML page that shows what a search found. Nothing here reads a run folder or needs torch."""
+"""Self-contained HTML pages of what a search or a profile found. Nothing here reads a run folder or needs torch."""
 
 from nas.report.content import ReportContent
-from nas.report.page import write_report
+from nas.report.latency import LatencyContent
+from nas.report.page import write_latency_report, write_report
 
-__all__ = ["ReportContent", "write_report"]
+__all__ = ["LatencyContent", "ReportContent", "write_latency_report", "write_report"]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.errors import UsageError, did_you_mean
+from nas.report.latency import LatencyContent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +17,7 @@ __all__ = ["COSTS", "Floats", "ReportContent", "column", "flags", "number"]
 
 Floats = npt.NDArray[np.float64]
 
-COSTS = ("latency_ms", "flops", "params", "peak_memory_bytes")
+COSTS = ("latency_ms", "flops", "params", "peak_memory_bytes", "weight_bytes", "weight_bytes_int8")
 """What may stand on the x axis of the Pareto front."""
 
 
@@ -25,8 +26,9 @@ class ReportContent:
     """Everything that one report shows.
 
     A *network* is a mapping with ``architecture`` (choice → candidate), ``latency_ms`` with ``latency_spread_ms``
-    (median absolute deviation), ``params``, ``flops``, ``peak_memory_bytes`` and, with ``accuracy`` standing for
-    the name of the metric, ``accuracy``, ``accuracy_low``, ``accuracy_high`` (95% interval), ``test_accuracy``.
+    (median absolute deviation), ``params``, ``flops``, ``peak_memory_bytes``, ``weight_bytes``, ``weight_bytes_int8``
+    and, with ``accuracy`` standing for the name of the metric, ``accuracy``, ``accuracy_low``, ``accuracy_high`` (95%
+    interval), ``test_accuracy``.
     A number that is unknown is left out, None or NaN. An accuracy is a share of 1.
 
     Attributes:
@@ -41,11 +43,13 @@ class ReportContent:
         front: the networks of the Pareto front, measured.
         candidates: a row an architecture, in evaluation order, with ``id``, ``architecture`` (JSON), the metric,
             ``feasible``, ``pareto`` and any of ``<metric>_low``, ``<metric>_high``, ``loss``, ``params``, ``flops``,
-            ``peak_memory_bytes``, ``latency_ms`` (predicted) and ``measured_latency_ms``.
+            ``peak_memory_bytes``, ``weight_bytes``, ``weight_bytes_int8``, ``latency_ms`` (predicted) and
+            ``measured_latency_ms``.
         random: randomly drawn feasible candidates, the baseline; the same columns, or no row at all.
         epochs: training history: ``epoch``, ``loss``, ``loss_<role>``, ``learning_rate``, ``images_per_second``.
         blocks: the chosen network block by block: ``path``, ``kind``, ``choices``, ``skipped``, ``params``, ``flops``,
             ``output_shape``.
+        latency: how well latency is predicted and what the space costs, or None.
         notes: sentences worth saying before anything else.
 
     Raises:
@@ -63,6 +67,7 @@ class ReportContent:
     blocks: Sequence[Mapping[str, Any]]
     metric: str = "accuracy"
     cost: str = "latency_ms"
+    latency: LatencyContent | None = None
     notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:

@@ -1,54 +1,60 @@
-"""The figures as plain Plotly JSON: ``{"data": traces, "layout": ...}``, or None when there is nothing to draw.
-
-Colours are middle tones that read on white and on near black; text and grid lines take theirs from the page.
-"""
+"""What a search found as plain Plotly figures, or None when there is nothing to draw."""
 
 import contextlib
-import html
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nas.errors import UsageError
 from nas.report.content import Floats, ReportContent, column, flags, number
+from nas.report.plotting import (
+    AMBER,
+    BLUE,
+    GREEN,
+    RED,
+    SLATE,
+    VIOLET,
+    Figure,
+    bound_line,
+    escaped,
+    hover,
+    layout,
+    lengths,
+    scale,
+)
 from nas.report.progress import best_so_far, expected_best
-from nas.report.quantities import axis_format, axis_title
 from nas.search.constraints import Constraint
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MOST_POINTS", "Figure", "front_figure", "history_figure", "training_figure"]
-
-Figure = dict[str, Any]
+__all__ = ["MOST_POINTS", "front_figure", "history_figure", "training_figure"]
 
 MOST_POINTS = 4000
 """A cloud of more points is thinned evenly, so that browsers stay quick."""
-
-_BLUE, _SLATE, _AMBER, _RED, _VIOLET, _GREEN = "#3b82f6", "#8191a8", "#d9a13b", "#ef5b4c", "#9b7bea", "#2fa37a"
 
 
 def front_figure(content: ReportContent) -> Figure | None:
     """Every candidate by cost and metric, the measured front, the chosen and the largest network, the constraints."""
     candidates, feasible = content.candidates, flags(content.candidates, "feasible")
     points = [
-        _cloud(content, content.random, "random draws", _AMBER, 0.4, "diamond"),
-        _cloud(content, candidates[~feasible], "infeasible", _SLATE, 0.35, "x-thin-open"),
-        _cloud(content, candidates[feasible], "candidates", _SLATE, 0.6, "circle"),
+        _cloud(content, content.random, "random draws", AMBER, 0.4, "diamond"),
+        _cloud(content, candidates[~feasible], "infeasible", SLATE, 0.35, "x-thin-open"),
+        _cloud(content, candidates[feasible], "candidates", SLATE, 0.6, "circle"),
         _front(content),
-        _mark(content, content.largest, "largest", _VIOLET, "square"),
-        _mark(content, content.best, "chosen", _RED, "star"),
+        _mark(content, content.largest, "largest", VIOLET, "square"),
+        _mark(content, content.best, "chosen", RED, "star"),
     ]
     drawn = [trace for trace in points if trace["x"]]
     if not drawn:
         return None
     spots = [x for trace in drawn for x in trace["x"]]
-    layout = _layout(content.cost, content.metric)
-    layout["xaxis"] |= _scale(spots, 20)
-    layout["shapes"] = list(_bounds(content, (min(spots) + max(spots)) / 2))
-    return {"data": drawn, "layout": layout}
+    frame = layout(content.cost, content.metric)
+    frame["xaxis"] |= scale(spots, 20)
+    frame["shapes"] = list(_bounds(content, (min(spots) + max(spots)) / 2))
+    return {"data": drawn, "layout": frame}
 
 
 def history_figure(content: ReportContent) -> Figure | None:
@@ -56,13 +62,13 @@ def history_figure(content: ReportContent) -> Figure | None:
     found = best_so_far(column(content.candidates, content.metric), flags(content.candidates, "feasible"))
     luck = expected_best(column(content.random, content.metric))
     lines = [
-        _line("expected best of random draws", luck, _AMBER, {"dash": "dot"}),
-        _line("best found by the search", found, _BLUE, {"shape": "hv"}),
+        _line("expected best of random draws", luck, AMBER, {"dash": "dot"}),
+        _line("best found by the search", found, BLUE, {"shape": "hv"}),
     ]
-    layout = _layout("evaluated_candidates", content.metric)
-    layout["xaxis"]["rangemode"] = "tozero"
+    frame = layout("evaluated_candidates", content.metric)
+    frame["xaxis"]["rangemode"] = "tozero"
     drawn = [line for line in lines if line["x"]]
-    return {"data": drawn, "layout": layout} if drawn else None
+    return {"data": drawn, "layout": frame} if drawn else None
 
 
 def training_figure(content: ReportContent) -> Figure | None:
@@ -71,12 +77,12 @@ def training_figure(content: ReportContent) -> Figure | None:
     lines: list[dict[str, Any]] = []
     for place, name in enumerate(names):
         known = [epoch for epoch in content.epochs if not math.isnan(number(epoch, name))]
-        color = (_BLUE, _AMBER, _GREEN, _VIOLET, _RED, _SLATE)[place % 6]
+        color = (BLUE, AMBER, GREEN, VIOLET, RED, SLATE)[place % 6]
         lines.append(
             {
                 "type": "scatter",
                 "mode": "lines+markers" if len(known) < 30 else "lines",
-                "name": _escaped("total" if name == "loss" else name.removeprefix("loss_").replace("_", " ")),
+                "name": escaped("total" if name == "loss" else name.removeprefix("loss_").replace("_", " ")),
                 "x": [number(epoch, "epoch") for epoch in known],
                 "y": [number(epoch, name) for epoch in known],
                 "line": {"color": color, "width": 2.5 if name == "loss" else 1.5},
@@ -86,9 +92,9 @@ def training_figure(content: ReportContent) -> Figure | None:
     losses = [loss for line in lines for loss in line["y"]]
     if not losses:
         return None
-    layout = _layout("epoch", "loss")
-    layout["yaxis"] |= _scale(losses, 10)
-    return {"data": [line for line in lines if line["x"]], "layout": layout}
+    frame = layout("epoch", "loss")
+    frame["yaxis"] |= scale(losses, 10)
+    return {"data": [line for line in lines if line["x"]], "layout": frame}
 
 
 def _cloud(
@@ -100,7 +106,7 @@ def _cloud(
     identities = table["id"].to_numpy()[known] if "id" in table else known
     return {
         **_points(content, name, x[known].tolist(), y[known].tolist()),
-        "text": [_escaped(f"{name} #{identity}") for identity in identities],
+        "text": [escaped(f"{name} #{identity}") for identity in identities],
         "marker": {"color": color, "opacity": opacity, "size": 6, "symbol": symbol, "line": {"color": color}},
     }
 
@@ -112,18 +118,18 @@ def _front(content: ReportContent) -> dict[str, Any]:
     low, high = (
         np.array([number(network, f"{content.metric}_{side}") for network in known]) for side in ("low", "high")
     )
-    thin = {"color": _BLUE, "thickness": 1, "width": 3}
+    thin = {"color": BLUE, "thickness": 1, "width": 3}
     trace = {
         **_points(content, "Pareto front, measured", x.tolist(), y.tolist()),
         "text": ["Pareto front"] * len(known),
         "mode": "lines+markers",
-        "line": {"color": _BLUE, "width": 2},
-        "marker": {"color": _BLUE, "size": 9, "line": {"color": "white", "width": 1}},
-        "error_y": {"type": "data", "array": _or_zero(high - y), "arrayminus": _or_zero(y - low), **thin},
+        "line": {"color": BLUE, "width": 2},
+        "marker": {"color": BLUE, "size": 9, "line": {"color": "white", "width": 1}},
+        "error_y": {"type": "data", "array": lengths(high - y), "arrayminus": lengths(y - low), **thin},
     }
     if content.cost == "latency_ms":
         spread = np.array([number(network, "latency_spread_ms") for network in known])
-        trace["error_x"] = {"type": "data", "array": _or_zero(spread), **thin}
+        trace["error_x"] = {"type": "data", "array": lengths(spread), **thin}
     return trace
 
 
@@ -143,17 +149,13 @@ def _mark(content: ReportContent, network: Mapping[str, Any], name: str, color: 
 
 
 def _points(content: ReportContent, name: str, x: list[float], y: list[float]) -> dict[str, Any]:
-    axes = (("x", content.cost), ("y", content.metric))
-    values = "".join(
-        f"<br>{_escaped(axis_title(quantity))}: %{{{axis}:{_hover_format(quantity)}}}" for axis, quantity in axes
-    )
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
         "x": x,
         "y": y,
-        "hovertemplate": f"%{{text}}{values}<extra></extra>",
+        "hovertemplate": hover(content.cost, content.metric),
     }
 
 
@@ -181,68 +183,9 @@ def _bounds(content: ReportContent, middle: float) -> Iterable[dict[str, Any]]:
             if bound.metric in known and math.isfinite(bound.bound):
                 upright = bound.metric == content.cost
                 side = "right" if upright and bound.bound > middle else "left"
-                yield _bound(bound, *(("x", "y") if upright else ("y", "x")), side)
-
-
-def _bound(bound: Constraint, along: str, across: str, side: str) -> dict[str, Any]:
-    text = f"{bound.metric} {bound.operator} {bound.bound:.4g}"
-    return {
-        "type": "line",
-        f"{along}ref": along,
-        f"{along}0": bound.bound,
-        f"{along}1": bound.bound,
-        f"{across}ref": f"{across} domain",
-        f"{across}0": 0,
-        f"{across}1": 1,
-        "line": {"color": _RED, "width": 1.5, "dash": "dash"},
-        "label": {
-            "text": _escaped(text),
-            "textposition": "start",
-            "textangle": 0,
-            "xanchor": side,
-        }
-        | {"font": {"color": _RED}},
-    }
+                name = f"{bound.metric} {bound.operator} {bound.bound:.4g}"
+                yield bound_line(name, bound.bound, *(("x", "y") if upright else ("y", "x")), side)
 
 
 def _is_placed(content: ReportContent, network: Mapping[str, Any]) -> bool:
     return not any(math.isnan(number(network, name)) for name in (content.cost, content.metric))
-
-
-def _scale(values: Sequence[float], factor: float) -> dict[str, str]:
-    """A logarithmic axis, with ticks at 1, 2 and 5, for positive values that span more than the factor."""
-    wide = min(values) > 0 and max(values) / min(values) > factor
-    return {"type": "log", "dtick": "D2"} if wide else {"type": "linear"}
-
-
-def _escaped(text: str) -> str:
-    """For Plotly, which reads a little HTML in every text but knows no quotation entity."""
-    return html.escape(text, quote=False)
-
-
-def _or_zero(lengths: Floats) -> Sequence[float]:
-    return [float(length) for length in np.maximum(np.nan_to_num(lengths), 0)]
-
-
-def _hover_format(name: str) -> str:
-    return {".1~%": ".2%", "~s": ".3~s"}.get(axis_format(name), ".4~g")
-
-
-def _layout(x: str, y: str) -> dict[str, Any]:
-    def axis(name: str) -> dict[str, Any]:
-        title = {"text": _escaped(axis_title(name)), "standoff": 12}
-        return {"title": title, "tickformat": axis_format(name), "automargin": True, "zeroline": False}
-
-    return {
-        "autosize": True,
-        "font": {"family": "system-ui, sans-serif", "size": 13},
-        "hoverlabel": {"bgcolor": "#1f2733", "bordercolor": "#1f2733", "font": {"color": "#ffffff"}},
-        "hovermode": "closest",
-        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
-        "margin": {"l": 8, "r": 8, "t": 28, "b": 8},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "showlegend": True,
-        "xaxis": axis(x),
-        "yaxis": axis(y),
-    }

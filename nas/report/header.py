@@ -2,17 +2,19 @@
 
 import html
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from nas.report.content import ReportContent, number
 from nas.report.quantities import label, share, written
 
-__all__ = ["cards", "lead"]
+__all__ = ["card", "cards", "lead"]
 
 
-def lead(content: ReportContent) -> str:
+def lead(summary: Mapping[str, Any]) -> str:
     """One line of HTML: method, space, strategy, data, target and constraints, as far as they are known."""
-    parts = [(name, content.summary.get(name)) for name in ("method", "space", "strategy", "data", "target")]
-    parts += [("constraint", text) for text in content.summary.get("constraints") or ()]
+    parts = [(name, summary.get(name)) for name in ("method", "space", "strategy", "data", "target")]
+    parts += [("constraint", text) for text in summary.get("constraints") or ()]
     return "".join(
         f'<span class="chip"><b>{name}</b> {html.escape(str(value))}</span>' for name, value in parts if value
     )
@@ -37,7 +39,7 @@ def _score_card(content: ReportContent, name: str) -> str:
     low, high = (number(content.best, f"{name}_{side}") for side in ("low", "high"))
     lines = [] if math.isnan(low + high) else [f"95% interval {written(name, low)} to {written(name, high)}"]
     lines += [] if math.isnan(value + largest) else [_difference(name, value, largest)]
-    return _card(name, value, "", "<br>".join(map(html.escape, lines)))
+    return card(label(name), written(name, value), "", "<br>".join(map(html.escape, lines)))
 
 
 def _cost_card(content: ReportContent, name: str) -> str:
@@ -45,11 +47,11 @@ def _cost_card(content: ReportContent, name: str) -> str:
     spread = number(content.best, "latency_spread_ms") if name == "latency_ms" else math.nan
     about = "" if math.isnan(spread) else f"± {written(name, spread)}"
     if math.isnan(value + largest) or largest <= 0:
-        return _card(name, value, about, "")
+        return card(label(name), written(name, value), about, "")
     width = min(100.0, 100 * value / largest)
     bar = f'<span class="meter"><i style="width:{width:.2f}%"></i></span>'
     text = f"{share(value, largest)} of the largest ({written(name, largest)})"
-    return _card(name, value, about, f"{bar}{html.escape(text)}")
+    return card(label(name), written(name, value), about, f"{bar}{html.escape(text)}")
 
 
 def _difference(name: str, value: float, largest: float) -> str:
@@ -61,9 +63,10 @@ def _difference(name: str, value: float, largest: float) -> str:
     return f"{sign}{abs(gap):.3g}{unit} to the largest ({written(name, largest)})"
 
 
-def _card(name: str, value: float, about: str, comparison: str) -> str:
+def card(title: str, value: str, about: str, comparison: str) -> str:
+    """HTML of one headline number: its title, its value, small print beside it, and ``comparison`` (HTML) below."""
     return (
-        f'<div class="card"><h3>{html.escape(label(name))}</h3>'
-        f'<p class="big">{html.escape(written(name, value))} <small>{html.escape(about)}</small></p>'
+        f'<div class="card"><h3>{html.escape(title)}</h3>'
+        f'<p class="big">{html.escape(value)} <small>{html.escape(about)}</small></p>'
         f'<p class="versus">{comparison}</p></div>'
     )

@@ -1,22 +1,27 @@
-"""The page: sections put into the template, written as one file that needs no network."""
+"""The pages: sections put into the template, written as one file that needs no network."""
 
 import html
-import json
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from nas.errors import UsageError
 from nas.files import write_file
 from nas.report.captions import front_caption, history_caption, training_caption
 from nas.report.content import ReportContent
 from nas.report.drawing import architecture_drawing, time_bar
-from nas.report.figures import Figure, front_figure, history_figure, training_figure
+from nas.report.feasibility import feasibility_section
+from nas.report.figures import front_figure, history_figure, training_figure
 from nas.report.header import cards, lead
+from nas.report.latency import LatencyContent
+from nas.report.latency_section import latency_cards, latency_section
 from nas.report.reproduce import reproduction
+from nas.report.sections import figure_with_caption, section
 from nas.report.tables import candidate_table, front_table
 
-__all__ = ["render_report", "write_report"]
+__all__ = ["render_latency_report", "render_report", "write_latency_report", "write_report"]
 
 
 def write_report(path: str | Path, content: ReportContent) -> Path:
@@ -27,52 +32,77 @@ def write_report(path: str | Path, content: ReportContent) -> Path:
     Raises:
         UsageError: the path is a folder.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise UsageError(f"report path '{path}' is a folder; name a file in it, such as '{path / 'report.html'}'.")
-    return write_file(path, render_report(content))
+    return write_file(_checked(path), render_report(content))
+
+
+def write_latency_report(
+    path: str | Path, title: str, content: LatencyContent, summary: Mapping[str, Any] | None = None
+) -> Path:
+    """Write what is known before training, latency and costs, as one HTML file like :func:`write_report`.
+
+    Args:
+        summary: as of :class:`ReportContent`.
+
+    Raises:
+        UsageError: the path is a folder.
+    """
+    return write_file(_checked(path), render_latency_report(title, content, summary or {}))
 
 
 def render_report(content: ReportContent) -> str:
-    """The whole page as text."""
+    """The whole page of a search as text."""
+    front = figure_with_caption(
+        "front", front_figure(content), front_caption(content), "No network has both a score and a cost."
+    )
+    history = figure_with_caption(
+        "history", history_figure(content), history_caption(content), "No feasible candidate was evaluated."
+    )
+    training = figure_with_caption(
+        "training", training_figure(content), training_caption(content), "No training epochs were recorded."
+    )
+    time = time_bar(content.summary.get("seconds") or {})
+    sections = [
+        section("Pareto front", front),
+        section("Search", history),
+        section("Training", training),
+        section("The chosen architecture", architecture_drawing(content)),
+        *(_latency_sections(content.latency) if content.latency else ()),
+        section("Networks on the front", front_table(content)),
+        section("Candidates", candidate_table(content)),
+        section("How to reproduce", time + reproduction(content.summary, content.best.get("architecture"))),
+    ]
+    return _page(content.title, content.summary, content.notes, cards(content), sections)
+
+
+def render_latency_report(title: str, content: LatencyContent, summary: Mapping[str, Any]) -> str:
+    """The whole page of a profile as text."""
+    time = time_bar(summary.get("seconds") or {})
+    sections = [*_latency_sections(content), section("How to reproduce", time + reproduction(summary))]
+    return _page(title, {"target": content.target, **summary}, (), latency_cards(content), sections)
+
+
+def _latency_sections(content: LatencyContent) -> list[str]:
+    sections = [section("Latency: predicted against measured", latency_section(content))]
+    if content.feasibility:
+        sections.append(section("What the space costs", feasibility_section(content.feasibility)))
+    return sections
+
+
+def _page(title: str, summary: Mapping[str, Any], notes: Sequence[str], headline: str, sections: Sequence[str]) -> str:
     from plotly.offline import get_plotlyjs
 
     template = resources.files("nas.report").joinpath("template.html").read_text(encoding="utf-8")
     return Template(template).substitute(
-        title=html.escape(content.title),
-        lead=lead(content),
-        notes="".join(f'<li class="note">{html.escape(note)}</li>' for note in content.notes),
-        cards=cards(content),
-        front=_figure(
-            "front", front_figure(content), front_caption(content), "No network has both a score and a cost."
-        ),
-        history=_figure(
-            "history", history_figure(content), history_caption(content), "No feasible candidate was evaluated."
-        ),
-        training=_figure(
-            "training", training_figure(content), training_caption(content), "No training epochs were recorded."
-        ),
-        architecture=architecture_drawing(content),
-        front_table=front_table(content),
-        candidate_table=candidate_table(content),
-        time=time_bar(content.summary.get("seconds") or {}),
-        reproduce=reproduction(content),
+        title=html.escape(title),
+        lead=lead(summary),
+        notes="".join(f'<li class="note">{html.escape(note)}</li>' for note in notes),
+        main=f'<div class="cards">{headline}</div>\n{"".join(sections)}',
         plotly=get_plotlyjs(),
     )
 
 
-def _figure(name: str, figure: Figure | None, caption: str, empty: str) -> str:
-    """A place for the figure, its JSON for the page's script, and its caption; a sentence if there is no figure."""
-    if figure is None:
-        return f'<p class="empty">{html.escape(empty)}</p>'
-    return (
-        f'<figure><div class="plot" id="{name}-plot" role="img" aria-label="{html.escape(caption)}"></div>'
-        f'<script type="application/json" data-plot="{name}-plot">{_inline_json(figure)}</script>'
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-    )
-
-
-def _inline_json(figure: Figure) -> str:
-    """JSON that cannot end the script element it stands in, whatever texts it holds."""
-    text = json.dumps(figure, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+def _checked(path: str | Path) -> Path:
+    path = Path(path)
+    if path.is_dir():
+        raise UsageError(f"report path '{path}' is a folder; name a file in it, such as '{path / 'report.html'}'.")
+    return path

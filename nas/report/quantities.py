@@ -7,12 +7,21 @@ __all__ = ["axis_format", "axis_title", "duration", "label", "share", "written"]
 _LABELS = {
     "flops": "FLOPs",
     "id": "#",
+    "kind": "Predictor",
     "latency_ms": "Latency",
+    "mape": "Mean relative error",
     "measured_latency_ms": "Measured latency",
     "params": "Parameters",
     "pareto": "On the front",
     "peak_memory_bytes": "Peak memory",
+    "predicted_latency_ms": "Predicted latency",
+    "spearman": "Rank correlation",
+    "weight_bytes": "Weights",
+    "weight_bytes_int8": "Weights in int8",
+    "within_5pct": "Within 5%",
+    "within_10pct": "Within 10%",
 }
+_SHARES = ("mape", "noise_floor", "relative_error", "share", "within_5pct", "within_10pct")
 _THIN = "\N{NARROW NO-BREAK SPACE}"
 _UNKNOWN = "\N{EN DASH}"
 
@@ -28,14 +37,14 @@ def label(name: str) -> str:
 
 def axis_title(name: str) -> str:
     """The heading of a column with its unit, where it has one."""
-    return label(name) + (" (ms)" if name.endswith("_ms") else " (bytes)" if name.endswith("_bytes") else "")
+    return label(name) + (" (ms)" if name.endswith("_ms") else " (bytes)" if _is_bytes(name) else "")
 
 
 def axis_format(name: str) -> str:
     """The d3 number format of an axis that shows the column."""
     if _is_share(name):
         return ".1~%"
-    return "~s" if name in ("params", "flops", "peak_memory_bytes") else "~g"
+    return "~s" if name in ("params", "flops") or _is_bytes(name) else "~g"
 
 
 def written(name: str, value: float) -> str:
@@ -50,7 +59,7 @@ def written(name: str, value: float) -> str:
         return f"{value:.2%}"
     if name.endswith("_ms"):
         return f"{_three_figures(value)}{_THIN}ms"
-    if name.endswith("_bytes"):
+    if _is_bytes(name):
         return _with_prefix(value, "B")
     return _with_prefix(value, "") if name in ("params", "flops") else _three_figures(value)
 
@@ -73,7 +82,11 @@ def duration(seconds: float) -> str:
 
 
 def _is_share(name: str) -> bool:
-    return name.removeprefix("test_").removesuffix("_low").removesuffix("_high") == "accuracy"
+    return name in _SHARES or name.removeprefix("test_").removesuffix("_low").removesuffix("_high") == "accuracy"
+
+
+def _is_bytes(name: str) -> bool:
+    return "_bytes" in name
 
 
 def _with_prefix(value: float, unit: str) -> str:

@@ -5,15 +5,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from nas.report.content import ReportContent
 from nas.report.quantities import label
 
 __all__ = ["reproduction"]
 
 
-def reproduction(content: ReportContent) -> str:
+def reproduction(settings: Mapping[str, Any], architecture: Mapping[str, Any] | None = None) -> str:
     """HTML: the command, a list of all settings and versions, the configuration and the chosen architecture."""
-    summary = dict(content.summary)
+    summary = dict(settings)
     summary.pop("seconds", None)
     command, versions, config = (summary.pop(name, None) for name in ("command", "versions", "config"))
     parts = [f"<pre><code>{html.escape(str(command))}</code></pre>"] if command else []
@@ -22,7 +21,7 @@ def reproduction(content: ReportContent) -> str:
         parts.append(f"<h3>Versions</h3>{_definitions(versions, named=False)}")
     if config:
         parts.append(_folded("Configuration", str(config)))
-    if architecture := content.best.get("architecture"):
+    if architecture:
         parts.append(_folded("Chosen architecture", json.dumps(architecture, indent=2)))
     return "".join(parts)
 

@@ -11,11 +11,19 @@ import numpy as np
 from nas.report.content import ReportContent, column, flags, number
 from nas.report.quantities import label, written
 
-__all__ = ["MOST_ROWS", "candidate_table", "front_table"]
+__all__ = ["MOST_ROWS", "candidate_table", "front_table", "sortable_table"]
 
 MOST_ROWS = 500
 
-_COSTS = ("latency_ms", "measured_latency_ms", "params", "flops", "peak_memory_bytes")
+_COSTS = (
+    "latency_ms",
+    "measured_latency_ms",
+    "params",
+    "flops",
+    "peak_memory_bytes",
+    "weight_bytes",
+    "weight_bytes_int8",
+)
 
 
 def front_table(content: ReportContent) -> str:
@@ -25,7 +33,7 @@ def front_table(content: ReportContent) -> str:
     ordered = sorted(content.front, key=lambda network: (math.isnan(cost := number(network, content.cost)), cost))
     rows = [{"id": place, **network} for place, network in enumerate(ordered, start=1)]
     columns = [content.metric, *(name for name in _COSTS if any(name in row for row in rows))]
-    return _table("front-table", ["id", *columns, "architecture"], rows, content.metric)
+    return sortable_table("front-table", ["id", *columns, "architecture"], rows, content.metric)
 
 
 def candidate_table(content: ReportContent) -> str:
@@ -39,10 +47,11 @@ def candidate_table(content: ReportContent) -> str:
     rows = [{str(name): value for name, value in row.items()} for row in table.iloc[best_first].to_dict("records")]
     columns = ["id", content.metric, *known, "feasible", "pareto", "architecture"]
     cut = f"<p>The best {MOST_ROWS:,} of {len(table):,} candidates are shown.</p>" if len(table) > MOST_ROWS else ""
-    return cut + _table("candidate-table", columns, rows, content.metric)
+    return cut + sortable_table("candidate-table", columns, rows, content.metric)
 
 
-def _table(identity: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]], metric: str) -> str:
+def sortable_table(identity: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]], metric: str) -> str:
+    """HTML of a table with the named columns; cells of ``metric`` show the interval of the score."""
     head = "".join(f'<th scope="col"><button>{html.escape(label(name))}</button></th>' for name in columns)
     body = "\n".join(f"<tr>{''.join(_cell(row, name, metric) for name in columns)}</tr>" for row in rows)
     return (
@@ -56,9 +65,9 @@ def _cell(row: Mapping[str, Any], name: str, metric: str) -> str:
         value = row.get(name)
         text = value if isinstance(value, str) else json.dumps(value)
         return f'<td class="architecture" tabindex="0"><code>{html.escape(text)}</code></td>'
-    if name == "id":
+    if name in ("id", "kind"):
         return f"<td>{html.escape(str(row.get(name)))}</td>"
-    if name in ("feasible", "pareto"):
+    if name in ("feasible", "pareto", "chosen"):
         return "<td>yes</td>" if number(row, name) > 0 else "<td>no</td>"
     value = number(row, name)
     order = "" if math.isnan(value) else repr(value)

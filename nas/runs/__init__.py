@@ -3,6 +3,7 @@
 from nas.runs.bench import Bench
 from nas.runs.config import RunConfig, assign, put, read_yaml, resolve
 from nas.runs.deliver import export_architecture
+from nas.runs.devices import device_table, import_measurements, pack_space
 from nas.runs.feasibility import feasibility
 from nas.runs.folder import RunFolder, free_name, versions
 from nas.runs.profiling import run_profile
@@ -20,9 +21,12 @@ __all__ = [
     "assign",
     "available_spaces",
     "build_space",
+    "device_table",
     "export_architecture",
     "feasibility",
     "free_name",
+    "import_measurements",
+    "pack_space",
     "put",
     "read_yaml",
     "resolve",

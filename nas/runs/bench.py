@@ -10,9 +10,10 @@ from nas.data import ImageData, load
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights, initialise
 from nas.evaluation.recalibration import batch_norms
-from nas.hardware import StaticCosts, Target, target
+from nas.hardware import Recorded, StaticCosts, Target, target
 from nas.methods import Method, method
 from nas.runs.config import RunConfig
+from nas.runs.recorded import is_table, read_recorded
 from nas.runs.spaces import build_space
 from nas.search import Constraint, Objective, strategy
 from nas.space import Architecture, Space
@@ -37,7 +38,7 @@ class Bench:
     def __init__(self, config: RunConfig) -> None:
         self.config = config
         self.method: Method = method(config.method)
-        self.target: Target = target(config.target, threads=config.threads, batch=config.latency_batch)
+        self.is_recorded = is_table(config.target)
         self.constraints = [Constraint.parse(text) for text in config.constraints]
         for constraint in self.constraints:
             constraint.require([METRIC, LATENCY, *StaticCosts.names])
@@ -54,6 +55,7 @@ class Bench:
         )
         self.supernet = self._build_supernet()
         self.space: Space = self.supernet.space
+        self.target: Target | Recorded = self._find_target()
         self.costs = StaticCosts(self.supernet, self.data.input_shape)
         strategy(config.strategy, self.space, config.seed, **config.strategy_args)
         self._check_batch_sizes()
@@ -62,8 +64,22 @@ class Bench:
 
     @property
     def needs_latency(self) -> bool:
-        """Whether the search itself depends on latency."""
-        return LATENCY in (self.cost, *(constraint.metric for constraint in self.constraints))
+        """Whether the search itself depends on latency, or nothing else could tell the latency of what it finds."""
+        return self.is_recorded or LATENCY in (self.cost, *(constraint.metric for constraint in self.constraints))
+
+    @property
+    def guard(self) -> dict[str, str]:
+        """What a latency predictor is of: it serves no other space, target or input shape."""
+        return {
+            "space": self.space.fingerprint,
+            "target": self.target.fingerprint(),
+            "input_shape": "x".join(map(str, self.data.input_shape)),
+        }
+
+    @property
+    def draws(self) -> list[Architecture]:
+        """Random architectures that stand for the space, some of them perhaps alike."""
+        return [self.space.sample([self.config.seed, number]) for number in range(self.config.profile.samples)]
 
     @cached_property
     def evaluator(self) -> SharedWeights:
@@ -74,15 +90,25 @@ class Bench:
     @cached_property
     def samples(self) -> list[Architecture]:
         """The smallest, the largest and random architectures that stand for the space."""
-        seeds = range(self.config.profile.samples)
-        drawn = [self.space.sample([self.config.seed, number]) for number in seeds]
-        return list(dict.fromkeys([self.space.smallest(), self.space.largest(), *drawn]))
+        return list(dict.fromkeys([self.space.smallest(), self.space.largest(), *self.draws]))
 
     def cost_table(self, architectures: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
-        """Parameters, FLOPs and peak memory, a row for each architecture."""
+        """The static costs, a row for each architecture."""
         import pandas as pd
 
         return pd.DataFrame([self.costs(architecture) for architecture in architectures])
+
+    def _find_target(self) -> Target | Recorded:
+        config = self.config
+        if self.is_recorded:
+            return read_recorded(config, self.space, self.data.input_shape[1])
+        return target(
+            config.target,
+            threads=config.threads,
+            batch=config.latency_batch,
+            dtype=config.dtype,
+            **config.target_args,
+        )
 
     def _build_supernet(self) -> Supernet:
         with torch.random.fork_rng():

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,14 +34,27 @@ class ProfileConfig(_Strict):
     """How latency is learnt before the search.
 
     Attributes:
-        networks: how many networks are measured to fit the predictor.
+        networks: how many networks are measured at most to fit the predictor; it is done earlier when the predictor
+            is as good as the measurements repeat.
+        held_out: how many others are measured to judge it; of a table all that remain are used.
+        repeats: how many of these are measured twice, to tell how well measurements repeat.
         seconds: the longest time spent on timing them, preparation not counted.
         samples: how many random architectures tell what the space costs.
+        predictor: "linear", "lookup", "regression" or "transfer"; "auto" takes the best of those that need no more
+            measurements, "all" the best of all.
+        known: other devices that "transfer" learns from: folders of ``nas profile`` and ``nas device import``, or
+            columns of the table that is the target.
+        run: folder of a ``nas profile`` of the same space on the same target, whose predictor is used.
     """
 
     networks: int = Field(48, ge=4)
+    held_out: int = Field(24, ge=3)
+    repeats: int = Field(8, ge=2)
     seconds: float = Field(20.0, gt=0)
     samples: int = Field(200, ge=1)
+    predictor: Literal["auto", "all", "linear", "lookup", "regression", "transfer"] = "auto"
+    known: list[str] = Field(default_factory=list)
+    run: Path | None = None
 
 
 class RunConfig(_Strict):
@@ -57,7 +70,9 @@ class RunConfig(_Strict):
         method: how the supernet is trained.
         strategy: how it is searched.
         strategy_args: options of the strategy.
-        target: where latency is measured.
+        target: where latency is measured; or a table of measurements, a CSV or parquet file.
+        target_args: options of the target, such as ``provider``, ``graph`` or ``compile``; ``column`` of a table.
+        dtype: what a measured network computes in: "float32", "float16", "bfloat16" or "int8".
         threads: CPU threads of a measured inference.
         latency_batch: images of a measured inference.
         constraints: such as ``latency_ms <= 2`` or ``params <= 50% of largest``.
@@ -85,6 +100,8 @@ class RunConfig(_Strict):
     strategy: str = "evolution"
     strategy_args: dict[str, Any] = Field(default_factory=dict)
     target: str = "onnxruntime"
+    target_args: dict[str, Any] = Field(default_factory=dict)
+    dtype: str = "float32"
     threads: int = Field(1, ge=1)
     latency_batch: int = Field(1, ge=1)
     constraints: list[str] = Field(default_factory=lambda: ["latency_ms <= 50% of largest"])

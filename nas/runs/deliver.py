@@ -11,8 +11,10 @@ from torch import nn
 from nas.errors import UsageError
 from nas.evaluation import Standalone, evaluate
 from nas.export import Parity, check_parity, write_onnx
+from nas.hardware import Recorded
 from nas.runs.bench import LATENCY, Bench
 from nas.runs.folder import RunFolder, versions
+from nas.runs.latency import LatencyModel
 from nas.runs.progress import Progress, Silent
 from nas.space import Architecture
 from nas.training import Epoch, load_checkpoint, restore
@@ -76,16 +78,23 @@ def export_architecture(
     _restore_trained(bench, folder)
     architecture = _find_architecture(bench, folder, wanted)
     network = final_network(bench, folder, architecture, progress or Silent())
-    measurement = bench.target.measure(network, bench.data.input_shape)
     metrics = {
         **evaluate(network, bench.data.validation.batches(bench.config.evaluation.batch_size)),
         **bench.costs(architecture),
-        LATENCY: measurement.latency_ms,
-        "latency_spread_ms": measurement.spread_ms,
+        **_latency(bench, folder, architecture, network),
     }
     out = out or folder.path / f"{architecture.id}.onnx"
     parity = deliver(bench, network, out, architecture, metrics)
     return {"onnx": str(out), "architecture": dict(architecture), **metrics, "parity": asdict(parity)}
+
+
+def _latency(bench: Bench, folder: RunFolder, architecture: Architecture, network: nn.Module) -> dict[str, float]:
+    """Measured now, or what the table or the predictor says where the target is a table."""
+    if isinstance(bench.target, Recorded):
+        predicted = LatencyModel.load(folder.predictor, bench).predict([architecture])[0]
+        return {LATENCY: bench.target.latencies.get(architecture.key, predicted)}
+    measurement = bench.target.measure(network, bench.data.input_shape)
+    return {LATENCY: measurement.latency_ms, "latency_spread_ms": measurement.spread_ms}
 
 
 def _restore_trained(bench: Bench, folder: RunFolder) -> None:

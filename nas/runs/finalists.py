@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from nas.errors import UsageError
-from nas.hardware import LatencyCache, measure_networks
+from nas.hardware import LatencyCache, Recorded, measure_networks
 from nas.runs.bench import LATENCY, METRIC, Bench
 from nas.runs.folder import RunFolder
 from nas.runs.progress import Task
@@ -46,7 +46,7 @@ def measure_finalists(
     """Measures the front and those next to it; whoever breaks a constraint gives way, in bounded rounds.
 
     Every session interleaves the networks with the largest one, so that shares of it are exact. What an interrupted
-    run measured is kept and used.
+    run measured is kept and used. Where the target is a table, what is not in it keeps its predicted latency.
 
     Args:
         candidates: the table of the search.
@@ -96,6 +96,8 @@ def _measured_before(bench: Bench, cache: LatencyCache, rows: Sequence[Row]) -> 
 
 
 def _measure(bench: Bench, cache: LatencyCache, rows: Sequence[Row]) -> Latencies:
+    if isinstance(bench.target, Recorded):
+        return {row["id"]: _recalled(bench.target, row) for row in rows}
     networks = {row["id"]: bench.supernet.extract(Architecture.from_json(row["architecture"])) for row in rows}
     reference = bench.supernet.extract(bench.space.largest())
     seconds = _SECONDS_EACH * len(networks)
@@ -103,6 +105,12 @@ def _measure(bench: Bench, cache: LatencyCache, rows: Sequence[Row]) -> Latencie
     for row in rows:
         cache.add(row["architecture"], *_place(bench), found[row["id"]])
     return {name: (measurement.latency_ms, measurement.spread_ms) for name, measurement in found.items()}
+
+
+def _recalled(table: Recorded, row: Row) -> tuple[float, float]:
+    """The recorded latency, or the predicted one, and how far a measurement may be from it."""
+    latency = table.latencies.get(row["architecture"], row[LATENCY])
+    return latency, latency * (table.noise_floor or 0.0)
 
 
 def _place(bench: Bench) -> tuple[str, tuple[int, int, int]]:

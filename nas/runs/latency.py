@@ -1,22 +1,35 @@
 """The profile stage: measure some networks on the target, fit a latency predictor, freeze it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from nas.hardware import LatencyCache, Measurement, measure_networks
-from nas.predictors import LinearPredictor
+from nas.errors import UsageError
+from nas.files import write_file
+from nas.hardware import Catalogue, LatencyCache, Recorded, feature_table, measure_blocks
+from nas.predictors import (
+    ArchitecturePredictor,
+    BlockTable,
+    Encoding,
+    LinearPredictor,
+    LookupPredictor,
+    RegressionPredictor,
+)
 from nas.runs.bench import LATENCY, Bench
 from nas.runs.folder import RunFolder
+from nas.runs.known import transfer_predictor
 from nas.runs.progress import Progress
+from nas.runs.sampling import Samples, take_samples
 from nas.space import Architecture
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LatencyModel", "fit_latency", "measure"]
+__all__ = ["LatencyModel", "fit_latency"]
 
-_GROUP = 8
+_LOOKUP_COLUMNS = ("ms", "blocks", "live ms", "live blocks", "merges", "constants")
 
 
 @dataclass(frozen=True)
@@ -24,68 +37,151 @@ class LatencyModel:
     """A frozen predictor, so that the search is a function of the seed and this artefact.
 
     Attributes:
-        predictor: one-hot architectures → milliseconds.
+        predictor: architectures → milliseconds.
         bench: the space and the costs that need no device.
+        summary: ``kind``, ``samples`` (networks that it learnt from), its errors on held-out networks
+            (``within_5pct``, ``within_10pct``, ``spearman``, ``mape``), ``noise_floor``, ``compared`` (a row a
+            predictor) and ``held_out`` (``measured`` and ``predicted`` milliseconds).
     """
 
-    predictor: LinearPredictor
+    predictor: ArchitecturePredictor
     bench: Bench
+    summary: Mapping[str, Any]
 
     def predict(self, architectures: Sequence[Architecture]) -> list[float]:
         """Milliseconds for each architecture, never below zero."""
-        mean, _ = self.predictor.predict(self.bench.space.one_hot(architectures))
-        return [max(0.0, float(value)) for value in mean]
+        return [max(0.0, float(value)) for value in self.predictor.predict(architectures)[0]]
 
     def costs(self, architectures: Sequence[Architecture]) -> "pd.DataFrame":
         """All costs that the search looks at, predicted latency included."""
         return self.bench.cost_table(architectures).assign(**{LATENCY: self.predict(architectures)})
 
+    def save(self, folder: Path) -> None:
+        """Writes the artefact; it is there when ``summary.json`` is."""
+        self.predictor.save(folder, self.bench.guard)
+        write_file(folder / "summary.json", json.dumps(self.summary))
+
+    @classmethod
+    def load(cls, folder: Path, bench: Bench) -> "LatencyModel":
+        """Reads what `save` wrote.
+
+        Raises:
+            UsageError: the folder holds none, or one of another space, target or input shape.
+        """
+        path = folder / "summary.json"
+        try:
+            summary = json.loads(path.read_text())
+        except FileNotFoundError:
+            raise UsageError(f"{folder} holds no latency predictor; name the folder of a finished profile.") from None
+        except ValueError as error:
+            raise UsageError(f"{path} is damaged ({error}); profile again.") from None
+        return cls(ArchitecturePredictor.load(folder, bench.guard), bench, summary)
+
 
 def fit_latency(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyModel:
-    """The run's latency model: the one it froze, or a new one from measurements.
+    """The run's latency model: the one it froze, that of another profile, or a new one from measurements.
 
     Measurements that an interrupted run took are kept and used.
+
+    Raises:
+        UsageError: the predictor that is asked for cannot be made for this space or target.
     """
-    guard = {
-        "space": bench.space.fingerprint,
-        "target": bench.target.fingerprint(),
-        "input_shape": "x".join(map(str, bench.data.input_shape)),
+    if (folder.predictor / "summary.json").exists():
+        return LatencyModel.load(folder.predictor, bench)
+    if bench.config.profile.run:
+        model = LatencyModel.load(RunFolder(bench.config.profile.run).predictor, bench)
+        progress.say(f"Latency predictor of {bench.config.profile.run}: {_described(model.summary)}.")
+    else:
+        model = _fitted(bench, folder, progress)
+        progress.say(f"Latency predictor: {_described(model.summary)}.")
+    model.save(folder.predictor)
+    return model
+
+
+def _fitted(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyModel:
+    """The best predictor on held-out networks."""
+    kinds = _kinds(bench)
+    table = _table(bench, folder, kinds, progress)
+    encoding = Encoding(bench.space, table)
+    samples = take_samples(bench, folder, encoding, progress)
+    fitted = [_predictor(kind, bench, encoding).fit(samples.trained, samples.trained_ms) for kind in kinds]
+    errors = [each.errors_on(samples.held_out, samples.held_out_ms) for each in fitted]
+    best = min(range(len(fitted)), key=lambda place: errors[place].mape)
+    summary = {
+        "kind": kinds[best],
+        "samples": len(samples.trained),
+        **_errors(errors[best]),
+        "noise_floor": samples.noise_floor,
+        "compared": [
+            {"kind": kind, **_errors(error), "chosen": place == best}
+            for place, (kind, error) in enumerate(zip(kinds, errors, strict=True))
+        ],
+        "held_out": _held_out(samples, fitted[best]),
     }
-    if folder.predictor.exists():
-        return LatencyModel(LinearPredictor.load(folder.predictor, guard), bench)
-    architectures = bench.samples[: bench.config.profile.networks]
-    with progress.task(f"Measuring {len(architectures)} networks on {bench.target.name}", len(architectures)) as task:
-        measured = measure(bench, folder, architectures, bench.config.profile.seconds, task.update)
-    latencies = [measurement.latency_ms for measurement in measured]
-    predictor = LinearPredictor().fit(bench.space.one_hot(architectures), latencies)
-    predictor.save(folder.predictor, guard)
-    errors = predictor.errors
-    progress.say(
-        f"Latency predictor: {errors.within_10pct:.0%} of networks within 10 %, Spearman {errors.spearman:.2f} "
-        f"(leave-one-out over {len(latencies)})."
+    return LatencyModel(fitted[best], bench, summary)
+
+
+def _kinds(bench: Bench) -> list[str]:
+    profile = bench.config.profile
+    transfer = ["transfer"] if profile.known else []
+    if profile.predictor == "auto":
+        return ["linear", "regression", *transfer]
+    if profile.predictor == "all":
+        return ["linear", *([] if bench.is_recorded else ["lookup"]), "regression", *transfer]
+    if profile.predictor == "transfer" and not profile.known:
+        raise UsageError("profile.predictor is 'transfer', but no device is known; name some with --known.")
+    return [profile.predictor]
+
+
+def _table(bench: Bench, folder: RunFolder, kinds: Sequence[str], progress: Progress) -> BlockTable | None:
+    """Sums over the blocks of an architecture, measured ones where a predictor needs them; None where none exist."""
+    try:
+        catalogue = Catalogue(bench.supernet, bench.data.input_shape)
+    except UsageError as error:
+        if "lookup" in kinds:
+            raise
+        progress.say(f"Latency is learnt from the choices alone: {error}")
+        return None
+    if "lookup" not in kinds:
+        return feature_table(catalogue)
+    if isinstance(bench.target, Recorded):
+        raise UsageError(
+            f"profile.predictor is 'lookup', but target '{bench.target.name}' is a table, on which no block can be "
+            "measured; use 'regression'."
+        )
+    count = len(catalogue.blocks)
+    with progress.task(f"Measuring {count} blocks on {bench.target.name}", count) as task:
+        cache = LatencyCache(folder.blocks)
+        return feature_table(catalogue, measure_blocks(bench.target, bench.supernet, catalogue, cache, task.update))
+
+
+def _predictor(kind: str, bench: Bench, encoding: Encoding) -> ArchitecturePredictor:
+    if kind == "linear":
+        return ArchitecturePredictor(kind, Encoding(bench.space), LinearPredictor())
+    if kind == "lookup":
+        columns = [name for name in _LOOKUP_COLUMNS if name in encoding.table.columns]
+        sums = Encoding(bench.space, encoding.table.part(columns))
+        return ArchitecturePredictor(kind, sums, LookupPredictor(sums.one_hot))
+    if kind == "transfer":
+        return ArchitecturePredictor(kind, encoding, transfer_predictor(bench, encoding))
+    return ArchitecturePredictor(kind, encoding, RegressionPredictor(encoding.one_hot, seed=bench.config.seed))
+
+
+def _errors(errors: Any) -> dict[str, float]:
+    values = asdict(errors)
+    return {name: values[name] for name in ("within_5pct", "within_10pct", "spearman", "mape")}
+
+
+def _held_out(samples: Samples, predictor: ArchitecturePredictor) -> dict[str, list[float]]:
+    predicted = predictor.predict(samples.held_out)[0]
+    return {"measured": samples.held_out_ms.tolist(), "predicted": predicted.tolist()}
+
+
+def _described(summary: Mapping[str, Any]) -> str:
+    floor = summary["noise_floor"]
+    repeated = "" if floor is None else f"; measurements repeat within {floor:.1%}"
+    return (
+        f"{summary['kind']} from {summary['samples']} networks, {summary['within_10pct']:.0%} of "
+        f"{len(summary['held_out']['measured']):,} others within 10 %, Spearman {summary['spearman']:.3f}, "
+        f"mean error {summary['mape']:.1%}{repeated}"
     )
-    return LatencyModel(predictor, bench)
-
-
-def measure(
-    bench: Bench, folder: RunFolder, architectures: Sequence[Architecture], seconds: float, done: Callable[[int], None]
-) -> list[Measurement]:
-    """Latencies of architectures, from the run's cache or interleaved with the largest network.
-
-    Args:
-        seconds: the longest time spent on timing.
-        done: told the number of networks measured so far.
-    """
-    cache = LatencyCache(folder.measurements)
-    where, shape = bench.target.fingerprint(), bench.data.input_shape
-    missing = [a for a in dict.fromkeys(architectures) if cache.get(a.key, where, shape) is None]
-    reference = bench.supernet.extract(bench.space.largest())
-    for start in range(0, len(missing), _GROUP):
-        group = missing[start : start + _GROUP]
-        networks = {architecture.key: bench.supernet.extract(architecture) for architecture in group}
-        share = seconds * len(group) / len(architectures)
-        for key, measurement in measure_networks(bench.target, networks, reference, shape, max_seconds=share).items():
-            cache.add(key, where, shape, measurement)
-        done(len(architectures) - len(missing) + start + len(group))
-    found = [cache.get(architecture.key, where, shape) for architecture in architectures]
-    return [measurement for measurement in found if measurement is not None]

@@ -1,40 +1,43 @@
 """What `nas profile` tells: the costs of a space, a latency predictor, how feasible the constraints are."""
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from nas.files import write_file
+from nas.report import write_latency_report
 from nas.runs.bench import Bench
 from nas.runs.config import RunConfig
 from nas.runs.feasibility import feasibility
 from nas.runs.folder import RunFolder
 from nas.runs.latency import fit_latency
 from nas.runs.progress import Progress, Silent
+from nas.runs.reporting import latency_content, run_summary
 
 __all__ = ["run_profile"]
 
+_TOLD = ("kind", "samples", "within_5pct", "within_10pct", "spearman", "mape", "noise_floor")
+
 
 def run_profile(config: RunConfig, folder: RunFolder, progress: Progress | None = None) -> dict[str, Any]:
-    """Measures networks on the target, fits the predictor and writes ``profile.json``; nothing is trained.
+    """Measures networks on the target, fits the predictor, writes ``profile.json`` and a page; nothing is trained.
 
     Returns:
-        space, target, predictor (kind, samples and leave-one-out errors) and feasibility.
+        ``space``, ``target``, ``predictor`` (``kind``, ``samples``, its errors on held-out networks and the
+        ``noise_floor`` of measurements, None if unknown) and ``feasibility``.
     """
     bench = Bench(config)
     folder.create(config)
-    with folder.lock(), folder.stage("profile"):
-        latency = fit_latency(bench, folder, progress or Silent())
-        table = latency.costs(bench.samples)
-    report = {
-        "space": config.space,
-        "target": bench.target.name,
-        "predictor": {
-            "kind": "linear",
-            "samples": min(config.profile.networks, len(bench.samples)),
-            **asdict(latency.predictor.errors),
-        },
-        "feasibility": feasibility(bench, table),
-    }
-    write_file(folder.path / "profile.json", json.dumps(report, indent=2))
+    with folder.lock():
+        with folder.stage("profile"):
+            latency = fit_latency(bench, folder, progress or Silent())
+            found = feasibility(bench, latency.costs, latency.summary["mape"])
+        report = {
+            "space": config.space,
+            "target": bench.target.name,
+            "predictor": {name: latency.summary[name] for name in _TOLD},
+            "feasibility": found,
+        }
+        content = latency_content(latency, feasibility=found)
+        write_latency_report(folder.report, folder.name, content, run_summary(bench, folder))
+        write_file(folder.path / "profile.json", json.dumps(report, indent=2))
     return report

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nas.nn import Repeat
-from nas.report import ReportContent, write_report
+from nas.report import LatencyContent, ReportContent, write_report
 from nas.runs.bench import METRIC, Bench
 from nas.runs.folder import RunFolder
+from nas.runs.latency import LatencyModel
 from nas.space import Architecture
 from nas.supernet import active_modules
 from nas.training import Epoch
@@ -15,7 +16,7 @@ from nas.training import Epoch
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["describe_blocks", "write_run_report"]
+__all__ = ["describe_blocks", "latency_content", "run_summary", "write_run_report"]
 
 
 def write_run_report(
@@ -25,23 +26,17 @@ def write_run_report(
     candidates: "pd.DataFrame",
     baseline: "pd.DataFrame",
     history: Sequence[Epoch],
+    latency: LatencyModel | None,
 ) -> None:
-    """Writes ``report.html`` into the run's folder."""
-    config, origin = bench.config, folder.read(folder.origin)
+    """Writes ``report.html`` into the run's folder; without a latency model it shows no predictions."""
+    config = bench.config
     content = ReportContent(
         title=folder.name,
         summary={
-            "space": config.space,
             "method": config.method,
             "strategy": config.strategy,
-            "data": config.data,
-            "target": f"{bench.target.name}: {bench.target.device()}, threads {config.threads}",
-            "constraints": config.constraints,
-            "seed": config.seed,
-            "command": shlex.join(origin["command"]),
-            "versions": origin["versions"],
-            "seconds": origin["seconds"],
-            "config": config.to_yaml(),
+            "target": _target(bench),
+            **run_summary(bench, folder),
         },
         metric=METRIC,
         cost=bench.cost,
@@ -52,8 +47,53 @@ def write_run_report(
         random=baseline,
         epochs=history,
         blocks=describe_blocks(bench, Architecture(result["best"]["architecture"])),
+        latency=latency_content(latency, result["front"]) if latency else None,
     )
     write_report(folder.report, content)
+
+
+def run_summary(bench: Bench, folder: RunFolder) -> dict[str, Any]:
+    """What fixed the run and how long it took, for the head and the foot of a report."""
+    config, origin = bench.config, folder.read(folder.origin)
+    return {
+        "space": config.space,
+        "data": config.data,
+        "constraints": config.constraints,
+        "seed": config.seed,
+        "command": shlex.join(origin["command"]),
+        "versions": origin["versions"],
+        "seconds": origin["seconds"],
+        "config": config.to_yaml(),
+    }
+
+
+def latency_content(
+    latency: LatencyModel, front: Sequence[dict[str, Any]] = (), feasibility: dict[str, Any] | None = None
+) -> LatencyContent:
+    """What the report shows of a latency predictor.
+
+    Args:
+        front: networks as measured, shown with what was predicted of them.
+        feasibility: of the space, if it is known.
+    """
+    summary = latency.summary
+    predicted = latency.predict([Architecture(row["architecture"]) for row in front])
+    return LatencyContent(
+        target=_target(latency.bench),
+        measured=summary["held_out"]["measured"],
+        predicted=summary["held_out"]["predicted"],
+        trained=summary["samples"],
+        noise_floor=summary["noise_floor"],
+        errors={name: summary[name] for name in ("within_5pct", "within_10pct", "spearman", "mape")},
+        predictors=summary["compared"],
+        front=[{**row, "predicted_latency_ms": value} for row, value in zip(front, predicted, strict=True)],
+        feasibility=feasibility,
+    )
+
+
+def _target(bench: Bench) -> str:
+    about = f"{bench.target.name}: {bench.target.device()}"
+    return about if bench.is_recorded else f"{about}, threads {bench.config.threads}"
 
 
 def describe_blocks(bench: Bench, architecture: Architecture) -> list[dict[str, Any]]:
@@ -68,7 +108,7 @@ def describe_blocks(bench: Bench, architecture: Architecture) -> list[dict[str, 
                 "kind": kind,
                 "choices": {name: architecture[name] for name in bench.supernet.read_by(path) if name in architecture},
                 "skipped": block is None,
-                "params": sum(block.parts.values()) if block else 0,
+                "params": block.params if block else 0,
                 "flops": block.trace.flops if block else 0,
                 "output_shape": list(block.trace.output_shape) if block else [],
             }

@@ -68,7 +68,7 @@ class _Stages:
         with stage("export"):
             result = self.export(finalists)
         with stage("report"):
-            write_run_report(self.bench, self.folder, result, candidates, baseline, history)
+            write_run_report(self.bench, self.folder, result, candidates, baseline, history, self.latency)
         write_file(self.folder.best, json.dumps(result, indent=2))
 
     def profile(self) -> list[Constraint]:
@@ -211,5 +211,5 @@ def _described(row: dict[str, Any]) -> dict[str, Any]:
     """A row as it is reported: the architecture opened, the columns of the table's bookkeeping left out."""
     dropped = ("feasible", "pareto")
     plain = {name: value for name, value in row.items() if name not in dropped}
-    counts = {name: int(plain[name]) for name in ("params", "flops", "peak_memory_bytes")}
+    counts = {name: int(plain[name]) for name in StaticCosts.names}
     return {**plain, **counts, "architecture": json.loads(row["architecture"])}

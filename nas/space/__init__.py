@@ -14,6 +14,7 @@ from nas.space.expression import (
     outcomes,
     round_to,
 )
+from nas.space.notation import Notation, find_notation
 from nas.space.space import Seed, Space, generator
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Concatenation",
     "Condition",
     "Expression",
+    "Notation",
     "Operation",
     "Seed",
     "Space",
@@ -30,6 +32,7 @@ __all__ = [
     "choices_of",
     "concatenate",
     "evaluate",
+    "find_notation",
     "generator",
     "largest",
     "outcomes",

@@ -54,8 +54,8 @@ class Supernet(nn.Module):
             for candidate in choice.candidates
         }
         self._sites = [(site.module, site.choices) for site in found.sites if site.choices]
-        names = {choice: name for name, choice in found.choices.items()}
-        self._readers = [(site.path, [names[choice] for choice in site.choices]) for site in found.sites]
+        self._names = {choice: name for name, choice in found.choices.items()}
+        self._readers = [(site.path, [self._names[choice] for choice in site.choices]) for site in found.sites]
         self._read_below: dict[str, list[str]] = {}
         self.activate(self.space.largest())
 
@@ -69,6 +69,11 @@ class Supernet(nn.Module):
         if self._architecture is None:
             raise UsageError("the supernet follows soft gates, not one architecture; call activate() first.")
         return self._architecture
+
+    @property
+    def values(self) -> dict[Choice, Any]:
+        """The candidate of each active choice of the model, under the active architecture."""
+        return {self._choices[name]: value for name, value in self.architecture.items()}
 
     def activate(self, architecture: Mapping[str, Any]) -> None:
         """Makes ``forward`` run this architecture.
@@ -118,7 +123,7 @@ class Supernet(nn.Module):
         gates, previous = self._gates, self._architecture
         self.activate(architecture)
         try:
-            return extract(self.model, {self._choices[name]: value for name, value in self.architecture.items()})
+            return extract(self.model, self.values)
         finally:
             self._configure(gates)
             self._architecture = previous
@@ -151,6 +156,10 @@ class Supernet(nn.Module):
             inside = (names for place, names in self._readers if f"{place}.".startswith(f"{path}." if path else ""))
             self._read_below[path] = list(dict.fromkeys(name for names in inside for name in names))
         return self._read_below[path]
+
+    def name_of(self, choice: Choice) -> str:
+        """The name of a choice of the model."""
+        return self._names[choice]
 
     def _segment_key(self, path: str) -> SegmentKey:
         active = (name for name in self.read_by(path) if name in self.architecture)

@@ -10,12 +10,12 @@ import pytest
 from command_line import TINY, Outcome, leftovers, nas, write_config
 
 from nas.data import available
-from nas.hardware import available_targets
+from nas.hardware import StaticCosts, available_targets
 from nas.methods import METHODS
 from nas.search import STRATEGIES
 
 EXPORTED = ["onnx", "architecture", "accuracy", "accuracy_low", "accuracy_high", "loss", "params", "flops"]
-EXPORTED += ["peak_memory_bytes", "latency_ms", "latency_spread_ms", "parity"]
+EXPORTED += ["peak_memory_bytes", "weight_bytes", "weight_bytes_int8", "latency_ms", "latency_spread_ms", "parity"]
 
 
 def metadata(file: str | Path) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def test_profile_tells_costs_and_trains_nothing(tmp_path: Path) -> None:
     assert (report["predictor"]["kind"], report["predictor"]["samples"]) == ("linear", TINY["profile"]["networks"])
     feasibility = report["feasibility"]
     assert feasibility["architectures"] == 27
-    assert set(feasibility["costs"]) == {"params", "flops", "peak_memory_bytes", "latency_ms"}
+    assert set(feasibility["costs"]) == {*StaticCosts.names, "latency_ms"}
     for row in feasibility["costs"].values():
         assert row["smallest"] <= row["median"] <= row["largest"]
     assert feasibility["satisfied"]["params <= 1"] == 0

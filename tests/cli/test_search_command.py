@@ -14,11 +14,12 @@ from command_line import TINY, Outcome, leftovers, nas, search_arguments
 
 from nas.cli.app import app
 from nas.data import load
+from nas.hardware import StaticCosts
 from nas.runs import RunFolder, resolve
 from nas.search import STRATEGIES
 
 RESULT = ["run", "space", "method", "best", "largest", "front", "seconds"]
-COSTS = ["params", "flops", "peak_memory_bytes"]
+COSTS = list(StaticCosts.names)
 METRICS = ["id", "architecture", "accuracy", "accuracy_low", "accuracy_high", "loss", *COSTS]
 ROW = {*METRICS, "latency_ms", "latency_spread_ms"}
 COLUMNS = [*METRICS, "latency_ms", "feasible", "pareto", "measured_latency_ms", "measured_spread_ms"]

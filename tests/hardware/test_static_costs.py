@@ -2,10 +2,15 @@
 
 from collections.abc import Callable
 
+import numpy as np
+import onnx
 import pytest
+import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 import nas
+from nas.export import quantise, static_onnx
 from nas.hardware import StaticCosts, parameters, trace
 from search_spaces.chain import chain
 from search_spaces.mobilenet import mobilenet
@@ -21,7 +26,14 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
 
 def true_costs(network: nn.Module, shape: tuple[int, ...]) -> dict[str, int]:
     traced = trace(network, shape)
-    return {"params": parameters(network), "flops": traced.flops, "peak_memory_bytes": traced.peak_memory_bytes}
+    quantised = [each.numel() * (1 if each.dim() > 1 else 4) for each in network.parameters()]
+    return {
+        "params": parameters(network),
+        "flops": traced.flops,
+        "peak_memory_bytes": traced.peak_memory_bytes,
+        "weight_bytes": sum(each.numel() * each.element_size() for each in network.parameters()),
+        "weight_bytes_int8": sum(quantised),
+    }
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -59,7 +71,7 @@ def test_blocks_follow_the_active_sequence_and_add_up() -> None:
     assert [block.path for block in largest][1:5] == ["stage1.0", "stage1.1", "stage2.0", "stage2.1"]
     assert [block.kind for block in smallest][1] == "InvertedResidual"
     total = costs(supernet.space.largest())
-    assert sum(sum(block.parts.values()) for block in largest) == total["params"]
+    assert sum(block.params for block in largest) == total["params"]
     assert largest[-1].trace.output_shape == (10,)
 
 
@@ -83,6 +95,69 @@ def test_one_parameter_in_two_layers_counts_once() -> None:
     for architecture in supernet.space:
         assert costs(architecture)["params"] == 25
         assert costs(architecture) == true_costs(supernet.extract(architecture), (5,))
+
+
+@torch.no_grad()
+def distinct(network: nn.Module) -> nn.Module:
+    """The network with values of its own in every tensor, since an exporter writes equal ones once."""
+    torch.manual_seed(0)
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.rand_like(tensor) + 0.5 if name.endswith("running_var") else torch.randn_like(tensor))
+    return network.eval()
+
+
+def weights(model: bytes) -> list[onnx.TensorProto]:
+    """The parameters of an ONNX model, without what quantisation adds (scales, zero points) and shapes."""
+    added = ("_scale", "_zero_point")
+    initializers = onnx.load_from_string(model).graph.initializer
+    return [each for each in initializers if not each.name.endswith(added) and each.data_type != onnx.TensorProto.INT64]
+
+
+def stored(model: bytes) -> int:
+    return sum(onnx.numpy_helper.to_array(each).nbytes for each in weights(model))
+
+
+def folded(network: nn.Module) -> int:
+    """Bytes that go when a batch norm's scale and shift become one bias."""
+    return sum(4 * each.num_features for each in network.modules() if isinstance(each, nn.BatchNorm2d))
+
+
+def plain() -> nn.Module:
+    """Without batch norm, what is counted is what is stored."""
+    width = nas.Choice([4, 9], name="width")
+    return nn.Sequential(
+        nas.nn.Conv2d(3, width, nas.Choice([3, 5], name="kernel"), padding=1),
+        nn.ReLU(),
+        nas.nn.Conv2d(width, 6, 1),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 10),
+    )
+
+
+@pytest.mark.parametrize("make", [plain, MODELS["mobilenet"], MODELS["chain"]])
+def test_weight_bytes_are_those_of_the_exported_files(make: Callable[[], nn.Module]) -> None:
+    supernet = nas.Supernet(make())
+    costs, space = StaticCosts(supernet, SHAPE), supernet.space
+    for architecture in (space.largest(), space.smallest(), space.sample(1), space.sample(2)):
+        network, told = distinct(supernet.extract(architecture)), costs(architecture)
+        written = static_onnx(network, SHAPE)
+        assert stored(written) == told["weight_bytes"] - folded(network)
+        quantised = quantise(written, [np.random.default_rng(0).normal(size=(1, *SHAPE)).astype("float32")])
+        assert {each.data_type for each in weights(quantised)} == {onnx.TensorProto.INT8, onnx.TensorProto.INT32}
+        assert stored(quantised) == told["weight_bytes_int8"] - folded(network)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_flops_are_those_that_torch_counts_while_the_network_runs(name: str) -> None:
+    supernet = nas.Supernet(MODELS[name]())
+    costs, space = StaticCosts(supernet, SHAPE), supernet.space
+    for architecture in (space.largest(), space.sample(1), space.sample(2)):
+        network = supernet.extract(architecture).eval()
+        with FlopCounterMode(display=False) as counter:
+            network(torch.randn(1, *SHAPE))
+        assert costs(architecture)["flops"] == counter.get_total_flops() > 0
 
 
 class Summed(nn.Module):

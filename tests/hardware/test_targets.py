@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+import nas
 from nas.errors import UsageError
 from nas.hardware import CPU, CUDA, OnnxRuntime, Target, available_targets, measure_networks, target
+from search_spaces.nasbench201 import nasbench201
 
 TARGETS: list[Callable[..., Target]] = [CPU, OnnxRuntime]
 if torch.cuda.is_available():
@@ -43,6 +45,38 @@ class TestEveryTarget:
         tokens = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 2))
         assert make().measure(tokens, (5,), torch.int64, max_seconds=0.05).dtype == "float32"
 
+    def test_the_type_that_is_asked_for_is_the_type_that_runs(self, make: Callable[..., Target]) -> None:
+        where = make(dtype="float16")
+        found = measure_networks(where, {"a": network(8)}, network(8), (3, 8, 8), max_seconds=0.05)
+        assert found["a"].dtype == "float16"
+        assert where.fingerprint() != make().fingerprint()
+
+    def test_a_network_that_ignores_its_input(self, make: Callable[..., Target]) -> None:
+        supernet = nas.Supernet(nasbench201((3, 8, 8), 10, width=4, cells=1))
+        nothing = supernet.extract(supernet.space.smallest())
+        assert make().measure(nothing, (3, 8, 8), max_seconds=0.05).latency_ms > 0
+
+    def test_energy_is_taken_where_a_counter_tells_it(
+        self, make: Callable[..., Target], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls = 0
+
+        def counter() -> float:
+            return 3.0 * calls
+
+        class Counted(nn.Identity):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                nonlocal calls
+                calls += 1
+                return x
+
+        monkeypatch.setattr(make, "energy_counter", lambda self: counter)
+        assert make().measure(network(4), (3, 8, 8), max_seconds=0.05).energy_mj is None
+        if make is CPU:
+            assert make().measure(Counted(), (3, 8, 8), max_seconds=0.05).energy_mj == pytest.approx(3.0)
+        monkeypatch.setattr(make, "energy_counter", lambda self: None)
+        assert make().measure(network(4), (3, 8, 8), max_seconds=0.05).energy_mj is None
+
     def test_fingerprint_tells_conditions_apart(self, make: Callable[..., Target]) -> None:
         assert make().fingerprint() == make().fingerprint()
         assert len({make(threads=t, batch=b).fingerprint() for t in (1, 2) for b in (1, 4)}) == 4
@@ -53,8 +87,8 @@ class TestEveryTarget:
         make(threads=before + 1).prepare(network(4), (3, 8, 8))()
         assert torch.get_num_threads() == before
 
-    @pytest.mark.parametrize("wrong", [{"threads": 0}, {"batch": -1}, {"batch": 1.5}])
-    def test_wrong_counts_get_a_sentence(self, make: Callable[..., Target], wrong: dict[str, float]) -> None:
+    @pytest.mark.parametrize("wrong", [{"threads": 0}, {"batch": -1}, {"batch": 1.5}, {"threads": True}])
+    def test_wrong_counts_get_a_sentence(self, make: Callable[..., Target], wrong: dict[str, object]) -> None:
         with pytest.raises(UsageError, match="give a whole number from 1"):
             make(**wrong)
 
@@ -68,7 +102,7 @@ def test_a_prepared_call_runs_with_the_wanted_threads() -> None:
             return x
 
     CPU(threads=3, batch=5).prepare(Spy(), (2,))()
-    assert seen == [(3, (5, 2), False)]
+    assert set(seen) == {(3, (5, 2), False)}
 
 
 def test_targets_by_name() -> None:
@@ -87,5 +121,5 @@ def test_a_missing_gpu_gets_a_sentence() -> None:
 
 
 def test_an_unknown_provider_gets_a_sentence() -> None:
-    with pytest.raises(UsageError, match="'NpuExecutionProvider' is not installed"):
-        OnnxRuntime(provider="NpuExecutionProvider").prepare(network(4), (3, 8, 8))
+    with pytest.raises(UsageError, match=r"'NpuExecutionProvider' is not installed here, but .*CPUExecutionProvider"):
+        OnnxRuntime(provider="NpuExecutionProvider")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nas.report import ReportContent
+from nas.report import LatencyContent, ReportContent
 
 
 def network(latency: float, accuracy: float) -> dict[str, Any]:
@@ -83,3 +83,49 @@ def content() -> ReportContent:
 def changed(content: ReportContent) -> Callable[..., ReportContent]:
     """The content with some fields replaced."""
     return lambda **fields: dataclasses.replace(content, **fields)
+
+
+@pytest.fixture
+def feasible() -> dict[str, Any]:
+    """Two costs and two constraints of a space, as :func:`nas.runs.feasibility` tells them."""
+    named = {"id": "0123456789", "architecture": {"stage.kernel": 3}}
+    cost = {"architectures": dict.fromkeys(("smallest", "median", "largest"), named)}
+    return {
+        "architectures": 12,
+        "sampled": 12,
+        "exact": True,
+        "costs": {
+            "params": {"smallest": 1e6, "median": 2e6, "largest": 3e6}
+            | {**cost, "histogram": {"edges": [1e6, 2e6, 3e6], "counts": [6, 6]}},
+            "latency_ms": {"smallest": 0.5, "median": 1.0, "largest": 2.5}
+            | {**cost, "histogram": {"edges": [0.5, 1.5, 2.5], "counts": [3, 9]}},
+        },
+        "satisfied": {"latency_ms <= 50% of largest": 0.5, "latency_ms <= 0.1": 0.0},
+        "constraints": {
+            "latency_ms <= 50% of largest": {"metric": "latency_ms", "bound": 1.25, "share": 0.5}
+            | {"low": 0.41, "high": 0.59, "met": True, "nearest": None},
+            "latency_ms <= 0.1": {"metric": "latency_ms", "bound": 0.1, "share": 0.0}
+            | {"low": 0.0, "high": 0.0, "met": False, "nearest": 0.5},
+        },
+    }
+
+
+@pytest.fixture
+def latency(feasible: dict[str, Any]) -> LatencyContent:
+    return LatencyContent(
+        target="a CPU",
+        measured=[1.0, 2.0, 4.0],
+        predicted=[1.04, 1.8, 4.0],
+        trained=48,
+        noise_floor=0.05,
+        errors={"mape": 0.047, "within_10pct": 0.93, "spearman": 1.0},
+        predictors=[
+            {"kind": "linear", "within_10pct": 0.93, "spearman": 1.0, "mape": 0.047, "chosen": True},
+            {"kind": "lookup", "within_10pct": 0.5, "spearman": 0.9, "mape": None, "chosen": False},
+        ],
+        front=[
+            {"id": "b", "flops": 3e6, "latency_ms": 3.0, "latency_spread_ms": 0.02, "predicted_latency_ms": 3.3},
+            {"id": "a", "flops": 1e6, "latency_ms": 0.9},
+        ],
+        feasibility=feasible,
+    )

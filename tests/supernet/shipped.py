@@ -10,6 +10,7 @@ from nas.nn.channels import select
 from search_spaces.chain import chain
 from search_spaces.mobilenet import mobilenet
 from search_spaces.nasbench201 import nasbench201
+from search_spaces.once_for_all import once_for_all
 
 __all__ = ["INPUT_SHAPE", "SHIPPED", "images", "pair_parameters", "perturbed"]
 
@@ -21,6 +22,9 @@ SHIPPED: dict[str, Callable[[], nn.Module]] = {
     ),
     "chain": lambda: chain(INPUT_SHAPE, 5, layers=(2, 3), width=4, head=8),
     "nasbench201": lambda: nasbench201(INPUT_SHAPE, 5, width=4),
+    "once_for_all": lambda: once_for_all(
+        INPUT_SHAPE, 5, width=0.2, strides=(1, 1, 1, 2, 1, 1), depths=(1, 2), kernels=(3, 5), expansions=(1, 2)
+    ),
 }
 
 

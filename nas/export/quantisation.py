@@ -1,0 +1,120 @@
+"""A float ONNX model becomes an int8 one: static quantisation, with the ranges of activations seen on real inputs."""
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nas.errors import UsageError
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["quantise"]
+
+
+def quantise(model: bytes | str | Path, batches: Iterable[np.ndarray]) -> bytes:
+    """The ONNX model with int8 weights and uint8 activations, in the QDQ format that every runtime reads.
+
+    Weights get a scale for each output channel, activations the smallest and largest value that ``batches`` bring
+    about; biases become int32. A graph without input comes back as it is. On x86 processors without VNNI
+    instructions the runtime's sums of uint8 times int8 may saturate: check the accuracy there.
+
+    Args:
+        model: ONNX bytes or a file with one input, in float32.
+        batches: inputs ``[N, ...]`` of the model's type, prepared as for evaluation; a few hundred examples do.
+
+    Raises:
+        UsageError: the model cannot be read or quantised, has several inputs, or the batches are none or do not fit.
+    """
+    import onnx
+
+    with tempfile.TemporaryDirectory() as folder:
+        plain, quantised = Path(folder) / "plain.onnx", Path(folder) / "quantised.onnx"
+        _simplify(model, plain)
+        inputs = onnx.load(plain).graph.input
+        if not inputs:
+            return plain.read_bytes()
+        if len(inputs) > 1:
+            raise UsageError(f"{_name(model)} has {len(inputs)} inputs, but only models with one can be quantised.")
+        _quantise_file(plain, quantised, _feeds(inputs[0], batches), _name(model))
+        return quantised.read_bytes()
+
+
+def _simplify(model: bytes | str | Path, path: Path) -> None:
+    """Writes the model without what stands between an operation and its weights: batch norm, identities, constants."""
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(path)
+    options.log_severity_level = 3
+    given = model if isinstance(model, bytes) else str(model)
+    try:
+        onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
+    except (errors.NoSuchFile, errors.InvalidProtobuf, errors.InvalidGraph, errors.Fail) as error:
+        raise UsageError(
+            f"{_name(model)} cannot be opened by ONNX Runtime ({str(error).splitlines()[0]}); "
+            "give a file written by write_onnx or another valid ONNX model."
+        ) from error
+
+
+def _quantise_file(source: Path, target: Path, feeds: Iterator[dict[str, np.ndarray]], name: str) -> None:
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return next(feeds, None)
+
+    try:
+        with _quiet_root_logger():
+            quantize_static(
+                source,
+                target,
+                Reader(),
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+            )
+    except (errors.InvalidArgument, errors.Fail, errors.NotImplemented) as error:
+        raise UsageError(
+            f"{name} cannot be quantised ({str(error).splitlines()[0]}); "
+            "give a float32 model and inputs of the shape and type that it takes."
+        ) from error
+
+
+def _feeds(expected: "onnx.ValueInfoProto", batches: Iterable[np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    """The batches by input name; raises UsageError when they end before the first."""
+    fed = False
+    for batch in batches:
+        fed = True
+        yield {expected.name: batch}
+    if not fed:
+        raise UsageError("quantisation got no batch to see the range of activations on; give at least one.")
+
+
+def _name(model: bytes | str | Path) -> str:
+    return "The given ONNX bytes" if isinstance(model, bytes) else str(model)
+
+
+@contextlib.contextmanager
+def _quiet_root_logger() -> Iterator[None]:
+    """Drop what the quantiser says on the root logger, which would also install a handler there."""
+    root, nowhere = logging.getLogger(), logging.NullHandler()
+    root.addHandler(nowhere)
+    root.addFilter(_nothing)
+    try:
+        yield
+    finally:
+        root.removeFilter(_nothing)
+        root.removeHandler(nowhere)
+
+
+def _nothing(_: Any) -> bool:
+    return False

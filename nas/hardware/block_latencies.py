@@ -1,0 +1,67 @@
+"""The lookup table of a device: every distinct block of a space, measured where it will run."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from nas.errors import UsageError
+from nas.hardware.cache import LatencyCache
+from nas.hardware.catalogue import Block, Catalogue
+from nas.hardware.measurement import Measurement
+from nas.hardware.target import Target
+from nas.hardware.timing import measure_all
+from nas.supernet import Supernet, extract
+
+__all__ = ["measure_blocks"]
+
+_GROUP = 8
+_SECONDS_EACH = 0.2
+
+
+def measure_blocks(
+    where: Target, supernet: Supernet, catalogue: Catalogue, cache: LatencyCache, done: Callable[[int], None]
+) -> NDArray[np.float64]:
+    """Milliseconds ``[blocks]`` of each block of the catalogue, each interleaved with the largest network.
+
+    Args:
+        where: the device.
+        supernet: whose weights the blocks get; its active architecture changes.
+        catalogue: the blocks at the shapes they really have.
+        cache: what is found there is not measured again, what is measured is added.
+        done: told the number of blocks measured so far.
+
+    Raises:
+        UsageError: a block takes several inputs, or the target cannot run it.
+    """
+    shape = tuple(catalogue.example.shape[1:])
+    reference = where.prepare(supernet.extract(catalogue.space.largest()), shape, catalogue.example.dtype)
+    names = {
+        f"block {number} {block.path} {block.architecture.key}": block for number, block in enumerate(catalogue.blocks)
+    }
+    missing = [name for name in names if cache.get(name, where.fingerprint(), shape) is None]
+    for start in range(0, len(missing), _GROUP):
+        group = missing[start : start + _GROUP]
+        sessions = {name: _session(where, supernet, names[name]) for name in group}
+        for name, timing in measure_all(sessions, reference, max_seconds=_SECONDS_EACH * len(group)).items():
+            cache.add(name, where.fingerprint(), shape, where.measured(sessions[name], timing, None))
+        done(len(names) - len(missing) + start + len(group))
+    found = [cache.get(name, where.fingerprint(), shape) for name in names]
+    return np.array([each.latency_ms for each in _known(found)])
+
+
+def _session(where: Target, supernet: Supernet, block: Block) -> Callable[[], None]:
+    if len(block.inputs) != 1:
+        raise UsageError(
+            f"block '{block.path}' takes {len(block.inputs)} inputs, but a block is measured with one; "
+            "use a predictor without a lookup table."
+        )
+    supernet.activate(block.architecture)
+    network: nn.Module = extract(supernet.model.get_submodule(block.path), supernet.values).eval()
+    (example,) = block.inputs
+    return where.prepare(network, tuple(example.shape[1:]), example.dtype)
+
+
+def _known(found: list[Measurement | None]) -> Iterator[Measurement]:
+    return (each for each in found if each is not None)

@@ -1,0 +1,76 @@
+"""Where a supernet can run something: its blocks, with the choices that decide whether and what each runs.
+
+Costs that add up are tables over these blocks (ProxylessNAS, Cai et al. 2019; once-for-all, Cai et al. 2020).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import nn
+
+from nas.nn import Cell, Elastic, OneOf, Repeat
+from nas.nn.elastic import Branch
+from nas.space import Choice, choices_of, outcomes
+from nas.supernet import Supernet
+
+__all__ = ["Place", "places"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One block of the model.
+
+    Attributes:
+        path: its module path in the model.
+        module: the block.
+        choices: names of the choices that decide whether it runs and what it computes, in the space's order.
+    """
+
+    path: str
+    module: nn.Module
+    choices: tuple[str, ...]
+
+
+def places(supernet: Supernet) -> list[Place]:
+    """The blocks that every architecture is put together from, in the order of the model.
+
+    Opened is whatever chooses between modules (:class:`~nas.nn.OneOf`, :class:`~nas.nn.Repeat`,
+    :class:`~nas.nn.Cell`) and whatever holds such a module or is a ``nn.Sequential`` at the top; the rest are
+    blocks. Operations that an opened module does by itself, such as an addition, belong to no block.
+    """
+    order = {name: number for number, name in enumerate(supernet.space.choices)}
+    found = []
+    for path, module, deciding in _walk(supernet.model, "", ()):
+        names = {supernet.name_of(choice) for choice in deciding} | set(supernet.read_by(path))
+        found.append(Place(path, module, tuple(sorted(names, key=order.__getitem__))))
+    return found
+
+
+def _walk(
+    module: nn.Module, path: str, deciding: tuple[Choice, ...]
+) -> Iterator[tuple[str, nn.Module, tuple[Choice, ...]]]:
+    if not _is_opened(module, path):
+        yield path, module, deciding
+        return
+    for branch in _branches(module):
+        below = f"{path}.{branch.name}" if path else branch.name
+        yield from _walk(branch.module, below, (*deciding, *_decides(branch)))
+
+
+def _decides(branch: Branch) -> tuple[Choice, ...]:
+    """The choices on which it depends whether the branch runs."""
+    if branch.depends is None or all(branch.present(value) for (value,) in outcomes(branch.depends)):
+        return ()
+    return choices_of(branch.depends)
+
+
+def _is_opened(module: nn.Module, path: str) -> bool:
+    if not path and type(module) is nn.Sequential:
+        return True
+    return any(isinstance(each, OneOf | Repeat | Cell) for each in module.modules())
+
+
+def _branches(module: nn.Module) -> Iterator[Branch]:
+    if isinstance(module, Elastic):
+        return module.branches()
+    return (Branch(name, child) for name, child in module.named_children())

@@ -1,0 +1,137 @@
+"""What every target is and does: a device with a runtime that networks are measured on."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import nn
+
+from nas.errors import UsageError, did_you_mean
+from nas.hardware.energy import EnergyCounter, energy_per_call
+from nas.hardware.measurement import Measurement
+from nas.hardware.timing import Timing, summarise, time_calls
+
+__all__ = ["Target", "check_settings", "cpu_name", "first_call", "type_of"]
+
+
+class Target(Protocol):
+    """A device with a runtime; subclass it and fill in three methods to measure elsewhere.
+
+    ``threads`` is the number of CPU threads inside an operation, ``batch`` the number of examples in one call, and
+    ``dtype`` the type that the network computes in.
+    """
+
+    name: ClassVar[str]
+
+    @property
+    def threads(self) -> int: ...
+
+    @property
+    def batch(self) -> int: ...
+
+    @property
+    def dtype(self) -> str: ...
+
+    def device(self) -> str:
+        """The chip, as its maker calls it."""
+        ...
+
+    def versions(self) -> dict[str, str]:
+        """The software that decides the latency, with its versions and settings."""
+        ...
+
+    def prepare(
+        self, network: nn.Module, input_shape: Sequence[int], input_dtype: torch.dtype = torch.float32
+    ) -> Callable[[], None]:
+        """A call that runs one inference and returns when the result is there.
+
+        ``input_shape`` is one example's shape without the batch, ``input_dtype`` the input's type: inputs in
+        floating point are cast to what the target computes in, token ids are not. The network is copied.
+        """
+        ...
+
+    def energy_counter(self) -> EnergyCounter | None:
+        """What tells the energy that the device uses; None where nothing does."""
+        return None
+
+    def fingerprint(self) -> str:
+        """A short stable name of device, software and settings: equal ones give comparable latencies."""
+        parts = [self.name, self.device(), self.versions(), self.threads, self.batch, self.dtype]
+        digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return f"{self.name}-{digest[:12]}"
+
+    def measure(
+        self,
+        network: nn.Module,
+        input_shape: Sequence[int],
+        input_dtype: torch.dtype = torch.float32,
+        *,
+        max_seconds: float = 1.0,
+    ) -> Measurement:
+        """Latency and, where the target can tell, energy of one network.
+
+        Takes up to about ``max_seconds`` after preparing it, and a fraction of a second more for the energy.
+        """
+        run = self.prepare(network, input_shape, input_dtype)
+        timing = summarise(time_calls(run, max_seconds=max_seconds))
+        return self.measured(run, timing, self.energy_counter())
+
+    def measured(self, run: Callable[[], None], timing: Timing, counter: EnergyCounter | None) -> Measurement:
+        """A timing with its conditions; ``run`` is called again where there is a counter of energy."""
+        return Measurement(
+            **asdict(timing),
+            threads=self.threads,
+            batch=self.batch,
+            dtype=self.dtype,
+            target=self.name,
+            device=self.device(),
+            versions=self.versions(),
+            energy_mj=energy_per_call(run, timing.latency_ms, counter) if counter else None,
+        )
+
+
+def check_settings(where: Any, dtypes: Sequence[str]) -> None:
+    """Raises UsageError unless every field of a target's dataclass has its type and the target takes its dtype."""
+    for field in fields(where):
+        value = getattr(where, field.name)
+        if field.type is int and (type(value) is not int or value < 1):
+            raise UsageError(f"{field.name} of target '{where.name}' is {value!r}; give a whole number from 1.")
+        if field.type is bool and type(value) is not bool:
+            raise UsageError(f"{field.name} of target '{where.name}' is {value!r}; give true or false.")
+        if field.type is str and type(value) is not str:
+            raise UsageError(f"{field.name} of target '{where.name}' is {value!r}; give a name.")
+    if where.dtype not in dtypes:
+        raise UsageError(
+            f"dtype of target '{where.name}' is '{where.dtype}', which it does not compute in; "
+            f"{did_you_mean(where.dtype, dtypes)}"
+        )
+
+
+def type_of(dtype: str, input_dtype: torch.dtype) -> torch.dtype:
+    """The type of the input for a network that computes in ``dtype``; token ids stay integers."""
+    return getattr(torch, dtype) if input_dtype.is_floating_point else input_dtype
+
+
+def first_call(run: Callable[[], None], where: Target, network: nn.Module, input_shape: Sequence[int]) -> None:
+    """The first call of ``run``; raises UsageError where the network does not take such an input or type."""
+    try:
+        run()
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise UsageError(
+            f"{type(network).__name__} cannot run on target '{where.name}' in {where.dtype} on an input of shape "
+            f"{tuple(input_shape)}: {(str(error).strip() or repr(error)).splitlines()[0].rstrip('.')}; check the "
+            "input shape, and that all tensors of the network are parameters or buffers."
+        ) from error
+
+
+def cpu_name() -> str:
+    """The processor's name, from Linux where it says so, else from Python's ``platform``."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(errors="replace").splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,142 @@
+"""A predictor together with its encoding: architectures in, numbers with their spread out."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nas.errors import UsageError, did_you_mean
+from nas.files import write_file
+from nas.predictors.block_table import BlockTable
+from nas.predictors.encoding import Batch, Encoding
+from nas.predictors.linear import LinearPredictor
+from nas.predictors.lookup import LookupPredictor
+from nas.predictors.regression import RegressionPredictor
+from nas.predictors.samples import Array, PredictionErrors, prediction_errors
+from nas.predictors.transfer import TransferPredictor
+from nas.space import Space
+
+__all__ = ["PREDICTORS", "ArchitecturePredictor", "Predictor"]
+
+_ROWS = 1 << 16
+
+
+class Predictor(Protocol):
+    """Encodings ``[n, d]`` → numbers; what every kind of predictor offers."""
+
+    @property
+    def errors(self) -> PredictionErrors:
+        """The errors of the samples of `fit`, each predicted by a model that has not seen it."""
+        ...
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:  # noqa: N803
+        """Learn from encodings ``[n, d]`` and values ``[n]``."""
+        ...
+
+    def predict(self, X: ArrayLike) -> tuple[Array, Array]:  # noqa: N803
+        """Mean ``[n]`` and spread ``[n]`` (one standard deviation)."""
+        ...
+
+    def save(self, path: str | Path, guard: Mapping[str, str]) -> None:
+        """Write the predictor with the names of what it was fitted for."""
+        ...
+
+    @classmethod
+    def load(cls, path: str | Path, guard: Mapping[str, str]) -> Self:
+        """Read what `save` wrote for the same `guard`."""
+        ...
+
+
+PREDICTORS: dict[str, type[Predictor]] = {
+    "linear": LinearPredictor,
+    "lookup": LookupPredictor,
+    "regression": RegressionPredictor,
+    "transfer": TransferPredictor,
+}
+
+
+class ArchitecturePredictor:
+    """Predicts a cost of architectures of one space.
+
+    Args:
+        kind: a key of :data:`PREDICTORS`.
+        encoding: what the model sees of an architecture.
+        model: an instance of that kind.
+
+    >>> space = Space({"kernel": [3, 5], "depth": [1, 2]})
+    >>> predictor = ArchitecturePredictor("linear", Encoding(space), LinearPredictor())
+    >>> mean, spread = predictor.fit(list(space), [1.0, 2.0, 3.0, 4.0]).predict([space.largest()])
+    >>> mean.round(1).tolist()
+    [4.0]
+    """
+
+    def __init__(self, kind: str, encoding: Encoding, model: Predictor) -> None:
+        self.kind, self.encoding, self.model = kind, encoding, model
+
+    def fit(self, batch: Batch, values: ArrayLike) -> "ArchitecturePredictor":
+        """Learn from architectures, or an index matrix ``[n, choices]``, and their values ``[n]``.
+
+        Raises UsageError if there are too few samples, or a value is not finite.
+        """
+        self.model.fit(self.encoding(batch), values)
+        return self
+
+    def predict(self, batch: Batch) -> tuple[Array, Array]:
+        """Mean ``[n]`` and spread ``[n]`` for architectures or an index matrix; a million take seconds."""
+        indices = self.encoding.indices(batch)
+        mean, spread = np.empty(len(indices)), np.empty(len(indices))
+        for start in range(0, len(indices), _ROWS):
+            rows = slice(start, start + _ROWS)
+            mean[rows], spread[rows] = self.model.predict(self.encoding(indices[rows]))
+        return mean, spread
+
+    def errors_on(self, batch: Batch, values: ArrayLike) -> PredictionErrors:
+        """The errors on architectures that the predictor has not seen."""
+        return prediction_errors(np.asarray(values, dtype=np.float64), self.predict(batch)[0])
+
+    def sums(self) -> tuple[BlockTable, float]:
+        """A table of one column ``ms`` and a constant, whose sum is the mean: exact expectations under soft gates.
+
+        Raises UsageError for any kind but ``lookup``: others are no sums over blocks.
+        """
+        if not isinstance(self.model, LookupPredictor):
+            raise UsageError(
+                f"a {self.kind} predictor has no expected latency under soft gates, since it is no sum over blocks; "
+                "fit a lookup predictor."
+            )
+        weights, overhead = self.model.coefficients
+        return self.encoding.table.weighted("ms", weights), overhead
+
+    def save(self, folder: str | Path, guard: Mapping[str, str]) -> None:
+        """Write ``model`` and ``encoding.npz`` into a folder, with the names of what it was fitted for."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()
+        names = {"kind": np.array(self.kind), "space": np.array(self.encoding.space.to_json())}
+        np.savez_compressed(content, allow_pickle=False, **names, **self.encoding.table.state())
+        self.model.save(folder / "model", guard)
+        write_file(folder / "encoding.npz", content.getvalue())
+
+    @classmethod
+    def load(cls, folder: str | Path, guard: Mapping[str, str]) -> "ArchitecturePredictor":
+        """Read what `save` wrote.
+
+        Raises UsageError if a file is missing or damaged, or was saved with another `guard`.
+        """
+        from zipfile import BadZipFile
+
+        path = Path(folder) / "encoding.npz"
+        try:
+            content: dict[str, Any] = dict(np.load(io.BytesIO(path.read_bytes()), allow_pickle=False))
+            encoding = Encoding(Space.from_json(str(content["space"])), BlockTable.from_state(content))
+            kind = str(content["kind"])
+        except FileNotFoundError as error:
+            raise UsageError(f"{path} does not exist; fit a predictor and save it there first.") from error
+        except (ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+            raise UsageError(f"{path} is no saved encoding ({error}); fit the predictor again.") from error
+        if kind not in PREDICTORS:
+            raise UsageError(f"{path} holds a predictor '{kind}', which is not known; {did_you_mean(kind, PREDICTORS)}")
+        return cls(kind, encoding, PREDICTORS[kind].load(Path(folder) / "model", guard))

@@ -1,0 +1,47 @@
+"""Architectures of one space as rows of numbers: one-hot choices, then sums over their blocks."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.predictors.block_table import BlockTable
+from nas.predictors.samples import Array
+from nas.space import Space
+
+__all__ = ["Batch", "Encoding"]
+
+Batch = Iterable[Mapping[str, Any]] | NDArray[np.integer]
+"""Architectures, or an index matrix ``[n, choices]`` as :meth:`nas.space.Space.indices` gives it."""
+
+
+class Encoding:
+    """The columns that a predictor learns from.
+
+    Args:
+        space: whose architectures are encoded.
+        table: sums over blocks, such as FLOPs, bytes moved and calls by kind of layer; their scale does not matter.
+
+    >>> encoding = Encoding(Space({"kernel": [3, 5], "depth": [1, 2]}))
+    >>> encoding([{"kernel": 5, "depth": 1}]).tolist()
+    [[0.0, 1.0, 1.0, 0.0]]
+    """
+
+    def __init__(self, space: Space, table: BlockTable | None = None) -> None:
+        self.space, self.table = space, table or BlockTable((), ())
+        self.one_hot = len(space.columns)
+
+    @property
+    def columns(self) -> list[str]:
+        """A name for each column: ``choice=candidate``, then those of the table."""
+        return [*self.space.columns, *self.table.columns]
+
+    def indices(self, batch: Batch) -> NDArray[np.integer]:
+        """The index matrix ``[n, choices]`` of a batch."""
+        return batch if isinstance(batch, np.ndarray) else self.space.indices(batch)
+
+    def __call__(self, batch: Batch) -> Array:
+        """Columns ``[n, columns]``, the one-hot ones first."""
+        indices = self.indices(batch)
+        return np.hstack([self.space.one_hot(indices), self.table(indices)], dtype=np.float64)

@@ -1,0 +1,123 @@
+"""Latency as the sum of blocks measured one by one, plus what running them together adds."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nas.errors import UsageError
+from nas.files import write_file
+from nas.predictors.samples import (
+    Array,
+    PredictionErrors,
+    check_guard,
+    checked_encodings,
+    checked_samples,
+    prediction_errors,
+)
+
+__all__ = ["LookupPredictor"]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    weights: list[float]
+    overhead: float
+    deviation: float
+    errors: PredictionErrors
+
+
+class LookupPredictor:
+    """A lookup table with a fitted overhead (ProxylessNAS, Cai et al., 2019; once-for-all, Cai et al., 2020).
+
+    The columns of an encoding after the first `one_hot`, which are not looked at, are sums over the blocks of an
+    architecture: their measured milliseconds, and their number. Fitted are a factor of the milliseconds, a cost of
+    each block and a constant: the sum counts the runtime's call once a block, the network pays it once, and its
+    caches are colder.
+
+    >>> import numpy as np
+    >>> X = np.array([[1.0, 2], [2.0, 3], [4.0, 3], [3.0, 5]])
+    >>> predictor = LookupPredictor().fit(X, 0.5 + 0.9 * X[:, 0] + 0.1 * X[:, 1])
+    >>> mean, spread = predictor.predict(X[:1])
+    >>> mean.round(3).tolist()
+    [1.6]
+    """
+
+    def __init__(self, one_hot: int = 0) -> None:
+        self.one_hot = one_hot
+        self._fit: _Fit | None = None
+
+    @property
+    def errors(self) -> PredictionErrors:
+        """The errors of the samples of `fit`, each predicted by the fit without it."""
+        return self._fitted().errors
+
+    @property
+    def coefficients(self) -> tuple[Array, float]:
+        """Weights of the sums and overhead: the mean of an encoding ``x`` is ``x[one_hot:] @ weights + overhead``."""
+        fit = self._fitted()
+        return np.array(fit.weights), fit.overhead
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> "LookupPredictor":  # noqa: N803
+        """Learn from encodings `X` ``[n, d]`` and positive values `y` ``[n]``; relative errors count.
+
+        Raises UsageError if there are fewer than three samples, or a value is not finite or not positive.
+        """
+        X, y = checked_samples(X, y)
+        if (y <= 0).any():
+            raise UsageError(f"fit() got a latency of {y.min()}, but latencies are positive; drop the broken samples.")
+        X, every = X[:, self.one_hot :], np.arange(len(y))
+        left_out = np.array([float(_line(X[every != i], y[every != i]) @ [*X[i], 1.0]) for i in every])
+        *weights, overhead = _line(X, y).tolist()
+        self._fit = _Fit(
+            weights=weights,
+            overhead=overhead,
+            deviation=float(np.sqrt(np.square(left_out / y - 1).mean())),
+            errors=prediction_errors(y, left_out),
+        )
+        return self
+
+    def predict(self, X: ArrayLike) -> tuple[Array, Array]:  # noqa: N803
+        """Mean ``[n]`` and spread ``[n]`` (one standard deviation) for encodings ``[n, d]``."""
+        fit = self._fitted()
+        sums = checked_encodings(X, self.one_hot + len(fit.weights))[:, self.one_hot :]
+        mean: Array = sums @ np.array(fit.weights) + fit.overhead
+        return mean, fit.deviation * mean
+
+    def save(self, path: str | Path, guard: Mapping[str, str]) -> None:
+        """Write the predictor as JSON, with the names of what it was fitted for (space, target, input shape)."""
+        content = {"guard": dict(guard), "one_hot": self.one_hot, "lookup": asdict(self._fitted())}
+        write_file(path, json.dumps(content))
+
+    @classmethod
+    def load(cls, path: str | Path, guard: Mapping[str, str]) -> "LookupPredictor":
+        """Read what `save` wrote.
+
+        Raises UsageError if the file is damaged, or if it was saved with another `guard`.
+        """
+        try:
+            content = json.loads(Path(path).read_text())
+            saved, values, predictor = dict(content["guard"]), content["lookup"], cls(int(content["one_hot"]))
+            predictor._fit = _Fit(**{**values, "errors": PredictionErrors(**values["errors"])})
+        except FileNotFoundError as error:
+            raise UsageError(f"{path} does not exist; fit a predictor and save it there first.") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{path} is no saved lookup predictor ({error}); fit it again.") from error
+        check_guard(path, saved, guard)
+        return predictor
+
+    def _fitted(self) -> _Fit:
+        if self._fit is None:
+            raise UsageError("The lookup predictor has not learnt anything yet; call fit() first.")
+        return self._fit
+
+
+def _line(X: Array, y: Array) -> Array:  # noqa: N803
+    """Weights ``[d + 1]``, the constant last, that make the relative errors smallest."""
+    columns = np.hstack([X, np.ones((len(X), 1))])
+    scales = np.maximum(np.abs(columns).max(0), 1e-12)
+    solution = np.linalg.lstsq(columns / scales / y[:, None], np.ones(len(y)))[0]
+    return np.asarray(solution / scales)

@@ -1,0 +1,59 @@
+"""Few-shot transfer from devices whose latencies are known already."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from nas.errors import UsageError
+from nas.hardware import Recorded
+from nas.predictors import ArchitecturePredictor, Encoding, TransferPredictor
+from nas.runs.bench import Bench
+from nas.runs.folder import RunFolder
+from nas.space import Architecture
+
+__all__ = ["transfer_predictor"]
+
+_ARCHITECTURES = 900
+
+
+def transfer_predictor(bench: Bench, encoding: Encoding) -> TransferPredictor:
+    """A predictor that knows the devices of ``profile.known``, not yet fitted to the target.
+
+    They are columns of the target's table, or folders with the predictors of other devices.
+
+    Raises:
+        UsageError: fewer than two devices, or a predictor of another space or input shape.
+    """
+    names = bench.config.profile.known
+    if len(names) < 2:
+        raise UsageError(f"profile.known names {len(names)} device, but transfer learns from two or more; add one.")
+    if isinstance(bench.target, Recorded) and bench.target.known:
+        architectures, latencies = _of_columns(bench, bench.target)
+    else:
+        drawn = (bench.space.sample([bench.config.seed, 2, number]) for number in range(_ARCHITECTURES))
+        architectures = list(dict.fromkeys(drawn))
+        rows = [_predictor(bench, Path(name)).predict(architectures)[0] for name in names]
+        latencies = np.maximum(np.stack(rows), 1e-6)
+    return TransferPredictor(encoding(architectures), latencies)
+
+
+def _of_columns(bench: Bench, table: Recorded) -> tuple[list[Architecture], np.ndarray]:
+    """Some architectures that all known columns have, and their latencies ``[devices, architectures]``."""
+    keys = sorted(set.intersection(*(set(column) for column in table.known.values())))
+    order = np.random.default_rng([bench.config.seed, 2]).permutation(len(keys))[:_ARCHITECTURES]
+    chosen = [keys[place] for place in order]
+    latencies = np.array([[column[key] for key in chosen] for column in table.known.values()])
+    return [Architecture(json.loads(key)) for key in chosen], latencies
+
+
+def _predictor(bench: Bench, path: Path) -> ArchitecturePredictor:
+    folder = RunFolder(path)
+    if not folder.config.exists():
+        raise UsageError(f"profile.known names {path}, which is no folder of a profile; give one from results.")
+    other = Bench(folder.load_config())
+    if (other.space.fingerprint, other.data.input_shape) != (bench.space.fingerprint, bench.data.input_shape):
+        raise UsageError(
+            f"profile.known names {path}, which is of another space or input shape; profile this one on that device."
+        )
+    return ArchitecturePredictor.load(folder.predictor, other.guard)

@@ -1,0 +1,49 @@
+"""How a published benchmark writes its architectures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+from nas.errors import UsageError
+
+__all__ = ["Notation", "find_notation"]
+
+_GROUP = "nas.notations"
+
+
+@dataclass(frozen=True)
+class Notation:
+    """Reads architectures from tables that others measured.
+
+    A package offers one for its space through an entry point in the group ``nas.notations``, under the name that
+    the space has in ``nas.spaces``.
+
+    Attributes:
+        columns: the columns of such a table that describe an architecture.
+        parse: the values of these columns, in this order → choice name → candidate. It is given what the table
+            holds (text in a CSV file, text, numbers or lists in parquet), may leave out inactive choices, and raises
+            :class:`~nas.errors.UsageError` for a value of another form.
+        input_size: the column with the height and width in pixels at which a row was measured, in tables that have it.
+    """
+
+    columns: tuple[str, ...]
+    parse: Callable[..., dict[str, Any]]
+    input_size: str | None = None
+
+
+def find_notation(space: str) -> Notation | None:
+    """The notation registered for a space; None if it has none, as for a space named by ``module:function``.
+
+    Raises:
+        UsageError: what is registered is no notation.
+    """
+    for entry in entry_points(group=_GROUP, name=space):
+        notation = entry.load()
+        if not isinstance(notation, Notation):
+            raise UsageError(
+                f"notation of space '{space}' is a {type(notation).__name__} ({entry.value}); "
+                "its package must register a nas.space.Notation."
+            )
+        return notation
+    return None
