@@ -20,7 +20,7 @@ __all__ = ["Samples", "take_samples"]
 _FIRST = 24
 _ROUND = 12
 _POOL = 500
-_GROUP = 4
+_GROUP = 8
 
 Floats = np.ndarray
 Measure = Callable[[Sequence[Architecture]], Floats]
