@@ -37,12 +37,12 @@ def block_costs(block: nn.Module, inputs: Sequence[Tensor]) -> list[float]:
         block(*inputs)
         for hook in hooks:
             hook.remove()
-    calls = sum(each["calls"] for each in sums.values())
+    calls, flops = sum(each["calls"] for each in sums.values()), float(counter.get_total_flops())
     totals = {
-        "flops": float(counter.get_total_flops()),
+        "flops": flops,
         "params": float(sum(each.numel() for each in block.parameters())),
         "bytes": sum(each["bytes"] for each in sums.values()),
-        "blocks": float(calls > 0),
+        "blocks": float(calls > 0 or flops > 0),
     }
     return [*(totals[name] for name in TOTALS), *(sums[kind][name] for kind in KINDS for name in _PER_KIND)]
 

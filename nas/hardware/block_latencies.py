@@ -1,6 +1,6 @@
 """The lookup table of a device: every distinct block of a space, measured where it will run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,19 +36,33 @@ def measure_blocks(
         UsageError: a block takes several inputs, or the target cannot run it.
     """
     shape = tuple(catalogue.example.shape[1:])
-    reference = where.prepare(supernet.extract(catalogue.space.largest()), shape, catalogue.example.dtype)
     names = {
         f"block {number} {block.path} {block.architecture.key}": block for number, block in enumerate(catalogue.blocks)
     }
     missing = [name for name in names if cache.get(name, where.fingerprint(), shape) is None]
-    for start in range(0, len(missing), _GROUP):
-        group = missing[start : start + _GROUP]
-        sessions = {name: _session(where, supernet, names[name]) for name in group}
-        for name, timing in measure_all(sessions, reference, max_seconds=_SECONDS_EACH * len(group)).items():
-            cache.add(name, where.fingerprint(), shape, where.measured(sessions[name], timing, None))
-        done(len(names) - len(missing) + start + len(group))
+    if missing:
+        _measure(where, supernet, catalogue, cache, names, missing, done)
     found = [cache.get(name, where.fingerprint(), shape) for name in names]
     return np.array([each.latency_ms for each in _known(found)])
+
+
+def _measure(
+    where: Target,
+    supernet: Supernet,
+    catalogue: Catalogue,
+    cache: LatencyCache,
+    blocks: Mapping[str, Block],
+    missing: Sequence[str],
+    done: Callable[[int], None],
+) -> None:
+    shape = tuple(catalogue.example.shape[1:])
+    reference = where.prepare(supernet.extract(catalogue.space.largest()), shape, catalogue.example.dtype)
+    for start in range(0, len(missing), _GROUP):
+        group = missing[start : start + _GROUP]
+        sessions = {name: _session(where, supernet, blocks[name]) for name in group}
+        for name, timing in measure_all(sessions, reference, max_seconds=_SECONDS_EACH * len(group)).items():
+            cache.add(name, where.fingerprint(), shape, where.measured(sessions[name], timing, None))
+        done(len(blocks) - len(missing) + start + len(group))
 
 
 def _session(where: Target, supernet: Supernet, block: Block) -> Callable[[], None]:

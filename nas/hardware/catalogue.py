@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves
 
 from nas.errors import UsageError
 from nas.hardware.places import Place, places
@@ -23,9 +23,11 @@ from nas.supernet import Supernet, extract
 
 __all__ = ["Block", "Catalogue"]
 
-_MOST_ENTRIES = 20_000
+_MOST_ENTRIES = 50_000
+_NO_SUM = "so costs do not add up over the blocks of this space; use a predictor without a table."
 
 Key = tuple[int, ...]
+Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,28 +50,31 @@ class Block:
 class Catalogue:
     """Every block that any architecture can run, found by running architectures on the meta device.
 
-    Blocks are told apart by their layers, settings and input shapes, not by their weights or their place.
+    Blocks are told apart by their layers, settings and input shapes, not by their weights or their place: ``blocks``
+    lists the different ones. ``numbers`` maps each place to an array with an axis for each of its choices, the last
+    entry of an axis for the choice being inactive: the number of the block that runs there, or -1.
 
     Args:
-        supernet: stays as it is; the attribute is a copy without weights.
+        supernet: stays as it is; the attribute is a copy without weights. It must follow one architecture.
         input_shape: of one example, without the batch.
         input_dtype: of the inputs.
 
     Raises:
-        UsageError: a block reads so many choices that its table would be too large, or its input shape depends on
-            a choice that it does not read, so that costs do not add up over blocks.
+        UsageError: a block reads so many choices that its table would be too large; or costs do not add up over blocks,
+            because the inputs of one depend on a choice that it does not read, or it runs several times; or the model
+            cannot be run on such an input.
     """
 
     def __init__(self, supernet: Supernet, input_shape: Shape, input_dtype: torch.dtype = torch.float32) -> None:
         self.space: Space = supernet.space
         self.blocks: list[Block] = []
         self._numbers: dict[Any, int] = {}
+        self.space.architecture(supernet.architecture)  # UsageError under soft gates, which cannot be copied
         self.supernet = meta_copy(supernet)
         self.example = torch.empty((1, *input_shape), dtype=input_dtype, device="meta")
-        self._columns = {name: column for column, name in enumerate(self.space.choices)}
         self._entries: list[tuple[Place, dict[Key, int]]] = [(place, {}) for place in places(self.supernet)]
-        self._numbers_at = {place.path: numbers for place, numbers in self._entries}
-        self._fill()
+        self._compare(self._fill())
+        self.numbers = {place: self._table(place, numbers) for place, numbers in self._entries}
 
     def table(self, columns: Sequence[str], values: NDArray[np.float64]) -> BlockTable:
         """The sums of block values over an architecture.
@@ -78,34 +83,31 @@ class Catalogue:
             columns: a name for each number.
             values: ``[blocks, columns]``, what each of ``blocks`` adds.
         """
+        order = {name: column for column, name in enumerate(self.space.choices)}
         extended = np.vstack([values, np.zeros((1, len(columns)))])
-        return BlockTable(columns, [self._values(place, numbers, extended) for place, numbers in self._entries])
+        blocks = [
+            BlockValues(tuple(order[name] for name in place.choices), extended[numbers])
+            for place, numbers in self.numbers.items()
+        ]
+        return BlockTable(columns, blocks)
 
-    def block_at(self, path: str, candidates: Key) -> int:
-        """The number of the block that runs at a place, or -1.
+    def _table(self, place: Place, numbers: Mapping[Key, int]) -> Numbers:
+        """The numbers as an array with an axis a choice; what an inactive choice would be makes no difference."""
+        sizes = [len(self.space.choices[name]) for name in place.choices]
+        which = np.array([numbers[key] for key in np.ndindex(*sizes)], dtype=np.int64).reshape(sizes)
+        return np.asarray(which[np.ix_(*([*range(size), 0] for size in sizes))])
 
-        Args:
-            path: of the place.
-            candidates: an index for each of the choices that decide about the place, -1 for an inactive one.
-        """
-        return self._numbers_at[path][candidates]
-
-    def _values(self, place: Place, numbers: Mapping[Key, int], extended: NDArray[np.float64]) -> BlockValues:
-        sizes = [len(self.space.choices[name]) + 1 for name in place.choices]
-        which = np.full(sizes, -1)
-        for key, number in numbers.items():
-            which[key] = number
-        return BlockValues(tuple(self._columns[name] for name in place.choices), extended[which])
-
-    def _fill(self) -> None:
-        sizes = [math.prod(len(self.space.choices[name]) for name in place.choices) for place, _ in self._entries]
+    def _fill(self) -> list[Architecture]:
+        """Visits architectures until it is known for each combination of its choices what runs at every place."""
+        sizes = [math.prod(len(self.space.choices[name]) + 1 for name in place.choices) for place, _ in self._entries]
         if sum(sizes) > _MOST_ENTRIES:
             widest = self._entries[int(np.argmax(sizes))][0]
             raise UsageError(
-                f"block '{widest.path}' reads {len(widest.choices)} choices, too many for a table of its costs; "
-                "put what depends on few choices into blocks of their own."
+                f"the costs of blocks would be a table of {sum(sizes):,} entries, more than {_MOST_ENTRIES:,}; block "
+                f"'{widest.path}' alone reads {len(widest.choices)} choices: put what depends on few choices into "
+                "blocks of their own."
             )
-        rng = np.random.default_rng(0)
+        rng, visited = np.random.default_rng(0), []
         for place, numbers in self._entries:
             for combination in itertools.product(*(self.space.choices[name] for name in place.choices)):
                 wanted = dict(zip(place.choices, combination, strict=True))
@@ -113,7 +115,16 @@ class Catalogue:
                 if given not in numbers:
                     architecture = self.space.complete({**self.space.sample(rng), **wanted})
                     self._visit(architecture)
+                    visited.append(architecture)
                     numbers[given] = numbers[self._key(place, architecture)]
+        return visited
+
+    def _compare(self, visited: Sequence[Architecture]) -> None:
+        """Changes one choice at a time: the blocks that do not read it must run as before, on the same inputs."""
+        for name, candidates in self.space.choices.items():
+            for base in [each for each in visited if name in each][:1]:
+                for candidate in set(range(len(candidates))) - {self._index(name, base[name])}:
+                    self._visit(self.space.complete({**base, name: candidates[candidate]}))
 
     def _visit(self, architecture: Architecture) -> None:
         """Notes for every place which block runs there under this architecture."""
@@ -123,38 +134,58 @@ class Catalogue:
         for place, numbers in self._entries:
             key = self._key(place, architecture)
             inputs = calls.get(place.path)
-            if inputs is None:
-                numbers.setdefault(key, -1)
-            elif key not in numbers:
+            if key in numbers:
+                self._check(place, inputs, numbers[key])
+            elif inputs is None:
+                numbers[key] = -1
+            else:
                 module = extract(place.module, values).eval()
                 numbers[key] = self._number(Block(place.path, architecture, module, inputs))
-            else:
-                self._check(place, inputs, numbers[key])
 
     def _calls(self) -> dict[str, tuple[Tensor, ...]]:
         """Runs the active architecture; the inputs of every place that runs, by path."""
         calls: dict[str, tuple[Tensor, ...]] = {}
 
         def note(path: str) -> Any:
-            def hook(_: nn.Module, arguments: Any) -> None:
-                calls[path] = tuple(each for each in tree_leaves(arguments) if isinstance(each, Tensor))
+            def hook(_: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+                if path in calls:
+                    raise UsageError(f"block '{path}' runs several times in one network, {_NO_SUM}")
+                if named or not all(isinstance(each, Tensor) for each in arguments):
+                    raise UsageError(f"block '{path}' is not called with plain tensors by position, {_NO_SUM}")
+                calls[path] = arguments
 
             return hook
 
-        hooks = [place.module.register_forward_pre_hook(note(place.path)) for place, _ in self._entries]
+        hooks = [
+            place.module.register_forward_pre_hook(note(place.path), with_kwargs=True) for place, _ in self._entries
+        ]
         try:
             with torch.no_grad(), _WithoutBatchNorm():
                 self.supernet(self.example)
+        except UsageError:
+            raise
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            raise UsageError(
+                f"{type(self.supernet.model).__name__} cannot be run on an input of shape "
+                f"{tuple(self.example.shape[1:])} and type {self.example.dtype}: "
+                f"{str(error).strip().splitlines()[0].rstrip('.')}; check the input shape."
+            ) from error
         finally:
             for each in hooks:
                 each.remove()
         return calls
 
-    def _check(self, place: Place, inputs: tuple[Tensor, ...], number: int) -> None:
-        if number < 0 or _shapes(inputs) != _shapes(self.blocks[number].inputs):
+    def _check(self, place: Place, inputs: tuple[Tensor, ...] | None, number: int) -> None:
+        known = self.blocks[number].inputs if number >= 0 else None
+        if (inputs is None) != (known is None):
             raise UsageError(
-                f"block '{place.path}' gets inputs of different shapes for the same choices {list(place.choices)}, so "
-                "costs do not add up over the blocks of this space; use a predictor without a table."
+                f"block '{place.path}' runs in some networks and not in others of the same choices "
+                f"{list(place.choices)}, {_NO_SUM}"
+            )
+        if inputs is not None and known is not None and _shapes(inputs) != _shapes(known):
+            raise UsageError(
+                f"block '{place.path}' gets inputs of different shapes for the same choices {list(place.choices)}, "
+                f"{_NO_SUM}"
             )
 
     def _number(self, block: Block) -> int:
@@ -191,9 +222,11 @@ def _signature(block: Block) -> tuple[Any, ...]:
 
 def _settings(name: str, module: nn.Module) -> Iterator[Any]:
     plain = {
-        key: str(value)
+        key: repr(value)
         for key, value in vars(module).items()
-        if isinstance(value, bool | int | float | str | tuple) and key != "training"
+        if isinstance(value, bool | int | float | str | tuple | list | FunctionType | BuiltinFunctionType)
+        and key != "training"
     }
-    shapes = {key: tuple(each.shape) for key, each in module.named_parameters(recurse=False)}
+    tensors = itertools.chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
+    shapes = {key: tuple(each.shape) for key, each in tensors}
     yield name, type(module).__qualname__, tuple(sorted(plain.items())), tuple(sorted(shapes.items()))

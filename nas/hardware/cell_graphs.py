@@ -4,12 +4,14 @@ So whether an edge costs anything depends on the others, and a cell is one entry
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from nas.hardware.catalogue import Catalogue
+from nas.hardware.places import Place
 from nas.nn import Cell, OneOf, Zero
 from nas.predictors import BlockTable, BlockValues
 
@@ -20,6 +22,7 @@ _SHAPE = ("connected", "edges", "merges", "sources", "targets", "repeats", "cons
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Indices = NDArray[np.int64]
 
 
 def graph_columns(columns: Sequence[str]) -> list[str]:
@@ -34,8 +37,7 @@ def graph_table(catalogue: Catalogue, columns: Sequence[str], values: Floats) ->
     on no input there. For both the sums of ``values`` over such edges; then for each cell whether it is connected, how
     often live edges merge, how many nodes feed live edges with weights, and how many constant edges enter how many
     live nodes.
-    Left out are cells that have more than 20,000 architectures, or edges that hold other choices than that of
-    their operation.
+    Left out are cells about which so many choices decide that there are more than 20,000 combinations.
 
     Args:
         columns: a name for each number.
@@ -47,27 +49,51 @@ def graph_table(catalogue: Catalogue, columns: Sequence[str], values: Floats) ->
 
 
 def _cell_values(catalogue: Catalogue, path: str, cell: Cell, values: Floats) -> BlockValues | None:
-    space, order = catalogue.space, list(catalogue.space.choices)
-    modules = [cell.edge(*edge) for edge in cell.edges]
-    edges = [each for each in modules if isinstance(each, OneOf)]
-    deciding = [catalogue.supernet.name_of(edge.choice) for edge in edges]
-    names = sorted(set(deciding), key=order.index)
-    sizes = [len(space.choices[name]) for name in names]
-    if len(edges) < len(modules) or set(catalogue.supernet.read_by(path)) != set(names):
+    edges = [cell.edge(*edge) for edge in cell.edges]
+    below = [_places(catalogue, ".".join(filter(None, (path, f"edge_{s}_{node}")))) for s, node in cell.edges]
+    order = list(catalogue.space.choices)
+    inside = {*catalogue.supernet.read_by(path), *(name for each in below for place in each for name in place.choices)}
+    names = sorted(inside, key=order.index)
+    sizes = [len(catalogue.space.choices[name]) for name in names]
+    count = math.prod(sizes)
+    if count > _MOST_COMBINATIONS:
         return None
-    if math.prod(sizes) > _MOST_COMBINATIONS:
-        return None
-    combinations = np.indices(sizes).reshape(len(sizes), -1).T
-    picked = combinations[:, [names.index(name) for name in deciding]]
-    paths = [f"{path}.edge_{source}_{node}" for source, node in cell.edges]
-    added = np.stack(
-        [_edge_values(catalogue, *each, values)[picked[:, i]] for i, each in enumerate(zip(paths, edges, strict=True))]
-    )
-    zero = np.stack([_zero(edge)[picked[:, i]] for i, edge in enumerate(edges)], 1)
-    weighted = np.stack([_weighted(edge)[picked[:, i]] for i, edge in enumerate(edges)], 1)
-    table = np.zeros([*(size + 1 for size in sizes), 2 * values.shape[1] + len(_SHAPE)])
-    table[tuple(map(slice, sizes))] = _sums(cell, zero, weighted, added).reshape(*sizes, -1)
+    picked = dict(zip(names, np.indices(sizes).reshape(len(sizes), count), strict=True))
+    numbers = [_numbers(catalogue, each, picked, count) for each in below]
+    zero = np.stack([_flags(catalogue, edge, picked, count, _is_zero) for edge in edges], 1)
+    weighted = np.stack([_flags(catalogue, edge, picked, count, _has_weights) for edge in edges], 1)
+    extended = np.vstack([values, np.zeros((1, values.shape[1]))])
+    sums = _sums(cell, zero, weighted, np.stack([extended[each].sum(0) for each in numbers]))
+    sums[np.vstack(numbers).max(0, initial=-1) < 0] = 0
+    table = sums.reshape(*sizes, -1)[np.ix_(*([*range(size), 0] for size in sizes))]
     return BlockValues(tuple(order.index(name) for name in names), table)
+
+
+def _places(catalogue: Catalogue, path: str) -> list[Place]:
+    """The places at a path or below it."""
+    return [place for place in catalogue.numbers if f"{place.path}.".startswith(f"{path}.")]
+
+
+def _numbers(catalogue: Catalogue, below: Sequence[Place], picked: Mapping[str, Indices], count: int) -> Indices:
+    """The block, or -1, at each of several places ``[places, n]`` for each of `count` combinations of choices."""
+    found = np.full((len(below), count), -1)
+    for row, place in zip(found, below, strict=True):
+        row[:] = catalogue.numbers[place][tuple(picked[name] for name in place.choices)]
+    return found
+
+
+def _flags(
+    catalogue: Catalogue,
+    edge: nn.Module,
+    picked: Mapping[str, Indices],
+    count: int,
+    test: Callable[[nn.Module], bool],
+) -> Flags:
+    """Whether an edge's operation passes a test ``[n]`` for each of `count` combinations of choices."""
+    if not isinstance(edge, OneOf):
+        return np.full(count, test(edge))
+    passed = np.array([test(edge[candidate]) for candidate in edge.choice.candidates])
+    return np.asarray(passed[picked[catalogue.supernet.name_of(edge.choice)]])
 
 
 def _sums(cell: Cell, zero: Flags, weighted: Flags, added: Floats) -> Floats:
@@ -93,21 +119,14 @@ def _sums(cell: Cell, zero: Flags, weighted: Flags, added: Floats) -> Floats:
     )
 
 
-def _by_node(cell: Cell, flags: Flags, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+def _by_node(cell: Cell, flags: Flags, nodes: Indices) -> Indices:
     """How many flagged edges ``[n, edges]`` each node ``[n, nodes]`` has, as ``nodes`` says whose they are."""
     return flags.astype(np.int64) @ np.eye(cell.nodes, dtype=np.int64)[nodes]
 
 
-def _zero(edge: OneOf) -> Flags:
-    return np.array([isinstance(edge[candidate], Zero) for candidate in edge.choice.candidates])
+def _is_zero(operation: nn.Module) -> bool:
+    return isinstance(operation, Zero)
 
 
-def _weighted(edge: OneOf) -> Flags:
-    return np.array([any(True for _ in edge[candidate].parameters()) for candidate in edge.choice.candidates])
-
-
-def _edge_values(catalogue: Catalogue, path: str, edge: OneOf, values: Floats) -> Floats:
-    """What each candidate ``[candidates, columns]`` of an edge adds."""
-    candidates = enumerate(edge.choice.candidates)
-    numbers = [catalogue.block_at(f"{path}.{name}", (index,)) for index, name in candidates]
-    return np.vstack([values, np.zeros((1, values.shape[1]))])[numbers]
+def _has_weights(operation: nn.Module) -> bool:
+    return any(True for _ in operation.parameters())

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from nas.errors import UsageError
 from nas.predictors import BlockTable
 from nas.space import Space
 
@@ -22,6 +23,10 @@ class ExpectedCost(nn.Module):
         space: of the table.
         table: of one column, such as what :meth:`nas.predictors.ArchitecturePredictor.sums` gives.
         constant: added to the sum.
+        dtype: of the result.
+
+    Raises:
+        UsageError: the table has several columns.
 
     >>> import numpy as np
     >>> from nas.predictors import BlockValues
@@ -31,24 +36,36 @@ class ExpectedCost(nn.Module):
     tensor(3.)
     """
 
-    def __init__(self, space: Space, table: BlockTable, constant: float = 0.0) -> None:
+    def __init__(
+        self, space: Space, table: BlockTable, constant: float = 0.0, dtype: torch.dtype = torch.float32
+    ) -> None:
         super().__init__()
+        if len(table.columns) != 1:
+            raise UsageError(
+                f"an expected cost is a table of one column, but this one has {len(table.columns)}: "
+                f"{', '.join(table.columns)}; take one with part([name])."
+            )
         names = list(space.choices)
-        self.constant = constant
+        self.register_buffer("constant", torch.tensor(constant, dtype=dtype), persistent=False)
         self._choices = [tuple(names[choice] for choice in block.choices) for block in table.blocks]
         for number, block in enumerate(table.blocks):
-            (values,) = torch.as_tensor(block.values, dtype=torch.float32).unbind(-1)
+            values = torch.as_tensor(block.values[..., 0], dtype=dtype)
             active = values[tuple(slice(-1) for _ in block.choices)]
             self.register_buffer(f"values{number}", active.contiguous(), persistent=False)
 
     def forward(self, gates: Mapping[str, Tensor]) -> Tensor:
-        """The expected cost (a scalar) under a weight ``[candidates]`` for each choice, each summing to one."""
+        """The expected cost (a scalar) under a weight ``[candidates]`` for each choice, each summing to one.
+
+        Raises:
+            UsageError: a choice that decides about a block has not a weight for each of its candidates.
+        """
         costs = (self._expectation(number, gates) for number in range(len(self._choices)))
-        return sum(costs, torch.tensor(self.constant))
+        return sum(costs, self.get_buffer("constant"))
 
     def _expectation(self, number: int, gates: Mapping[str, Tensor]) -> Tensor:
         values = self.get_buffer(f"values{number}")
         for name in self._choices[number]:
-            gate = gates[name].to(values)
-            values = torch.tensordot(gate, values, dims=1)
+            if name not in gates or gates[name].shape != values.shape[:1]:
+                raise UsageError(f"choice '{name}' needs a tensor of {len(values)} gate weights.")
+            values = torch.tensordot(gates[name].to(values), values, dims=1)
         return values

@@ -14,7 +14,7 @@ __all__ = ["feature_table"]
 def feature_table(catalogue: Catalogue, milliseconds: NDArray[np.float64] | None = None) -> BlockTable:
     """Sums over blocks: FLOPs, parameters, bytes moved, depth, sums by kind of layer, and the shape of cells.
 
-    FLOPs and parameters are exact where no two blocks share weights.
+    FLOPs and parameters are exact where no two blocks share weights and all work is done in blocks.
 
     Args:
         catalogue: the blocks of a space.

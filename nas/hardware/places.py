@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from nas.nn import Cell, Elastic, OneOf, Repeat
+from nas.nn import Cell, Elastic, OneOf, Repeat, Zero
 from nas.nn.elastic import Branch
 from nas.space import Choice, choices_of, outcomes
 from nas.supernet import Supernet
@@ -36,7 +36,8 @@ def places(supernet: Supernet) -> list[Place]:
 
     Opened is whatever chooses between modules (:class:`~nas.nn.OneOf`, :class:`~nas.nn.Repeat`,
     :class:`~nas.nn.Cell`) and whatever holds such a module or is a ``nn.Sequential`` at the top; the rest are
-    blocks. Operations that an opened module does by itself, such as an addition, belong to no block.
+    blocks. A :class:`~nas.nn.Zero` is none, and operations that an opened module does by itself, such as an addition,
+    belong to none.
     """
     order = {name: number for number, name in enumerate(supernet.space.choices)}
     found = []
@@ -49,6 +50,8 @@ def places(supernet: Supernet) -> list[Place]:
 def _walk(
     module: nn.Module, path: str, deciding: tuple[Choice, ...]
 ) -> Iterator[tuple[str, nn.Module, tuple[Choice, ...]]]:
+    if isinstance(module, Zero):
+        return
     if not _is_opened(module, path):
         yield path, module, deciding
         return

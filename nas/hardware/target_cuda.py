@@ -12,6 +12,7 @@ from nas.export import example_input, inference_copy
 from nas.hardware.energy import EnergyCounter, gpu_energy
 from nas.hardware.target import Target, check_settings, first_call, type_of
 from nas.hardware.target_cpu import torch_threads
+from nas.hardware.timing import Call
 
 __all__ = ["CUDA"]
 
@@ -22,9 +23,11 @@ _WARM_UP_CALLS = 3  # cuDNN and cuBLAS set up what may not be set up while a gra
 class CUDA(Target):
     """PyTorch on the current CUDA GPU, in float32, float16 or bfloat16.
 
-    A call is timed from its launch to its result by the host's clock, since that is how long a caller waits: CUDA
-    events would leave out the launch of the first kernel and the wait for the last. Small networks are bound by
-    launching their kernels, which ``graph`` and ``compile`` mend.
+    A call is timed between two CUDA events, one recorded before its first kernel is launched and one after its last:
+    by the GPU's clock, in the GPU's queue. The first event is reached at once since the queue is empty, so what keeps
+    the GPU waiting for the host counts: a small network is bound by launching its kernels one by one, which ``graph``
+    and ``compile`` mend. What a caller waits beyond that, until the host notices the end, does not count; it is the
+    same few microseconds for every network and the noisiest part of a call.
 
     Attributes:
         graph: replay the kernels from a CUDA graph, launched as one.
@@ -59,7 +62,7 @@ class CUDA(Target):
 
     def prepare(
         self, network: nn.Module, input_shape: Sequence[int], input_dtype: torch.dtype = torch.float32
-    ) -> Callable[[], None]:
+    ) -> Call:
         plain = inference_copy(network).to("cuda", getattr(torch, self.dtype))
         example = example_input(input_shape, batch=self.batch, dtype=type_of(self.dtype, input_dtype)).cuda()
         forward = torch.compile(plain, dynamic=False) if self.compile else plain
@@ -67,14 +70,28 @@ class CUDA(Target):
         def run() -> None:
             with torch_threads(self.threads), torch.inference_mode():
                 forward(example)
-            torch.cuda.synchronize()
 
-        first_call(run, self, network, input_shape)
+        timed = _between_events(run)
+        first_call(timed, self, network, input_shape)
         if not self.graph:
-            return run
+            return timed
         replay = _Replay(forward, example)
         first_call(replay.capture, self, network, input_shape)
-        return replay
+        return _between_events(replay)
+
+
+def _between_events(launch: Callable[[], None]) -> Call:
+    """A call that launches work, waits for its end, and returns how many milliseconds it took on the GPU."""
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+
+    def run() -> float:
+        start.record()
+        launch()
+        end.record()
+        end.synchronize()
+        return float(start.elapsed_time(end))
+
+    return run
 
 
 class _Replay:
@@ -99,4 +116,3 @@ class _Replay:
 
     def __call__(self) -> None:
         self._graph.replay()
-        torch.cuda.synchronize()

@@ -126,6 +126,7 @@ class ArchitecturePredictor:
 
         Raises UsageError if a file is missing or damaged, or was saved with another `guard`.
         """
+        import zlib
         from zipfile import BadZipFile
 
         path = Path(folder) / "encoding.npz"
@@ -135,7 +136,7 @@ class ArchitecturePredictor:
             kind = str(content["kind"])
         except FileNotFoundError as error:
             raise UsageError(f"{path} does not exist; fit a predictor and save it there first.") from error
-        except (ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        except (ValueError, KeyError, TypeError, EOFError, RuntimeError, BadZipFile, zlib.error) as error:
             raise UsageError(f"{path} is no saved encoding ({error}); fit the predictor again.") from error
         if kind not in PREDICTORS:
             raise UsageError(f"{path} holds a predictor '{kind}', which is not known; {did_you_mean(kind, PREDICTORS)}")

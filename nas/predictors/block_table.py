@@ -1,5 +1,6 @@
 """Numbers that add up over the blocks of an architecture, looked up in bulk."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.errors import UsageError, did_you_mean
 from nas.predictors.samples import Array
 
 __all__ = ["BlockTable", "BlockValues"]
@@ -34,16 +36,21 @@ class BlockTable:
     Args:
         columns: a name for each number.
         blocks: what each block adds.
+
+    Raises:
+        UsageError: two columns of one name.
     """
 
     def __init__(self, columns: Sequence[str], blocks: Sequence[BlockValues]) -> None:
         self.columns = tuple(columns)
+        if len(set(columns)) < len(self.columns):
+            raise UsageError(f"a table has the columns {', '.join(self.columns)}; give each a name of its own.")
         self.blocks = _merged(blocks)
 
     def __call__(self, indices: NDArray[np.integer]) -> Array:
         """Sums ``[n, columns]`` for an index matrix ``[n, choices]`` with -1 where a choice is inactive."""
         sums = np.zeros((len(indices), len(self.columns)))
-        flat = [block.values.reshape(-1, len(self.columns)) for block in self.blocks]
+        flat = [block.values.reshape(math.prod(block.values.shape[:-1]), len(self.columns)) for block in self.blocks]
         for start in range(0, len(indices), _ROWS):
             rows = indices[start : start + _ROWS].astype(np.int64)
             for block, values in zip(self.blocks, flat, strict=True):
@@ -51,7 +58,10 @@ class BlockTable:
         return sums
 
     def part(self, columns: Sequence[str]) -> "BlockTable":
-        """The table with only these columns."""
+        """The table with only these columns; UsageError if it has none of that name."""
+        for name in columns:
+            if name not in self.columns:
+                raise UsageError(f"the table has no column '{name}'; {did_you_mean(name, self.columns)}")
         kept = [self.columns.index(name) for name in columns]
         return BlockTable(columns, [BlockValues(each.choices, each.values[..., kept]) for each in self.blocks])
 
@@ -78,16 +88,17 @@ class BlockTable:
         """The table as arrays by name, for an npz file."""
         choices = {f"choices{number}": np.array(each.choices, np.int64) for number, each in enumerate(self.blocks)}
         values = {f"values{number}": each.values for number, each in enumerate(self.blocks)}
-        return {"columns": np.array(self.columns, dtype=np.str_), **choices, **values}
+        count = np.array(len(self.blocks))
+        return {"columns": np.array(self.columns, dtype=np.str_), "blocks": count, **choices, **values}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> "BlockTable":
         """What `state` gave; KeyError or ValueError if the arrays do not fit together."""
         columns = [str(name) for name in state["columns"]]
         blocks: list[BlockValues] = []
-        while f"values{len(blocks)}" in state:
-            choices = tuple(map(int, state[f"choices{len(blocks)}"]))
-            values = np.asarray(state[f"values{len(blocks)}"], dtype=np.float64)
+        for number in range(int(state["blocks"])):
+            choices = tuple(map(int, state[f"choices{number}"]))
+            values = np.asarray(state[f"values{number}"], dtype=np.float64)
             if values.ndim != len(choices) + 1 or values.shape[-1] != len(columns):
                 raise ValueError(f"values of shape {values.shape} for {len(choices)} choices, {len(columns)} columns")
             blocks.append(BlockValues(choices, values))
@@ -95,7 +106,7 @@ class BlockTable:
 
 
 def _used(columns: Sequence[str], values: Array) -> list[str]:
-    return [columns[int(place)] for place in np.flatnonzero(values.reshape(-1, len(columns)).any(0))]
+    return [columns[int(place)] for place in np.flatnonzero(values.any(tuple(range(values.ndim - 1))))]
 
 
 def _positions(block: BlockValues, indices: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.errors import UsageError
 from nas.predictors.block_table import BlockTable
 from nas.predictors.samples import Array
 from nas.space import Space
@@ -23,6 +24,9 @@ class Encoding:
         space: whose architectures are encoded.
         table: sums over blocks, such as FLOPs, bytes moved and calls by kind of layer; their scale does not matter.
 
+    Raises:
+        UsageError: the table is of another space.
+
     >>> encoding = Encoding(Space({"kernel": [3, 5], "depth": [1, 2]}))
     >>> encoding([{"kernel": 5, "depth": 1}]).tolist()
     [[0.0, 1.0, 1.0, 0.0]]
@@ -31,6 +35,13 @@ class Encoding:
     def __init__(self, space: Space, table: BlockTable | None = None) -> None:
         self.space, self.table = space, table or BlockTable((), ())
         self.one_hot = len(space.columns)
+        sizes = [len(candidates) + 1 for candidates in space.choices.values()]
+        for block in self.table.blocks:
+            if [*block.values.shape[:-1]] != [sizes[choice] for choice in block.choices if 0 <= choice < len(sizes)]:
+                raise UsageError(
+                    f"the table holds values of shape {block.values.shape[:-1]} for the choices {block.choices}, which "
+                    "this space does not have; make the table of the same space."
+                )
 
     @property
     def columns(self) -> list[str]:
@@ -38,8 +49,17 @@ class Encoding:
         return [*self.space.columns, *self.table.columns]
 
     def indices(self, batch: Batch) -> NDArray[np.integer]:
-        """The index matrix ``[n, choices]`` of a batch."""
-        return batch if isinstance(batch, np.ndarray) else self.space.indices(batch)
+        """The index matrix ``[n, choices]`` of a batch; UsageError if it is none of this space."""
+        if not isinstance(batch, np.ndarray):
+            return self.space.indices(batch)
+        sizes = np.array([len(candidates) for candidates in self.space.choices.values()])
+        fits = batch.ndim == 2 and batch.shape[1] == len(sizes) and np.issubdtype(batch.dtype, np.integer)
+        if not fits or (batch < -1).any() or (batch >= sizes).any():
+            raise UsageError(
+                f"the index matrix has shape {batch.shape} and type {batch.dtype}, but it must hold [n, {len(sizes)}] "
+                "indices of candidates, -1 where a choice is inactive; make it with Space.indices()."
+            )
+        return batch
 
     def __call__(self, batch: Batch) -> Array:
         """Columns ``[n, columns]``, the one-hot ones first."""

@@ -70,10 +70,15 @@ class LinearPredictor:
         """Learn from encodings `X` ``[n, d]`` and values `y` ``[n]``, in place of what was learnt before.
 
         `weights` ``[n]`` say how much each squared error counts: ``1 / y**2`` makes errors relative.
-        Raises UsageError if there are fewer than three samples, or a value is not finite.
+        Raises UsageError if there are fewer than three samples, a value is not finite, or a weight is not positive.
         """
         X, y = checked_samples(X, y)
         weight = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
+        if weight.shape != y.shape or not np.isfinite(weight).all() or (weight <= 0).any():
+            raise UsageError(
+                f"fit() got weights of shape {weight.shape} for {len(y)} values, but each value needs one that is "
+                "positive and finite; drop the samples that should not count."
+            )
         share, root = weight / weight.sum(), np.sqrt(weight / np.median(weight))
         centre, intercept = share @ X, float(share @ y)
         away, surplus = (X - centre) * root[:, None], (y - intercept) * root

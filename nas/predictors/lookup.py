@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -85,7 +86,7 @@ class LookupPredictor:
         fit = self._fitted()
         sums = checked_encodings(X, self.one_hot + len(fit.weights))[:, self.one_hot :]
         mean: Array = sums @ np.array(fit.weights) + fit.overhead
-        return mean, fit.deviation * mean
+        return mean, fit.deviation * np.abs(mean)
 
     def save(self, path: str | Path, guard: Mapping[str, str]) -> None:
         """Write the predictor as JSON, with the names of what it was fitted for (space, target, input shape)."""
@@ -101,7 +102,7 @@ class LookupPredictor:
         try:
             content = json.loads(Path(path).read_text())
             saved, values, predictor = dict(content["guard"]), content["lookup"], cls(int(content["one_hot"]))
-            predictor._fit = _Fit(**{**values, "errors": PredictionErrors(**values["errors"])})
+            predictor._fit = _fit_from(values)
         except FileNotFoundError as error:
             raise UsageError(f"{path} does not exist; fit a predictor and save it there first.") from error
         except (ValueError, KeyError, TypeError) as error:
@@ -113,6 +114,15 @@ class LookupPredictor:
         if self._fit is None:
             raise UsageError("The lookup predictor has not learnt anything yet; call fit() first.")
         return self._fit
+
+
+def _fit_from(values: Mapping[str, Any]) -> _Fit:
+    return _Fit(
+        weights=[float(weight) for weight in values["weights"]],
+        overhead=float(values["overhead"]),
+        deviation=float(values["deviation"]),
+        errors=PredictionErrors(**values["errors"]),
+    )
 
 
 def _line(X: Array, y: Array) -> Array:  # noqa: N803

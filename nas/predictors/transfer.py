@@ -182,6 +182,7 @@ class TransferPredictor:
 
         Raises UsageError if the file is damaged, or if it was saved with another `guard`.
         """
+        import zlib
         from zipfile import BadZipFile
 
         try:
@@ -196,7 +197,7 @@ class TransferPredictor:
             )
         except FileNotFoundError as error:
             raise UsageError(f"{path} does not exist; fit a predictor and save it there first.") from error
-        except (ValueError, KeyError, TypeError, IndexError, EOFError, BadZipFile) as error:
+        except (ValueError, KeyError, TypeError, IndexError, EOFError, RuntimeError, BadZipFile, zlib.error) as error:
             raise UsageError(f"{path} is no saved transfer predictor ({error}); fit it again.") from error
         check_guard(path, saved, guard)
         return predictor

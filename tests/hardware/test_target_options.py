@@ -140,6 +140,25 @@ def test_the_fingerprint_tells_types_and_providers_apart() -> None:
     assert len({where.fingerprint() for where in wheres}) == len(set(wheres))
 
 
+class Event:
+    """Stands for a CUDA event; a millisecond passes with each thing noted."""
+
+    def __init__(self, events: list[str]) -> None:
+        self.events, self.at = events, -1
+
+    def record(self) -> None:
+        self.at = len(self.events)
+        self.events.append("event")
+
+    def synchronize(self) -> None:
+        assert self.at >= 0
+        self.events.append("synchronize")
+
+    def elapsed_time(self, end: "Event") -> float:
+        assert self.events[-1] == "synchronize"
+        return float(end.at - self.at)
+
+
 class Recorded:
     """Stands for ``torch.cuda`` where there is no GPU, and notes in which order it is used."""
 
@@ -147,7 +166,7 @@ class Recorded:
         self.events: list[str] = []
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
-        monkeypatch.setattr(torch.cuda, "synchronize", self._note("synchronize"))
+        monkeypatch.setattr(torch.cuda, "Event", self._event)
         monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: self)
         monkeypatch.setattr(torch.cuda, "Stream", lambda: self)
         monkeypatch.setattr(torch.cuda, "current_stream", lambda: self)
@@ -172,6 +191,10 @@ class Recorded:
     def _note(self, what: str) -> Callable[[], None]:
         return lambda: self.events.append(what)
 
+    def _event(self, *, enable_timing: bool) -> "Event":
+        assert enable_timing
+        return Event(self.events)
+
     def _context(self, what: str) -> Callable[..., Any]:
         def enter(_: object) -> Any:
             self.events.append(what)
@@ -195,8 +218,13 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Recorded:
 def test_a_call_on_the_gpu_waits_for_its_result(gpu: Recorded) -> None:
     run = CUDA().prepare(gpu.network(), (4,))
     gpu.events.clear()
-    run()
-    assert gpu.events == ["forward", "synchronize"]
+    assert run() == 2.0  # from the event before the forward pass to the one after it
+    assert gpu.events == ["event", "forward", "event", "synchronize"]
+
+
+def test_the_gpu_times_itself(gpu: Recorded) -> None:
+    measured = CUDA().measure(gpu.network(), (4,), max_seconds=0.01)
+    assert (measured.latency_ms, measured.spread_ms) == (2.0, 0.0)
 
 
 def test_a_graph_is_captured_once_warm_and_replayed(gpu: Recorded) -> None:
@@ -204,9 +232,8 @@ def test_a_graph_is_captured_once_warm_and_replayed(gpu: Recorded) -> None:
     side = gpu.events.index("side stream")
     assert gpu.events[side:] == ["side stream", *["forward"] * 3, "capture", "forward"]
     gpu.events.clear()
-    run()
-    run()
-    assert gpu.events == ["replay", "synchronize"] * 2
+    assert (run(), run()) == (2.0, 2.0)
+    assert gpu.events == ["event", "replay", "event", "synchronize"] * 2
 
 
 def test_a_compiled_network_is_compiled_before_it_is_timed(gpu: Recorded) -> None:
@@ -215,7 +242,7 @@ def test_a_compiled_network_is_compiled_before_it_is_timed(gpu: Recorded) -> Non
     assert "forward" in gpu.events
     gpu.events.clear()
     run()
-    assert gpu.events == ["forward", "synchronize"]
+    assert gpu.events == ["event", "forward", "event", "synchronize"]
 
 
 def test_the_options_of_the_gpu_are_in_its_versions_and_fingerprint(gpu: Recorded) -> None:

@@ -39,6 +39,19 @@ def test_steady_calls_need_no_more_than_the_minimum(machine: Machine) -> None:
     assert time_calls(machine.call(2.0), min_repeats=30) == [2.0] * 30
 
 
+def test_what_the_device_measured_counts_in_place_of_the_clock(machine: Machine) -> None:
+    def measured() -> float:
+        machine.now_ns += 7_000_000
+        return 0.5
+
+    assert time_calls(measured, min_repeats=5) == [0.5] * 5
+    assert measure_all({"a": measured}, machine.call(2.0))["a"].latency_ms == pytest.approx(0.5)
+
+
+def test_a_call_that_takes_no_time_still_has_a_ratio(machine: Machine) -> None:
+    assert measure_all({"nothing": lambda: 0.0}, lambda: 0.0)["nothing"].latency_ms > 0
+
+
 def test_unsteady_calls_repeat_until_time_is_over(machine: Machine) -> None:
     slow = [0]
 
@@ -101,5 +114,5 @@ def test_garbage_collection_is_off_while_timing_and_restored() -> None:
     assert seen == {False}
     assert gc.isenabled()
     with pytest.raises(ZeroDivisionError):
-        time_calls(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+        time_calls(lambda: 1 / 0)
     assert gc.isenabled()

@@ -49,6 +49,57 @@ def test_leave_one_out_errors_equal_refitting(count: int, sums: tuple[np.ndarray
     assert predictor.errors.mape == pytest.approx(np.mean(np.abs(left_out / y - 1)), rel=1e-6)
 
 
+@pytest.mark.parametrize("count", [8, 60])
+@pytest.mark.parametrize("spread", [0.5, 3.0, 12.0])
+def test_weighted_leave_one_out_errors_equal_refitting(count: int, spread: float, sums: tuple[np.ndarray, ...]) -> None:
+    """Weights differ by up to exp(24), so that some samples hardly count."""
+    X, y = sums[0][:count], sums[1][:count]
+    counts = np.exp(np.random.default_rng(1).uniform(-spread, spread, count))
+    predictor = LinearPredictor().fit(X, y, counts)
+    scaled = counts / np.median(counts)
+    left_out = []
+    for index in range(count):
+        keep = np.arange(count) != index
+        weights, level = ridge(X[keep], y[keep], scaled[keep], predictor._fitted().penalty)
+        left_out.append(level + X[index] @ weights)
+    assert predictor.errors.mape == pytest.approx(np.mean(np.abs(left_out / y - 1)), rel=1e-4)
+    weights, level = ridge(X, y, scaled, predictor._fitted().penalty)
+    np.testing.assert_allclose(predictor.predict(X)[0], X @ weights + level, rtol=1e-5)
+
+
+def ridge(X: np.ndarray, y: np.ndarray, counts: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:  # noqa: N803
+    """Weights and level that make ``sum(counts * error**2) + penalty * |weights|**2`` least."""
+    columns = np.hstack([X, np.ones((len(X), 1))])
+    gram = columns.T @ (columns * counts[:, None]) + np.diag([penalty] * X.shape[1] + [0])
+    *weights, level = np.linalg.solve(gram, columns.T @ (counts * y))
+    return np.array(weights), float(level)
+
+
+@pytest.mark.parametrize("weight", [1.0, 7.5, 1e-9])
+def test_equal_weights_are_no_weights(weight: float, sums: tuple[np.ndarray, ...]) -> None:
+    X, y, X_new, _ = sums
+    weighted, plain = LinearPredictor().fit(X, y, np.full(len(y), weight)), LinearPredictor().fit(X, y)
+    for left, right in zip(weighted.predict(X_new), plain.predict(X_new), strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-9)
+    assert weighted.errors.mape == pytest.approx(plain.errors.mape)
+
+
+def test_a_sample_of_next_to_no_weight_does_not_move_the_fit(sums: tuple[np.ndarray, ...]) -> None:
+    X, y, X_new, y_new = sums
+    broken, weights = y.copy(), np.ones(len(y))
+    broken[7], weights[7] = 1e3, 1e-12
+    predictor = LinearPredictor().fit(X, broken, weights)
+    assert np.abs(predictor.predict(X_new)[0] / y_new - 1).mean() < 0.02
+    assert np.isfinite(predictor.predict(X_new)[1]).all()
+
+
+def test_relative_weights_make_relative_errors_small() -> None:
+    X = np.array([[0.0], [0.0], [0.0], [0.0], [1.0], [1.0], [1.0], [1.0]])
+    y = np.array([0.9, 1.1, 1.0, 1.0, 90, 110, 100, 100])
+    relative = LinearPredictor().fit(np.hstack([X, 1 - X]), y, 1 / y**2)
+    assert abs(relative.predict([[0.0, 1.0]])[0][0] - 1) < 0.02
+
+
 def test_noise_gets_a_larger_penalty_than_a_rule(sums: tuple[np.ndarray, ...]) -> None:
     X, y, *_ = sums
     noise = np.random.default_rng(1).normal(size=len(y))
@@ -119,6 +170,9 @@ def test_mistakes_get_a_sentence() -> None:
         (lambda: LinearPredictor().fit(np.eye(2), [1.0, 2.0]), "at least 3"),
         (lambda: LinearPredictor().fit(np.eye(4), [1.0, 2.0, 3.0]), "one for each encoding"),
         (lambda: LinearPredictor().fit(np.eye(4), [1.0, 2.0, 3.0, np.nan]), "finite"),
+        (lambda: LinearPredictor().fit(np.eye(4), np.arange(4.0), [1.0, 1.0, 0.0, 1.0]), "positive and finite"),
+        (lambda: LinearPredictor().fit(np.eye(4), np.arange(4.0), [1.0, 1.0, np.inf, 1.0]), "positive and finite"),
+        (lambda: LinearPredictor().fit(np.eye(4), np.arange(4.0), np.ones(3)), r"weights of shape \(3,\) for 4 values"),
         (lambda: fitted.predict(np.eye(3)), "3 columns"),
         (lambda: fitted.predict(np.ones(4)), "finite matrix"),
     ]:

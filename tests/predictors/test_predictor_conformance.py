@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from nas.errors import UsageError
-from nas.predictors import LinearPredictor, RegressionPredictor, TransferPredictor
+from nas.predictors import LinearPredictor, LookupPredictor, RegressionPredictor, TransferPredictor
 
 GUARD = {"space": "abc", "target": "cpu-1", "input_shape": "3x32x32"}
 CHOICES, OPTIONS = 5, 4
 WIDTH = CHOICES * OPTIONS
 
-Predictor = LinearPredictor | RegressionPredictor | TransferPredictor
+Predictor = LinearPredictor | LookupPredictor | RegressionPredictor | TransferPredictor
 
 
 def one_hot(seed: int, count: int) -> np.ndarray:
@@ -35,6 +35,7 @@ def transfer() -> TransferPredictor:
 
 MAKERS: dict[str, Callable[[], Predictor]] = {
     "linear": LinearPredictor,
+    "lookup": LookupPredictor,
     "regression": RegressionPredictor,
     "transfer": transfer,
 }

@@ -58,6 +58,71 @@ def test_analytic_features_are_used() -> None:
     np.testing.assert_allclose(predictor.predict(np.hstack([X, feature])[200:])[0], y[200:], rtol=0.02)
 
 
+def explained(seed: int, count: int, noise: float) -> tuple[np.ndarray, np.ndarray]:
+    """Thirty one-hot columns that say nothing and three features of which latency is a sum, with relative noise."""
+    rng = np.random.default_rng(seed)
+    X = np.hstack([one_hot(seed, count), rng.uniform(0.1, 10, (count, 3)) * [1e6, 1, 1e-3]])
+    return X, (0.2 + X[:, 30:] @ [1e-6, 0.5, 200]) * rng.normal(1, noise, count)
+
+
+def test_features_alone_are_chosen_where_they_explain_and_samples_are_few(tmp_path: Path) -> None:
+    X, y = explained(0, 16, 0.03)
+    X_new, y_new = explained(1, 300, 0.0)
+    predictor = RegressionPredictor(one_hot=30).fit(X, y)
+    assert predictor.kind.startswith("features on ")
+    assert np.abs(predictor.predict(X_new)[0] / y_new - 1).mean() < 0.05
+    scrambled = X_new.copy()
+    scrambled[:, :30] = one_hot(5, 300)
+    np.testing.assert_array_equal(predictor.predict(scrambled)[0], predictor.predict(X_new)[0])
+    mistaken = RegressionPredictor(one_hot=33).fit(X, y)
+    assert not mistaken.kind.startswith("features"), "without features there are none to choose"
+
+
+def test_relative_errors_are_the_target_where_noise_is_relative() -> None:
+    """Values over two orders of magnitude with noise of 10 %: the large ones would drown the small ones."""
+    rng = np.random.default_rng(0)
+    size = np.exp(rng.uniform(0, 5, (80, 2)))
+    noisy = (1 + size @ [0.5, 0.3]) * rng.normal(1, 0.1, 80)
+    predictor = RegressionPredictor(one_hot=0).fit(size, noisy)
+    assert predictor.kind == "ridge on relative errors"
+    np.testing.assert_allclose(predictor.predict(size)[0], 1 + size @ [0.5, 0.3], rtol=0.1)
+
+
+def saved(kind: str) -> tuple[RegressionPredictor, np.ndarray]:
+    """A predictor that chose this kind and target, and encodings."""
+    X = one_hot(0, 400)
+    match kind:
+        case "pairs on values":
+            return RegressionPredictor().fit(X, interacting(X)), X
+        case "ridge on logarithms":
+            weights = np.random.default_rng(2).uniform(-0.7, 0.7, X.shape[1])
+            return RegressionPredictor().fit(X[:80], np.exp(X[:80] @ weights)), X
+        case "ridge on relative errors":
+            rng = np.random.default_rng(0)
+            size = np.exp(rng.uniform(0, 5, (80, 2)))
+            return RegressionPredictor(one_hot=0).fit(size, (1 + size @ [0.5, 0.3]) * rng.normal(1, 0.1, 80)), size
+        case "features":
+            X, y = explained(0, 16, 0.03)
+            return RegressionPredictor(one_hot=30).fit(X, y), X
+        case _:
+            steps = np.random.default_rng(0).uniform(0, 10, (400, 2))
+            y = 1 + (steps[:, 0] > 4) * 3.0 + (steps[:, 0] > 7) * (steps[:, 1] < 5) * 4.0
+            return RegressionPredictor(one_hot=0).fit(steps, y), steps
+
+
+@pytest.mark.parametrize(
+    "kind", ["pairs on values", "ridge on logarithms", "ridge on relative errors", "features", "trees"]
+)
+def test_every_kind_is_saved_and_loaded_bit_for_bit(kind: str, tmp_path: Path) -> None:
+    predictor, X = saved(kind)
+    assert predictor.kind.startswith(kind)
+    predictor.save(tmp_path / "model", GUARD)
+    again = RegressionPredictor.load(tmp_path / "model", GUARD)
+    assert (again.kind, again.one_hot, again.errors) == (predictor.kind, predictor.one_hot, predictor.errors)
+    for before, after in zip(predictor.predict(X), again.predict(X), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
 def test_values_of_both_signs_are_learnt() -> None:
     X, X_new = one_hot(0, 90), one_hot(1, 200)
     weights = np.random.default_rng(2).normal(size=X.shape[1])
