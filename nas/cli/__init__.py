@@ -26,13 +26,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UsageError as error:
         _fail(str(error))
     except usage_mistake as error:
-        _fail(f"{error.format_message()} See: nas {error.ctx.info_name if error.ctx else ''} --help")
+        _fail(f"{error.format_message().rstrip('.')}. See: {' '.join(_command(error.ctx))} --help")
     except OSError as error:
         _fail(f"{error.filename or 'a file'} cannot be read or written: {error.strerror}.")
     except (KeyboardInterrupt, Abort):
         print("nas: interrupted.", file=sys.stderr)
         sys.exit(130)
     sys.exit(code or 0)
+
+
+def _command(context: Any) -> list[str]:
+    """The words of the command that a mistake was made in, whatever the program is called here."""
+    if context is None or context.parent is None:
+        return ["nas"]
+    return [*_command(context.parent), context.info_name]
 
 
 def _fail(sentence: str) -> None:

@@ -13,6 +13,10 @@ from nas import runs
 from nas.cli.progress import RichProgress
 from nas.cli.tables import print_feasibility, print_listing, print_predictor, print_result
 from nas.errors import UsageError
+from nas.runs.devices import find_known, find_target, imported_devices
+from nas.runs.latency import check_profile
+from nas.runs.recorded import is_table
+from nas.runs.reporting import target_settings
 
 __all__ = ["app"]
 
@@ -91,7 +95,7 @@ def search(
         "data_dir": data_dir,
         "method": method,
         "strategy": strategy,
-        "target": _target(target, results),
+        "target": target,
         "dtype": dtype,
         "latency_batch": batch,
         "profile.run": str(results / profile) if profile else None,
@@ -101,9 +105,12 @@ def search(
         "workers": workers,
         "training.epochs": epochs,
     }
-    resolved = _resolve(config, given, settings)
+    resolved = _resolve(config, given, settings, results)
     stem = "-".join((_word(resolved.space), _word(resolved.data), resolved.method))
-    _run_search(resolved, runs.RunFolder(results / (name or runs.free_name(results, stem))), as_json)
+    folder = runs.RunFolder(results / (name or runs.free_name(results, stem)))
+    if not folder.config.exists():
+        check_profile(resolved)
+    _run_search(resolved, folder, as_json)
 
 
 @app.command()
@@ -136,7 +143,9 @@ def export(
         typer.echo(json.dumps(report))
         return
     parity = report["parity"]
-    typer.echo(f"{report['onnx']}: accuracy {report['accuracy']:.2%}, {report['latency_ms']:.4f} ms")
+    typer.echo(
+        f"{report['onnx']}: accuracy {report['accuracy']:.2%}, {report['latency_ms']:.4f} ms {report['latency_source']}"
+    )
     typer.echo(f"agrees with PyTorch on {parity['label_agreement']:.2%} of {parity['samples']} validation images")
 
 
@@ -169,24 +178,29 @@ def profile(
     And whether constraints can be met, before any training.
     """
     if (table is None) != (column is None):
-        raise UsageError("a table needs its column of latencies: give --table FILE and --column NAME together.")
+        raise UsageError(
+            "a table needs its column of latencies: give --table FILE and --column NAME together "
+            "(what a device pack measured: nas device import FILE --target NAME)."
+        )
     if table and target:
         raise UsageError(f"latency comes from the table {table} or from target '{target}'; drop one of them.")
+    if table and not is_table(str(table)):
+        raise UsageError(f"table {table} is neither a .csv nor a .parquet file; convert it to one of them.")
     given = {
         "space": _one_space(space, space_option),
         "data": data,
         "data_dir": data_dir,
-        "target": str(table) if table else _target(target, results),
+        "target": str(table) if table else target,
         "target_args": {"column": column} if column else None,
         "dtype": dtype,
         "latency_batch": batch,
         "profile.networks": samples,
         "profile.predictor": predictor,
-        "profile.known": [_known(each, results) for each in known] if known else None,
+        "profile.known": known if table else _known(known, results),
         "constraints": constraint,
         "seed": seed,
     }
-    resolved = _resolve(config, given, settings)
+    resolved = _resolve(config, given, settings, results)
     stem = f"profile-{_word(resolved.space)}-{_word(column or target or resolved.target)}"
     folder = runs.RunFolder(results / (name or runs.free_name(results, stem)))
     _tell_profile(runs.run_profile(resolved, folder, RichProgress()), folder, as_json)
@@ -221,10 +235,10 @@ def pack(
         "data": data,
         "data_dir": data_dir,
         "latency_batch": batch,
-        "profile.known": [_known(each, results) for each in known] if known else None,
+        "profile.known": _known(known, results),
         "seed": seed,
     }
-    report = runs.pack_space(_resolve(config, given, settings), out, networks, RichProgress())
+    report = runs.pack_space(_resolve(config, given, settings, results), out, networks, RichProgress())
     if as_json:
         typer.echo(json.dumps(report))
         return
@@ -247,7 +261,7 @@ def import_(
     """Make a target of what a board measured, and fit its latency predictor."""
     given = {
         "profile.networks": samples,
-        "profile.known": [_known(each, results) for each in known] if known else None,
+        "profile.known": _known(known, results),
         "constraints": constraint,
     }
     values = _values(None, given, settings)
@@ -266,9 +280,11 @@ class Listing(StrEnum):
 
 
 @app.command("list")
-def list_(what: Annotated[Listing, typer.Argument(help="What to list.")], as_json: Json = False) -> None:
-    """List spaces, methods, strategies, targets or data sets."""
-    rows = _listing(what)
+def list_(
+    what: Annotated[Listing, typer.Argument(help="What to list.")], results: Results = _RESULTS, as_json: Json = False
+) -> None:
+    """List spaces, methods, strategies, targets (imported devices too) or data sets."""
+    rows = _listing(what, results)
     if as_json:
         typer.echo(json.dumps(rows))
     else:
@@ -294,7 +310,9 @@ def _tell_profile(report: dict[str, Any], folder: runs.RunFolder, as_json: bool)
     if as_json:
         typer.echo(json.dumps(report))
     else:
-        print_feasibility(report["space"], report["target"], report["feasibility"])
+        settings = target_settings(folder.load_config())
+        target = f"{report['target']} ({settings})" if settings else report["target"]
+        print_feasibility(report["space"], target, report["feasibility"])
         print_predictor(report["predictor"])
         for file in (folder.path / "profile.json", folder.report):
             typer.echo(f"  {file}")
@@ -306,20 +324,15 @@ def _one_space(argument: str | None, option: str | None) -> str | None:
     return argument or option
 
 
-def _target(name: str | None, results: Path) -> str | None:
-    """A target as a run names it: an imported device by the table of its measurements."""
-    table = runs.device_table(results, name) if name else None
-    return str(table) if table and table.exists() else name
+def _known(names: Sequence[str] | None, results: Path) -> list[str] | None:
+    return [find_known(results, name) for name in names] if names else None
 
 
-def _known(name: str, results: Path) -> str:
-    """The folder of an imported device or of a profile, else the name of a column."""
-    folders = (runs.device_table(results, name).parent, results / name)
-    return next((str(folder) for folder in folders if folder.exists()), name)
-
-
-def _resolve(file: Path | None, given: dict[str, Any], settings: Sequence[str] | None) -> runs.RunConfig:
-    return runs.resolve(_values(file, given, settings), "command line")
+def _resolve(file: Path | None, given: dict[str, Any], settings: Sequence[str] | None, results: Path) -> runs.RunConfig:
+    values = _values(file, given, settings)
+    if isinstance(values.get("target"), str):
+        values["target"] = find_target(results, values["target"])
+    return runs.resolve(values, "command line")
 
 
 def _values(file: Path | None, given: dict[str, Any], settings: Sequence[str] | None) -> dict[str, Any]:
@@ -336,7 +349,7 @@ def _values(file: Path | None, given: dict[str, Any], settings: Sequence[str] | 
     return values
 
 
-def _listing(what: Listing) -> list[dict[str, str]]:
+def _listing(what: Listing, results: Path) -> list[dict[str, str]]:
     if what is Listing.methods:
         from nas.methods import METHODS
 
@@ -348,7 +361,7 @@ def _listing(what: Listing) -> list[dict[str, str]]:
     if what is Listing.targets:
         from nas.hardware import available_targets
 
-        found = available_targets()
+        found = {**available_targets(), **imported_devices(results)}
     elif what is Listing.data:
         from nas.data import available
 

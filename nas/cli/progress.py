@@ -23,14 +23,14 @@ class RichProgress:
     """Draws a bar for each stage; where there is no terminal, one line when a stage begins."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True)
+        self.console = Console(stderr=True, emoji=False)
 
     @contextmanager
     def task(self, title: str, total: int) -> Iterator[Task]:
         if not self.console.is_terminal:
             self.say(f"{title} …")
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

@@ -19,7 +19,9 @@ _BARS = "▁▂▃▄▅▆▇█"
 def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     """The Pareto front, the chosen network against the largest, and where the files are."""
     console = _console()
-    table = Table(title=f"Pareto front of {result['run']}, measured on the target", title_justify="left")
+    sources = sorted({_source(row) for row in [*result["front"], result["largest"]]}, reverse=True)
+    title = f"Pareto front of {result['run']}, latency {' or '.join(sources)}".replace("predicted", "predicted (~)")
+    table = Table(title=title, title_justify="left")
     for heading in ("architecture", "accuracy (95 % interval)", "latency", "params", "FLOPs", "peak memory"):
         table.add_column(heading, justify="left" if heading == "architecture" else "right", no_wrap=True)
     for row in result["front"]:
@@ -38,7 +40,7 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
 
 
 def print_feasibility(space: str, target: str, report: Mapping[str, Any]) -> None:
-    """What a space costs and how much of it satisfies the constraints."""
+    """What a space costs and how much of it satisfies the constraints; ``target`` is told in words."""
     console = _console()
     console.print(f"{space}: {coverage(report)}; target {target}", highlight=False)
     table = Table("cost", *(Column(heading, justify="right") for heading in _EXTREMES), "smallest to largest")
@@ -54,11 +56,12 @@ def print_feasibility(space: str, target: str, report: Mapping[str, Any]) -> Non
 def print_predictor(errors: Mapping[str, Any]) -> None:
     """How well latency is predicted, next to how well it can be measured."""
     floor = errors["noise_floor"]
-    repeated = "unknown how well measurements repeat" if floor is None else f"measurements repeat within {floor:.1%}"
-    _console().print(
-        f"predictor: {errors['kind']} from {errors['samples']} networks; of networks held out "
-        f"{errors['within_5pct']:.0%} within 5 %, {errors['within_10pct']:.0%} within 10 %, Spearman {errors['spearman']:.3f}, "
-        f"mean error {errors['mape']:.1%}; {repeated}",
+    repeated = "nothing was measured twice" if floor is None else f"measurements repeat within {floor:.1%}"
+    console = _console()
+    console.print(
+        f"predictor: {errors['kind']}, learnt from {errors['samples']} networks; {repeated}\n"
+        f"  on networks held out: {errors['within_5pct']:.0%} within 5%, {errors['within_10pct']:.0%} within 10%, "
+        f"mean error {errors['mape']:.1%}, Spearman {errors['spearman']:.3f}",
         highlight=False,
         soft_wrap=True,
     )
@@ -75,11 +78,24 @@ def print_listing(rows: Sequence[Mapping[str, str]]) -> None:
 def _metrics(row: Mapping[str, Any]) -> list[str]:
     return [
         f"{row['accuracy']:.1%} ({row['accuracy_low']:.1%} to {row['accuracy_high']:.1%})",
-        f"{_text('latency_ms', row['latency_ms'])} ± {row['latency_spread_ms'] / row['latency_ms']:.1%}",
+        _latency(row),
         f"{row['params']:,}",
         f"{row['flops']:,}",
         _text("peak_memory_bytes", row["peak_memory_bytes"]),
     ]
+
+
+def _latency(row: Mapping[str, Any]) -> str:
+    """With its spread where it is known; predicted ones are marked."""
+    mark = "~" if _source(row) == "predicted" else ""
+    spread = row["latency_spread_ms"]
+    around = "" if spread is None else f" ± {spread / row['latency_ms']:.1%}"
+    return f"{mark}{_text('latency_ms', row['latency_ms'])}{around}"
+
+
+def _source(row: Mapping[str, Any]) -> str:
+    """Where its latency comes from; runs from before this was told measured everything."""
+    return str(row.get("latency_source", "measured"))
 
 
 def _sparkline(counts: Sequence[int]) -> str:
@@ -94,6 +110,6 @@ def _text(name: str, value: float) -> str:
 
 
 def _console() -> Console:
-    """As wide as the terminal, and wide enough for the tables where there is none."""
-    console = Console()
-    return console if console.is_terminal else Console(width=120)
+    """As wide as the terminal, and wide enough for the tables where there is none; ``a:b:`` stays as it is."""
+    console = Console(markup=False, emoji=False)
+    return console if console.is_terminal else Console(width=120, markup=False, emoji=False)

@@ -5,7 +5,7 @@ import statistics
 
 import numpy as np
 
-from nas.report.content import ReportContent, column, flags, number
+from nas.report.content import ReportContent, column, flags, latency_source, number
 from nas.report.figures import MOST_POINTS
 from nas.report.progress import best_so_far, expected_best
 from nas.report.quantities import label, written
@@ -19,7 +19,8 @@ def front_caption(content: ReportContent) -> str:
     sentences = [f"{_count(len(content.candidates), 'candidate')}, {feasible:,} of them feasible; the front has "]
     sentences[0] += f"{_count(len(content.front), 'network')}."
     if content.cost == "latency_ms":
-        sentences += ["Latency is predicted for candidates and measured for the front, the chosen and the largest."]
+        sentences += [f"Latency is {latency_source(content)} for the front, the chosen and the largest, "]
+        sentences[-1] += "and predicted for other candidates."
         sentences += ["Bars: 95% interval of the score, median absolute deviation of the latency."]
     else:
         sentences += ["Bars: 95% interval of the score."]

@@ -13,7 +13,7 @@ from nas.report.latency import LatencyContent
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COSTS", "Floats", "ReportContent", "column", "flags", "number"]
+__all__ = ["COSTS", "Floats", "ReportContent", "column", "flags", "latency_source", "number"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,7 +28,7 @@ class ReportContent:
     A *network* is a mapping with ``architecture`` (choice → candidate), ``latency_ms`` with ``latency_spread_ms``
     (median absolute deviation), ``params``, ``flops``, ``peak_memory_bytes``, ``weight_bytes``, ``weight_bytes_int8``
     and, with ``accuracy`` standing for the name of the metric, ``accuracy``, ``accuracy_low``, ``accuracy_high`` (95%
-    interval), ``test_accuracy``.
+    interval), ``test_accuracy``, and ``latency_source`` ("measured", "recorded" or "predicted").
     A number that is unknown is left out, None or NaN. An accuracy is a share of 1.
 
     Attributes:
@@ -90,6 +90,12 @@ def number(row: Mapping[str, Any], name: str) -> float:
     value = row.get(name)
     known = float("nan") if value is None else float(value)
     return known if np.isfinite(known) else float("nan")
+
+
+def latency_source(content: ReportContent) -> str:
+    """Where the latencies of the front, the chosen and the largest network come from, in words."""
+    networks = (*content.front, content.best, content.largest)
+    return " or ".join(sorted({str(row.get("latency_source", "measured")) for row in networks}, reverse=True))
 
 
 def column(table: "pd.DataFrame", name: str) -> Floats:

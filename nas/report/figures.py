@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas.errors import UsageError
-from nas.report.content import Floats, ReportContent, column, flags, number
+from nas.report.content import Floats, ReportContent, column, flags, latency_source, number
 from nas.report.plotting import (
     AMBER,
     BLUE,
@@ -120,7 +120,7 @@ def _front(content: ReportContent) -> dict[str, Any]:
     )
     thin = {"color": BLUE, "thickness": 1, "width": 3}
     trace = {
-        **_points(content, "Pareto front, measured", x.tolist(), y.tolist()),
+        **_points(content, f"Pareto front, {latency_source(content)}", x.tolist(), y.tolist()),
         "text": ["Pareto front"] * len(known),
         "mode": "lines+markers",
         "line": {"color": BLUE, "width": 2},

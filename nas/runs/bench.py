@@ -1,5 +1,6 @@
 """Everything that a configuration stands for: data, supernet, costs, target, constraints."""
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ class Bench:
             raise UsageError(
                 f"cost '{self.cost}' is not known; {did_you_mean(self.cost, (LATENCY, *StaticCosts.names))}"
             )
+        _check_profile(config)
         self.objectives = [Objective(METRIC, maximise=True), Objective(self.cost, maximise=False)]
         torch.set_num_threads(config.cpu_threads)
         self.device = _device(config.device)
@@ -64,16 +66,23 @@ class Bench:
 
     @property
     def needs_latency(self) -> bool:
-        """Whether the search itself depends on latency, or nothing else could tell the latency of what it finds."""
-        return self.is_recorded or LATENCY in (self.cost, *(constraint.metric for constraint in self.constraints))
+        """Whether the search itself depends on latency, or a predictor is there, or nothing else tells latency."""
+        given = self.is_recorded or self.config.profile.run is not None
+        return given or LATENCY in (self.cost, *(constraint.metric for constraint in self.constraints))
 
     @property
     def guard(self) -> dict[str, str]:
-        """What a latency predictor is of: it serves no other space, target or input shape."""
+        """What a latency predictor is of: it serves no other space, target or input."""
+        return {**self.subject, "target": self.target.fingerprint()}
+
+    @property
+    def subject(self) -> dict[str, str]:
+        """What has a latency: the networks of a space for inputs of one shape."""
         return {
             "space": self.space.fingerprint,
-            "target": self.target.fingerprint(),
+            "model": f"{self.config.space} {json.dumps(self.config.space_args, sort_keys=True)}",
             "input_shape": "x".join(map(str, self.data.input_shape)),
+            "classes": str(len(self.data.classes)),
         }
 
     @property
@@ -101,7 +110,7 @@ class Bench:
     def _find_target(self) -> Target | Recorded:
         config = self.config
         if self.is_recorded:
-            return read_recorded(config, self.space, self.data.input_shape[1])
+            return read_recorded(config, self.space, self.data.input_shape)
         return target(
             config.target,
             threads=config.threads,
@@ -153,6 +162,20 @@ class Bench:
                     f"space '{self.config.space}' gives outputs of shape {list(classes)}, but data "
                     f"'{self.config.data}' has {len(self.data.classes)} classes; return a model with that many."
                 )
+
+
+def _check_profile(config: RunConfig) -> None:
+    """Refuses predictors that cannot be made."""
+    kind, known = config.profile.predictor, config.profile.known
+    if kind == "transfer" and not known:
+        raise UsageError("profile.predictor is 'transfer', but no device is known; name two or more with --known.")
+    if len(known) == 1:
+        raise UsageError(f"profile.known names '{known[0]}' alone, but transfer learns from two devices; add another.")
+    if kind == "lookup" and is_table(config.target):
+        raise UsageError(
+            f"profile.predictor is 'lookup', but target '{config.target}' is a table, and no block can be measured on "
+            "it; use 'regression'."
+        )
 
 
 def _device(name: str) -> torch.device:

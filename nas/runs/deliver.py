@@ -88,13 +88,17 @@ def export_architecture(
     return {"onnx": str(out), "architecture": dict(architecture), **metrics, "parity": asdict(parity)}
 
 
-def _latency(bench: Bench, folder: RunFolder, architecture: Architecture, network: nn.Module) -> dict[str, float]:
-    """Measured now, or what the table or the predictor says where the target is a table."""
+def _latency(bench: Bench, folder: RunFolder, architecture: Architecture, network: nn.Module) -> dict[str, Any]:
+    """Measured now, or what the table or the predictor says where the target is a table; and which of these."""
     if isinstance(bench.target, Recorded):
-        predicted = LatencyModel.load(folder.predictor, bench).predict([architecture])[0]
-        return {LATENCY: bench.target.latencies.get(architecture.key, predicted)}
+        latency, spread, source = LatencyModel.load(folder.predictor, bench).recall(architecture)
+        return {LATENCY: latency, "latency_spread_ms": spread, "latency_source": source}
     measurement = bench.target.measure(network, bench.data.input_shape)
-    return {LATENCY: measurement.latency_ms, "latency_spread_ms": measurement.spread_ms}
+    return {
+        LATENCY: measurement.latency_ms,
+        "latency_spread_ms": measurement.spread_ms,
+        "latency_source": "measured",
+    }
 
 
 def _restore_trained(bench: Bench, folder: RunFolder) -> None:

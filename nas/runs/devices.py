@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from nas.errors import UsageError
+from nas.errors import UsageError, did_you_mean
 from nas.files import write_file
-from nas.hardware import Catalogue, feature_table, read_setup, write_pack
+from nas.hardware import CPU, CUDA, Catalogue, OnnxRuntime, feature_table, read_measurements, read_setup, write_pack
 from nas.predictors import Encoding
 from nas.runs.bench import Bench
 from nas.runs.config import RunConfig, resolve
@@ -18,9 +18,12 @@ from nas.runs.folder import RunFolder
 from nas.runs.known import transfer_predictor
 from nas.runs.profiling import run_profile
 from nas.runs.progress import Progress, Silent
+from nas.runs.recorded import is_table
 from nas.space import Architecture
 
-__all__ = ["device_table", "import_measurements", "pack_space"]
+__all__ = ["device_table", "find_known", "find_target", "import_measurements", "imported_devices", "pack_space"]
+
+_BUILT_IN = (CPU.name, CUDA.name, OnnxRuntime.name)
 
 _CARRIED = ("space", "space_args", "data", "data_dir", "image_size", "limit", "seed")
 
@@ -28,6 +31,40 @@ _CARRIED = ("space", "space_args", "data", "data_dir", "image_size", "limit", "s
 def device_table(results: Path, name: str) -> Path:
     """Where the measurements of an imported device are kept."""
     return results / "devices" / name / "measurements.csv"
+
+
+def imported_devices(results: Path) -> dict[str, str]:
+    """The imported devices by name, each with its chip and settings in one line."""
+    tables = sorted(device_table(results, "*").parent.parent.glob("*/measurements.csv"))
+    return {table.parent.name: _summary(table) for table in tables}
+
+
+def find_target(results: Path, name: str) -> str:
+    """A target as a run names it: an imported device by the table of its measurements.
+
+    Raises:
+        UsageError: neither a target nor an imported device has that name.
+    """
+    devices = [table.parent.name for table in (results / "devices").glob("*/measurements.csv")]
+    if name in devices:
+        return str(device_table(results, name))
+    if name not in _BUILT_IN and not is_table(name):
+        raise UsageError(f"target {name!r} is unknown; {did_you_mean(name, [*_BUILT_IN, *devices])}")
+    return name
+
+
+def find_known(results: Path, name: str) -> str:
+    """The folder of an imported device or of a profile.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    folders = {folder.name: folder for folder in results.glob("*") if (folder / "profile.json").exists()}
+    folders |= {folder.name: folder for folder in results.glob("devices/*") if (folder / "profile.json").exists()}
+    if name not in folders:
+        hint = did_you_mean(name, folders) if folders else "import a device or profile one first."
+        raise UsageError(f"known device '{name}' is neither imported nor profiled in {results}; {hint}")
+    return str(folders[name])
 
 
 def pack_space(config: RunConfig, out: Path, networks: int, progress: Progress | None = None) -> dict[str, Any]:
@@ -63,6 +100,8 @@ def import_measurements(
 ) -> dict[str, Any]:
     """Keeps what a board measured as a target of its own, and fits its latency predictor.
 
+    An import that was interrupted goes on where it is begun again.
+
     Args:
         table: the ``measurements.csv`` that came back.
         name: of the device from now on.
@@ -75,10 +114,12 @@ def import_measurements(
     Raises:
         UsageError: the name is taken or not fit for a folder, or the table is damaged or of another space.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.endswith((".csv", ".parquet")):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or is_table(name):
         raise UsageError(f"device name {name!r} cannot name a folder; use letters, digits, '-' and '_'.")
+    if name in _BUILT_IN:
+        raise UsageError(f"device name '{name}' is that of a target of this machine; choose another --target.")
     kept = device_table(results, name)
-    if kept.parent.exists():
+    if (kept.parent / "profile.json").exists():
         raise UsageError(
             f"device '{name}' is already in {kept.parent}; choose another --target, or delete that folder."
         )
@@ -86,16 +127,18 @@ def import_measurements(
     if not isinstance(setup.get("config"), dict):
         raise UsageError(f"{table}: column 'setup' tells no space; import what the run.py of a device pack wrote.")
     carried = {**setup["config"], **values}
-    bench = Bench(resolve({**carried, "target": str(table)}, str(table)))
-    if bench.space.fingerprint != setup.get("fingerprint"):
-        raise UsageError(
-            f"{table} was measured on another version of space '{bench.config.space}'; pack it and measure again."
-        )
+    Bench(resolve({**carried, "target": str(table)}, str(table)))
     config = resolve({**carried, "target": str(kept)}, str(table))
     folder = RunFolder(kept.parent)
     folder.create(config)
     write_file(kept, table.read_bytes())
     return run_profile(config, folder, progress)
+
+
+def _summary(table: Path) -> str:
+    first = read_measurements(table).measurements[0]
+    versions = ", ".join(f"{key} {value}" for key, value in first.versions.items())
+    return f"{first.device}, threads {first.threads}, batch {first.batch}, {first.dtype} ({versions}), imported"
 
 
 def _networks(bench: Bench, count: int) -> list[Architecture]:

@@ -1,5 +1,6 @@
 """The winners, measured: what the search predicted counts only after the target confirmed it."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,6 +10,7 @@ from nas.errors import UsageError
 from nas.hardware import LatencyCache, Recorded, measure_networks
 from nas.runs.bench import LATENCY, METRIC, Bench
 from nas.runs.folder import RunFolder
+from nas.runs.latency import LatencyModel
 from nas.runs.progress import Task
 from nas.search import Constraint, nondominated_ranks, objective_values
 from nas.space import Architecture
@@ -23,20 +25,20 @@ _AT_LEAST = 8
 _SECONDS_EACH = 0.6
 
 Row = dict[str, Any]
-Latencies = dict[str, tuple[float, float]]
-"""Median and spread in milliseconds by architecture id."""
+Latencies = dict[str, tuple[float, float | None, str]]
+"""Median, spread (None if unknown) and source by architecture id, in milliseconds."""
 
 
 class Finalists:
-    """Measured rows.
+    """Measured rows, and ``latency_source`` of each: "measured" now, "recorded" in a table or "predicted" beside it.
 
     Attributes:
         front: the Pareto front among candidates that satisfy every constraint as measured, best metric first.
         largest: the largest architecture, measured in the same session.
-        measured: latency and spread by architecture id, of everything that was measured.
+        measured: latency and spread (NaN if unknown) by architecture id, of all whose latency is not predicted.
     """
 
-    def __init__(self, front: list[Row], largest: Row, measured: Latencies) -> None:
+    def __init__(self, front: list[Row], largest: Row, measured: dict[str, tuple[float, float]]) -> None:
         self.front, self.largest, self.measured = front, largest, measured
 
 
@@ -46,7 +48,8 @@ def measure_finalists(
     """Measures the front and those next to it; whoever breaks a constraint gives way, in bounded rounds.
 
     Every session interleaves the networks with the largest one, so that shares of it are exact. What an interrupted
-    run measured is kept and used. Where the target is a table, what is not in it keeps its predicted latency.
+    run measured is kept and used. Where the target is a table, what is not in it keeps its predicted latency, and the
+    predictor's mean error as its spread.
 
     Args:
         candidates: the table of the search.
@@ -65,7 +68,8 @@ def measure_finalists(
         if largest["id"] in measured and all(row["id"] in measured for row, rank in ranked if rank == 0):
             break
         wanted = [row for place, (row, rank) in enumerate(ranked) if rank == 0 or place < _AT_LEAST]
-        measured |= _measure(bench, cache, [*(row for row in wanted if row["id"] not in measured), largest])
+        wanted = [*(row for row in wanted if row["id"] not in measured), largest]
+        measured |= _recalled(bench, folder, wanted) if bench.is_recorded else _measure(bench, cache, wanted)
         task.update(len(measured))
         largest = _with_latency(largest, measured)
         rows = _confirmed(bench, rows, largest, measured)
@@ -75,7 +79,9 @@ def measure_finalists(
             f"no candidate satisfies {' and '.join(map(str, bench.constraints))} when measured on "
             f"{bench.target.name}; loosen the constraint or search more candidates."
         )
-    return Finalists(sorted(front, key=lambda row: (-row[METRIC], row[bench.cost], row["id"])), largest, measured)
+    front.sort(key=lambda row: (-row[METRIC], row[bench.cost], row["id"]))
+    real = {name: found for name, found in measured.items() if found[2] != "predicted"}
+    return Finalists(front, largest, {name: (ms, math.nan if sd is None else sd) for name, (ms, sd, _) in real.items()})
 
 
 def _by_rank(bench: Bench, rows: Sequence[Row]) -> list[tuple[Row, int]]:
@@ -92,25 +98,24 @@ def _by_rank(bench: Bench, rows: Sequence[Row]) -> list[tuple[Row, int]]:
 def _measured_before(bench: Bench, cache: LatencyCache, rows: Sequence[Row]) -> Latencies:
     """What an interrupted run measured of these rows."""
     known = {row["id"]: cache.get(row["architecture"], *_place(bench)) for row in rows}
-    return {name: (found.latency_ms, found.spread_ms) for name, found in known.items() if found is not None}
+    return {name: (found.latency_ms, found.spread_ms, "measured") for name, found in known.items() if found is not None}
 
 
 def _measure(bench: Bench, cache: LatencyCache, rows: Sequence[Row]) -> Latencies:
-    if isinstance(bench.target, Recorded):
-        return {row["id"]: _recalled(bench.target, row) for row in rows}
+    assert not isinstance(bench.target, Recorded)
     networks = {row["id"]: bench.supernet.extract(Architecture.from_json(row["architecture"])) for row in rows}
     reference = bench.supernet.extract(bench.space.largest())
     seconds = _SECONDS_EACH * len(networks)
     found = measure_networks(bench.target, networks, reference, bench.data.input_shape, max_seconds=seconds)
     for row in rows:
         cache.add(row["architecture"], *_place(bench), found[row["id"]])
-    return {name: (measurement.latency_ms, measurement.spread_ms) for name, measurement in found.items()}
+    return {name: (measurement.latency_ms, measurement.spread_ms, "measured") for name, measurement in found.items()}
 
 
-def _recalled(table: Recorded, row: Row) -> tuple[float, float]:
-    """The recorded latency, or the predicted one, and how far a measurement may be from it."""
-    latency = table.latencies.get(row["architecture"], row[LATENCY])
-    return latency, latency * (table.noise_floor or 0.0)
+def _recalled(bench: Bench, folder: RunFolder, rows: Sequence[Row]) -> Latencies:
+    """What the table or the predictor says."""
+    model = LatencyModel.load(folder.predictor, bench)
+    return {row["id"]: model.recall(Architecture.from_json(row["architecture"])) for row in rows}
 
 
 def _place(bench: Bench) -> tuple[str, tuple[int, int, int]]:
@@ -129,8 +134,8 @@ def _confirmed(bench: Bench, rows: Sequence[Row], largest: Row, measured: Latenc
 def _with_latency(row: Row, measured: Latencies) -> Row:
     if row["id"] not in measured:
         return row
-    latency, spread = measured[row["id"]]
-    return {**row, LATENCY: latency, "latency_spread_ms": spread}
+    latency, spread, source = measured[row["id"]]
+    return {**row, LATENCY: latency, "latency_spread_ms": spread, "latency_source": source}
 
 
 def _satisfies(row: Row, bounds: Sequence[Constraint]) -> bool:

@@ -23,11 +23,9 @@ def transfer_predictor(bench: Bench, encoding: Encoding) -> TransferPredictor:
     They are columns of the target's table, or folders with the predictors of other devices.
 
     Raises:
-        UsageError: fewer than two devices, or a predictor of another space or input shape.
+        UsageError: a device is not there, or of another space or input.
     """
     names = bench.config.profile.known
-    if len(names) < 2:
-        raise UsageError(f"profile.known names {len(names)} device, but transfer learns from two or more; add one.")
     if isinstance(bench.target, Recorded) and bench.target.known:
         architectures, latencies = _of_columns(bench, bench.target)
     else:
@@ -49,11 +47,11 @@ def _of_columns(bench: Bench, table: Recorded) -> tuple[list[Architecture], np.n
 
 def _predictor(bench: Bench, path: Path) -> ArchitecturePredictor:
     folder = RunFolder(path)
-    if not folder.config.exists():
-        raise UsageError(f"profile.known names {path}, which is no folder of a profile; give one from results.")
     other = Bench(folder.load_config())
-    if (other.space.fingerprint, other.data.input_shape) != (bench.space.fingerprint, bench.data.input_shape):
-        raise UsageError(
-            f"profile.known names {path}, which is of another space or input shape; profile this one on that device."
-        )
+    for name, ours in bench.subject.items():
+        if other.subject[name] != ours:
+            raise UsageError(
+                f"profile.known names {path}, which is of {name} {other.subject[name]}, but this run has {ours}; "
+                "profile this space on that device."
+            )
     return ArchitecturePredictor.load(folder.predictor, other.guard)

@@ -18,6 +18,7 @@ from nas.predictors import (
     RegressionPredictor,
 )
 from nas.runs.bench import LATENCY, Bench
+from nas.runs.config import RunConfig
 from nas.runs.folder import RunFolder
 from nas.runs.known import transfer_predictor
 from nas.runs.progress import Progress
@@ -27,8 +28,9 @@ from nas.space import Architecture
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LatencyModel", "fit_latency"]
+__all__ = ["LatencyModel", "check_profile", "fit_latency"]
 
+_DECIDE = ("space", "space_args", "target", "target_args", "dtype", "threads", "latency_batch")
 _LOOKUP_COLUMNS = ("ms", "blocks", "live ms", "live blocks", "merges", "constants")
 
 
@@ -51,6 +53,19 @@ class LatencyModel:
     def predict(self, architectures: Sequence[Architecture]) -> list[float]:
         """Milliseconds for each architecture, never below zero."""
         return [max(0.0, float(value)) for value in self.predictor.predict(architectures)[0]]
+
+    def recall(self, architecture: Architecture) -> tuple[float, float | None, str]:
+        """Milliseconds without measuring, how far a measurement is from them in the mean, and where they come from.
+
+        That is "recorded" if the target is a table that has the architecture (the second number is None if nothing
+        was measured twice), else "predicted".
+        """
+        target = self.bench.target
+        if isinstance(target, Recorded) and architecture.key in target.latencies:
+            latency, noise = target.latencies[architecture.key], target.noise_floor
+            return latency, None if noise is None else latency * noise, "recorded"
+        latency = self.predict([architecture])[0]
+        return latency, latency * float(self.summary["mape"]), "predicted"
 
     def costs(self, architectures: Sequence[Architecture]) -> "pd.DataFrame":
         """All costs that the search looks at, predicted latency included."""
@@ -88,6 +103,7 @@ def fit_latency(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyM
     """
     if (folder.predictor / "summary.json").exists():
         return LatencyModel.load(folder.predictor, bench)
+    check_profile(bench.config)
     if bench.config.profile.run:
         model = LatencyModel.load(RunFolder(bench.config.profile.run).predictor, bench)
         progress.say(f"Latency predictor of {bench.config.profile.run}: {_described(model.summary)}.")
@@ -96,6 +112,27 @@ def fit_latency(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyM
         progress.say(f"Latency predictor: {_described(model.summary)}.")
     model.save(folder.predictor)
     return model
+
+
+def check_profile(config: RunConfig) -> None:
+    """Refuses to take the predictor of ``profile.run`` where it is not there, or of something else.
+
+    Raises:
+        UsageError: there is no such profile, it is not finished, or it differs in space, target or settings.
+    """
+    if config.profile.run is None:
+        return
+    folder = RunFolder(config.profile.run)
+    stored = folder.load_config()
+    if not (folder.predictor / "summary.json").exists():
+        raise UsageError(f"{folder.path} has no latency predictor yet; finish that profile, or profile again.")
+    for key in _DECIDE:
+        theirs, ours = getattr(stored, key), getattr(config, key)
+        if theirs != ours:
+            raise UsageError(
+                f"the predictor of {folder.path} is of {key}={theirs!r}, but {ours!r} is asked for; "
+                "ask for the same, or profile again."
+            )
 
 
 def _fitted(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyModel:
@@ -128,8 +165,6 @@ def _kinds(bench: Bench) -> list[str]:
         return ["linear", "regression", *transfer]
     if profile.predictor == "all":
         return ["linear", *([] if bench.is_recorded else ["lookup"]), "regression", *transfer]
-    if profile.predictor == "transfer" and not profile.known:
-        raise UsageError("profile.predictor is 'transfer', but no device is known; name some with --known.")
     return [profile.predictor]
 
 
@@ -144,11 +179,7 @@ def _table(bench: Bench, folder: RunFolder, kinds: Sequence[str], progress: Prog
         return None
     if "lookup" not in kinds:
         return feature_table(catalogue)
-    if isinstance(bench.target, Recorded):
-        raise UsageError(
-            f"profile.predictor is 'lookup', but target '{bench.target.name}' is a table, on which no block can be "
-            "measured; use 'regression'."
-        )
+    assert not isinstance(bench.target, Recorded)
     count = len(catalogue.blocks)
     with progress.task(f"Measuring {count} blocks on {bench.target.name}", count) as task:
         cache = LatencyCache(folder.blocks)
@@ -182,6 +213,6 @@ def _described(summary: Mapping[str, Any]) -> str:
     repeated = "" if floor is None else f"; measurements repeat within {floor:.1%}"
     return (
         f"{summary['kind']} from {summary['samples']} networks, {summary['within_10pct']:.0%} of "
-        f"{len(summary['held_out']['measured']):,} others within 10 %, Spearman {summary['spearman']:.3f}, "
+        f"{len(summary['held_out']['measured']):,} others within 10%, Spearman {summary['spearman']:.3f}, "
         f"mean error {summary['mape']:.1%}{repeated}"
     )

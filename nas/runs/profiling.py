@@ -9,7 +9,7 @@ from nas.runs.bench import Bench
 from nas.runs.config import RunConfig
 from nas.runs.feasibility import feasibility
 from nas.runs.folder import RunFolder
-from nas.runs.latency import fit_latency
+from nas.runs.latency import check_profile, fit_latency
 from nas.runs.progress import Progress, Silent
 from nas.runs.reporting import latency_content, run_summary
 
@@ -26,6 +26,7 @@ def run_profile(config: RunConfig, folder: RunFolder, progress: Progress | None 
         ``noise_floor`` of measurements, None if unknown) and ``feasibility``.
     """
     bench = Bench(config)
+    check_profile(config)
     folder.create(config)
     with folder.lock():
         with folder.stage("profile"):

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from nas.nn import Repeat
 from nas.report import LatencyContent, ReportContent, write_report
 from nas.runs.bench import METRIC, Bench
+from nas.runs.config import RunConfig
 from nas.runs.folder import RunFolder
 from nas.runs.latency import LatencyModel
+from nas.runs.recorded import is_table
 from nas.space import Architecture
 from nas.supernet import active_modules
 from nas.training import Epoch
@@ -16,7 +18,7 @@ from nas.training import Epoch
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["describe_blocks", "latency_content", "run_summary", "write_run_report"]
+__all__ = ["describe_blocks", "latency_content", "run_summary", "target_settings", "write_run_report"]
 
 
 def write_run_report(
@@ -48,6 +50,7 @@ def write_run_report(
         epochs=history,
         blocks=describe_blocks(bench, Architecture(result["best"]["architecture"])),
         latency=latency_content(latency, result["front"]) if latency else None,
+        notes=_notes(bench, result),
     )
     write_report(folder.report, content)
 
@@ -73,10 +76,11 @@ def latency_content(
     """What the report shows of a latency predictor.
 
     Args:
-        front: networks as measured, shown with what was predicted of them.
+        front: networks shown with what was predicted of them, but for those of which nothing else is known.
         feasibility: of the space, if it is known.
     """
     summary = latency.summary
+    front = [row for row in front if row["latency_source"] != "predicted"]
     predicted = latency.predict([Architecture(row["architecture"]) for row in front])
     return LatencyContent(
         target=_target(latency.bench),
@@ -91,9 +95,29 @@ def latency_content(
     )
 
 
+def target_settings(config: RunConfig) -> str:
+    """What networks are measured with, in words; nothing for a table, whose measurements are what they are."""
+    if is_table(config.target):
+        return ""
+    options = [f"{name} {value}" for name, value in config.target_args.items()]
+    return ", ".join([f"threads {config.threads}", f"batch {config.latency_batch}", config.dtype, *options])
+
+
 def _target(bench: Bench) -> str:
     about = f"{bench.target.name}: {bench.target.device()}"
-    return about if bench.is_recorded else f"{about}, threads {bench.config.threads}"
+    settings = target_settings(bench.config)
+    return f"{about}, {settings}" if settings else f"{about} (recorded)"
+
+
+def _notes(bench: Bench, result: dict[str, Any]) -> list[str]:
+    """Where latencies come from if nothing was measured."""
+    sources = [row["latency_source"] for row in result["front"]]
+    if not bench.is_recorded:
+        return []
+    return [
+        f"{bench.target.name} is a table, so nothing was measured for this page: of the {len(sources)} networks on the "
+        f"front, {sources.count('recorded')} have a recorded latency and {sources.count('predicted')} a predicted one."
+    ]
 
 
 def describe_blocks(bench: Bench, architecture: Architecture) -> list[dict[str, Any]]:

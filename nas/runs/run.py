@@ -150,7 +150,8 @@ class _Stages:
 
         Its ``latency_ms`` is what the search went by, or the measurement where it did not look at latency.
         """
-        with self.progress.task(f"Measuring the front on {self.bench.target.name}", len(candidates)) as task:
+        doing = "Looking up the front in" if self.bench.is_recorded else "Measuring the front on"
+        with self.progress.task(f"{doing} {self.bench.target.name}", len(candidates)) as task:
             finalists = measure_finalists(self.bench, self.folder, candidates, largest, task)
         unknown = (math.nan, math.nan)
         latency = [finalists.measured.get(name, unknown) for name in candidates["id"]]

@@ -17,6 +17,7 @@ from nas.space import Architecture
 
 __all__ = ["Samples", "take_samples"]
 
+_FEWEST = 3
 _FIRST = 24
 _ROUND = 12
 _POOL = 500
@@ -51,7 +52,7 @@ def take_samples(bench: Bench, folder: RunFolder, encoding: Encoding, progress: 
     Measurements of an interrupted run are kept and used.
 
     Raises:
-        UsageError: a table holds too few architectures.
+        UsageError: the space has too few architectures, or a network does not run on the target.
     """
     if isinstance(bench.target, Recorded):
         return _from_table(bench, bench.target, encoding)
@@ -59,6 +60,11 @@ def take_samples(bench: Bench, folder: RunFolder, encoding: Encoding, progress: 
     held_out = samples[len(samples) - min(settings.held_out, len(samples) // 3) :]
     drawn = [bench.space.sample([bench.config.seed, 1, number]) for number in range(_POOL)]
     pool = [each for each in dict.fromkeys([*samples, *drawn]) if each not in set(held_out)]
+    if not held_out or len(pool) < _FEWEST:
+        raise UsageError(
+            f"space '{bench.config.space}' gave {len(pool) + len(held_out)} architectures, too few to learn latency "
+            "from and to judge by others; raise profile.samples, or constrain params or flops instead."
+        )
     again = held_out[: settings.repeats]
     total = len(held_out) + len(again) + min(settings.networks, len(pool))
     with progress.task(f"Measuring up to {total} networks on {bench.target.name}", total) as task:
@@ -82,8 +88,6 @@ def _from_table(bench: Bench, table: Recorded, encoding: Encoding) -> Samples:
     settings, rng = bench.config.profile, np.random.default_rng(bench.config.seed)
     everything = [Architecture(json.loads(key)) for key in table.latencies]
     budget = min(settings.networks, len(everything) * 2 // 3)
-    if budget < 4:
-        raise UsageError(f"target '{table.name}' has {len(everything)} architectures, too few to learn from; give 6.")
     pool = [everything[place] for place in rng.permutation(len(everything))[: _POOL + budget]]
     first, rest = _first(bench, encoding, pool, budget)
     trained = _rounds(encoding, first, rest, budget, table.measure, lambda chosen, latencies: False)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nas.hardware import Catalogue, feature_table
 from nas.predictors import Encoding, LinearPredictor, RegressionPredictor, choose_uncertain, prediction_errors
 from nas.runs import Bench, RunFolder, resolve, run_profile
 from nas.runs.latency import LatencyModel
@@ -39,8 +40,8 @@ def main() -> None:
             found = profile(space, target)
             rows += found["rows"]
             few += found["few"]
-            pd.DataFrame(rows).to_csv(HERE / "latency.csv", index=False, float_format="%.4f")
-            pd.DataFrame(few).to_csv(HERE / "few.csv", index=False, float_format="%.4f")
+            pd.DataFrame(rows).to_csv(HERE / "latency.csv", index=False, float_format="%.4g")
+            pd.DataFrame(few).to_csv(HERE / "few.csv", index=False, float_format="%.4g")
     print(pd.DataFrame(rows).to_string())
     print(pd.DataFrame(few).to_string())
 
@@ -85,8 +86,10 @@ def flops_line(
 def few_networks(
     model: LatencyModel, trained: list[Architecture], held_out: list[Architecture], measured: dict[str, float]
 ) -> list[dict[str, Any]]:
-    """The regression from few networks: chosen by predicted spread, and at random (five seeds each)."""
-    encoding: Encoding = next_encoding(model)
+    """The regression from few of many networks: chosen by predicted spread, and at random (five seeds each)."""
+    if len(trained) < 3 * FEW:
+        return []
+    encoding = block_encoding(model)
     X, X_new = encoding(trained), encoding(held_out)
     y, y_new = (np.array([measured[each.key] for each in part]) for part in (trained, held_out))
     rows = []
@@ -100,10 +103,8 @@ def few_networks(
     return rows
 
 
-def next_encoding(model: LatencyModel) -> Encoding:
+def block_encoding(model: LatencyModel) -> Encoding:
     """One-hot choices and features of blocks, without what was measured of blocks."""
-    from nas.hardware import Catalogue, feature_table
-
     return Encoding(model.bench.space, feature_table(Catalogue(model.bench.supernet, model.bench.data.input_shape)))
 
 

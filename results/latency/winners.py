@@ -26,7 +26,7 @@ def main() -> None:
             rows.append(search(Path(results), seed, bound))
             print(rows[-1], flush=True)
     table = pd.DataFrame(rows)
-    table.to_csv(HERE / "winners.csv", index=False, float_format="%.4f")
+    table.to_csv(HERE / "winners.csv", index=False, float_format="%.4g")
     print(table.to_string(), f"{table['holds'].sum()} of {len(table)} hold")
 
 

@@ -17,7 +17,10 @@ NOTHING_BEGAN = {
     "unknown option": (["--epoch", 3], r"No such option: --epoch"),
     "unknown key": (["--set", "candidats=3"], r"unknown key 'candidats'; did you mean 'candidates'\?"),
     "unknown nested key": (["--set", "training.epoch=3"], r"unknown key 'training.epoch'; did you mean 'epochs'\?"),
-    "unknown key of a group without a close name": (["--set", "profile.xyz=3"], r"'profile.xyz'; known are networks"),
+    "unknown key of a group without a close name": (
+        ["--set", "profile.xyz=3"],
+        r"'profile.xyz'; known are held_out, known,",
+    ),
     "wrong type": (["--set", "training.epochs=many"], r"training.epochs is 'many', but .*integer"),
     "wrong type of a flag": (["--candidates", "many"], r"'--candidates': .*(not a valid int|valid integer)"),
     "a value where a group belongs": (["--set", "training=3"], r"training is 3, expected a mapping"),

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from command_line import TINY, Outcome, leftovers, nas, search_arguments
 
-from nas.cli.app import app
+from nas.cli.app import app, device
 from nas.data import load
 from nas.hardware import StaticCosts
 from nas.runs import RunFolder, resolve
@@ -21,7 +21,7 @@ from nas.search import STRATEGIES
 RESULT = ["run", "space", "method", "best", "largest", "front", "seconds"]
 COSTS = list(StaticCosts.names)
 METRICS = ["id", "architecture", "accuracy", "accuracy_low", "accuracy_high", "loss", *COSTS]
-ROW = {*METRICS, "latency_ms", "latency_spread_ms"}
+ROW = {*METRICS, "latency_ms", "latency_spread_ms", "latency_source"}
 COLUMNS = [*METRICS, "latency_ms", "feasible", "pareto", "measured_latency_ms", "measured_spread_ms"]
 FILES = [
     "best.json",
@@ -49,6 +49,7 @@ def check_contract(result: dict[str, Any]) -> None:
         assert set(row) == ROW | ({"test_accuracy"} if test_accuracy else set())
         assert isinstance(row["architecture"], dict)
         assert all(isinstance(row[cost], int) and row[cost] > 0 for cost in COSTS)
+        assert row["latency_source"] == "measured"
         assert row["latency_ms"] > 0 and 0 <= row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"] <= 1
     assert {"train", "search", "export"} <= set(result["seconds"])
     assert all(isinstance(value, float) for value in result["seconds"].values())
@@ -78,12 +79,13 @@ def test_a_search_under_measured_latency(tmp_path: Path) -> None:
     check_contract(result)
     assert all(row["latency_ms"] <= 0.99 * result["largest"]["latency_ms"] for row in result["front"])
     folder = tmp_path / "results/run"
-    assert len((folder / "measurements.jsonl").read_text().splitlines()) == 6
+    measurements = [json.loads(line) for line in (folder / "measurements.jsonl").read_text().splitlines()]
+    assert len({line["network"] for line in measurements}) == len(measurements) == 6 + 5 + 5
     table = pd.read_csv(folder / "candidates.csv")
     assert list(table.columns) == COLUMNS
     measured = table[table["id"].isin([row["id"] for row in result["front"]])]
     assert measured["measured_latency_ms"].notna().all()
-    assert "Measuring 6 networks on onnxruntime" in outcome.err
+    assert "Measuring up to 16 networks on onnxruntime" in outcome.err
 
 
 @pytest.mark.parametrize(("method", "retrain"), [("spos", "fresh"), ("fairnas", "inherited")])
@@ -198,8 +200,10 @@ def test_without_json_there_are_tables(copied: Path) -> None:
 def test_every_command_has_help() -> None:
     commands = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
     assert sorted(commands) == ["export", "list", "profile", "resume", "search"]
-    for command in commands:
-        outcome = nas(command, "--help")
+    below = [command.name or command.callback.__name__ for command in device.registered_commands if command.callback]
+    assert sorted(below) == ["import", "pack"]
+    for words in ([], *([command] for command in commands), ["device"], *(["device", command] for command in below)):
+        outcome = nas(*words, "--help")
         assert outcome.code == 0 and "Usage" in outcome.out
 
 

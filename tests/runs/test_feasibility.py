@@ -21,6 +21,7 @@ def bench(space: Space, samples: int, *constraints: str) -> Any:
     drawn = [space.sample([3, number]) for number in range(samples)]
     return SimpleNamespace(
         space=space,
+        draws=drawn,
         samples=list(dict.fromkeys([space.smallest(), space.largest(), *drawn])),
         config=SimpleNamespace(seed=3, profile=SimpleNamespace(samples=samples)),
         constraints=[Constraint.parse(text) for text in constraints],

@@ -1,0 +1,135 @@
+"""Winners are what the target confirms, whatever was predicted of them."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from synthetic_devices import bench_of, write_devices
+
+from nas.errors import UsageError
+from nas.hardware import Measurement
+from nas.runs import Bench, RunFolder, Silent, finalists, resolve
+from nas.runs.finalists import Finalists, measure_finalists
+from nas.runs.latency import LatencyModel, fit_latency
+
+BOUND = 5.0
+
+
+class Board:
+    """Stands for the target: measures ``factor`` times what was predicted, and counts."""
+
+    def __init__(self, predicted: Mapping[str, float], factor: Callable[[int], float]) -> None:
+        self.true = {name: value * factor(place) for place, (name, value) in enumerate(predicted.items())}
+        self.asked: list[str] = []
+
+    def __call__(self, where: Any, networks: Mapping[str, Any], *rest: Any, **options: Any) -> dict[str, Measurement]:
+        self.asked += networks
+        same = {"spread_ms": 0.1, "repeats": 9, "threads": 1, "batch": 1, "dtype": "float32", "target": "board"}
+        return {name: Measurement(latency_ms=self.true[name], device="", versions={}, **same) for name in networks}
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    space = {"space": "chain", "space_args": {"layers": [1, 1, 1], "width": 4, "head": 16}, "limit": 200}
+    return Bench(resolve({**space, "constraints": [f"latency_ms <= {BOUND}"]}, "test"))
+
+
+def candidates_of(bench: Bench) -> pd.DataFrame:
+    """All 27 architectures with a prediction below the bound; the slower, the more accurate."""
+    architectures = list(bench.space)
+    table = bench.cost_table(architectures)
+    table.insert(0, "id", [each.id for each in architectures])
+    table.insert(1, "architecture", [each.key for each in architectures])
+    table["latency_ms"] = table["flops"].rank(method="first") / len(table) * BOUND * 0.99
+    return table.assign(accuracy=table["latency_ms"] / BOUND, feasible=True)
+
+
+def measured(bench: Bench, folder: Path, board: Board, monkeypatch: pytest.MonkeyPatch) -> Finalists:
+    monkeypatch.setattr(finalists, "measure_networks", board)
+    table = candidates_of(bench)
+    largest = table[table["id"] == bench.space.largest().id].to_dict("records")[0]
+    with Silent().task("", 1) as task:
+        return measure_finalists(bench, RunFolder(folder), table, largest, task)
+
+
+FACTORS: dict[str, Callable[[int], float]] = {
+    "as predicted": lambda place: 1.0,
+    "every second far slower": lambda place: 3.0 if place % 2 else 1.0,
+    "all slower": lambda place: 1.7,
+    "all but one far slower": lambda place: 1.0 if place == 13 else 60.0,
+}
+
+
+@pytest.mark.parametrize("factor", FACTORS.values(), ids=FACTORS)
+def test_the_front_satisfies_the_bound_as_measured(
+    factor: Callable[[int], float], bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predicted = dict(zip(*(candidates_of(bench)[name] for name in ("id", "latency_ms")), strict=True))
+    board = Board(predicted, factor)
+    result = measured(bench, tmp_path, board, monkeypatch)
+    assert result.front
+    for row in [*result.front, result.largest]:
+        assert row["latency_ms"] == board.true[row["id"]]
+        assert row["latency_source"] == "measured"
+    assert all(row["latency_ms"] <= BOUND for row in result.front)
+    best = [(row["latency_ms"], row["accuracy"]) for row in result.front]
+    assert best == sorted(best, reverse=True), "the more accurate ones are slower"
+    assert {name: latency for name, (latency, _) in result.measured.items()} == {
+        name: board.true[name] for name in result.measured
+    }
+
+
+def test_where_nothing_satisfies_the_bound_it_says_so(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predicted = dict.fromkeys(candidates_of(bench)["id"], BOUND)
+    with pytest.raises(UsageError, match=r"no candidate satisfies latency_ms <= 5.* when measured on onnxruntime"):
+        measured(bench, tmp_path, Board(predicted, lambda place: 2.0), monkeypatch)
+
+
+def test_what_was_measured_before_a_kill_is_not_measured_again(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predicted = dict(zip(*(candidates_of(bench)[name] for name in ("id", "latency_ms")), strict=True))
+    first, second = (Board(predicted, lambda place: 1.0) for _ in range(2))
+    before = measured(bench, tmp_path, first, monkeypatch)
+    lines = (tmp_path / "finalists.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "finalists.jsonl").write_text("".join(lines[:3]) + '{"network": "cut')
+    after = measured(bench, tmp_path, second, monkeypatch)
+    assert after.front == before.front and after.largest == before.largest
+    assert 0 < len(second.asked) <= len(first.asked) - 3 + 1
+
+
+def test_beside_a_table_only_predictions_are_left_and_they_are_no_measurements(tmp_path: Path) -> None:
+    lines = write_devices(tmp_path).read_text().splitlines(keepends=True)
+    (tmp_path / "some.csv").write_text("".join([lines[0], *lines[1::2]]))
+    table_bench = bench_of(tmp_path / "some.csv", networks=30)
+    folder = RunFolder(tmp_path / "run")
+    model: LatencyModel = fit_latency(table_bench, folder, Silent())
+    chosen = list(table_bench.space)[::7]
+    rows = model.costs(chosen).assign(
+        id=[each.id for each in chosen],
+        architecture=[each.key for each in chosen],
+        accuracy=[0.5 + place / 1000 for place in range(len(chosen))],
+        feasible=True,
+    )
+    largest = {**rows.iloc[-1].to_dict(), **model.costs([table_bench.space.largest()]).iloc[0].to_dict()}
+    largest |= {"id": table_bench.space.largest().id, "architecture": table_bench.space.largest().key}
+    with Silent().task("", 1) as task:
+        result = measure_finalists(table_bench, folder, rows, largest, task)
+    target: Any = table_bench.target
+    sources = {row["id"]: row["latency_source"] for row in result.front}
+    for row in result.front:
+        latency, spread, source = model.recall(table_bench.space.architecture(dict_of(row)))
+        assert (row["latency_ms"], row["latency_spread_ms"], row["latency_source"]) == (latency, spread, source)
+        assert (source == "recorded") == (row["architecture"] in target.latencies)
+        assert (row["id"] in result.measured) == (source == "recorded")
+    assert set(sources.values()) == {"recorded", "predicted"}
+
+
+def dict_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    import json
+
+    return dict(json.loads(row["architecture"]))
