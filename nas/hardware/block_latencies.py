@@ -11,7 +11,7 @@ from nas.hardware.cache import LatencyCache
 from nas.hardware.catalogue import Block, Catalogue
 from nas.hardware.measurement import Measurement
 from nas.hardware.target import Target
-from nas.hardware.timing import measure_all
+from nas.hardware.timing import Call, measure_all
 from nas.supernet import Supernet, extract
 
 __all__ = ["measure_blocks"]
@@ -65,7 +65,7 @@ def _measure(
         done(len(blocks) - len(missing) + start + len(group))
 
 
-def _session(where: Target, supernet: Supernet, block: Block) -> Callable[[], None]:
+def _session(where: Target, supernet: Supernet, block: Block) -> Call:
     if len(block.inputs) != 1:
         raise UsageError(
             f"block '{block.path}' takes {len(block.inputs)} inputs, but a block is measured with one; "

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -14,7 +14,7 @@ from torch import nn
 from nas.errors import UsageError, did_you_mean
 from nas.hardware.energy import EnergyCounter, energy_per_call
 from nas.hardware.measurement import Measurement
-from nas.hardware.timing import Timing, summarise, time_calls
+from nas.hardware.timing import Call, Timing, summarise, time_calls
 
 __all__ = ["Target", "check_settings", "cpu_name", "first_call", "type_of"]
 
@@ -45,9 +45,7 @@ class Target(Protocol):
         """The software that decides the latency, with its versions and settings."""
         ...
 
-    def prepare(
-        self, network: nn.Module, input_shape: Sequence[int], input_dtype: torch.dtype = torch.float32
-    ) -> Callable[[], None]:
+    def prepare(self, network: nn.Module, input_shape: Sequence[int], input_dtype: torch.dtype = torch.float32) -> Call:
         """A call that runs one inference and returns when the result is there.
 
         ``input_shape`` is one example's shape without the batch, ``input_dtype`` the input's type: inputs in
@@ -81,7 +79,7 @@ class Target(Protocol):
         timing = summarise(time_calls(run, max_seconds=max_seconds))
         return self.measured(run, timing, self.energy_counter())
 
-    def measured(self, run: Callable[[], None], timing: Timing, counter: EnergyCounter | None) -> Measurement:
+    def measured(self, run: Call, timing: Timing, counter: EnergyCounter | None) -> Measurement:
         """A timing with its conditions; ``run`` is called again where there is a counter of energy."""
         return Measurement(
             **asdict(timing),
@@ -117,7 +115,7 @@ def type_of(dtype: str, input_dtype: torch.dtype) -> torch.dtype:
     return getattr(torch, dtype) if input_dtype.is_floating_point else input_dtype
 
 
-def first_call(run: Callable[[], None], where: Target, network: nn.Module, input_shape: Sequence[int]) -> None:
+def first_call(run: Call, where: Target, network: nn.Module, input_shape: Sequence[int]) -> None:
     """The first call of ``run``; raises UsageError where the network does not take such an input or type."""
     try:
         run()

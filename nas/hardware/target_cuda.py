@@ -60,9 +60,7 @@ class CUDA(Target):
     def energy_counter(self) -> EnergyCounter | None:
         return gpu_energy()
 
-    def prepare(
-        self, network: nn.Module, input_shape: Sequence[int], input_dtype: torch.dtype = torch.float32
-    ) -> Call:
+    def prepare(self, network: nn.Module, input_shape: Sequence[int], input_dtype: torch.dtype = torch.float32) -> Call:
         plain = inference_copy(network).to("cuda", getattr(torch, self.dtype))
         example = example_input(input_shape, batch=self.batch, dtype=type_of(self.dtype, input_dtype)).cuda()
         forward = torch.compile(plain, dynamic=False) if self.compile else plain

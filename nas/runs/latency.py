@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nas.errors import UsageError
 from nas.files import write_file
 from nas.hardware import Catalogue, LatencyCache, Recorded, feature_table, measure_blocks
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["LatencyModel", "check_profile", "fit_latency"]
 
 _DECIDE = ("space", "space_args", "target", "target_args", "dtype", "threads", "latency_batch")
+_USELESS = 0.2
 _LOOKUP_COLUMNS = ("ms", "blocks", "live ms", "live blocks", "merges", "constants")
 
 
@@ -143,7 +146,7 @@ def _fitted(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyModel
     samples = take_samples(bench, folder, encoding, progress)
     fitted = [_predictor(kind, bench, encoding).fit(samples.trained, samples.trained_ms) for kind in kinds]
     errors = [each.errors_on(samples.held_out, samples.held_out_ms) for each in fitted]
-    best = min(range(len(fitted)), key=lambda place: errors[place].mape)
+    best = min(range(len(fitted)), key=lambda place: _typical_error(fitted[place], samples))
     summary = {
         "kind": kinds[best],
         "samples": len(samples.trained),
@@ -196,6 +199,12 @@ def _predictor(kind: str, bench: Bench, encoding: Encoding) -> ArchitecturePredi
     if kind == "transfer":
         return ArchitecturePredictor(kind, encoding, transfer_predictor(bench, encoding))
     return ArchitecturePredictor(kind, encoding, RegressionPredictor(encoding.one_hot, seed=bench.config.seed))
+
+
+def _typical_error(predictor: ArchitecturePredictor, samples: Samples) -> float:
+    """The mean relative error on held-out networks; a useless prediction is no worse than another useless one."""
+    predicted = predictor.predict(samples.held_out)[0]
+    return float(np.minimum(np.abs(predicted / samples.held_out_ms - 1), _USELESS).mean())
 
 
 def _errors(errors: Any) -> dict[str, float]:
