@@ -1,6 +1,7 @@
 """The lookup table of a device: every distinct block of a space, measured where it will run."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,9 @@ _SECONDS_EACH = 0.2
 def measure_blocks(
     where: Target, supernet: Supernet, catalogue: Catalogue, cache: LatencyCache, done: Callable[[int], None]
 ) -> NDArray[np.float64]:
-    """Milliseconds ``[blocks]`` of each block of the catalogue, each interleaved with the largest network.
+    """Milliseconds ``[blocks]`` of each block of the catalogue, at one speed of the machine.
+
+    Each is measured in turn with the largest network, whose median latency says what that speed is.
 
     Args:
         where: the device.
@@ -43,7 +46,8 @@ def measure_blocks(
     if missing:
         _measure(where, supernet, catalogue, cache, names, missing, done)
     found = [cache.get(name, where.fingerprint(), shape) for name in names]
-    return np.array([each.latency_ms for each in _known(found)])
+    level = median(each.reference_ms for each in _known(found) if each.reference_ms)
+    return np.array([each.at(level).latency_ms for each in _known(found)])
 
 
 def _measure(

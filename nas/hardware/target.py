@@ -48,6 +48,7 @@ class Target(Protocol):
     def prepare(self, network: nn.Module, input_shape: Sequence[int], input_dtype: torch.dtype = torch.float32) -> Call:
         """A call that runs one inference and returns when the result is there.
 
+        It returns the milliseconds that the device itself measured, or None where the host's clock is to tell.
         ``input_shape`` is one example's shape without the batch, ``input_dtype`` the input's type: inputs in
         floating point are cast to what the target computes in, token ids are not. The network is copied.
         """

@@ -23,11 +23,16 @@ _BURST_CALLS = (3, 50)
 
 @dataclass(frozen=True)
 class Timing:
-    """Median latency and median absolute deviation in milliseconds over ``repeats`` timed calls."""
+    """Median latency and median absolute deviation in milliseconds over ``repeats`` timed calls.
+
+    ``reference_ms`` is the median of the reference network that was measured in turn with them, if there was one; the
+    deviation is then that of the ratios to it.
+    """
 
     latency_ms: float
     spread_ms: float
     repeats: int
+    reference_ms: float | None = None
 
 
 def time_calls(run: Call, *, min_repeats: int = 20, max_seconds: float = 1.0) -> list[float]:
@@ -57,8 +62,9 @@ def measure_all(
 
     In turn, each session runs a short burst right after a burst of ``reference``. A session's latency is the median
     of (its burst / the reference's burst before it), times the median of all reference bursts, so that drift
-    slower than two bursts cancels. A session has had enough after ``min_rounds`` once its ratio is known to 2 %;
-    all end after ``max_seconds``, but never before ``min_rounds``.
+    slower than two bursts cancels. To compare results of several calls of this function, divide each by its
+    ``reference_ms``: the machine may have been faster then. A session has had enough after ``min_rounds`` once its
+    ratio is known to 2 %; all end after ``max_seconds``, but never before ``min_rounds``.
     """
     calls = {name: _burst_calls(warm_up(run)) for name, run in sessions.items()}
     reference_calls = _burst_calls(warm_up(reference))
@@ -107,7 +113,7 @@ def _burst_calls(milliseconds: float) -> int:
 
 def _scaled(ratios: Sequence[float], reference_ms: float, calls: int) -> Timing:
     ratio = summarise(ratios)
-    return Timing(ratio.latency_ms * reference_ms, ratio.spread_ms * reference_ms, ratio.repeats * calls)
+    return Timing(ratio.latency_ms * reference_ms, ratio.spread_ms * reference_ms, ratio.repeats * calls, reference_ms)
 
 
 def _median_width(values: Sequence[float]) -> float:

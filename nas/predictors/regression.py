@@ -16,6 +16,7 @@ from nas.errors import UsageError
 from nas.files import write_file
 from nas.predictors.linear import LinearPredictor
 from nas.predictors.samples import (
+    USELESS,
     Array,
     PredictionErrors,
     check_guard,
@@ -29,7 +30,6 @@ __all__ = ["RegressionPredictor"]
 
 Indices = NDArray[np.int64]
 
-_USELESS = 0.2
 _TINY = 0.1  # values below this share of the median count as this, or one of them would decide about relative errors
 _MOST_PAIRS = 600
 _FEWEST_FOR_PAIRS = 100
@@ -125,7 +125,7 @@ class RegressionPredictor:
         folds = np.random.default_rng(self.seed).permutation(len(y)) % min(self.folds, len(y))
         candidates = [(kind, target) for kind in _kinds(X, one_hot) for target in _targets(kind, relative)]
         left_out = [_cross_validated(kind, target, X, y, one_hot, folds) for kind, target in candidates]
-        most = _USELESS if relative else np.inf
+        most = USELESS if relative else np.inf
         best = int(np.argmin([np.minimum(np.abs((each - y) / unit), most).mean() for each in left_out]))
         (kind, target), predicted = candidates[best], left_out[best]
         scales = np.where(X.std(0) > 0, X.std(0), 1.0)

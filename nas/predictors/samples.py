@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from nas.errors import UsageError
 
 __all__ = [
+    "USELESS",
     "Array",
     "PredictionErrors",
     "check_guard",
@@ -21,16 +22,21 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+USELESS = 0.2
+"""A prediction that is off by this share is as useless as any that is worse."""
+
 
 @dataclass(frozen=True)
 class PredictionErrors:
     """How well samples are predicted by a model that has not seen them (held out, left out or cross-validated).
 
-    `mape` is the mean absolute relative error (0.05 is 5 %), `within_5pct` and `within_10pct` the fractions of samples
+    `mape` is the mean absolute relative error (0.05 is 5 %), `capped_mape` the same with no error counted as more than
+    20 %, so that a few samples next to zero do not decide, `within_5pct` and `within_10pct` the fractions of samples
     predicted that closely, `spearman` the rank correlation (0 where one side is constant).
     """
 
     mape: float
+    capped_mape: float
     within_5pct: float
     within_10pct: float
     spearman: float
@@ -41,6 +47,7 @@ def prediction_errors(y: Array, predicted: Array) -> PredictionErrors:
     relative = np.abs(predicted - y) / np.maximum(np.abs(y), 1e-12)
     return PredictionErrors(
         mape=float(relative.mean()),
+        capped_mape=float(np.minimum(relative, USELESS).mean()),
         within_5pct=float((relative <= 0.05).mean()),
         within_10pct=float((relative <= 0.1).mean()),
         spearman=rank_correlation(y, predicted),

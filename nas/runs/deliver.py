@@ -14,12 +14,15 @@ from nas.export import Parity, check_parity, write_onnx
 from nas.hardware import Recorded
 from nas.runs.bench import LATENCY, Bench
 from nas.runs.folder import RunFolder, versions
-from nas.runs.latency import LatencyModel
+from nas.runs.latency import LatencyModel, frozen_level
 from nas.runs.progress import Progress, Silent
+from nas.runs.session import measure_with_largest
 from nas.space import Architecture
 from nas.training import Epoch, load_checkpoint, restore
 
 __all__ = ["deliver", "export_architecture", "final_network"]
+
+_SECONDS = 2.0
 
 
 def final_network(bench: Bench, folder: RunFolder, architecture: Architecture, progress: Progress) -> nn.Module:
@@ -89,11 +92,13 @@ def export_architecture(
 
 
 def _latency(bench: Bench, folder: RunFolder, architecture: Architecture, network: nn.Module) -> dict[str, Any]:
-    """Measured now, or what the table or the predictor says where the target is a table; and which of these."""
+    """Measured now, at the speed of the profile stage, or what a table or its predictor says; and which of these."""
     if isinstance(bench.target, Recorded):
         latency, spread, source = LatencyModel.load(folder.predictor, bench).recall(architecture)
         return {LATENCY: latency, "latency_spread_ms": spread, "latency_source": source}
-    measurement = bench.target.measure(network, bench.data.input_shape)
+    measurement = measure_with_largest(bench, {architecture.key: network}, _SECONDS)[architecture.key]
+    level = frozen_level(folder)
+    measurement = measurement.at(level) if level else measurement
     return {
         LATENCY: measurement.latency_ms,
         "latency_spread_ms": measurement.spread_ms,

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from nas.errors import UsageError
-from nas.hardware import LatencyCache, Recorded, measure_networks
+from nas.hardware import LatencyCache
 from nas.runs.bench import LATENCY, METRIC, Bench
 from nas.runs.folder import RunFolder
-from nas.runs.latency import LatencyModel
+from nas.runs.latency import LatencyModel, frozen_level
 from nas.runs.progress import Task
+from nas.runs.session import measure_with_largest, reference_level
 from nas.search import Constraint, nondominated_ranks, objective_values
 from nas.space import Architecture
 
@@ -47,9 +48,9 @@ def measure_finalists(
 ) -> Finalists:
     """Measures the front and those next to it; whoever breaks a constraint gives way, in bounded rounds.
 
-    Every session interleaves the networks with the largest one, so that shares of it are exact. What an interrupted
-    run measured is kept and used. Where the target is a table, what is not in it keeps its predicted latency, and the
-    predictor's mean error as its spread.
+    Every network is measured in turn with the largest one and told at one speed of the machine: that of the profile
+    stage, if there was one. What an interrupted run measured is kept and used. Where the target is a table, what is not
+    in it keeps its predicted latency, and the predictor's mean error as its spread.
 
     Args:
         candidates: the table of the search.
@@ -60,7 +61,8 @@ def measure_finalists(
     """
     rows = [cast(Row, row) for row in candidates[candidates["feasible"]].to_dict("records")]
     cache = LatencyCache(folder.finalists)
-    measured = _measured_before(bench, cache, [*rows, largest])
+    everything = [*rows, largest]
+    measured = _measured(bench, folder, cache, everything)
     largest = _with_latency(largest, measured)
     rows = _confirmed(bench, rows, largest, measured)
     for _ in range(_ROUNDS):
@@ -69,7 +71,11 @@ def measure_finalists(
             break
         wanted = [row for place, (row, rank) in enumerate(ranked) if rank == 0 or place < _AT_LEAST]
         wanted = [*(row for row in wanted if row["id"] not in measured), largest]
-        measured |= _recalled(bench, folder, wanted) if bench.is_recorded else _measure(bench, cache, wanted)
+        if bench.is_recorded:
+            measured |= _recalled(bench, folder, wanted)
+        else:
+            _measure(bench, cache, wanted)
+            measured = _measured(bench, folder, cache, everything)
         task.update(len(measured))
         largest = _with_latency(largest, measured)
         rows = _confirmed(bench, rows, largest, measured)
@@ -95,21 +101,23 @@ def _by_rank(bench: Bench, rows: Sequence[Row]) -> list[tuple[Row, int]]:
     return [(row, rank) for row, rank, _ in sorted(ranked, key=lambda entry: (entry[1], entry[2], entry[0]["id"]))]
 
 
-def _measured_before(bench: Bench, cache: LatencyCache, rows: Sequence[Row]) -> Latencies:
-    """What an interrupted run measured of these rows."""
+def _measured(bench: Bench, folder: RunFolder, cache: LatencyCache, rows: Sequence[Row]) -> Latencies:
+    """What was measured of these rows so far, at one speed of the machine."""
     known = {row["id"]: cache.get(row["architecture"], *_place(bench)) for row in rows}
-    return {name: (found.latency_ms, found.spread_ms, "measured") for name, found in known.items() if found is not None}
+    found = {name: measurement for name, measurement in known.items() if measurement is not None}
+    if not found:
+        return {}
+    level = frozen_level(folder) or reference_level(found.values())
+    at_level = {name: measurement.at(level) for name, measurement in found.items()}
+    return {name: (each.latency_ms, each.spread_ms, "measured") for name, each in at_level.items()}
 
 
-def _measure(bench: Bench, cache: LatencyCache, rows: Sequence[Row]) -> Latencies:
-    assert not isinstance(bench.target, Recorded)
-    networks = {row["id"]: bench.supernet.extract(Architecture.from_json(row["architecture"])) for row in rows}
-    reference = bench.supernet.extract(bench.space.largest())
-    seconds = _SECONDS_EACH * len(networks)
-    found = measure_networks(bench.target, networks, reference, bench.data.input_shape, max_seconds=seconds)
-    for row in rows:
-        cache.add(row["architecture"], *_place(bench), found[row["id"]])
-    return {name: (measurement.latency_ms, measurement.spread_ms, "measured") for name, measurement in found.items()}
+def _measure(bench: Bench, cache: LatencyCache, rows: Sequence[Row]) -> None:
+    networks = {
+        row["architecture"]: bench.supernet.extract(Architecture.from_json(row["architecture"])) for row in rows
+    }
+    for key, found in measure_with_largest(bench, networks, _SECONDS_EACH * len(networks)).items():
+        cache.add(key, *_place(bench), found)
 
 
 def _recalled(bench: Bench, folder: RunFolder, rows: Sequence[Row]) -> Latencies:

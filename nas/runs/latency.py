@@ -1,12 +1,11 @@
 """The profile stage: measure some networks on the target, fit a latency predictor, freeze it."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from nas.errors import UsageError
 from nas.files import write_file
@@ -18,6 +17,7 @@ from nas.predictors import (
     LinearPredictor,
     LookupPredictor,
     RegressionPredictor,
+    TransferPredictor,
 )
 from nas.runs.bench import LATENCY, Bench
 from nas.runs.config import RunConfig
@@ -30,10 +30,9 @@ from nas.space import Architecture
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LatencyModel", "check_profile", "fit_latency"]
+__all__ = ["LatencyModel", "check_profile", "fit_latency", "frozen_level"]
 
 _DECIDE = ("space", "space_args", "target", "target_args", "dtype", "threads", "latency_batch")
-_USELESS = 0.2
 _LOOKUP_COLUMNS = ("ms", "blocks", "live ms", "live blocks", "merges", "constants")
 
 
@@ -45,8 +44,10 @@ class LatencyModel:
         predictor: architectures → milliseconds.
         bench: the space and the costs that need no device.
         summary: ``kind``, ``samples`` (networks that it learnt from), its errors on held-out networks
-            (``within_5pct``, ``within_10pct``, ``spearman``, ``mape``), ``noise_floor``, ``compared`` (a row a
-            predictor) and ``held_out`` (``measured`` and ``predicted`` milliseconds).
+            (``within_5pct``, ``within_10pct``, ``spearman``, ``mape``), ``noise_floor``, ``reference_ms`` (of the
+            largest network, to which all latencies are relative), ``drift``, ``energy_mj``, ``measuring_seconds``,
+            ``guard``, ``compared`` (a row a predictor) and ``held_out`` (``ids``, ``measured`` and ``predicted``
+            milliseconds).
     """
 
     predictor: ArchitecturePredictor
@@ -117,6 +118,16 @@ def fit_latency(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyM
     return model
 
 
+def frozen_level(folder: RunFolder) -> float | None:
+    """The latency of the largest network in milliseconds to which those of a run are relative; None without a profile.
+
+    Raises:
+        UsageError: the artefact is damaged.
+    """
+    path = folder.predictor / "summary.json"
+    return folder.read(path)["reference_ms"] if path.exists() else None
+
+
 def check_profile(config: RunConfig) -> None:
     """Refuses to take the predictor of ``profile.run`` where it is not there, or of something else.
 
@@ -139,19 +150,27 @@ def check_profile(config: RunConfig) -> None:
 
 
 def _fitted(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyModel:
-    """The best predictor on held-out networks."""
+    """The predictor with the smallest error on samples left out of its fit; those held out only judge it."""
     kinds = _kinds(bench)
     table = _table(bench, folder, kinds, progress)
     encoding = Encoding(bench.space, table)
-    samples = take_samples(bench, folder, encoding, progress)
-    fitted = [_predictor(kind, bench, encoding).fit(samples.trained, samples.trained_ms) for kind in kinds]
+    transfer = transfer_predictor(bench, encoding) if "transfer" in kinds else None
+    started = time.perf_counter()
+    samples = take_samples(bench, folder, encoding, transfer, progress)
+    seconds = time.perf_counter() - started
+    fitted = [_predictor(kind, bench, encoding, transfer).fit(samples.trained, samples.trained_ms) for kind in kinds]
     errors = [each.errors_on(samples.held_out, samples.held_out_ms) for each in fitted]
-    best = min(range(len(fitted)), key=lambda place: _typical_error(fitted[place], samples))
+    best = min(range(len(fitted)), key=lambda place: fitted[place].model.errors.capped_mape)
     summary = {
         "kind": kinds[best],
         "samples": len(samples.trained),
         **_errors(errors[best]),
         "noise_floor": samples.noise_floor,
+        "reference_ms": samples.reference_ms,
+        "drift": samples.drift,
+        "energy_mj": samples.energy_mj,
+        "measuring_seconds": round(seconds, 1),
+        "guard": bench.guard,
         "compared": [
             {"kind": kind, **_errors(error), "chosen": place == best}
             for place, (kind, error) in enumerate(zip(kinds, errors, strict=True))
@@ -189,22 +208,18 @@ def _table(bench: Bench, folder: RunFolder, kinds: Sequence[str], progress: Prog
         return feature_table(catalogue, measure_blocks(bench.target, bench.supernet, catalogue, cache, task.update))
 
 
-def _predictor(kind: str, bench: Bench, encoding: Encoding) -> ArchitecturePredictor:
+def _predictor(
+    kind: str, bench: Bench, encoding: Encoding, transfer: TransferPredictor | None
+) -> ArchitecturePredictor:
     if kind == "linear":
         return ArchitecturePredictor(kind, Encoding(bench.space), LinearPredictor())
     if kind == "lookup":
         columns = [name for name in _LOOKUP_COLUMNS if name in encoding.table.columns]
         sums = Encoding(bench.space, encoding.table.part(columns))
         return ArchitecturePredictor(kind, sums, LookupPredictor(sums.one_hot))
-    if kind == "transfer":
-        return ArchitecturePredictor(kind, encoding, transfer_predictor(bench, encoding))
+    if transfer and kind == "transfer":
+        return ArchitecturePredictor(kind, encoding, transfer)
     return ArchitecturePredictor(kind, encoding, RegressionPredictor(encoding.one_hot, seed=bench.config.seed))
-
-
-def _typical_error(predictor: ArchitecturePredictor, samples: Samples) -> float:
-    """The mean relative error on held-out networks; a useless prediction is no worse than another useless one."""
-    predicted = predictor.predict(samples.held_out)[0]
-    return float(np.minimum(np.abs(predicted / samples.held_out_ms - 1), _USELESS).mean())
 
 
 def _errors(errors: Any) -> dict[str, float]:
@@ -212,16 +227,21 @@ def _errors(errors: Any) -> dict[str, float]:
     return {name: values[name] for name in ("within_5pct", "within_10pct", "spearman", "mape")}
 
 
-def _held_out(samples: Samples, predictor: ArchitecturePredictor) -> dict[str, list[float]]:
+def _held_out(samples: Samples, predictor: ArchitecturePredictor) -> dict[str, list[Any]]:
     predicted = predictor.predict(samples.held_out)[0]
-    return {"measured": samples.held_out_ms.tolist(), "predicted": predicted.tolist()}
+    return {
+        "ids": [each.id for each in samples.held_out],
+        "measured": samples.held_out_ms.tolist(),
+        "predicted": predicted.tolist(),
+    }
 
 
 def _described(summary: Mapping[str, Any]) -> str:
     floor = summary["noise_floor"]
-    repeated = "" if floor is None else f"; measurements repeat within {floor:.1%}"
+    repeated = "" if floor is None else f"; two measurements differ by {floor:.1%}"
+    drift = "" if summary["drift"] is None else f"; the machine's speed varied by {summary['drift']:.0%}"
     return (
         f"{summary['kind']} from {summary['samples']} networks, {summary['within_10pct']:.0%} of "
         f"{len(summary['held_out']['measured']):,} others within 10%, Spearman {summary['spearman']:.3f}, "
-        f"mean error {summary['mape']:.1%}{repeated}"
+        f"mean error {summary['mape']:.1%}{repeated}{drift}"
     )
