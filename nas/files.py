@@ -2,9 +2,12 @@
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-__all__ = ["append_line", "write_file"]
+__all__ = ["append_line", "whole_file", "write_file"]
 
 
 def write_file(path: str | Path, content: str | bytes) -> Path:
@@ -15,6 +18,18 @@ def write_file(path: str | Path, content: str | bytes) -> Path:
     Raises:
         OSError: the folder cannot be written, the disk is full or the path is a folder; the old file is still there.
     """
+    with whole_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+    return Path(path)
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
+    """A file to fill piece by piece, which gets its name when all is written; it need not fit in memory.
+
+    Raises:
+        OSError: as :func:`write_file`, from opening, writing or naming it; the old file is still there.
+    """
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -22,15 +37,15 @@ def write_file(path: str | Path, content: str | bytes) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        name = path if error.filename in (None, str(temporary)) else error.filename
+        raise OSError(error.errno, error.strerror, str(name)) from error
     finally:
         temporary.unlink(missing_ok=True)
-    return path
 
 
 def append_line(path: str | Path, line: str) -> None:

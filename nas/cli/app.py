@@ -2,7 +2,8 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,10 +40,23 @@ Target = Annotated[
 ]
 Dtype = Annotated[str | None, typer.Option(help="What measured networks compute in, such as float16 or int8.")]
 Batch = Annotated[int | None, typer.Option(help="Images in one measured inference.")]
+Table = Annotated[
+    Path | None,
+    typer.Option(help="Latencies that exist already, as CSV or parquet, in place of a target; nothing is measured."),
+]
+Column = Annotated[str | None, typer.Option(help="The table's column with latencies in milliseconds.")]
 Known = Annotated[
     list[str] | None,
     typer.Option(
-        help="A known device to learn from (two or more): an imported one, a profile, or a column of the table."
+        help="A known device to learn from (two or more): an imported one or a profile; NAME@PLATFORM for variants of "
+        "one platform."
+    ),
+]
+KnownOrColumn = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A known device to learn from (two or more): an imported one or a profile, with --table a column of it; "
+        "NAME@PLATFORM for variants of one platform."
     ),
 ]
 Constraint = Annotated[
@@ -51,12 +65,14 @@ Constraint = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Fixes the run.")]
 Results = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 Name = Annotated[str | None, typer.Option(help="Name of the run; by default space-data-method.")]
+ProfileName = Annotated[str | None, typer.Option(help="Name of the profile; by default profile-space-target.")]
 Config = Annotated[Path | None, typer.Option(help="YAML file with any of the keys of a run's config.yaml.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="key=value for any key, such as training.batch_size=32.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Run = Annotated[str, typer.Argument(help="Name of a run.")]
+AnyRun = Annotated[str, typer.Argument(help="Name of a search or a profile, or devices/NAME of an import.")]
 
 _RESULTS = Path("results")
 
@@ -72,7 +88,12 @@ def search(
     target: Target = None,
     dtype: Dtype = None,
     batch: Batch = None,
-    profile: Annotated[str | None, typer.Option(help="A run of `nas profile` whose latency predictor is used.")] = None,
+    table: Table = None,
+    column: Column = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="A run of `nas profile` whose latency predictor is used; an imported device has its own."),
+    ] = None,
     constraint: Constraint = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of supernet training.")] = None,
     candidates: Annotated[int | None, typer.Option(help="Architectures to evaluate.")] = None,
@@ -87,6 +108,7 @@ def search(
     """Find the best network, write it as ONNX.
 
     Trains a supernet, searches it under measured latency and exports the winner.
+    With --table and --column, or an imported device, latencies are looked up, or predicted from those that are there.
     Without arguments: the mobilenet space on scikit-learn's digits, in a few minutes on a laptop.
     """
     given = {
@@ -95,7 +117,7 @@ def search(
         "data_dir": data_dir,
         "method": method,
         "strategy": strategy,
-        "target": target,
+        **_target(table, column, target),
         "dtype": dtype,
         "latency_batch": batch,
         "profile.run": str(results / profile) if profile else None,
@@ -105,22 +127,30 @@ def search(
         "workers": workers,
         "training.epochs": epochs,
     }
-    resolved = _resolve(config, given, settings, results)
+    values = _values(config, given, settings)
+    own_predictor = _name_target(values, results)
+    if own_predictor and not _is_given(values, "profile", "run"):
+        runs.put(values, "profile.run", str(own_predictor))
+    resolved = runs.resolve(values, "command line")
     stem = "-".join((_word(resolved.space), _word(resolved.data), resolved.method))
-    folder = runs.RunFolder(results / (name or runs.free_name(results, stem)))
-    if not folder.config.exists():
+    name = name or runs.free_name(results, stem)
+    if not runs.RunFolder(results / name).config.exists():
         check_profile(resolved)
-    _run_search(resolved, folder, as_json)
+    _run_search(resolved, results, name, as_json)
 
 
 @app.command()
-def resume(run: Run, results: Results = _RESULTS, as_json: Json = False) -> None:
-    """Continue an interrupted run.
+def resume(run: AnyRun, results: Results = _RESULTS, as_json: Json = False) -> None:
+    """Continue an interrupted search, profile or import.
 
     It ends as if it had not been interrupted.
     """
     folder = runs.RunFolder(results / run)
-    _run_search(folder.load_config(), folder, as_json)
+    config = folder.load_config()
+    if folder.kind == "profile":
+        _run_profile(config, results, run, as_json)
+    else:
+        _run_search(config, results, run, as_json)
 
 
 @app.command()
@@ -158,17 +188,17 @@ def profile(
     target: Target = None,
     dtype: Dtype = None,
     batch: Batch = None,
-    table: Annotated[Path | None, typer.Option(help="Measurements that exist already, as CSV or parquet.")] = None,
-    column: Annotated[str | None, typer.Option(help="The table's column with latencies in milliseconds.")] = None,
+    table: Table = None,
+    column: Column = None,
     samples: Annotated[int | None, typer.Option(help="Networks to learn latency from, at most.")] = None,
     predictor: Annotated[
         str | None, typer.Option(help="auto, all, linear, lookup, regression or transfer; by default auto.")
     ] = None,
-    known: Known = None,
+    known: KnownOrColumn = None,
     constraint: Constraint = None,
     seed: Seed = None,
     results: Results = _RESULTS,
-    name: Name = None,
+    name: ProfileName = None,
     config: Config = None,
     settings: Settings = None,
     as_json: Json = False,
@@ -176,22 +206,14 @@ def profile(
     """Measure networks, fit a latency predictor, tell what a space costs.
 
     And whether constraints can be met, before any training.
+    With --table and --column it learns from latencies that are there; a search with the same --table and --column and
+    with --profile uses what was learnt.
     """
-    if (table is None) != (column is None):
-        raise UsageError(
-            "a table needs its column of latencies: give --table FILE and --column NAME together "
-            "(what a device pack measured: nas device import FILE --target NAME)."
-        )
-    if table and target:
-        raise UsageError(f"latency comes from the table {table} or from target '{target}'; drop one of them.")
-    if table and not is_table(str(table)):
-        raise UsageError(f"table {table} is neither a .csv nor a .parquet file; convert it to one of them.")
     given = {
         "space": _one_space(space, space_option),
         "data": data,
         "data_dir": data_dir,
-        "target": str(table) if table else target,
-        "target_args": {"column": column} if column else None,
+        **_target(table, column, target),
         "dtype": dtype,
         "latency_batch": batch,
         "profile.networks": samples,
@@ -202,8 +224,7 @@ def profile(
     }
     resolved = _resolve(config, given, settings, results)
     stem = f"profile-{_word(resolved.space)}-{_word(column or target or resolved.target)}"
-    folder = runs.RunFolder(results / (name or runs.free_name(results, stem)))
-    _tell_profile(runs.run_profile(resolved, folder, RichProgress()), folder, as_json)
+    _run_profile(resolved, results, name or runs.free_name(results, stem), as_json)
 
 
 device = typer.Typer(help="Measure on a board that has neither this package nor PyTorch.", no_args_is_help=True)
@@ -265,8 +286,10 @@ def import_(
         "constraints": constraint,
     }
     values = _values(None, given, settings)
-    report = runs.import_measurements(table, target, results, values, RichProgress())
-    _tell_profile(report, runs.RunFolder(runs.device_table(results, target).parent), as_json)
+    folder = runs.RunFolder(runs.device_table(results, target).parent)
+    with _resumable(results, f"devices/{target}"):
+        report = runs.import_measurements(table, target, results, values, RichProgress())
+    _tell_profile(report, folder, as_json)
 
 
 class Listing(StrEnum):
@@ -291,19 +314,34 @@ def list_(
         print_listing(rows)
 
 
-def _run_search(config: runs.RunConfig, folder: runs.RunFolder, as_json: bool) -> None:
-    try:
+def _run_search(config: runs.RunConfig, results: Path, name: str, as_json: bool) -> None:
+    folder = runs.RunFolder(results / name)
+    with _resumable(results, name):
         result = runs.run_search(config, folder, RichProgress())
-    except KeyboardInterrupt:
-        if folder.config.exists():
-            flag = [] if folder.path.parent == _RESULTS else ["--results", str(folder.path.parent)]
-            command = shlex.join(["nas", "resume", folder.name, *flag])
-            typer.echo(f"nas: interrupted; continue with: {command}", err=True)
-        raise typer.Exit(130) from None
     if as_json:
         typer.echo(json.dumps(result))
     else:
         print_result(result, folder)
+
+
+def _run_profile(config: runs.RunConfig, results: Path, name: str, as_json: bool) -> None:
+    folder = runs.RunFolder(results / name)
+    with _resumable(results, name):
+        report = runs.run_profile(config, folder, RichProgress())
+    _tell_profile(report, folder, as_json)
+
+
+@contextmanager
+def _resumable(results: Path, name: str) -> Iterator[None]:
+    """Tells of Ctrl-C inside, and how to continue once there is a folder to continue in."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        flag = [] if results == _RESULTS else ["--results", str(results)]
+        begun = runs.RunFolder(results / name).config.exists()
+        advice = f"; continue with: {shlex.join(['nas', 'resume', name, *flag])}" if begun else "."
+        typer.echo(f"nas: interrupted{advice}", err=True)
+        raise typer.Exit(130) from None
 
 
 def _tell_profile(report: dict[str, Any], folder: runs.RunFolder, as_json: bool) -> None:
@@ -312,7 +350,7 @@ def _tell_profile(report: dict[str, Any], folder: runs.RunFolder, as_json: bool)
     else:
         settings = target_settings(folder.load_config())
         target = f"{report['target']} ({settings})" if settings else report["target"]
-        print_feasibility(report["space"], target, report["feasibility"])
+        print_feasibility(report["space"], report["input_shape"], target, report["feasibility"])
         print_predictor(report["predictor"])
         for file in (folder.path / "profile.json", folder.report):
             typer.echo(f"  {file}")
@@ -328,11 +366,38 @@ def _known(names: Sequence[str] | None, results: Path) -> list[str] | None:
     return [find_known(results, name) for name in names] if names else None
 
 
+def _target(table: Path | None, column: str | None, target: str | None) -> dict[str, Any]:
+    """The settings that say where latency comes from: a target, or a table with its column."""
+    if (table is None) != (column is None):
+        raise UsageError(
+            "a table needs its column of latencies: give --table FILE and --column NAME together "
+            "(what a device pack measured: nas device import FILE --target NAME)."
+        )
+    if table and target:
+        raise UsageError(f"latency comes from the table {table} or from target '{target}'; drop one of them.")
+    if table and not is_table(str(table)):
+        raise UsageError(f"table {table} is neither a .csv nor a .parquet file; convert it to one of them.")
+    return {"target": str(table) if table else target, "target_args": {"column": column} if column else None}
+
+
 def _resolve(file: Path | None, given: dict[str, Any], settings: Sequence[str] | None, results: Path) -> runs.RunConfig:
     values = _values(file, given, settings)
-    if isinstance(values.get("target"), str):
-        values["target"] = find_target(results, values["target"])
+    _name_target(values, results)
     return runs.resolve(values, "command line")
+
+
+def _name_target(values: dict[str, Any], results: Path) -> Path | None:
+    """Puts the table of an imported device where it is named as target; gives its folder, None for other targets."""
+    given = values.get("target")
+    if not isinstance(given, str):
+        return None
+    values["target"] = find_target(results, given)
+    return None if values["target"] == given else Path(values["target"]).parent
+
+
+def _is_given(values: dict[str, Any], group: str, key: str) -> bool:
+    found = values.get(group)
+    return isinstance(found, dict) and found.get(key) is not None
 
 
 def _values(file: Path | None, given: dict[str, Any], settings: Sequence[str] | None) -> dict[str, Any]:

@@ -39,10 +39,18 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
         console.print(f"  {file}", highlight=False, soft_wrap=True)
 
 
-def print_feasibility(space: str, target: str, report: Mapping[str, Any]) -> None:
-    """What a space costs and how much of it satisfies the constraints; ``target`` is told in words."""
+def print_feasibility(space: str, input_shape: Sequence[int], target: str, report: Mapping[str, Any]) -> None:
+    """What a space costs and how much of it satisfies the constraints.
+
+    Args:
+        space: its name.
+        input_shape: of one example.
+        target: in words.
+        report: what :func:`nas.runs.feasibility` found.
+    """
     console = _console()
-    console.print(f"{space}: {coverage(report)}; target {target}", highlight=False)
+    shape = "x".join(map(str, input_shape))
+    console.print(f"{space}: {coverage(report)}; input {shape}; target {target}", highlight=False)
     table = Table("cost", *(Column(heading, justify="right") for heading in _EXTREMES), "smallest to largest")
     for name, row in report["costs"].items():
         table.add_row(

@@ -1,21 +1,19 @@
 """A device pack: networks and a script that measures them on a board that has no PyTorch."""
 
-import contextlib
-import errno
 import hashlib
 import json
-import os
 import random
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 from torch import nn
 
 from nas.errors import UsageError
 from nas.export import static_onnx
+from nas.files import whole_file
 from nas.hardware import board_run
 from nas.space import Architecture
 
@@ -72,7 +70,7 @@ def write_pack(
         files[name] = hashlib.sha256(model).hexdigest()
         _add(archive, f"{path.stem}/{name}", model)
 
-    with _whole_file(path) as file, zipfile.ZipFile(file, "w") as archive:
+    with whole_file(path) as file, zipfile.ZipFile(file, "w") as archive:
         add(_REFERENCE, reference)
         for count, (key, name) in enumerate(names.items(), 1):
             add(name, networks[key])
@@ -132,20 +130,3 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     entry.create_system = 3
     entry.external_attr = 0o644 << 16
     archive.writestr(entry, content)
-
-
-@contextlib.contextmanager
-def _whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to fill piece by piece that gets its name when it is complete; gigabytes need not fit in memory."""
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -36,8 +36,8 @@ class Recorded:
         return self.about
 
     def fingerprint(self) -> str:
-        """A short stable name of these measurements."""
-        content = json.dumps([self.name, self.about, sorted(self.latencies.items())])
+        """A short stable name of these measurements, wherever the file with them lies."""
+        content = json.dumps([self.name, sorted(self.latencies.items())])
         return f"{self.name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
     def measure(self, architectures: Sequence[Architecture]) -> np.ndarray:

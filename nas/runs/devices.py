@@ -10,15 +10,16 @@ from torch import nn
 
 from nas.errors import UsageError, did_you_mean
 from nas.files import write_file
-from nas.hardware import CPU, CUDA, Catalogue, OnnxRuntime, feature_table, read_measurements, read_setup, write_pack
+from nas.hardware import CPU, CUDA, Catalogue, OnnxRuntime, feature_table, read_measurements, write_pack
 from nas.predictors import Encoding
 from nas.runs.bench import Bench
 from nas.runs.config import RunConfig, resolve
 from nas.runs.folder import RunFolder
 from nas.runs.known import transfer_predictor
+from nas.runs.platforms import split_platform
 from nas.runs.profiling import run_profile
 from nas.runs.progress import Progress, Silent
-from nas.runs.recorded import is_table
+from nas.runs.recorded import is_table, packed_setup
 from nas.space import Architecture
 
 __all__ = ["device_table", "find_known", "find_target", "import_measurements", "imported_devices", "pack_space"]
@@ -34,7 +35,7 @@ def device_table(results: Path, name: str) -> Path:
 
 
 def imported_devices(results: Path) -> dict[str, str]:
-    """The imported devices by name, each with its chip and settings in one line."""
+    """The imported devices by name, each with its chip and settings in one line, or with what is wrong with it."""
     tables = sorted(device_table(results, "*").parent.parent.glob("*/measurements.csv"))
     return {table.parent.name: _summary(table) for table in tables}
 
@@ -54,35 +55,43 @@ def find_target(results: Path, name: str) -> str:
 
 
 def find_known(results: Path, name: str) -> str:
-    """The folder of an imported device or of a profile.
+    """The folder of an imported device or of a profile, with ``@PLATFORM`` after it where ``name`` has that.
 
     Raises:
         UsageError: there is none of that name.
     """
+    device, platform = split_platform(name)
     folders = {folder.name: folder for folder in results.glob("*") if (folder / "profile.json").exists()}
     folders |= {folder.name: folder for folder in results.glob("devices/*") if (folder / "profile.json").exists()}
-    if name not in folders:
-        hint = did_you_mean(name, folders) if folders else "import a device or profile one first."
-        raise UsageError(f"known device '{name}' is neither imported nor profiled in {results}; {hint}")
-    return str(folders[name])
+    if device not in folders:
+        hint = did_you_mean(device, folders) if folders else "import a device or profile one first."
+        raise UsageError(f"known device '{device}' is neither imported nor profiled in {results}; {hint}")
+    return str(folders[device]) if platform == name else f"{folders[device]}@{platform}"
 
 
 def pack_space(config: RunConfig, out: Path, networks: int, progress: Progress | None = None) -> dict[str, Any]:
     """Writes a device pack with networks of a space: the smallest, the largest and random ones.
 
-    Where ``profile.known`` names known devices, they are those that tell these devices apart best.
+    Where ``profile.known`` names known devices, they are those that tell these devices apart best. A space that has
+    fewer networks gives all that were found.
 
     Returns:
         ``pack`` (its path), ``space`` and ``networks`` (their number).
 
     Raises:
-        UsageError: the configuration does not fit together, or ``out`` cannot be written.
+        UsageError: the configuration does not fit together, or asks for what no pack can carry.
+        OSError: ``out`` cannot be written.
     """
-    bench = Bench(config)
+    _check_carried(config)
+    bench, progress = Bench(config), progress or Silent()
     chosen = _networks(bench, networks)
+    if len(chosen) < networks:
+        progress.say(
+            f"Space '{config.space}' gave {len(chosen)} different networks, fewer than the {networks} asked for."
+        )
     carried = config.model_dump(mode="json", include=set(_CARRIED))
     setup = {"config": carried, "input_shape": bench.data.input_shape, "fingerprint": bench.space.fingerprint}
-    with (progress or Silent()).task(f"Packing {len(chosen)} networks of {config.space}", len(chosen)) as task:
+    with progress.task(f"Packing {len(chosen)} networks of {config.space}", len(chosen)) as task:
         path = write_pack(
             out,
             _Extracted(bench, chosen),
@@ -112,7 +121,8 @@ def import_measurements(
         What :func:`nas.runs.run_profile` tells.
 
     Raises:
-        UsageError: the name is taken or not fit for a folder, or the table is damaged or of another space.
+        UsageError: the name is taken or not fit for a folder, the table is damaged or of another space, the folder of
+            the data is not here, or an interrupted import had other settings.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or is_table(name):
         raise UsageError(f"device name {name!r} cannot name a folder; use letters, digits, '-' and '_'.")
@@ -123,31 +133,67 @@ def import_measurements(
         raise UsageError(
             f"device '{name}' is already in {kept.parent}; choose another --target, or delete that folder."
         )
-    setup = read_setup(table)
-    if not isinstance(setup.get("config"), dict):
-        raise UsageError(f"{table}: column 'setup' tells no space; import what the run.py of a device pack wrote.")
-    carried = {**setup["config"], **values}
+    carried = {**packed_setup(table)["config"], **values}
+    _check_data_dir(table, carried.get("data_dir"))
     Bench(resolve({**carried, "target": str(table)}, str(table)))
     config = resolve({**carried, "target": str(kept)}, str(table))
     folder = RunFolder(kept.parent)
-    folder.create(config)
+    if folder.config.exists() and folder.load_config() != config:
+        raise UsageError(
+            f"device '{name}' was begun with other settings; finish it as it was with: nas resume devices/{name}, or "
+            f"delete {folder.path} and import it again."
+        )
+    folder.create(config, "profile")
     write_file(kept, table.read_bytes())
     return run_profile(config, folder, progress)
 
 
+def _check_carried(config: RunConfig) -> None:
+    """Refuses settings of measurements that a pack cannot carry."""
+    if config.dtype != "float32":
+        raise UsageError(f"dtype is '{config.dtype}', but a device pack holds float32 networks; leave it out.")
+    if config.threads != 1:
+        raise UsageError(
+            f"threads is {config.threads}, but a device pack leaves them to the device; leave it out, and give "
+            f"--threads {config.threads} to the pack's run.py there."
+        )
+    if config.target_args:
+        raise UsageError(
+            f"target_args names '{next(iter(config.target_args))}', but a device pack runs on ONNX Runtime wherever it "
+            "is copied; leave it out, and give --provider to the pack's run.py there."
+        )
+
+
+def _check_data_dir(table: Path, data_dir: Any) -> None:
+    """Refuses a folder of data that was on the machine where the pack was made, but is not on this one."""
+    if data_dir is not None and not Path(str(data_dir)).exists():
+        raise UsageError(
+            f"{table} is of a pack that was made with data_dir={data_dir}, which is not here; give --set "
+            "data_dir=FOLDER with the folder that holds the same data on this machine."
+        )
+
+
 def _summary(table: Path) -> str:
-    first = read_measurements(table).measurements[0]
+    try:
+        first = read_measurements(table).measurements[0]
+    except UsageError as error:
+        return f"damaged: {error}"
     versions = ", ".join(f"{key} {value}" for key, value in first.versions.items())
     return f"{first.device}, threads {first.threads}, batch {first.batch}, {first.dtype} ({versions}), imported"
 
 
 def _networks(bench: Bench, count: int) -> list[Architecture]:
-    if not bench.config.profile.known:
-        drawn = [bench.space.sample([bench.config.seed, number]) for number in range(4 * count)]
-        return list(dict.fromkeys([bench.space.smallest(), bench.space.largest(), *drawn]))[:count]
+    """``count`` different architectures, fewer where the space does not give so many."""
+    known, seed = bench.config.profile.known, bench.config.seed
+    number = max(4 * count, bench.config.profile.samples if known else 0)
+    drawn = (bench.space.sample([seed, each]) for each in range(number))
+    everything = bench.space if bench.space.size <= count else drawn
+    pool = list(dict.fromkeys([bench.space.smallest(), bench.space.largest(), *everything]))
+    if not known:
+        return pool[:count]
     encoding = Encoding(bench.space, feature_table(Catalogue(bench.supernet, bench.data.input_shape)))
-    places = transfer_predictor(bench, encoding).choose(encoding(bench.samples), count, bench.config.seed)
-    return [bench.samples[place] for place in np.sort(places)]
+    places = transfer_predictor(bench, encoding).choose(encoding(pool), min(count, len(pool)), seed)
+    return [pool[place] for place in np.sort(places)]
 
 
 class _Extracted(Mapping[str, nn.Module]):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from filelock import FileLock, Timeout
 
@@ -20,7 +20,9 @@ from nas.space import Architecture
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunFolder", "free_name", "versions"]
+__all__ = ["Kind", "RunFolder", "free_name", "versions"]
+
+Kind = Literal["search", "profile"]
 
 _LIBRARIES = ("nas", "torch", "numpy", "pandas", "optuna", "onnx", "onnxruntime", "scikit-learn")
 
@@ -61,21 +63,35 @@ class RunFolder:
         """The checkpoint of a network that is trained again."""
         return self.path / "checkpoints" / f"retrained-{architecture.id}.safetensors"
 
-    def create(self, config: RunConfig) -> None:
-        """Makes the folder, or finds the one that an interrupted run of the same configuration left.
+    @property
+    def kind(self) -> Kind:
+        """What the run is; runs from before this was told are searches.
 
         Raises:
-            UsageError: the folder belongs to a run of another configuration, or to something else.
+            UsageError: the file that says so is damaged.
+        """
+        told = self.read(self.origin).get("kind", "search") if self.origin.exists() else "search"
+        if told not in get_args(Kind):
+            raise UsageError(f"{self.origin} is damaged (its kind is {told!r}); delete that folder and begin again.")
+        return cast(Kind, told)
+
+    def create(self, config: RunConfig, kind: Kind = "search") -> None:
+        """Makes the folder, or finds the one that an interrupted run of the same kind and configuration left.
+
+        Raises:
+            UsageError: the folder belongs to a run of another kind or configuration, or to something else.
         """
         if self.config.exists():
+            if self.kind != kind:
+                raise UsageError(f"{self.path} holds a {self.kind}, and a {kind} is asked for; choose another --name.")
             _check_same(self.load_config(), config, self.path)
-        elif self.path.exists() and any(not _is_temporary(path) for path in self.path.iterdir()):
+        elif self.path.exists() and not all(_is_temporary(path) or path == self.origin for path in self.path.iterdir()):
             raise UsageError(f"{self.path} is no run but holds other files; choose another --name.")
-        else:
+        if not (self.config.exists() and self.origin.exists()):
+            origin = {"kind": kind, "command": ["nas", *sys.argv[1:]], "seed": config.seed, "versions": versions()}
+            write_file(self.origin, json.dumps({**origin, "seconds": {}}, indent=2))
+        if not self.config.exists():
             write_file(self.config, config.to_yaml())
-        if not self.origin.exists():
-            origin = {"command": ["nas", *sys.argv[1:]], "seed": config.seed, "versions": versions(), "seconds": {}}
-            write_file(self.origin, json.dumps(origin, indent=2))
 
     def load_config(self) -> RunConfig:
         """The resolved configuration that the run was started with.

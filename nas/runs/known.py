@@ -10,6 +10,7 @@ from nas.hardware import Recorded
 from nas.predictors import ArchitecturePredictor, Encoding, TransferPredictor
 from nas.runs.bench import Bench
 from nas.runs.folder import RunFolder
+from nas.runs.platforms import known_platforms
 from nas.space import Architecture
 
 __all__ = ["transfer_predictor"]
@@ -20,20 +21,20 @@ _ARCHITECTURES = 900
 def transfer_predictor(bench: Bench, encoding: Encoding) -> TransferPredictor:
     """A predictor that knows the devices of ``profile.known``, not yet fitted to the target.
 
-    They are columns of the target's table, or folders with the predictors of other devices.
+    They are columns of the target's table, or folders with the frozen predictors of other devices.
 
     Raises:
         UsageError: a device is not there, or of another space or input.
     """
-    names = bench.config.profile.known
+    platforms = known_platforms(bench.config.profile.known)
     if isinstance(bench.target, Recorded) and bench.target.known:
         architectures, latencies = _of_columns(bench, bench.target)
     else:
         drawn = (bench.space.sample([bench.config.seed, 2, number]) for number in range(_ARCHITECTURES))
         architectures = list(dict.fromkeys(drawn))
-        rows = [_predictor(bench, Path(name)).predict(architectures)[0] for name in names]
+        rows = [_predictor(bench, Path(name)).predict(architectures)[0] for name in platforms]
         latencies = np.maximum(np.stack(rows), 1e-6)
-    return TransferPredictor(encoding(architectures), latencies)
+    return TransferPredictor(encoding(architectures), latencies, list(platforms.values()))
 
 
 def _of_columns(bench: Bench, table: Recorded) -> tuple[list[Architecture], np.ndarray]:
@@ -46,12 +47,15 @@ def _of_columns(bench: Bench, table: Recorded) -> tuple[list[Architecture], np.n
 
 
 def _predictor(bench: Bench, path: Path) -> ArchitecturePredictor:
+    """The frozen predictor of a known device, which need not be here any more."""
     folder = RunFolder(path)
-    other = Bench(folder.load_config())
+    guard = folder.read(folder.predictor / "summary.json").get("guard")
+    if not isinstance(guard, dict):
+        raise UsageError(f"profile.known names {path}, which does not tell what its predictor is of; profile it again.")
     for name, ours in bench.subject.items():
-        if other.subject[name] != ours:
+        if guard.get(name) != ours:
             raise UsageError(
-                f"profile.known names {path}, which is of {name} {other.subject[name]}, but this run has {ours}; "
+                f"profile.known names {path}, which is of {name} {guard.get(name)}, but this run has {ours}; "
                 "profile this space on that device."
             )
-    return ArchitecturePredictor.load(folder.predictor, other.guard)
+    return ArchitecturePredictor.load(folder.predictor, guard)

@@ -23,6 +23,7 @@ from nas.runs.bench import LATENCY, Bench
 from nas.runs.config import RunConfig
 from nas.runs.folder import RunFolder
 from nas.runs.known import transfer_predictor
+from nas.runs.platforms import known_platforms
 from nas.runs.progress import Progress
 from nas.runs.sampling import Samples, take_samples
 from nas.space import Architecture
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["LatencyModel", "check_profile", "fit_latency", "frozen_level"]
 
 _DECIDE = ("space", "space_args", "target", "target_args", "dtype", "threads", "latency_batch")
+_DECIDE_OF_DEVICE = ("space", "space_args", "target_args")
+_MILLISECONDS = ("ms", "live ms")
 _LOOKUP_COLUMNS = ("ms", "blocks", "live ms", "live blocks", "merges", "constants")
 
 
@@ -129,18 +132,21 @@ def frozen_level(folder: RunFolder) -> float | None:
 
 
 def check_profile(config: RunConfig) -> None:
-    """Refuses to take the predictor of ``profile.run`` where it is not there, or of something else.
+    """Refuses known devices of one platform, and a predictor of ``profile.run`` that is not there or of something else.
 
     Raises:
-        UsageError: there is no such profile, it is not finished, or it differs in space, target or settings.
+        UsageError: there is no such profile, it is not finished, or it differs in space, target or settings; or
+            ``profile.known`` names a device twice or no two platforms.
     """
+    known_platforms(config.profile.known)
     if config.profile.run is None:
         return
     folder = RunFolder(config.profile.run)
     stored = folder.load_config()
     if not (folder.predictor / "summary.json").exists():
         raise UsageError(f"{folder.path} has no latency predictor yet; finish that profile, or profile again.")
-    for key in _DECIDE:
+    own_table = (folder.path / Path(stored.target).name).resolve() == Path(config.target).resolve()
+    for key in _DECIDE_OF_DEVICE if own_table else _DECIDE:
         theirs, ours = getattr(stored, key), getattr(config, key)
         if theirs != ours:
             raise UsageError(
@@ -172,7 +178,12 @@ def _fitted(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyModel
         "measuring_seconds": round(seconds, 1),
         "guard": bench.guard,
         "compared": [
-            {"kind": kind, **_errors(error), "chosen": place == best}
+            {
+                "kind": kind,
+                **_errors(error),
+                "cross_validated": fitted[place].model.errors.capped_mape,
+                "chosen": place == best,
+            }
             for place, (kind, error) in enumerate(zip(kinds, errors, strict=True))
         ],
         "held_out": _held_out(samples, fitted[best]),
@@ -186,8 +197,19 @@ def _kinds(bench: Bench) -> list[str]:
     if profile.predictor == "auto":
         return ["linear", "regression", *transfer]
     if profile.predictor == "all":
-        return ["linear", *([] if bench.is_recorded else ["lookup"]), "regression", *transfer]
+        return ["linear", *(["lookup"] if _blocks_can_be_measured(bench) else []), "regression", *transfer]
     return [profile.predictor]
+
+
+def _blocks_can_be_measured(bench: Bench) -> bool:
+    """Whether a lookup table can be made: on a runtime, where costs add up over blocks of one input each."""
+    if bench.is_recorded:
+        return False
+    try:
+        catalogue = Catalogue(bench.supernet, bench.data.input_shape)
+    except UsageError:  # `_table` tells it
+        return False
+    return all(len(block.inputs) == 1 for block in catalogue.blocks)
 
 
 def _table(bench: Bench, folder: RunFolder, kinds: Sequence[str], progress: Progress) -> BlockTable | None:
@@ -200,6 +222,9 @@ def _table(bench: Bench, folder: RunFolder, kinds: Sequence[str], progress: Prog
         progress.say(f"Latency is learnt from the choices alone: {error}")
         return None
     if "lookup" not in kinds:
+        several = [block.path for block in catalogue.blocks if len(block.inputs) != 1]
+        if several and bench.config.profile.predictor == "all" and not bench.is_recorded:
+            progress.say(f"Blocks are not measured one by one, since block '{several[0]}' takes several inputs.")
         return feature_table(catalogue)
     assert not isinstance(bench.target, Recorded)
     count = len(catalogue.blocks)
@@ -219,7 +244,9 @@ def _predictor(
         return ArchitecturePredictor(kind, sums, LookupPredictor(sums.one_hot))
     if transfer and kind == "transfer":
         return ArchitecturePredictor(kind, encoding, transfer)
-    return ArchitecturePredictor(kind, encoding, RegressionPredictor(encoding.one_hot, seed=bench.config.seed))
+    unmeasured = [name for name in encoding.table.columns if name not in _MILLISECONDS]
+    features = Encoding(bench.space, encoding.table.part(unmeasured))
+    return ArchitecturePredictor(kind, features, RegressionPredictor(features.one_hot, seed=bench.config.seed))
 
 
 def _errors(errors: Any) -> dict[str, float]:

@@ -22,12 +22,12 @@ def run_profile(config: RunConfig, folder: RunFolder, progress: Progress | None 
     """Measures networks on the target, fits the predictor, writes ``profile.json`` and a page; nothing is trained.
 
     Returns:
-        ``space``, ``target``, ``predictor`` (``kind``, ``samples``, its errors on held-out networks and the
-        ``noise_floor`` of measurements, None if unknown) and ``feasibility``.
+        ``space``, ``target``, ``input_shape`` (of one example), ``predictor`` (``kind``, ``samples``, its errors on
+        held-out networks and the ``noise_floor`` of measurements, None if unknown) and ``feasibility``.
     """
     bench = Bench(config)
     check_profile(config)
-    folder.create(config)
+    folder.create(config, "profile")
     with folder.lock():
         with folder.stage("profile"):
             latency = fit_latency(bench, folder, progress or Silent())
@@ -35,6 +35,7 @@ def run_profile(config: RunConfig, folder: RunFolder, progress: Progress | None 
         report = {
             "space": config.space,
             "target": bench.target.name,
+            "input_shape": list(bench.data.input_shape),
             "predictor": {name: latency.summary[name] for name in _TOLD},
             "feasibility": found,
         }

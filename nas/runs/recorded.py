@@ -8,10 +8,11 @@ from nas.errors import UsageError
 from nas.hardware import Recorded, read_measurements, read_setup
 from nas.hardware.board_run import COLUMNS
 from nas.runs.config import RunConfig
+from nas.runs.platforms import known_platforms
 from nas.runs.tables import Measured, read_table
 from nas.space import Space, find_notation
 
-__all__ = ["is_table", "read_recorded"]
+__all__ = ["is_table", "packed_setup", "read_recorded"]
 
 _ENDINGS = (".csv", ".parquet")
 _FEWEST = 6
@@ -20,6 +21,18 @@ _FEWEST = 6
 def is_table(target: str) -> bool:
     """Whether a target is a file of measurements, not a runtime."""
     return target.lower().endswith(_ENDINGS)
+
+
+def packed_setup(path: Path) -> dict[str, Any]:
+    """The setup that a device pack carried, as its measurements tell it, with the settings of the space in ``config``.
+
+    Raises:
+        UsageError: the file is no table of measurements, or they do not tell of what space they are.
+    """
+    setup = read_setup(path)
+    if not isinstance(setup.get("config"), dict):
+        raise UsageError(f"{path}: column 'setup' tells no space; import what the run.py of a device pack wrote.")
+    return setup
 
 
 def read_recorded(config: RunConfig, space: Space, input_shape: tuple[int, int, int]) -> Recorded:
@@ -54,7 +67,7 @@ def _of_column(config: RunConfig, column: str, space: Space, input_shape: tuple[
             "import, and name that as --target."
         )
     _check_settings(config, {})
-    names = (column, *config.profile.known)
+    names = (column, *known_platforms(config.profile.known))
     measured, *known = (read_table(path, each, space, find_notation(config.space), input_shape[1]) for each in names)
     return Recorded(
         name=str(column),
@@ -93,10 +106,8 @@ def _is_of_board(path: Path) -> bool:
 
 def _check_setup(config: RunConfig, path: Path, space: Space, input_shape: tuple[int, int, int]) -> None:
     """Refuses measurements of other networks than those of the run."""
-    setup = read_setup(path)
-    packed = setup.get("config")
-    if not isinstance(packed, dict):
-        raise UsageError(f"{path}: column 'setup' tells no space; import what the run.py of a device pack wrote.")
+    setup = packed_setup(path)
+    packed = setup["config"]
     pairs = {
         "space": (packed.get("space"), config.space),
         "space_args": (packed.get("space_args"), config.model_dump(mode="json")["space_args"]),

@@ -4,7 +4,6 @@ Run it on a machine that does nothing else: python results/latency/latency.py
 """
 
 import json
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,7 +13,15 @@ import numpy as np
 import pandas as pd
 
 from nas.hardware import Catalogue, feature_table
-from nas.predictors import Encoding, LinearPredictor, RegressionPredictor, choose_uncertain, prediction_errors
+from nas.predictors import (
+    ArchitecturePredictor,
+    Encoding,
+    LinearPredictor,
+    LookupPredictor,
+    RegressionPredictor,
+    choose_uncertain,
+    prediction_errors,
+)
 from nas.runs import Bench, RunFolder, resolve, run_profile
 from nas.runs.latency import LatencyModel
 from nas.space import Architecture
@@ -33,17 +40,15 @@ COLUMNS = ["within_5pct", "within_10pct", "spearman", "mape"]
 
 def main() -> None:
     """Measures every setup and writes the tables and figures."""
-    chosen = sys.argv[1:] or [f"{space}-{target}" for space, target in SETUPS]
-    rows, few = [], []
+    rows: list[dict[str, Any]] = []
+    few: list[dict[str, Any]] = []
     for space, target in SETUPS:
-        if f"{space}-{target}" in chosen:
-            found = profile(space, target)
-            rows += found["rows"]
-            few += found["few"]
-            pd.DataFrame(rows).to_csv(HERE / "latency.csv", index=False, float_format="%.4g")
-            pd.DataFrame(few).to_csv(HERE / "few.csv", index=False, float_format="%.4g")
-    print(pd.DataFrame(rows).to_string())
-    print(pd.DataFrame(few).to_string())
+        found = profile(space, target)
+        rows += found["rows"]
+        few += found["few"]
+        write("latency.csv", rows)
+        write("few.csv", few)
+    write("million.csv", [row for space, _ in SETUPS[:3] for row in million(space)])
 
 
 def profile(space: str, target: str) -> dict[str, Any]:
@@ -51,26 +56,28 @@ def profile(space: str, target: str) -> dict[str, Any]:
     config = resolve({"space": space, "target": target, "image_size": 32, "profile": PROFILE}, space)
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(Path(name) / "profile")
-        started = time.perf_counter()
         run_profile(config, folder)
-        minutes = (time.perf_counter() - started) / 60
         bench = Bench(config)
         model = LatencyModel.load(folder.predictor, bench)
         measured = measurements(folder)
     draw(f"{space}-{target}", model.summary)
-    held_out = bench.samples[-PROFILE["held_out"] :]  # type: ignore[operator]
-    trained = [each for each in map(Architecture.from_json, measured) if each not in set(held_out)]
-    common = {"space": space, "target": target, "trained": len(trained), "held out": len(held_out)}
-    common |= {"noise_floor": model.summary["noise_floor"], "minutes": minutes}
+    names = set(model.summary["held_out"]["ids"])
+    everything = [Architecture.from_json(key) for key in measured]
+    held_out = [each for each in everything if each.id in names]
+    trained = [each for each in everything if each.id not in names][-model.summary["samples"] :]
+    common = {"space": space, "target": target, "trained": len(trained), "held_out": len(held_out)}
+    common |= {name: model.summary[name] for name in ("noise_floor", "drift")}
+    common |= {"minutes_measuring": model.summary["measuring_seconds"] / 60}
     flops = {"kind": "FLOPs", **flops_line(bench, trained, held_out, measured)}
     rows = [{**common, **each} for each in (flops, *model.summary["compared"])]
-    return {"rows": rows, "few": [{**common, **each} for each in few_networks(model, trained, held_out, measured)]}
+    few = few_networks(model, held_out, measured)
+    return {"rows": rows, "few": [{"space": space, "target": target, **each} for each in few]}
 
 
 def measurements(folder: RunFolder) -> dict[str, float]:
-    """Milliseconds by architecture key, second measurements left out."""
+    """Latencies relative to the largest network by architecture key, second measurements left out."""
     lines = [json.loads(line) for line in folder.measurements.read_text().splitlines()]
-    found = {line["network"]: line["measurement"]["latency_ms"] for line in lines}
+    found = {line["network"]: line["measurement"]["latency_ms"] / line["measurement"]["reference_ms"] for line in lines}
     return {key: value for key, value in found.items() if not key.endswith(" again")}
 
 
@@ -83,29 +90,51 @@ def flops_line(
     return scores(np.array([measured[each.key] for each in held_out]), line.predict(X_new)[0])
 
 
-def few_networks(
-    model: LatencyModel, trained: list[Architecture], held_out: list[Architecture], measured: dict[str, float]
-) -> list[dict[str, Any]]:
-    """The regression from few of many networks: chosen by predicted spread, and at random (five seeds each)."""
-    if len(trained) < 3 * FEW:
-        return []
-    encoding = block_encoding(model)
-    X, X_new = encoding(trained), encoding(held_out)
-    y, y_new = (np.array([measured[each.key] for each in part]) for part in (trained, held_out))
+def few_networks(model: LatencyModel, drawn: list[Architecture], measured: dict[str, float]) -> list[dict[str, Any]]:
+    """The regression from few of the randomly drawn networks, half of them chosen by predicted spread or none.
+
+    Five seeds each; judged on those drawn networks among which none was chosen.
+    """
+    catalogue = Catalogue(model.bench.supernet, model.bench.data.input_shape)
+    encoding = Encoding(model.bench.space, feature_table(catalogue))
+    X, y = encoding(drawn), np.array([measured[each.key] for each in drawn])
     rows = []
     for seed in range(5):
-        order = np.random.default_rng(seed).permutation(len(trained))
-        first, rest = order[: FEW // 2], order[FEW // 2 :]
+        order = np.random.default_rng(seed).permutation(len(drawn))
+        pool, judges = order[: len(order) * 2 // 3], order[len(order) * 2 // 3 :]
+        first, rest = pool[: FEW // 2], pool[FEW // 2 :]
         spread = np.concatenate([first, rest[choose_uncertain(X[rest], X[first], FEW - len(first))]])
-        for name, chosen in (("by spread", spread), ("at random", order[:FEW])):
-            regression = RegressionPredictor(encoding.one_hot).fit(X[chosen], y[chosen])
-            rows.append({"chosen": name, "seed": seed, "networks": FEW, **scores(y_new, regression.predict(X_new)[0])})
+        for name, chosen in (("by spread", spread), ("at random", pool[:FEW])):
+            predicted = RegressionPredictor(encoding.one_hot).fit(X[chosen], y[chosen]).predict(X[judges])[0]
+            rows.append({"chosen": name, "seed": seed, "networks": FEW, **scores(y[judges], predicted)})
     return rows
 
 
-def block_encoding(model: LatencyModel) -> Encoding:
-    """One-hot choices and features of blocks, without what was measured of blocks."""
-    return Encoding(model.bench.space, feature_table(Catalogue(model.bench.supernet, model.bench.data.input_shape)))
+def million(space: str) -> list[dict[str, Any]]:
+    """Seconds in which one process predicts a million architectures from an integer matrix."""
+    bench = Bench(resolve({"space": space, "image_size": 32}, space))
+    catalogue = Catalogue(bench.supernet, bench.data.input_shape)
+    table = feature_table(catalogue, np.random.default_rng(0).random(len(catalogue.blocks)))
+    everything, sums = Encoding(bench.space, table), Encoding(bench.space, table.part(["ms", "blocks"]))
+    architectures = [bench.space.sample([0, number]) for number in range(200)]
+    matrix = np.repeat(bench.space.indices(architectures), 5000, axis=0)
+    rows = []
+    for kind, encoding, predictor in (
+        ("regression", everything, RegressionPredictor(everything.one_hot)),
+        ("lookup", sums, LookupPredictor(sums.one_hot)),
+    ):
+        model = ArchitecturePredictor(kind, encoding, predictor).fit(architectures, sums(architectures)[:, -2] + 1)
+        started = time.perf_counter()
+        model.predict(matrix)
+        rows.append({"space": space, "kind": kind, "rows": len(matrix), "seconds": time.perf_counter() - started})
+    return rows
+
+
+def write(name: str, rows: list[dict[str, Any]]) -> None:
+    """A table beside this script."""
+    table = pd.DataFrame(rows)
+    table.to_csv(HERE / name, index=False, float_format="%.4g")
+    print(table.to_string(), flush=True)
 
 
 def scores(y: np.ndarray, predicted: np.ndarray) -> dict[str, float]:

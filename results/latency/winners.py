@@ -15,7 +15,15 @@ import pandas as pd
 
 HERE = Path(__file__).parent
 BOUNDS = [0.07, 0.08, 0.09, 0.1, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16]
-SETTINGS = ["image_size=32", "limit=600", "training.epochs=6", "candidates=60", "random_baseline=0"]
+SETTINGS = [
+    "image_size=32",
+    "limit=400",
+    "training.epochs=3",
+    "candidates=40",
+    "random_baseline=0",
+    "profile.networks=24",
+    "profile.held_out=8",
+]
 
 
 def main() -> None:

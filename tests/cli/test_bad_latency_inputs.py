@@ -75,6 +75,16 @@ PROFILES: dict[str, tuple[list[Any], str]] = {
     "one known device": (["--known", "my-board"], r"my-board' alone, .* two devices; add another"),
     "an unknown known column": ([*TABLE, "--known", "beta", "--known", "game"], r"'game'; did you mean 'gamma'\?"),
     "an unknown known device": (["--known", "my-bord", "--known", "x"], r"'my-bord' is neither .* mean 'my-board'\?"),
+    "a known device twice": ([*KNOWN, "--known", "second@gpu"], r"names 'results/devices/second' twice; drop one"),
+    "known devices of one platform": (
+        ["--known", "my-board@gpu", "--known", "second@gpu"],
+        r"names 2 devices of one platform 'gpu', but transfer learns from two platforms; add a device of another",
+    ),
+    "a known column of one platform": ([*TABLE, "--known", "beta@x", "--known", "gamma@x"], r"of one platform 'x'"),
+    "a platform without a name": (
+        ["--known", "my-board@", "--known", "second"],
+        r"'my-board@' is not of the form NAME",
+    ),
     "an unfinished known device": (["--known", "unfinished", "--known", "my-board"], r"'unfinished' is neither"),
     "no such predictor": (["--predictor", "nonsense"], r"profile.predictor is 'nonsense', but .*'auto', 'all'"),
     "transfer from nothing": (["--predictor", "transfer"], r"'transfer', but no device is known; name two or more"),
@@ -97,6 +107,20 @@ def test_nothing_is_profiled(
 
 
 SEARCHES: dict[str, tuple[list[Any], str]] = {
+    "a table without its column": (["--table", "table.csv"], r"needs its column of latencies: give --table FILE and"),
+    "a table and a target": ([*TABLE, "--target", "cpu"], r"from the table table.csv or from target 'cpu'; drop one"),
+    "a device of another width": (
+        ["--target", "my-board", "--set", "space_args.width=8"],
+        r"results/devices/my-board is of space_args=.*'width': 4.*, but .*'width': 8",
+    ),
+    "no mapping of settings": (
+        ["--target", "my-board", "--set", "profile=3"],
+        r"goes into 'profile', which has no keys",
+    ),
+    "a name of a profile": (
+        ["--name", "finished", "--target", "cpu", "--set", "profile.seconds=0.2"],
+        r"results/finished holds a profile, and a search is asked for; choose another --name",
+    ),
     "a profile that is not there": (["--profile", "unfnished"], r"'unfnished' does not .* mean 'unfinished'\?"),
     "an unfinished profile": (["--profile", "unfinished", "--target", "cpu"], r"has no latency predictor yet; finish"),
     "a profile of another target": (["--profile", "finished"], r"is of target='cpu', but 'onnxruntime' is asked for"),
@@ -194,6 +218,24 @@ def test_a_file_that_no_pack_wrote(content: bytes | None, expected: str, tmp_pat
     assert not (tmp_path / "results").exists()
 
 
+def test_a_pack_of_data_that_are_elsewhere_says_how_to_name_their_folder(setup: dict[str, Any], tmp_path: Path) -> None:
+    elsewhere = {**setup, "config": {**setup["config"], "data": "npz", "data_dir": "/home/them/data"}}
+    table = write_board(tmp_path / "back.csv", board_rows(elsewhere))
+    arguments = ["device", "import", table, "--target", "new", "--results", tmp_path / "results"]
+    check(nas(*arguments), r"made with data_dir=/home/them/data, which is not here; .*--set data_dir=", tmp_path)
+    check(nas(*arguments, "--set", f"data_dir={tmp_path}"), r"train\.npz", tmp_path)
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_import_that_was_begun_with_other_settings_is_not_mixed(lab: Path, tmp_path: Path) -> None:
+    arguments = ["device", "import", lab / "board.csv", "--target", "new", "--results", tmp_path]
+    assert nas(*arguments).code == 0
+    (tmp_path / "devices/new/profile.json").unlink()
+    expected = r"device 'new' was begun with other settings; finish it as it was with: nas resume devices/new, or"
+    check(nas(*arguments, "--samples", 8), expected, tmp_path)
+    assert nas(*arguments).code == 0
+
+
 def test_a_table_that_was_cut_off_names_the_row(setup: dict[str, Any], tmp_path: Path) -> None:
     table = write_board(tmp_path / "back.csv", board_rows(setup))
     table.write_bytes(table.read_bytes()[:-40])
@@ -231,8 +273,22 @@ def test_a_name_that_no_device_can_have(name: str, expected: str, lab: Path) -> 
         (["mobilnet"], r"space 'mobilnet' is not known; did you mean 'mobilenet'\?"),
         (["--batch", 0], r"latency_batch is 0"),
         (["--known", "my-board"], r"alone, .* two devices; add another"),
+        (["--set", "dtype=int8"], r"dtype is 'int8', but a device pack holds float32 networks; leave it out"),
+        (["--set", "threads=4"], r"threads is 4, .* leave it out, and give --threads 4 to the pack's run.py"),
+        (["--set", "target_args.provider=NPU"], r"names 'provider', .* give --provider to the pack's run.py"),
     ],
-    ids=["no zip", "a folder", "a folder called zip", "few networks", "space", "batch", "one known"],
+    ids=[
+        "no zip",
+        "a folder",
+        "a folder called zip",
+        "few networks",
+        "space",
+        "batch",
+        "one known",
+        "dtype",
+        "threads",
+        "provider",
+    ],
 )
 def test_nothing_is_packed(
     arguments: list[Any], expected: str, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -9,7 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import leftovers, nas, search_arguments, start
+from command_line import TINY, leftovers, nas, search_arguments, start, write_config
+from latency_tables import board_rows, write_board
+
+from nas.runs import Bench, resolve
 
 
 def test_ctrl_c_names_the_way_to_continue_and_it_works(tmp_path: Path) -> None:
@@ -35,6 +38,51 @@ def test_ctrl_c_names_the_way_to_continue_and_it_works(tmp_path: Path) -> None:
     assert trained_epochs(tmp_path / "results/run") == list(range(8))
 
 
+def test_ctrl_c_names_the_way_to_continue_a_profile_without_a_name(tmp_path: Path) -> None:
+    config = write_config(tmp_path, profile={"networks": 12, "held_out": 6, "samples": 20, "seconds": 4.0})
+    results = tmp_path / "results"
+    process = start("profile", "--config", config, "--results", results)
+    measurements = results / "profile-chain-onnxruntime/measurements.jsonl"
+    while not measurements.exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert process.returncode == 130, err
+    assert out == ""
+    command = f"nas resume profile-chain-onnxruntime --results {results}"
+    assert err.splitlines()[-1] == f"nas: interrupted; continue with: {command}"
+    before = measurements.read_text()
+    assert nas(*command.split()[1:]).code == 0
+    assert [path.name for path in results.iterdir()] == ["profile-chain-onnxruntime"]
+    assert measurements.read_text().startswith(before)
+    assert (measurements.parent / "profile.json").exists() and not (measurements.parent / "best.json").exists()
+
+
+def test_ctrl_c_names_the_way_to_continue_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fingerprint = Bench(resolve(TINY, "test")).space.fingerprint
+    carried = {name: TINY[name] for name in ("space", "space_args", "data", "limit")}
+    setup = {"config": carried, "input_shape": [1, 8, 8], "fingerprint": fingerprint}
+    table = write_board(tmp_path / "back.csv", board_rows(setup))
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    import_ = ["device", "import", table, "--target", "new", "--results", tmp_path / "results"]
+    with monkeypatch.context() as patch:
+        patch.setattr("nas.runs.devices.RunFolder.create", interrupted)
+        outcome = nas(*import_)
+    assert (outcome.code, outcome.complaint) == (130, "nas: interrupted."), "there is nothing to continue yet"
+    with monkeypatch.context() as patch:
+        patch.setattr("nas.runs.devices.run_profile", interrupted)
+        outcome = nas(*import_)
+    command = f"nas resume devices/new --results {tmp_path / 'results'}"
+    assert (outcome.code, outcome.complaint) == (130, f"nas: interrupted; continue with: {command}")
+    outcome = nas(*command.split()[1:], "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["target"] == "new"
+    assert json.loads((tmp_path / "results/devices/new/profile.json").read_text()) == outcome.json
+
+
 def test_ctrl_c_while_libraries_are_imported_leaves_nothing_behind(tmp_path: Path) -> None:
     process = start(*search_arguments(tmp_path))
     time.sleep(0.7)
@@ -47,8 +95,8 @@ def test_ctrl_c_while_libraries_are_imported_leaves_nothing_behind(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [(256, r"config\.yaml"), (20_000, r"supernet\.safetensors"), (100_000, r"study\.db")],
-    ids=["configuration", "checkpoint", "study"],
+    [(256, r"run\.json"), (20_000, r"supernet\.safetensors"), (100_000, r"study\.db")],
+    ids=["origin", "checkpoint", "study"],
 )
 def test_a_full_disk_names_the_file(size: int, expected: str, tmp_path: Path) -> None:
     limit = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size))

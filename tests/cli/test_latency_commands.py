@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,6 +14,10 @@ import pandas as pd
 import pytest
 from command_line import TINY, Outcome, leftovers, nas, write_config
 from latency_tables import DEVICES, board_rows, write_board, write_table
+
+from nas.predictors import TransferPredictor
+from nas.runs import Bench, RunFolder
+from nas.runs.latency import LatencyModel
 
 ERRORS = ["kind", "samples", "within_5pct", "within_10pct", "spearman", "mape", "noise_floor"]
 FAST = {"networks": 6, "held_out": 4, "repeats": 2, "samples": 20, "seconds": 0.3}
@@ -31,7 +37,7 @@ def search(folder: Path, *arguments: object, **changes: Any) -> Outcome:
 def check_profile(outcome: Outcome, target: str) -> dict[str, Any]:
     """The contract of `nas profile --json`; returns the predictor."""
     assert outcome.code == 0, outcome.err
-    assert list(outcome.json) == ["space", "target", "predictor", "feasibility"]
+    assert list(outcome.json) == ["space", "target", "input_shape", "predictor", "feasibility"]
     assert (outcome.json["space"], outcome.json["target"]) == ("chain", target)
     predictor: dict[str, Any] = outcome.json["predictor"]
     assert list(predictor) == ERRORS
@@ -104,7 +110,8 @@ def test_all_kinds_are_compared_on_the_same_held_out_networks(tmp_path: Path) ->
     assert {row["kind"] for row in summary["compared"]} == {"linear", "lookup", "regression"}
     (chosen,) = [row for row in summary["compared"] if row["chosen"]]
     assert chosen["kind"] == predictor["kind"]
-    assert chosen["mape"] == predictor["mape"] == min(row["mape"] for row in summary["compared"])
+    assert chosen["mape"] == predictor["mape"]
+    assert chosen["cross_validated"] == min(row["cross_validated"] for row in summary["compared"])
     assert len(summary["held_out"]["measured"]) == FAST["held_out"]
 
 
@@ -187,6 +194,115 @@ def test_imported_devices_are_known_to_a_new_one(board: tuple[Path, Path], tmp_p
     out = tmp_path / "few.zip"
     arguments = ["--config", config, "--out", out, "--networks", 8, *known, "--results", board[0] / "results"]
     assert nas("device", "pack", *arguments, "--json").json["networks"] == 8
+
+
+def test_a_search_on_an_imported_device_uses_the_predictor_that_was_fitted_to_it(
+    board: tuple[Path, Path], searched: Outcome, tmp_path: Path
+) -> None:
+    device, run = board[0] / "results/devices/my-board", board[0] / "results/run"
+    assert f"Latency predictor of {device}: " in searched.err
+    assert (run / "latency/summary.json").read_bytes() == (device / "latency/summary.json").read_bytes()
+    assert profile(board[0], "--target", "my-board", "--name", "own", "--samples", 7).code == 0
+    outcome = search(board[0], "--target", "my-board", "--profile", "own", "--name", "by-own")
+    assert f"Latency predictor of {board[0] / 'results/own'}: " in outcome.err
+    shutil.copytree(board[0] / "results", tmp_path / "moved")
+    config = write_config(tmp_path, constraints=LATENCY)
+    arguments = ["--target", "my-board", "--batch", 1, "--name", "elsewhere", "--results", tmp_path / "moved"]
+    outcome = nas("search", "--config", config, *arguments)
+    assert outcome.code == 0, outcome.err
+    assert f"Latency predictor of {tmp_path / 'moved/devices/my-board'}: " in outcome.err
+
+
+def test_a_search_takes_latencies_of_a_table(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "measured.csv")
+    outcome = search(tmp_path, "--table", table, "--column", "alpha", "--name", "run", "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["largest"]["latency_source"] == "recorded"
+
+
+def test_known_devices_of_one_platform_are_left_out_together(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "measured.csv")
+    arguments = ["--table", table, "--column", "delta", "--samples", 8, "--predictor", "transfer", "--name", "run"]
+    known = [word for name in ("alpha@gpu", "beta@gpu", "gamma") for word in ("--known", name)]
+    outcome = profile(tmp_path, *arguments, *known)
+    assert outcome.code == 0, outcome.err
+    folder = RunFolder(tmp_path / "results/run")
+    model = LatencyModel.load(folder.predictor, Bench(folder.load_config())).predictor.model
+    assert isinstance(model, TransferPredictor) and model.groups == ["gpu", "gpu", "gamma"]
+
+
+def test_a_pack_has_as_many_networks_as_are_asked_for_or_says_how_many_there_are(
+    board: tuple[Path, Path], tmp_path: Path
+) -> None:
+    known = ["--known", "my-board", "--known", "other@cloud", "--results", board[0] / "results"]
+    arguments = ["device", "pack", "--config", write_config(tmp_path), "--out", tmp_path / "a.zip", "--json"]
+    for more in ([], known):
+        outcome = nas(*arguments, "--networks", 30, *more)
+        assert outcome.json["networks"] == 27
+        assert "Space 'chain' gave 27 different networks, fewer than the 30 asked for." in outcome.err
+    outcome = nas(*arguments, "--networks", 12, *known, "--set", "profile.samples=4")
+    assert outcome.json["networks"] == 12 and "fewer than" not in outcome.err
+
+
+def test_a_damaged_device_is_listed_beside_the_others(board: tuple[Path, Path], tmp_path: Path) -> None:
+    shutil.copytree(board[0] / "results/devices", tmp_path / "devices")
+    (tmp_path / "devices/other/measurements.csv").write_text("nothing\n")
+    found = {row["name"]: row["summary"] for row in nas("list", "targets", "--results", tmp_path, "--json").json}
+    assert found["other"].startswith("damaged: ") and "row 1 misses the column" in found["other"]
+    assert "Toy Board" in found["my-board"] and "cpu" in found
+
+
+AWKWARD = """
+import nas
+from torch import nn
+
+def conv(*kernels):
+    return nas.nn.OneOf([nn.Conv2d(1, 1, kernel, padding=kernel // 2) for kernel in kernels])
+
+class Both(nn.Module):
+    def forward(self, x, y):
+        return x + y
+
+class Joined(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left, self.both = conv(1, 3, 5), Both()
+
+    def forward(self, x):
+        return self.both(self.left(x), x)
+
+def head(classes):
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, classes)]
+
+def two_inputs(classes):
+    return nn.Sequential(Joined(), Joined(), Joined(), *head(classes))
+
+def no_sum(classes):
+    shrinking = nas.nn.OneOf([nn.Conv2d(1, 1, kernel) for kernel in (1, 3)])
+    return nn.Sequential(shrinking, conv(1, 3, 5), conv(1, 3, 5), *head(classes))
+"""
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ("two_inputs", r"Blocks are not measured one by one, since block '0\.both' takes several inputs\."),
+        ("no_sum", r"Latency is learnt from the choices alone: .* do not add up"),
+    ],
+)
+def test_all_kinds_but_the_lookup_are_compared_where_blocks_make_no_table(
+    space: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "awkward_spaces.py").write_text(AWKWARD)
+    monkeypatch.syspath_prepend(tmp_path)
+    arguments = [f"awkward_spaces:{space}", "--predictor"]
+    outcome = profile(tmp_path, *arguments, "all", "--name", "all", space_args={})
+    assert outcome.code == 0, outcome.err
+    assert len(re.findall(said, outcome.err)) == 1
+    summary = json.loads((tmp_path / "results/all/latency/summary.json").read_text())
+    assert [row["kind"] for row in summary["compared"]] == ["linear", "regression"]
+    outcome = profile(tmp_path, *arguments, "lookup", "--name", "lookup", space_args={})
+    assert outcome.code == 2 and "use a predictor without a" in outcome.complaint
 
 
 def test_an_interrupted_import_goes_on_where_it_is_begun_again(board: tuple[Path, Path], tmp_path: Path) -> None:

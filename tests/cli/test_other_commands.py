@@ -78,7 +78,7 @@ def test_profile_tells_costs_and_trains_nothing(tmp_path: Path) -> None:
     outcome = nas("profile", "--config", config, "--results", tmp_path / "results", "--json")
     assert outcome.code == 0, outcome.err
     report = outcome.json
-    assert list(report) == ["space", "target", "predictor", "feasibility"]
+    assert list(report) == ["space", "target", "input_shape", "predictor", "feasibility"]
     assert (report["space"], report["target"]) == ("chain", "onnxruntime")
     names = ["kind", "samples", "within_5pct", "within_10pct", "spearman", "mape", "noise_floor"]
     assert list(report["predictor"]) == names and report["predictor"]["kind"] in ("linear", "regression")
@@ -95,7 +95,35 @@ def test_profile_tells_costs_and_trains_nothing(tmp_path: Path) -> None:
     assert json.loads((folder / "profile.json").read_text()) == report
     assert not (folder / "checkpoints").exists()
     again = nas("profile", "--config", config, "--results", tmp_path / "results", "--name", folder.name)
-    assert again.code == 0 and "predictor:" in again.out and "Measuring" not in again.err
+    assert again.code == 0 and "; input 1x8x8; target onnxruntime" in again.out
+    assert report["input_shape"] == [1, 8, 8] and "predictor:" in again.out and "Measuring" not in again.err
+
+
+def test_resuming_a_profile_ends_as_the_profile(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    first = nas("profile", "--config", config, "--results", tmp_path / "results", "--json").json
+    (folder,) = (tmp_path / "results").iterdir()
+    (folder / "profile.json").unlink()
+    outcome = nas("resume", folder.name, "--results", tmp_path / "results", "--json")
+    assert outcome.json == first == json.loads((folder / "profile.json").read_text())
+    assert not (folder / "best.json").exists() and not (folder / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "told", "untold"),
+    [
+        (["profile"], ["by default profile-space-target", "a column of it", "--table"], ["space-data-method"]),
+        (["search"], ["by default space-data-method", "--table", "--column", "an imported device has its own"], []),
+        (["device", "pack"], ["NAME@PLATFORM"], ["column"]),
+        (["device", "import"], ["NAME@PLATFORM"], ["column"]),
+        (["resume"], ["search or a profile, or devices/NAME"], []),
+    ],
+    ids=" ".join,
+)
+def test_help_tells_what_the_command_does(command: list[str], told: list[str], untold: list[str]) -> None:
+    text = " ".join(nas(*command, "--help").out.split()).replace("- ", "-")
+    assert all(each in text for each in told), text
+    assert not any(each in text for each in untold), text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Settings of targets: what each takes, what it refuses, and what it does with them."""
 
+import functools
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 import nas.hardware.target_onnx
 from nas.errors import UsageError
 from nas.hardware import CPU, CUDA, OnnxRuntime, measure_networks, target
+
+COMPILE = torch.compile
 
 WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "option of another target": ("cpu", {"graph": True}, "'cpu' has no option 'graph'; it has none beside threads"),
@@ -205,9 +208,9 @@ class Recorded:
     def _without_gpu(self, real: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
         return lambda module, *places: real(module, *(place for place in places if place != "cuda"))
 
-    def _compile(self, network: nn.Module, *, dynamic: bool) -> nn.Module:
-        self.events.append(f"compile dynamic={dynamic}")
-        return network
+    def _compile(self, call: Callable[[Tensor], Tensor], *, fullgraph: bool, dynamic: bool) -> Callable[..., Tensor]:
+        self.events.append(f"compile fullgraph={fullgraph} dynamic={dynamic}")
+        return call
 
 
 @pytest.fixture
@@ -238,11 +241,49 @@ def test_a_graph_is_captured_once_warm_and_replayed(gpu: Recorded) -> None:
 
 def test_a_compiled_network_is_compiled_before_it_is_timed(gpu: Recorded) -> None:
     run = CUDA(compile=True, dtype="bfloat16").prepare(gpu.network(), (4,))
-    assert gpu.events[0] == "compile dynamic=False"
+    assert gpu.events[0] == "compile fullgraph=True dynamic=False"
     assert "forward" in gpu.events
     gpu.events.clear()
     run()
     assert gpu.events == ["event", "forward", "event", "synchronize"]
+
+
+def test_every_network_is_compiled_however_many_there_are(gpu: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[torch.fx.GraphModule] = []
+
+    def backend(graph: torch.fx.GraphModule, _: Any) -> Callable[..., Any]:
+        compiled.append(graph)
+
+        def run(*inputs: Tensor) -> Any:
+            gpu.events.append("compiled")
+            return graph(*inputs)
+
+        return run
+
+    where, widths = CUDA(compile=True), range(1, 13)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # or the compiler looks for the GPU
+    monkeypatch.setattr(torch, "compile", functools.partial(COMPILE, backend=backend))
+    assert len(widths) > torch._dynamo.config.recompile_limit
+    runs = [where.prepare(nn.Sequential(nn.Conv2d(1, width, 3), nn.ReLU()), (1, 8, 8)) for width in widths]
+    assert len(compiled) == len(runs) == 12
+    for run in runs:
+        gpu.events.clear()
+        run()
+        assert "compiled" in gpu.events, "none falls back to running eagerly"
+    assert len(compiled) == 12, "none is compiled again"
+
+
+def test_what_cannot_be_compiled_whole_is_not_timed_in_parts(gpu: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            torch._dynamo.graph_break()
+            return x
+
+    where = CUDA(compile=True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch, "compile", functools.partial(COMPILE, backend="eager"))
+    with pytest.raises(UsageError, match="Broken cannot run on target 'cuda'"):
+        where.prepare(Broken(), (4,))
 
 
 def test_the_options_of_the_gpu_are_in_its_versions_and_fingerprint(gpu: Recorded) -> None:

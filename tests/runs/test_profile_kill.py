@@ -9,7 +9,7 @@ import yaml
 from killing import CHAIN, run
 
 from nas.hardware import LatencyCache
-from nas.runs import RunFolder, latency, resolve, run_profile, sampling
+from nas.runs import RunFolder, latency, resolve, run_profile, session
 
 SETTINGS = {
     **CHAIN,
@@ -82,5 +82,5 @@ def test_a_finished_profile_is_not_fitted_again(tmp_path: Path, monkeypatch: pyt
         raise AssertionError("measured again")
 
     monkeypatch.setattr(latency, "take_samples", refused)
-    monkeypatch.setattr(sampling, "measure_networks", refused)
+    monkeypatch.setattr(session, "measure_networks", refused)
     assert run_profile(config, folder) == report

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from nas.errors import UsageError
-from nas.files import append_line, write_file
+from nas.files import append_line, whole_file, write_file
 from nas.runs import RunFolder, free_name, resolve
 
 CONFIG = resolve({}, "test")
@@ -40,6 +40,27 @@ def test_a_creation_that_was_killed_is_begun_again(tmp_path: Path) -> None:
     folder.origin.unlink()
     folder.create(CONFIG)
     assert folder.read(folder.origin)["seconds"] == {}
+    folder.config.unlink()
+    folder.create(CONFIG, "profile")
+    assert (folder.kind, folder.load_config()) == ("profile", CONFIG)
+
+
+def test_a_folder_knows_whether_it_is_a_search_or_a_profile(tmp_path: Path) -> None:
+    search, profile = RunFolder(tmp_path / "search"), RunFolder(tmp_path / "profile")
+    search.create(CONFIG)
+    profile.create(CONFIG, "profile")
+    assert (search.kind, profile.kind) == ("search", "profile")
+    with pytest.raises(UsageError, match="profile holds a profile, and a search is asked for; choose another --name"):
+        profile.create(CONFIG)
+    with pytest.raises(UsageError, match="search holds a search, and a profile is asked for"):
+        search.create(CONFIG, "profile")
+    origin = search.read(search.origin)
+    del origin["kind"]
+    write_file(search.origin, json.dumps(origin))
+    assert search.kind == "search", "runs from before profiles told it"
+    write_file(search.origin, json.dumps({**origin, "kind": "walk"}))
+    with pytest.raises(UsageError, match=r"run\.json is damaged \(its kind is 'walk'\)"):
+        _ = search.kind
 
 
 def test_the_lock_keeps_others_out_and_clears_what_was_left(tmp_path: Path) -> None:
@@ -107,6 +128,24 @@ def test_files_are_named_when_they_cannot_be_written(tmp_path: Path) -> None:
             write(tmp_path / "taken", "text")
         assert caught.value.filename == str(tmp_path / "taken")
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_file_filled_piece_by_piece_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "pack", "old")
+    with pytest.raises(ZeroDivisionError), whole_file(path) as file:
+        file.write(b"half")
+        _ = 1 / 0
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+    with whole_file(path) as file:
+        file.write(b"new, ")
+        assert path.read_text() == "old"
+        file.write(b"whole")
+    assert path.read_text() == "new, whole" and list(tmp_path.iterdir()) == [path]
+
+
+def test_another_file_that_fails_while_one_is_filled_keeps_its_name(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="missing"), whole_file(tmp_path / "pack") as file:
+        file.write((tmp_path / "missing").read_bytes())
 
 
 def test_lines_are_appended_whole(tmp_path: Path) -> None:
