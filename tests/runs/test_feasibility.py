@@ -146,7 +146,7 @@ def test_the_nearest_value_is_found_by_evolution_and_not_among_samples_alone() -
 def test_constraints_are_printed_as_sentences(
     given: Any, asked: Callable[..., pd.DataFrame], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_feasibility("toy", "onnxruntime", feasibility(given, asked))
+    print_feasibility("toy", [1, 8, 8], "onnxruntime", feasibility(given, asked))
     out = capsys.readouterr().out
     assert said in out
     assert f"{given.space.size:,} architectures" in out
@@ -155,7 +155,7 @@ def test_constraints_are_printed_as_sentences(
 def test_histograms_are_printed_with_a_character_a_bin(
     sampled: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_feasibility("toy", "onnxruntime", sampled)
+    print_feasibility("toy", [1, 8, 8], "onnxruntime", sampled)
     (row,) = [line for line in capsys.readouterr().out.splitlines() if "params " in line and "│" in line]
     drawn = row.split("│")[-2][1:-1]
     counts = sampled["costs"]["params"]["histogram"]["counts"]
