@@ -1,9 +1,10 @@
 """How well latency is predicted on this machine, from at most 200 measured networks, on 200 others.
 
-Run it on a machine that does nothing else: python results/latency/latency.py
+Run it on a machine that does nothing else: python results/latency/latency.py [SPACE-TARGET ...]
 """
 
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -33,22 +34,20 @@ SETUPS = [
     ("nasbench201", "onnxruntime"),
     ("mobilenet", "cpu"),
 ]
-PROFILE = {"networks": 200, "held_out": 200, "repeats": 40, "samples": 640, "seconds": 240, "predictor": "all"}
+PROFILE = {"networks": 200, "held_out": 200, "repeats": 24, "samples": 640, "seconds": 160, "predictor": "all"}
 FEW = 48
 COLUMNS = ["within_5pct", "within_10pct", "spearman", "mape"]
 
 
 def main() -> None:
-    """Measures every setup and writes the tables and figures."""
-    rows: list[dict[str, Any]] = []
-    few: list[dict[str, Any]] = []
+    """Measures the setups that are named, or all, and puts them into the tables and figures."""
+    named = sys.argv[1:] or [f"{space}-{target}" for space, target in SETUPS]
     for space, target in SETUPS:
-        found = profile(space, target)
-        rows += found["rows"]
-        few += found["few"]
-        write("latency.csv", rows)
-        write("few.csv", few)
-    write("million.csv", [row for space, _ in SETUPS[:3] for row in million(space)])
+        if f"{space}-{target}" in named:
+            found = profile(space, target)
+            write("latency.csv", found["rows"], ["space", "target"])
+            write("few.csv", found["few"], ["space", "target"])
+            write("million.csv", million(space), ["space"])
 
 
 def profile(space: str, target: str) -> dict[str, Any]:
@@ -130,10 +129,14 @@ def million(space: str) -> list[dict[str, Any]]:
     return rows
 
 
-def write(name: str, rows: list[dict[str, Any]]) -> None:
-    """A table beside this script."""
-    table = pd.DataFrame(rows)
-    table.to_csv(HERE / name, index=False, float_format="%.4g")
+def write(name: str, rows: list[dict[str, Any]], keys: list[str]) -> None:
+    """A table beside this script; the rows take the place of those with the same keys."""
+    path, table = HERE / name, pd.DataFrame(rows)
+    if path.exists():
+        before = pd.read_csv(path)
+        same = before[keys].apply(tuple, axis=1).isin(table[keys].apply(tuple, axis=1))
+        table = pd.concat([before[~same], table], ignore_index=True)
+    table.to_csv(path, index=False, float_format="%.4g")
     print(table.to_string(), flush=True)
 
 

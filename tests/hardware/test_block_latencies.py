@@ -47,7 +47,7 @@ class Machine(Target):
 
 
 def read(sessions: Mapping[str, Callable[[], None]], reference: Callable[[], None], **_: object) -> dict[str, Timing]:
-    return {name: Timing(run.milliseconds, 0.0, 9) for name, run in sessions.items()}  # type: ignore[attr-defined]
+    return {name: Timing(run.milliseconds, 0.0, 9, reference_ms=1.0) for name, run in sessions.items()}  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -172,6 +172,7 @@ def test_recorded_latencies_are_looked_up_and_others_refused() -> None:
 def test_the_fingerprint_of_recorded_latencies_follows_their_content_not_their_order() -> None:
     table = Recorded("board", "a chip", {"a": 1.0, "b": 2.0})
     assert table.fingerprint() == Recorded("board", "a chip", {"b": 2.0, "a": 1.0}, noise_floor=0.1).fingerprint()
-    others = [Recorded("board", "a chip", {"a": 1.0, "b": 2.1}), Recorded("board", "b chip", {"a": 1.0, "b": 2.0})]
+    others = [Recorded("board", "a chip", {"a": 1.0, "b": 2.1}), Recorded("plank", "a chip", {"a": 1.0, "b": 2.0})]
     assert len({table.fingerprint(), *(each.fingerprint() for each in others)}) == 3
+    assert table.fingerprint() == Recorded("board", "moved/measurements.csv", table.latencies).fingerprint()
     assert table.fingerprint().startswith("board-")
