@@ -16,6 +16,7 @@ from nas.predictors.linear import LinearPredictor
 from nas.predictors.lookup import LookupPredictor
 from nas.predictors.regression import RegressionPredictor
 from nas.predictors.samples import Array, PredictionErrors, prediction_errors
+from nas.predictors.saving import reading
 from nas.predictors.transfer import TransferPredictor
 from nas.space import Space
 
@@ -126,18 +127,11 @@ class ArchitecturePredictor:
 
         Raises UsageError if a file is missing or damaged, or was saved with another `guard`.
         """
-        import zlib
-        from zipfile import BadZipFile
-
         path = Path(folder) / "encoding.npz"
-        try:
+        with reading(path, "encoding"):
             content: dict[str, Any] = dict(np.load(io.BytesIO(path.read_bytes()), allow_pickle=False))
             encoding = Encoding(Space.from_json(str(content["space"])), BlockTable.from_state(content))
             kind = str(content["kind"])
-        except FileNotFoundError as error:
-            raise UsageError(f"{path} does not exist; fit a predictor and save it there first.") from error
-        except (ValueError, KeyError, TypeError, EOFError, RuntimeError, BadZipFile, zlib.error) as error:
-            raise UsageError(f"{path} is no saved encoding ({error}); fit the predictor again.") from error
         if kind not in PREDICTORS:
             raise UsageError(f"{path} holds a predictor '{kind}', which is not known; {did_you_mean(kind, PREDICTORS)}")
         return cls(kind, encoding, PREDICTORS[kind].load(Path(folder) / "model", guard))

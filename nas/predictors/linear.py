@@ -18,11 +18,11 @@ from nas.files import write_file
 from nas.predictors.samples import (
     Array,
     PredictionErrors,
-    check_guard,
     checked_encodings,
     checked_samples,
     prediction_errors,
 )
+from nas.predictors.saving import check_guard, reading
 
 __all__ = ["LinearPredictor", "PredictionErrors"]
 
@@ -123,13 +123,9 @@ class LinearPredictor:
 
         Raises UsageError if the file is damaged, or if it was saved with another `guard`.
         """
-        try:
+        with reading(path, "linear predictor"):
             content = json.loads(Path(path).read_text())
             saved, fit = dict(content["guard"]), _fit_from(content["linear"])
-        except FileNotFoundError as error:
-            raise UsageError(f"{path} does not exist; fit a predictor and save it there first.") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{path} is no saved linear predictor ({error}); fit it again.") from error
         check_guard(path, saved, guard)
         predictor = cls()
         predictor._fit = fit

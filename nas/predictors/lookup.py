@@ -14,11 +14,11 @@ from nas.files import write_file
 from nas.predictors.samples import (
     Array,
     PredictionErrors,
-    check_guard,
     checked_encodings,
     checked_samples,
     prediction_errors,
 )
+from nas.predictors.saving import check_guard, reading
 
 __all__ = ["LookupPredictor"]
 
@@ -35,9 +35,9 @@ class LookupPredictor:
     """A lookup table with a fitted overhead (ProxylessNAS, Cai et al., 2019; once-for-all, Cai et al., 2020).
 
     The columns of an encoding after the first `one_hot`, which are not looked at, are sums over the blocks of an
-    architecture: their measured milliseconds, and their number. Fitted are a factor of the milliseconds, a cost of
-    each block and a constant: the sum counts the runtime's call once a block, the network pays it once, and its
-    caches are colder.
+    architecture: their measured milliseconds, their number and, of cells, the same for live edges alone. Fitted are a
+    factor of each sum and a constant, which may be negative: the sum counts the runtime's call once a block, the
+    network pays it once, and its caches are colder.
 
     >>> import numpy as np
     >>> X = np.array([[1.0, 2], [2.0, 3], [4.0, 3], [3.0, 5]])
@@ -99,14 +99,10 @@ class LookupPredictor:
 
         Raises UsageError if the file is damaged, or if it was saved with another `guard`.
         """
-        try:
+        with reading(path, "lookup predictor"):
             content = json.loads(Path(path).read_text())
             saved, values, predictor = dict(content["guard"]), content["lookup"], cls(int(content["one_hot"]))
             predictor._fit = _fit_from(values)
-        except FileNotFoundError as error:
-            raise UsageError(f"{path} does not exist; fit a predictor and save it there first.") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{path} is no saved lookup predictor ({error}); fit it again.") from error
         check_guard(path, saved, guard)
         return predictor
 

@@ -19,11 +19,11 @@ from nas.predictors.samples import (
     USELESS,
     Array,
     PredictionErrors,
-    check_guard,
     checked_encodings,
     checked_samples,
     prediction_errors,
 )
+from nas.predictors.saving import check_guard, reading
 from nas.predictors.trees import BoostedTrees, fit_trees
 
 __all__ = ["RegressionPredictor"]
@@ -176,14 +176,10 @@ class RegressionPredictor:
 
         Raises UsageError if the file is damaged, or if it was saved with another `guard`.
         """
-        try:
+        with reading(path, "regression predictor"):
             content = json.loads(Path(path).read_text())
             saved, predictor = dict(content["guard"]), cls(**content["options"])
             predictor._fit = _fit_from(content["regression"])
-        except FileNotFoundError as error:
-            raise UsageError(f"{path} does not exist; fit a predictor and save it there first.") from error
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise UsageError(f"{path} is no saved regression predictor ({error}); fit it again.") from error
         check_guard(path, saved, guard)
         return predictor
 

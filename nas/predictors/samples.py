@@ -1,8 +1,6 @@
 """What every predictor asks of its samples, and how its errors on them are reported."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +11,6 @@ __all__ = [
     "USELESS",
     "Array",
     "PredictionErrors",
-    "check_guard",
     "checked_encodings",
     "checked_samples",
     "prediction_errors",
@@ -89,13 +86,3 @@ def checked_samples(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:  # noqa:
             "3 finite values, one for each encoding; measure more architectures or drop the broken ones."
         )
     return X, y
-
-
-def check_guard(path: str | Path, saved: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    """UsageError if a predictor was saved for another space, target or input shape than is wanted."""
-    for key in sorted(saved.keys() | wanted.keys()):
-        if saved.get(key) != wanted.get(key):
-            raise UsageError(
-                f"{path} was fitted for {key} {saved.get(key)!r}, but {wanted.get(key)!r} is wanted; "
-                "fit a predictor for it."
-            )

@@ -22,11 +22,11 @@ from nas.predictors.choosing import choose_diverse
 from nas.predictors.samples import (
     Array,
     PredictionErrors,
-    check_guard,
     checked_encodings,
     checked_samples,
     prediction_errors,
 )
+from nas.predictors.saving import check_guard, reading
 
 __all__ = ["TransferPredictor"]
 
@@ -182,10 +182,7 @@ class TransferPredictor:
 
         Raises UsageError if the file is damaged, or if it was saved with another `guard`.
         """
-        import zlib
-        from zipfile import BadZipFile
-
-        try:
+        with reading(path, "transfer predictor"):
             content = np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False)
             facts = json.loads(str(content["transfer"]))
             predictor, saved = cls(content["known_X"], content["known_y"], facts["groups"]), dict(facts["guard"])
@@ -195,10 +192,6 @@ class TransferPredictor:
                 deviation=float(facts["deviation"]),
                 errors=PredictionErrors(**facts["errors"]),
             )
-        except FileNotFoundError as error:
-            raise UsageError(f"{path} does not exist; fit a predictor and save it there first.") from error
-        except (ValueError, KeyError, TypeError, IndexError, EOFError, RuntimeError, BadZipFile, zlib.error) as error:
-            raise UsageError(f"{path} is no saved transfer predictor ({error}); fit it again.") from error
         check_guard(path, saved, guard)
         return predictor
 

@@ -8,8 +8,9 @@ from nas.report import write_latency_report
 from nas.runs.bench import Bench
 from nas.runs.config import RunConfig
 from nas.runs.feasibility import feasibility
+from nas.runs.fitting import fit_latency
 from nas.runs.folder import RunFolder
-from nas.runs.latency import check_profile, fit_latency
+from nas.runs.latency import check_profile
 from nas.runs.progress import Progress, Silent
 from nas.runs.reporting import latency_content, run_summary
 

@@ -14,8 +14,9 @@ from nas.runs.config import RunConfig
 from nas.runs.deliver import deliver, final_network
 from nas.runs.feasibility import check_constraints
 from nas.runs.finalists import Finalists, measure_finalists
+from nas.runs.fitting import fit_latency
 from nas.runs.folder import RunFolder
-from nas.runs.latency import LatencyModel, fit_latency
+from nas.runs.latency import LatencyModel
 from nas.runs.progress import Progress, Silent
 from nas.runs.reporting import write_run_report
 from nas.search import Constraint, Ledger, search, strategy

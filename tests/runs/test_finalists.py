@@ -12,7 +12,8 @@ from nas.errors import UsageError
 from nas.hardware import Measurement
 from nas.runs import Bench, RunFolder, Silent, finalists, resolve, session
 from nas.runs.finalists import Finalists, measure_finalists
-from nas.runs.latency import LatencyModel, fit_latency
+from nas.runs.fitting import fit_latency
+from nas.runs.latency import LatencyModel
 from nas.space import Architecture
 
 BOUND = 5.0

@@ -14,8 +14,8 @@ from nas.errors import UsageError
 from nas.hardware import Recorded
 from nas.predictors import Encoding
 from nas.runs import Bench, RunFolder, Silent, known
+from nas.runs.fitting import fit_latency
 from nas.runs.known import transfer_predictor
-from nas.runs.latency import fit_latency
 from nas.runs.platforms import known_platforms, split_platform
 
 

@@ -11,8 +11,9 @@ from nas.errors import UsageError
 from nas.hardware import Catalogue, Recorded, feature_table
 from nas.predictors import Encoding, prediction_errors
 from nas.runs import Bench, RunFolder, Silent
+from nas.runs.fitting import fit_latency
 from nas.runs.known import transfer_predictor
-from nas.runs.latency import LatencyModel, fit_latency
+from nas.runs.latency import LatencyModel
 from nas.runs.sampling import Samples, take_samples
 
 KINDS = ("linear", "regression", "transfer")
