@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from nas.errors import UsageError
 from nas.hardware.places import Place, places
-from nas.hardware.tracing import Shape, meta_copy
+from nas.hardware.tracing import Shape, cannot_run, meta_copy
 from nas.predictors import BlockTable, BlockValues
 from nas.space import Architecture, Space
 from nas.supernet import Supernet, extract
@@ -165,11 +165,8 @@ class Catalogue:
         except UsageError:
             raise
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            raise UsageError(
-                f"{type(self.supernet.model).__name__} cannot be run on an input of shape "
-                f"{tuple(self.example.shape[1:])} and type {self.example.dtype}: "
-                f"{str(error).strip().splitlines()[0].rstrip('.')}; check the input shape."
-            ) from error
+            place = f"on an input of shape {tuple(self.example.shape[1:])} and type {self.example.dtype}"
+            raise cannot_run(type(self.supernet.model).__name__, place, error) from error
         finally:
             for each in hooks:
                 each.remove()

@@ -15,6 +15,7 @@ from nas.errors import UsageError, did_you_mean
 from nas.hardware.energy import EnergyCounter, energy_per_call
 from nas.hardware.measurement import Measurement
 from nas.hardware.timing import Call, Timing, summarise, time_calls
+from nas.hardware.tracing import cannot_run
 
 __all__ = ["Target", "check_settings", "cpu_name", "first_call", "type_of"]
 
@@ -121,11 +122,8 @@ def first_call(run: Call, where: Target, network: nn.Module, input_shape: Sequen
     try:
         run()
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        raise UsageError(
-            f"{type(network).__name__} cannot run on target '{where.name}' in {where.dtype} on an input of shape "
-            f"{tuple(input_shape)}: {(str(error).strip() or repr(error)).splitlines()[0].rstrip('.')}; check the "
-            "input shape, and that all tensors of the network are parameters or buffers."
-        ) from error
+        place = f"on target '{where.name}' in {where.dtype} on an input of shape {tuple(input_shape)}"
+        raise cannot_run(type(network).__name__, place, error) from error
 
 
 def cpu_name() -> str:

@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nas.errors import UsageError
 
-__all__ = ["Shape", "Trace", "meta_copy", "parameters", "trace"]
+__all__ = ["Shape", "Trace", "cannot_run", "meta_copy", "parameters", "trace"]
 
 Shape = tuple[int, ...]
 
@@ -82,17 +82,23 @@ def trace(
     except UsageError:
         raise
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        raise UsageError(
-            f"{getattr(network, '__name__', type(network).__name__)} cannot be run on an input of shape "
-            f"{tuple(input_shape)} and type {dtype}: {str(error).strip().splitlines()[0].rstrip('.')}; "
-            "check the input shape, and that all tensors of the network are parameters or buffers."
-        ) from error
+        name = getattr(network, "__name__", type(network).__name__)
+        raise cannot_run(name, f"on an input of shape {tuple(input_shape)} and type {dtype}", error) from error
     outputs = _tensors(output)
     shapes = tuple(tuple(each.shape[1:]) for each in outputs)
     return Trace(
         flops=counter.get_total_flops(),
         peak_memory_bytes=_peak(recorder.operations, inputs, outputs, weights),
         output_shape=shapes[0] if isinstance(output, Tensor) else shapes,
+    )
+
+
+def cannot_run(name: str, where: str, error: Exception) -> UsageError:
+    """The sentence for a network that fails there."""
+    reason = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
+    return UsageError(
+        f"{name} cannot be run {where}: {reason}; "
+        "check the input shape, and that all tensors of the network are parameters or buffers."
     )
 
 

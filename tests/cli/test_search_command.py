@@ -12,7 +12,8 @@ import pytest
 import yaml
 from command_line import TINY, Outcome, leftovers, nas, search_arguments
 
-from nas.cli.app import app, device
+from nas.cli.app import app
+from nas.cli.latency import device
 from nas.data import load
 from nas.hardware import StaticCosts
 from nas.runs import RunFolder, resolve

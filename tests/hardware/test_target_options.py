@@ -88,11 +88,11 @@ def test_token_ids_stay_integers_in_every_type() -> None:
 
 
 def test_a_network_that_cannot_run_in_a_type_gets_a_sentence() -> None:
-    with pytest.raises(UsageError, match=r"Hidden cannot run on target 'cpu' in bfloat16 on an input of shape \(4,\)"):
+    with pytest.raises(UsageError, match="Hidden cannot be run on target 'cpu' in bfloat16 on an input"):
         CPU(dtype="bfloat16").prepare(Hidden(), (4,))
     with pytest.raises(UsageError, match="Hidden cannot be written as ONNX"):
         OnnxRuntime(dtype="float16").prepare(Hidden(), (4,))
-    with pytest.raises(UsageError, match="Linear cannot run on target 'cpu' in float32"):
+    with pytest.raises(UsageError, match="Linear cannot be run on target 'cpu' in float32"):
         CPU().prepare(nn.Linear(4, 4), (3,))
 
 
@@ -282,7 +282,7 @@ def test_what_cannot_be_compiled_whole_is_not_timed_in_parts(gpu: Recorded, monk
     where = CUDA(compile=True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch, "compile", functools.partial(COMPILE, backend="eager"))
-    with pytest.raises(UsageError, match="Broken cannot run on target 'cuda'"):
+    with pytest.raises(UsageError, match="Broken cannot be run on target 'cuda'"):
         where.prepare(Broken(), (4,))
 
 

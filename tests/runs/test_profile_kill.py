@@ -9,7 +9,7 @@ import yaml
 from killing import CHAIN, run
 
 from nas.hardware import LatencyCache
-from nas.runs import RunFolder, latency, resolve, run_profile, session
+from nas.runs import RunFolder, fitting, resolve, run_profile, session
 
 SETTINGS = {
     **CHAIN,
@@ -81,6 +81,6 @@ def test_a_finished_profile_is_not_fitted_again(tmp_path: Path, monkeypatch: pyt
     def refused(*arguments: Any) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(latency, "take_samples", refused)
+    monkeypatch.setattr(fitting, "take_samples", refused)
     monkeypatch.setattr(session, "measure_networks", refused)
     assert run_profile(config, folder) == report

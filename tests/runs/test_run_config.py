@@ -56,17 +56,17 @@ def test_methods_retrain_as_published(method: Method) -> None:
 
 
 def test_file_then_flags_then_settings(tmp_path: Path) -> None:
-    from nas.cli import app
+    from nas.cli.settings import resolve as resolve_typed
 
     file = tmp_path / "config.yaml"
     file.write_text(yaml.safe_dump({"seed": 1, "candidates": 10, "training": {"epochs": 1, "batch_size": 8}}))
     flags = {"seed": 2, "candidates": None, "training.epochs": 2}
-    config = app._resolve(file, flags, ["seed=3", "training.epochs=3"], tmp_path)
+    config = resolve_typed(file, flags, ["seed=3", "training.epochs=3"], tmp_path)
     assert (config.seed, config.candidates) == (3, 10)
     assert (config.training.epochs, config.training.batch_size) == (3, 8)
-    config = app._resolve(file, flags, [], tmp_path)
+    config = resolve_typed(file, flags, [], tmp_path)
     assert (config.seed, config.candidates, config.training.epochs, config.training.batch_size) == (2, 10, 2, 8)
-    assert app._resolve(None, flags, None, tmp_path).candidates == RunConfig().candidates
+    assert resolve_typed(None, flags, None, tmp_path).candidates == RunConfig().candidates
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,26 @@
+"""What Ctrl-C leaves, and how to go on."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from nas import runs
+from nas.cli.options import RESULTS
+
+__all__ = ["resumable"]
+
+
+@contextmanager
+def resumable(results: Path, name: str) -> Iterator[None]:
+    """Tells of Ctrl-C inside, and how to continue once there is a folder to continue in."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        flag = [] if results == RESULTS else ["--results", str(results)]
+        begun = runs.RunFolder(results / name).config.exists()
+        advice = f"; continue with: {shlex.join(['nas', 'resume', name, *flag])}" if begun else "."
+        typer.echo(f"nas: interrupted{advice}", err=True)
+        raise typer.Exit(130) from None

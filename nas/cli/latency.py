@@ -1,0 +1,167 @@
+"""The commands about latency: ``nas profile``, ``nas device pack`` and ``nas device import``."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nas import runs
+from nas.cli.interrupts import resumable
+from nas.cli.options import (
+    RESULTS,
+    Batch,
+    Column,
+    Config,
+    Constraint,
+    Data,
+    DataDir,
+    Dtype,
+    Json,
+    Known,
+    KnownOrColumn,
+    ProfileName,
+    Results,
+    Seed,
+    Settings,
+    Space,
+    SpaceOption,
+    Table,
+    Target,
+)
+from nas.cli.progress import RichProgress
+from nas.cli.settings import known_devices, latency_source, one_space, resolve, values_of, word
+from nas.cli.tables import print_feasibility, print_predictor
+from nas.runs.reporting import target_settings
+
+__all__ = ["device", "profile", "run_profile"]
+
+
+def profile(
+    space: Space = None,
+    space_option: SpaceOption = None,
+    data: Data = None,
+    data_dir: DataDir = None,
+    target: Target = None,
+    dtype: Dtype = None,
+    batch: Batch = None,
+    table: Table = None,
+    column: Column = None,
+    samples: Annotated[int | None, typer.Option(help="Networks to learn latency from, at most.")] = None,
+    predictor: Annotated[
+        str | None, typer.Option(help="auto, all, linear, lookup, regression or transfer; by default auto.")
+    ] = None,
+    known: KnownOrColumn = None,
+    constraint: Constraint = None,
+    seed: Seed = None,
+    results: Results = RESULTS,
+    name: ProfileName = None,
+    config: Config = None,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Measure networks, fit a latency predictor, tell what a space costs.
+
+    And whether constraints can be met, before any training.
+    With --table and --column it learns from latencies that are there; a search with the same --table and --column and
+    with --profile uses what was learnt.
+    """
+    given = {
+        "space": one_space(space, space_option),
+        "data": data,
+        "data_dir": data_dir,
+        **latency_source(table, column, target),
+        "dtype": dtype,
+        "latency_batch": batch,
+        "profile.networks": samples,
+        "profile.predictor": predictor,
+        "profile.known": known if table else known_devices(known, results),
+        "constraints": constraint,
+        "seed": seed,
+    }
+    resolved = resolve(config, given, settings, results)
+    stem = f"profile-{word(resolved.space)}-{word(column or target or resolved.target)}"
+    run_profile(resolved, results, name or runs.free_name(results, stem), as_json)
+
+
+device = typer.Typer(help="Measure on a board that has neither this package nor PyTorch.", no_args_is_help=True)
+
+
+@device.command()
+def pack(
+    space: Space = None,
+    space_option: SpaceOption = None,
+    out: Annotated[Path, typer.Option(help="The zip file to write.")] = Path("pack.zip"),
+    networks: Annotated[int, typer.Option(min=6, help="Networks to measure; about 15 with --known.")] = 80,
+    data: Data = None,
+    data_dir: DataDir = None,
+    batch: Batch = None,
+    known: Known = None,
+    seed: Seed = None,
+    results: Results = RESULTS,
+    config: Config = None,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Write a zip that measures networks wherever ONNX Runtime runs.
+
+    Copy it there, unzip it, and run `python run.py`: it needs onnxruntime and numpy alone.
+    """
+    given = {
+        "space": one_space(space, space_option),
+        "data": data,
+        "data_dir": data_dir,
+        "latency_batch": batch,
+        "profile.known": known_devices(known, results),
+        "seed": seed,
+    }
+    report = runs.pack_space(resolve(config, given, settings, results), out, networks, RichProgress())
+    if as_json:
+        typer.echo(json.dumps(report))
+        return
+    typer.echo(f"  {report['pack']}: {report['networks']} networks of {report['space']}")
+    typer.echo("Unzip it on the device and run there: python run.py")
+    typer.echo("Then here: nas device import measurements.csv --target NAME")
+
+
+@device.command("import")
+def import_(
+    table: Annotated[Path, typer.Argument(help="The measurements.csv that run.py wrote.")],
+    target: Annotated[str, typer.Option(help="The device's name from now on.")],
+    samples: Annotated[int | None, typer.Option(help="Networks to learn latency from, at most.")] = None,
+    known: Known = None,
+    constraint: Constraint = None,
+    results: Results = RESULTS,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Make a target of what a board measured, and fit its latency predictor."""
+    given = {
+        "profile.networks": samples,
+        "profile.known": known_devices(known, results),
+        "constraints": constraint,
+    }
+    values = values_of(None, given, settings)
+    folder = runs.RunFolder(runs.device_table(results, target).parent)
+    with resumable(results, f"devices/{target}"):
+        report = runs.import_measurements(table, target, results, values, RichProgress())
+    _tell_profile(report, folder, as_json)
+
+
+def run_profile(config: runs.RunConfig, results: Path, name: str, as_json: bool) -> None:
+    folder = runs.RunFolder(results / name)
+    with resumable(results, name):
+        report = runs.run_profile(config, folder, RichProgress())
+    _tell_profile(report, folder, as_json)
+
+
+def _tell_profile(report: dict[str, Any], folder: runs.RunFolder, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(report))
+    else:
+        settings = target_settings(folder.load_config())
+        target = f"{report['target']} ({settings})" if settings else report["target"]
+        print_feasibility(report["space"], report["input_shape"], target, report["feasibility"])
+        print_predictor(report["predictor"])
+        for file in (folder.path / "profile.json", folder.report):
+            typer.echo(f"  {file}")

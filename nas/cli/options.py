@@ -1,0 +1,77 @@
+"""The options that several commands have, each with its help."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "RESULTS",
+    "AnyRun",
+    "Batch",
+    "Column",
+    "Config",
+    "Constraint",
+    "Data",
+    "DataDir",
+    "Dtype",
+    "Json",
+    "Known",
+    "KnownOrColumn",
+    "Name",
+    "ProfileName",
+    "Results",
+    "Run",
+    "Seed",
+    "Settings",
+    "Space",
+    "SpaceOption",
+    "Table",
+    "Target",
+]
+
+Space = Annotated[str | None, typer.Argument(help="A space of `nas list spaces`, or module:function.")]
+SpaceOption = Annotated[str | None, typer.Option("--space", help="The same as the argument SPACE.")]
+Data = Annotated[str | None, typer.Option(help="A data set of `nas list data`, or module:function.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder with the files of the data set.")]
+Target = Annotated[
+    str | None,
+    typer.Option(help="Where latency is measured: see `nas list targets`, or the name of an imported device."),
+]
+Dtype = Annotated[str | None, typer.Option(help="What measured networks compute in, such as float16 or int8.")]
+Batch = Annotated[int | None, typer.Option(help="Images in one measured inference.")]
+Table = Annotated[
+    Path | None,
+    typer.Option(help="Latencies that exist already, as CSV or parquet, in place of a target; nothing is measured."),
+]
+Column = Annotated[str | None, typer.Option(help="The table's column with latencies in milliseconds.")]
+Known = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A known device to learn from (two or more): an imported one or a profile; NAME@PLATFORM for variants of "
+        "one platform."
+    ),
+]
+KnownOrColumn = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A known device to learn from (two or more): an imported one or a profile, with --table a column of it; "
+        "NAME@PLATFORM for variants of one platform."
+    ),
+]
+Constraint = Annotated[
+    list[str] | None, typer.Option(help="Such as 'latency_ms <= 2' or 'params <= 50% of largest'; may be repeated.")
+]
+Seed = Annotated[int | None, typer.Option(help="Fixes the run.")]
+Results = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
+Name = Annotated[str | None, typer.Option(help="Name of the run; by default space-data-method.")]
+ProfileName = Annotated[str | None, typer.Option(help="Name of the profile; by default profile-space-target.")]
+Config = Annotated[Path | None, typer.Option(help="YAML file with any of the keys of a run's config.yaml.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="key=value for any key, such as training.batch_size=32.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+Run = Annotated[str, typer.Argument(help="Name of a run.")]
+AnyRun = Annotated[str, typer.Argument(help="Name of a search or a profile, or devices/NAME of an import.")]
+
+RESULTS = Path("results")

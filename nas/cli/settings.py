@@ -1,0 +1,74 @@
+"""From what was typed to the settings of a run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nas import runs
+from nas.errors import UsageError
+from nas.runs.devices import find_known, find_target
+from nas.runs.recorded import is_table
+
+__all__ = ["is_given", "known_devices", "latency_source", "name_target", "one_space", "resolve", "values_of", "word"]
+
+
+def one_space(argument: str | None, option: str | None) -> str | None:
+    if argument and option and argument != option:
+        raise UsageError(f"the space is given twice, as '{argument}' and as --space {option}; drop one of them.")
+    return argument or option
+
+
+def known_devices(names: Sequence[str] | None, results: Path) -> list[str] | None:
+    return [find_known(results, name) for name in names] if names else None
+
+
+def latency_source(table: Path | None, column: str | None, target: str | None) -> dict[str, Any]:
+    """The settings that say where latency comes from: a target, or a table with its column."""
+    if (table is None) != (column is None):
+        raise UsageError(
+            "a table needs its column of latencies: give --table FILE and --column NAME together "
+            "(what a device pack measured: nas device import FILE --target NAME)."
+        )
+    if table and target:
+        raise UsageError(f"latency comes from the table {table} or from target '{target}'; drop one of them.")
+    if table and not is_table(str(table)):
+        raise UsageError(f"table {table} is neither a .csv nor a .parquet file; convert it to one of them.")
+    return {"target": str(table) if table else target, "target_args": {"column": column} if column else None}
+
+
+def resolve(file: Path | None, given: dict[str, Any], settings: Sequence[str] | None, results: Path) -> runs.RunConfig:
+    values = values_of(file, given, settings)
+    name_target(values, results)
+    return runs.resolve(values, "command line")
+
+
+def name_target(values: dict[str, Any], results: Path) -> Path | None:
+    """Puts the table of an imported device where it is named as target; gives its folder, None for other targets."""
+    given = values.get("target")
+    if not isinstance(given, str):
+        return None
+    values["target"] = find_target(results, given)
+    return None if values["target"] == given else Path(values["target"]).parent
+
+
+def is_given(values: dict[str, Any], group: str, key: str) -> bool:
+    found = values.get(group)
+    return isinstance(found, dict) and found.get(key) is not None
+
+
+def values_of(file: Path | None, given: dict[str, Any], settings: Sequence[str] | None) -> dict[str, Any]:
+    """File, then flags, then --set; later ones win."""
+    values: dict[str, Any] = {}
+    if file:
+        values = runs.read_yaml(file)
+        runs.resolve(values, str(file))
+    for key, value in given.items():
+        if value is not None:
+            runs.put(values, key, value)
+    for setting in settings or []:
+        runs.assign(values, setting)
+    return values
+
+
+def word(name: str) -> str:
+    return name.replace(":", "-").replace("/", "-")
