@@ -2,12 +2,14 @@
 
 import re
 from collections import OrderedDict
+from functools import partial
 
 from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.nn import Cell, OneOf, Zero
 from nas.space import Choice, Notation
+from search_spaces.cell_operations import on_part, relu_conv_bn
 
 __all__ = ["EDGES", "NOTATION", "OPERATIONS", "nasbench201"]
 
@@ -23,6 +25,7 @@ def nasbench201(
     classes: int = 10,
     width: int | None = None,
     cells: int | None = None,
+    partial_channels: int = 1,
 ) -> nn.Module:
     """The space of NAS-Bench-201 (Dong and Yang, 2020). Every cell has the same architecture.
 
@@ -33,6 +36,11 @@ def nasbench201(
         classes: number of outputs.
         width: channels of the first stage; 16 as published.
         cells: cells in each of the three stages; 5 as published.
+        partial_channels: into how many parts channels are divided, of which operations see one (PC-DARTS, Xu et al.,
+            2020); 1 as published.
+
+    Raises:
+        UsageError: channels that cannot be divided.
     """
     small = input_shape[1] < 16
     width = width or (8 if small else 16)
@@ -46,7 +54,7 @@ def nasbench201(
             modules.append((f"reduction{stage}", ReductionBlock(width, 2 * width)))
             width *= 2
         for index in range(cells):
-            edges = {edge: OneOf(_operations(width), choices[edge]) for edge in EDGES}
+            edges = {edge: on_part(partial(_candidates, choices[edge]), width, partial_channels) for edge in EDGES}
             modules.append((f"cell{stage}_{index}", Cell(edges)))
     modules += [
         ("norm", nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(inplace=True))),
@@ -82,7 +90,7 @@ class ReductionBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(_conv(inputs, outputs, 3, stride=2), _conv(outputs, outputs, 3))
+        self.layers = nn.Sequential(relu_conv_bn(inputs, outputs, 3, stride=2), relu_conv_bn(outputs, outputs, 3))
         self.shortcut = nn.Sequential(
             nn.AvgPool2d(2, stride=2, ceil_mode=True), nn.Conv2d(inputs, outputs, 1, bias=False)
         )
@@ -96,17 +104,12 @@ def _name(edge: tuple[int, int]) -> str:
     return "edge_{}_{}".format(*edge)
 
 
-def _operations(width: int) -> dict[str, nn.Module]:
-    return {
-        "none": Zero(),
-        "skip_connect": nn.Identity(),
-        "avg_pool_3x3": nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
-        "nor_conv_1x1": _conv(width, width, 1),
-        "nor_conv_3x3": _conv(width, width, 3),
-    }
-
-
-def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.ReLU(), nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs)
+def _candidates(choice: Choice, width: int) -> OneOf:
+    operations = (
+        Zero(),
+        nn.Identity(),
+        nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
+        relu_conv_bn(width, width, 1),
+        relu_conv_bn(width, width, 3),
     )
+    return OneOf(dict(zip(OPERATIONS, operations, strict=True)), choice)

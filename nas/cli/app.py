@@ -193,9 +193,9 @@ def _listing(what: Listing, results: Path) -> list[dict[str, str]]:
 
         return [{"name": m.name, "family": m.family, "paper": m.paper, "summary": m.summary} for m in METHODS.values()]
     if what is Listing.strategies:
-        from nas.search import STRATEGIES
+        from nas.search import LEARNT, STRATEGIES
 
-        return [{"name": name, "summary": summary} for name, (_, summary) in STRATEGIES.items()]
+        return [{"name": name, "summary": summary} for name, (_, summary) in {**STRATEGIES, **LEARNT}.items()]
     if what is Listing.targets:
         from nas.hardware import available_targets
 

@@ -12,6 +12,9 @@ from nas.errors import UsageError
 from nas.evaluation.metrics import evaluate
 from nas.supernet import Supernet
 from nas.training import CrossEntropy, Epoch, PlainStep, Recipe, train
+from nas.training.auxiliary import AuxiliaryHead, AuxiliaryStep
+from nas.training.drop_path import DropPath, DropPathStep, cell_edges
+from nas.training.steps import Step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +24,9 @@ __all__ = ["Standalone", "initialise"]
 
 class Standalone:
     """Trains the plain network of each architecture and measures it on the validation split.
+
+    An auxiliary head, if the recipe has one, sits at the module whose path is the attribute ``auxiliary`` of the model
+    with choices; it is gone after the training.
 
     Args:
         supernet: gives the networks and, if ``inherit``, their first weights.
@@ -50,21 +56,53 @@ class Standalone:
         checkpoint: Path | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
     ) -> nn.Module:
-        """The trained network; continues from the checkpoint if there is one."""
+        """The trained network; continues from the checkpoint if there is one.
+
+        Raises:
+            UsageError: the recipe drops paths or has an auxiliary head, but the network has no place for it.
+        """
         network = self.supernet.extract(architecture)
         if not self.inherit:
             initialise(network, self.seed)
-        step = PlainStep(network, [CrossEntropy(self.recipe.label_smoothing)])
-        train(
-            step,
-            self.data.train,
-            self.recipe,
-            seed=self.seed,
-            augment=self.data.augment,
-            checkpoint=checkpoint,
-            on_epoch=on_epoch,
-        )
+        step, drop = self._step(network), DropPath(network, self._edges(network))
+        if self.recipe.drop_path:
+            per_epoch = self.data.train.steps(self.recipe.batch_size)
+            step = DropPathStep(step, drop, self.recipe.drop_path, epochs=self.recipe.epochs, steps_per_epoch=per_epoch)
+        with drop:
+            train(
+                step,
+                self.data.train,
+                self.recipe,
+                seed=self.seed,
+                augment=self.recipe.augmentation(self.data.augment),
+                checkpoint=checkpoint,
+                on_epoch=on_epoch,
+            )
         return network
+
+    def _edges(self, network: nn.Module) -> list[str]:
+        """The paths of the operations that are dropped; none without drop path."""
+        edges = cell_edges(self.supernet.model, network) if self.recipe.drop_path else []
+        if self.recipe.drop_path and not edges:
+            raise UsageError(
+                f"drop_path is {self.recipe.drop_path:g}, but the network has no nas.nn.Cell whose operations could be "
+                "dropped; set drop_path to 0."
+            )
+        return edges
+
+    def _step(self, network: nn.Module) -> Step:
+        objective = [CrossEntropy(self.recipe.label_smoothing)]
+        if not self.recipe.auxiliary:
+            return PlainStep(network, objective)
+        place = getattr(self.supernet.model, "auxiliary", None)
+        if not isinstance(place, str):
+            raise UsageError(
+                f"auxiliary is {self.recipe.auxiliary:g}, but {type(self.supernet.model).__name__} has no attribute "
+                "'auxiliary' that names the module for an auxiliary head; set auxiliary to 0, or add one."
+            )
+        model = AuxiliaryHead(network, place, len(self.data.classes), self.data.input_shape)
+        initialise(model.head, self.seed)
+        return AuxiliaryStep(model.to(self.data.train.images.device), objective, self.recipe.auxiliary)
 
 
 def initialise(network: nn.Module, seed: int) -> nn.Module:

@@ -2,13 +2,45 @@
 
 from nas.errors import UsageError, did_you_mean
 from nas.methods.bignas import BIGNAS
+from nas.methods.darts import DARTS
+from nas.methods.darts_2nd import DARTS_2ND
+from nas.methods.darts_pt import DARTS_PT
+from nas.methods.dropnas import DROPNAS
 from nas.methods.fairnas import FAIRNAS
-from nas.methods.method import Method, Retrain
+from nas.methods.gdas import GDAS
+from nas.methods.method import Budget, Method, Retrain, Setting, Trained
+from nas.methods.pc_darts import PC_DARTS
+from nas.methods.proxyless import PROXYLESS
+from nas.methods.sd_darts import SD_DARTS
+from nas.methods.sharpdarts import SHARPDARTS
+from nas.methods.single_path import SINGLE_PATH
+from nas.methods.snas import SNAS
 from nas.methods.spos import SPOS
+from nas.methods.tanglenas import TANGLENAS
+from nas.methods.tas import TAS
 
-__all__ = ["METHODS", "Method", "Retrain", "method"]
+__all__ = ["METHODS", "Budget", "Method", "Retrain", "Setting", "Trained", "method"]
 
-METHODS = {each.name: each for each in (BIGNAS, SPOS, FAIRNAS)}
+_ALL = (
+    BIGNAS,
+    SPOS,
+    FAIRNAS,
+    DARTS,
+    DARTS_2ND,
+    GDAS,
+    SNAS,
+    PC_DARTS,
+    PROXYLESS,
+    DROPNAS,
+    SD_DARTS,
+    SHARPDARTS,
+    DARTS_PT,
+    SINGLE_PATH,
+    TANGLENAS,
+    TAS,
+)
+
+METHODS = {each.name: each for each in _ALL}
 
 
 def method(name: str) -> Method:

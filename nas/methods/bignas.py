@@ -1,7 +1,7 @@
 """BigNAS: one supernet whose subnets need no retraining."""
 
 from nas.methods.method import Method
-from nas.training import CrossEntropy, InPlaceDistillation, Sandwich
+from nas.training import CrossEntropy, InPlaceDistillation, Sandwich, SupernetStep
 
 __all__ = ["BIGNAS"]
 
@@ -10,9 +10,9 @@ BIGNAS = Method(
     family="sandwich",
     paper="Yu et al., BigNAS: Scaling up neural architecture search with big single-stage models, 2020",
     summary="sandwich rule: the largest subnet learns from labels, the others from it; no retraining",
-    paths=lambda space, seed: Sandwich(space, seed, random=2),
-    objective=lambda recipe: [
-        CrossEntropy(recipe.label_smoothing, roles=("largest",)),
-        InPlaceDistillation(),
-    ],
+    step=lambda each: SupernetStep(
+        each.supernet,
+        Sandwich(each.supernet.space, each.seed, random=2),
+        [CrossEntropy(each.recipe.label_smoothing, roles=("largest",)), InPlaceDistillation()],
+    ),
 )

@@ -1,7 +1,7 @@
 """FairNAS: every candidate is trained equally often."""
 
 from nas.methods.method import Method
-from nas.training import CrossEntropy, Fair
+from nas.training import CrossEntropy, Fair, SupernetStep
 
 __all__ = ["FAIRNAS"]
 
@@ -10,7 +10,10 @@ FAIRNAS = Method(
     family="single-path",
     paper="Chu et al., FairNAS: Rethinking evaluation fairness of weight sharing neural architecture search, 2021",
     summary="paths that together train each candidate equally often, gradients summed; retrained from fresh weights",
-    paths=Fair,
-    objective=lambda recipe: [CrossEntropy(recipe.label_smoothing)],
+    step=lambda each: SupernetStep(
+        each.supernet,
+        Fair(each.supernet.space, each.seed),
+        [CrossEntropy(each.recipe.label_smoothing)],
+    ),
     retrain="fresh",
 )

@@ -4,12 +4,82 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nas.space import Space
-from nas.training import LossTerm, PathSampler, Recipe
+from torch import Tensor
 
-__all__ = ["Method", "Retrain"]
+from nas.data import Augment, Split
+from nas.space import Architecture, Space
+from nas.supernet import Supernet
+from nas.training import Learning, Recipe, RelaxedStep, Step
+
+__all__ = ["Budget", "Choose", "Method", "Retrain", "Setting", "Trained"]
 
 Retrain = Literal["no", "inherited", "fresh"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The cost that a method may learn to keep.
+
+    Attributes:
+        expected: probabilities ``[candidates]`` by choice → the expected cost, differentiable.
+        bound: what the cost should not exceed, in the same unit.
+    """
+
+    expected: Callable[[Mapping[str, Tensor]], Tensor]
+    bound: float
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a method trains, and with what.
+
+    Attributes:
+        supernet: on its device.
+        weights: the images that the weights learn from.
+        architecture: the images that architecture parameters learn from; None if these are the same.
+        augment: what training does to images.
+        recipe: of the weights.
+        learning: of the architecture parameters.
+        seed: of the run.
+        budget: of the run, for methods that ask for it.
+    """
+
+    supernet: Supernet
+    weights: Split
+    architecture: Split | None
+    augment: Augment | None
+    recipe: Recipe
+    learning: Learning
+    seed: int
+    budget: Budget | None = None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.weights.steps(self.recipe.batch_size)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A relaxed supernet after training, for methods that ask it which architecture it stands for.
+
+    Attributes:
+        step: that trained it.
+        space: of the supernet.
+        accuracy: of the supernet on the validation images, under the gates that it follows.
+        tune: trains weights and architecture parameters some more; told the number of the round.
+        rounds: how many rounds were tuned before an interruption; the supernet is as it was then.
+        decided: what was decided before it: choices and the positions of the options that they keep.
+    """
+
+    step: RelaxedStep
+    space: Space
+    accuracy: Callable[[], float]
+    tune: Callable[[int], None]
+    rounds: int = 0
+    decided: Sequence[tuple[str, tuple[int, ...]]] = ()
+
+
+Choose = Callable[[Trained], Architecture]
 
 
 @dataclass(frozen=True)
@@ -18,20 +88,29 @@ class Method:
 
     Attributes:
         name: what ``--method`` takes.
-        family: "single-path" or "sandwich".
+        family: "single-path", "sandwich" or "differentiable".
         paper: authors, title, year.
         summary: one line.
-        paths: search space, seed → which architectures each step trains.
-        objective: recipe → loss terms.
+        step: what each step of the supernet's training does; a :class:`~nas.training.RelaxedStep` derives architectures
+            from what it learnt, else a search picks one.
+        choose: how the final architecture is derived, where that needs more than learnt probabilities.
         recipe: fields of the training recipe in which the method departs from the default.
+        learning: the same of the learning of architecture parameters.
+        search_args: arguments of the space while it is searched, where the space takes them.
+        needs_budget: whether the method learns to keep a cost.
         retrain: whether the chosen network is trained again by itself, from inherited or fresh weights.
+        settings: other settings of a run in which the method departs from the default.
     """
 
     name: str
     family: str
     paper: str
     summary: str
-    paths: Callable[[Space, int], PathSampler]
-    objective: Callable[[Recipe], Sequence[LossTerm]]
+    step: Callable[[Setting], Step]
+    choose: Choose | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    learning: Mapping[str, Any] = field(default_factory=dict)
+    search_args: Mapping[str, Any] = field(default_factory=dict)
+    needs_budget: bool = False
     retrain: Retrain = "no"
+    settings: Mapping[str, Any] = field(default_factory=dict)

@@ -8,7 +8,9 @@ from nas.nn.gate import Gate, Gates
 from nas.nn.linear import Embedding, Linear
 from nas.nn.normalization import BatchNorm2d, GroupNorm, LayerNorm
 from nas.nn.one_of import OneOf
+from nas.nn.partial_channels import PartialChannels
 from nas.nn.repeat import Repeat
+from nas.nn.switchable import SwitchableBatchNorm2d, interpolate_channels, pad_channels
 from nas.nn.zero import Zero
 
 __all__ = [
@@ -26,6 +28,10 @@ __all__ = [
     "Linear",
     "MultiheadAttention",
     "OneOf",
+    "PartialChannels",
     "Repeat",
+    "SwitchableBatchNorm2d",
     "Zero",
+    "interpolate_channels",
+    "pad_channels",
 ]

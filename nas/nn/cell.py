@@ -1,6 +1,7 @@
 """A directed acyclic graph of operations."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -9,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.nn.elastic import Copy, Elastic
-from nas.nn.gate import Gates
+from nas.nn.elastic import Branch, Copy, Elastic, inactive
+from nas.nn.gate import Gate, Gates
 from nas.nn.graph import as_graph
 from nas.nn.one_of import OneOf
 from nas.nn.zero import Zero
+from nas.space import Subset
 
 __all__ = ["Cell"]
 
@@ -22,25 +24,32 @@ class Cell(Elastic):
     """Nodes that sum the edges which lead into them; an edge applies its module to an earlier node.
 
     Nodes ``0 .. inputs - 1`` are the cell's inputs. Edges whose operation is :class:`~nas.nn.Zero` are not run
-    unless nothing else leads into the node.
+    unless nothing else leads into the node. Under soft gates an edge that may be left out is weighted by its gate.
 
     Args:
         edges: (source, target) → module, usually a :class:`~nas.nn.OneOf`; sources come before targets.
         inputs: number of input nodes: 1 as in NAS-Bench-201 (Dong and Yang, 2020), 2 as in DARTS (Liu et al., 2019).
         output: "last" gives the last node, "concat" all inner nodes along the channels.
+        kept: node → a :class:`~nas.space.Subset` of the sources of its edges: those edges that lead into it.
 
     Raises:
-        UsageError: an edge that does not lead forward, or an inner node without an edge.
+        UsageError: an edge that does not lead forward, an inner node without an edge, or a subset of other elements
+            than the sources of a node's edges.
     """
 
     def __init__(
-        self, edges: Mapping[tuple[int, int], nn.Module], inputs: int = 1, output: Literal["last", "concat"] = "last"
+        self,
+        edges: Mapping[tuple[int, int], nn.Module],
+        inputs: int = 1,
+        output: Literal["last", "concat"] = "last",
+        kept: Mapping[int, Subset] | None = None,
     ) -> None:
         super().__init__()
         self.nodes = 1 + max((target for _, target in edges), default=0)
         self.inputs = inputs
         self.output = output
-        self.arguments: Mapping[str, Any] = {}
+        self.kept = dict(kept or {})
+        self.arguments: Mapping[str, Any] = {f"kept_{node}": subset for node, subset in self.kept.items()}
         for source, target in edges:
             if not 0 <= source < target or target < inputs:
                 raise UsageError(f"Cell edge {(source, target)} must lead from an earlier node to an inner node.")
@@ -50,6 +59,12 @@ class Cell(Elastic):
         lonely = [node for node, sources in self._sources.items() if not sources]
         if lonely or self.nodes <= inputs:
             raise UsageError(f"Cell node {lonely[0] if lonely else inputs} has no edge that leads into it.")
+        for node, subset in self.kept.items():
+            if sorted(subset.elements) != self._sources.get(node):
+                raise UsageError(
+                    f"Cell node {node} keeps some of {list(subset.elements)}, but its edges come from "
+                    f"{self._sources.get(node, [])}; give a Subset of these."
+                )
         for (source, target), module in sorted(edges.items()):
             self.add_module(_name(source, target), module)
 
@@ -82,14 +97,26 @@ class Cell(Elastic):
         return reached, needed
 
     def configure(self, gates: Gates) -> None:
-        """Its edges hold the choices."""
+        self._gates = {node: gates[subset] for node, subset in self.kept.items()}
 
     def forward(self, *inputs: Tensor) -> Tensor:
         nodes = [inputs[index] for index in range(self.inputs)]
         for node in range(self.inputs, self.nodes):
-            first, *others = (self.edge(source, node)(nodes[source]) for source in self._live(node))
+            first, *others = (self._carry(source, node, nodes[source], weight) for source, weight in self._live(node))
             nodes.append(sum(others, first))
         return nodes[-1] if self.output == "last" else torch.cat(nodes[self.inputs :], 1)
+
+    def _carry(self, source: int, node: int, x: Tensor, weight: Tensor | None) -> Tensor:
+        y: Tensor = self.edge(source, node)(x)
+        return y if weight is None else weight * y
+
+    def branches(self) -> Iterator[Branch]:
+        for source, node in self.edges:
+            edge = self.edge(source, node)
+            if node in self.kept:
+                yield Branch(_name(source, node), edge, self.kept[node], partial(_holds, source))
+            else:
+                yield Branch(_name(source, node), edge)
 
     def running(self) -> Iterator[tuple[str, nn.Module]]:
         for source, node in self._running_edges():
@@ -100,12 +127,30 @@ class Cell(Elastic):
         return as_graph(Cell(edges, self.inputs, self.output).train(self.training))
 
     def _running_edges(self) -> list[tuple[int, int]]:
-        return [(source, node) for node in self._sources for source in self._live(node)]
+        return [(source, node) for node in self._sources for source, _ in self._live(node)]
 
-    def _live(self, node: int) -> list[int]:
-        """The sources whose edges are run: those that are not zero, or the first if all are."""
-        sources = self._sources[node]
-        return [source for source in sources if not _is_zero(self.edge(source, node))] or sources[:1]
+    def _live(self, node: int) -> list[tuple[int, Tensor | None]]:
+        """The sources whose edges are run, and their weights: those that are not zero, or the first if all are."""
+        incoming = self._incoming(node)
+        return [each for each in incoming if not _is_zero(self.edge(each[0], node))] or incoming[:1]
+
+    def _incoming(self, node: int) -> list[tuple[int, Tensor | None]]:
+        """The sources that the node keeps, with their weights under a soft gate."""
+        if node not in self.kept:
+            return [(source, None) for source in self._sources[node]]
+        gate = self._gate(node)
+        if gate.weights is None:
+            return [(source, None) for source in gate.values[0]]
+        return list(zip(gate.values, gate.weights, strict=True))
+
+    def _gate(self, node: int) -> Gate:
+        if "_gates" not in vars(self):
+            raise inactive(self)
+        return self._gates[node]
+
+
+def _holds(source: int, kept: tuple[int, ...]) -> bool:
+    return source in kept
 
 
 def _name(source: int, target: int) -> str:

@@ -5,9 +5,10 @@ of an expression is the push-forward of its choices' gates: outcomes that are eq
 """
 
 import itertools
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -15,7 +16,24 @@ from torch import Tensor
 from nas.errors import UsageError
 from nas.space import Choice, choices_of, evaluate
 
-__all__ = ["Gate", "Gates", "push_forward", "single_value"]
+__all__ = ["Gate", "Gates", "Idle", "push_forward", "single_value"]
+
+
+@dataclass(frozen=True, eq=False)
+class Idle:
+    """Candidates that are not run, of weight zero, whose weights learn all the same.
+
+    Attributes:
+        values: the candidates.
+        weights: tensor ``[len(values)]`` of zeros, differentiable.
+        gradient: "ones", as if the output of each were all ones (the ghost terms of GDAS, Dong and Yang, 2019);
+            "outputs", from what each gives, which is computed in the backward pass without a graph of its own, so that
+            memory is that of one path (ProxylessNAS, Cai et al., 2019).
+    """
+
+    values: tuple[Any, ...]
+    weights: Tensor
+    gradient: Literal["ones", "outputs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,19 +41,48 @@ class Gate:
     """Weights over the active candidates of a choice, or over the outcomes of an expression.
 
     Attributes:
-        values: the candidates that are run; the others do not exist for this pass.
+        values: the candidates that are run; the others do not exist for this pass. Of a subset, its elements.
         weights: tensor ``[len(values)]``, differentiable; None for a single candidate of weight one.
+        idle: candidates that only learn; modules that choose between modules heed it.
     """
 
     values: tuple[Any, ...]
     weights: Tensor | None = None
+    idle: Idle | None = None
 
     def mix(self, function: Callable[[Any], Tensor]) -> Tensor:
         """``sum(weight * function(value))`` over the active candidates."""
         if self.weights is None:
             return function(self.values[0])
         terms = [weight * function(value) for weight, value in zip(self.weights, self.values, strict=True)]
-        return torch.stack(terms).sum(0) if len(terms) > 1 else terms[0]
+        mixed: Tensor = sum(terms[1:], terms[0])
+        return mixed
+
+    def mix_with_idle(self, function: Callable[[Any], Tensor]) -> Tensor:
+        """Like :meth:`mix`, and the weights of idle candidates get their gradient."""
+        y = self.mix(function)
+        if self.idle is None:
+            return y
+        if self.idle.gradient == "ones":
+            return y + self.idle.weights.sum()
+        outputs = [partial(function, value) for value in self.idle.values]
+        learnt: Tensor = _LearnFromOutputs.apply(y, self.idle.weights, outputs)  # type: ignore[no-untyped-call]
+        return learnt
+
+
+class _LearnFromOutputs(torch.autograd.Function):
+    """Passes ``y`` on; backward, the weight of an output gets the sum of it times the gradient of ``y``."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, weights: Tensor, outputs: Sequence[Callable[[], Tensor]]) -> Tensor:
+        ctx.outputs = outputs
+        return y.view_as(y)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        with torch.no_grad():
+            products = [(gradient * output()).sum() for output in ctx.outputs]
+        return gradient, torch.stack(products), None
 
 
 Gates = Mapping[Choice, Gate]

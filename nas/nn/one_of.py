@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.nn.elastic import Branch, Copy, Elastic, inactive
-from nas.nn.gate import Gate, Gates, push_forward
+from nas.nn.gate import Gate, Gates
 from nas.space import Choice
 
 __all__ = ["OneOf"]
@@ -52,7 +52,7 @@ class OneOf(Elastic):
         return self.get_submodule(str(candidate))
 
     def configure(self, gates: Gates) -> None:
-        self._gate = push_forward(lambda values: values[self.choice], (self.choice,), gates)
+        self._gate = gates[self.choice]
 
     @property
     def gate(self) -> Gate:
@@ -71,7 +71,7 @@ class OneOf(Elastic):
         return self[self.gate.values[0]] if self.gate.weights is None else None
 
     def forward(self, *inputs: Any) -> Tensor:
-        return self.gate.mix(lambda candidate: self[candidate](*inputs))
+        return self.gate.mix_with_idle(lambda candidate: self[candidate](*inputs))
 
     def branches(self) -> Iterator[Branch]:
         for candidate in self.choice.candidates:

@@ -46,14 +46,18 @@ class ReportContent:
             ``peak_memory_bytes``, ``weight_bytes``, ``weight_bytes_int8``, ``latency_ms`` (predicted) and
             ``measured_latency_ms``.
         random: randomly drawn feasible candidates, the baseline; the same columns, or no row at all.
-        epochs: training history: ``epoch``, ``loss``, ``loss_<role>``, ``learning_rate``, ``images_per_second``.
+        epochs: training history: ``epoch``, ``loss``, ``loss_<role>``, ``learning_rate``, ``images_per_second`` and,
+            where architecture parameters learnt, ``architecture``: any of ``probabilities`` (choice → a share of 1 for
+            each option), ``entropy`` (choice → nats) and ``derived`` (choice → candidate, a list for a subset).
         blocks: the chosen network block by block: ``path``, ``kind``, ``choices``, ``skipped``, ``params``, ``flops``,
             ``output_shape``.
+        relaxation: choice → what each of its options is called, where architecture parameters learnt; or None.
         latency: how well latency is predicted and what the space costs, or None.
         notes: sentences worth saying before anything else.
 
     Raises:
-        UsageError: the cost is not known, a table lacks a column, or a network lacks the metric.
+        UsageError: the cost is not known, a table lacks a column, a network lacks the metric, or an epoch's
+            architecture does not fit the options.
     """
 
     title: str
@@ -67,6 +71,7 @@ class ReportContent:
     blocks: Sequence[Mapping[str, Any]]
     metric: str = "accuracy"
     cost: str = "latency_ms"
+    relaxation: Mapping[str, Sequence[str]] | None = None
     latency: LatencyContent | None = None
     notes: Sequence[str] = ()
 
@@ -83,6 +88,9 @@ class ReportContent:
         for name, network in (("best", self.best), ("largest", self.largest)):
             if self.metric not in network:
                 raise UsageError(f"report network '{name}' lacks '{self.metric}'; give its value, or None if unknown.")
+        if self.relaxation is not None:
+            for epoch in self.epochs:
+                _check_architecture(epoch, self.relaxation)
 
 
 def number(row: Mapping[str, Any], name: str) -> float:
@@ -109,3 +117,20 @@ def column(table: "pd.DataFrame", name: str) -> Floats:
 def flags(table: "pd.DataFrame", name: str) -> npt.NDArray[np.bool_]:
     """The named truths ``[rows]`` of a table; False where they are missing."""
     return column(table, name) > 0
+
+
+def _check_architecture(epoch: Mapping[str, Any], options: Mapping[str, Sequence[str]]) -> None:
+    record: Mapping[str, Any] = epoch.get("architecture") or {}
+    for part in ("probabilities", "entropy"):
+        for choice in record.get(part) or {}:
+            if choice not in options:
+                raise UsageError(
+                    f"report epoch {epoch.get('epoch')} has {part} of the choice '{choice}', whose options are not "
+                    "told; add it to 'relaxation'."
+                )
+    for choice, shares in (record.get("probabilities") or {}).items():
+        if len(shares) != len(options[choice]):
+            raise UsageError(
+                f"report epoch {epoch.get('epoch')} has {len(shares)} probabilities of the choice '{choice}'; "
+                f"give one for each of its {len(options[choice])} options."
+            )

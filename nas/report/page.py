@@ -9,6 +9,7 @@ from typing import Any
 
 from nas.errors import UsageError
 from nas.files import write_file
+from nas.report.architecture_section import architecture_section
 from nas.report.captions import front_caption, history_caption, training_caption
 from nas.report.content import ReportContent
 from nas.report.drawing import architecture_drawing, time_bar
@@ -65,6 +66,7 @@ def render_report(content: ReportContent) -> str:
         section("Pareto front", front),
         section("Search", history),
         section("Training", training),
+        *([section("Architecture parameters", architecture_section(content))] if content.relaxation else ()),
         section("The chosen architecture", architecture_drawing(content)),
         *(_latency_sections(content.latency) if content.latency else ()),
         section("Networks on the front", front_table(content)),

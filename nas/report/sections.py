@@ -21,9 +21,14 @@ def figure_with_caption(name: str, figure: Figure | None, caption: str, empty: s
 
 
 def plot(name: str, figure: Figure, label: str) -> str:
-    """A place for the figure and its JSON for the page's script; ``label`` says what it shows to who cannot see it."""
+    """A place for the figure and its JSON for the page's script; ``label`` says what it shows to who cannot see it.
+
+    The place is as high as the figure's layout says, if it does.
+    """
+    height = figure["layout"].get("height")
+    style = "" if height is None else f' style="height:{height}px"'
     return (
-        f'<div class="plot" id="{name}-plot" role="img" aria-label="{html.escape(label)}"></div>'
+        f'<div class="plot" id="{name}-plot" role="img" aria-label="{html.escape(label)}"{style}></div>'
         f'<script type="application/json" data-plot="{name}-plot">{_inline_json(figure)}</script>'
     )
 

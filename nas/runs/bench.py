@@ -12,11 +12,11 @@ from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights, initialise
 from nas.evaluation.recalibration import batch_norms
 from nas.hardware import Recorded, StaticCosts, Target, target
-from nas.methods import Method, method
+from nas.methods import Budget, Method, Setting, method
 from nas.runs.config import RunConfig
 from nas.runs.recorded import is_table, read_recorded
-from nas.runs.spaces import build_space
-from nas.search import Constraint, Objective, strategy
+from nas.runs.spaces import build_space, space_arguments
+from nas.search import LEARNT, Constraint, Objective, strategy
 from nas.space import Architecture, Space
 from nas.supernet import Supernet
 
@@ -31,6 +31,9 @@ LATENCY = "latency_ms"
 
 class Bench:
     """Built from a configuration alone, so that every process of a run builds the same.
+
+    ``supernet`` holds the networks that are delivered and whose costs count, ``searched`` is what is trained and
+    judged: the same, unless method or settings search another model of the same space.
 
     Raises:
         UsageError: anything that the configuration names does not exist or does not fit together.
@@ -55,11 +58,12 @@ class Bench:
         self.data: ImageData = load(
             config.data, config.data_dir, config.seed, config.image_size, str(self.device), config.limit
         )
-        self.supernet = self._build_supernet()
+        self.supernet = self._build_supernet(config.space_args)
         self.space: Space = self.supernet.space
+        self.searched = self._build_searched()
         self.target: Target | Recorded = self._find_target()
         self.costs = StaticCosts(self.supernet, self.data.input_shape)
-        strategy(config.strategy, self.space, config.seed, **config.strategy_args)
+        self._check_strategy()
         self._check_batch_sizes()
         self._check_retraining()
         self._check_runs()
@@ -94,7 +98,7 @@ class Bench:
     def evaluator(self) -> SharedWeights:
         """Judges candidates with the supernet's weights, which must be trained."""
         settings = self.config.evaluation
-        return SharedWeights(self.supernet, self.data, settings.calibration_images, settings.batch_size)
+        return SharedWeights(self.searched, self.data, settings.calibration_images, settings.batch_size)
 
     @cached_property
     def samples(self) -> list[Architecture]:
@@ -119,18 +123,60 @@ class Bench:
             **config.target_args,
         )
 
-    def _build_supernet(self) -> Supernet:
+    def setting(self, budget: Budget | None = None) -> Setting:
+        """What the method trains; the training images are split in two if architecture parameters get their own."""
+        config, own = self.config, None
+        weights = self.data.train
+        if self.is_differentiable and config.learning.share is not None:
+            weights, own = weights.fraction(config.learning.share, (config.seed, 4))
+        return Setting(
+            self.searched, weights, own, self.data.augment, config.training, config.learning, config.seed, budget
+        )
+
+    @property
+    def is_differentiable(self) -> bool:
+        """Whether the method learns architecture parameters."""
+        return self.method.family == "differentiable"
+
+    def _build_supernet(self, arguments: Mapping[str, Any]) -> Supernet:
         with torch.random.fork_rng():
             torch.manual_seed(self.config.seed)
-            model = build_space(
-                self.config.space, self.config.space_args, self.data.input_shape, len(self.data.classes)
-            )
+            model = build_space(self.config.space, arguments, self.data.input_shape, len(self.data.classes))
         return Supernet(model).to(self.device)
 
+    def _build_searched(self) -> Supernet:
+        config, taken = self.config, space_arguments(self.config.space)
+        own = {name: value for name, value in self.method.search_args.items() if name in taken}
+        arguments = {**own, **config.search_args}
+        if not arguments:
+            return self.supernet
+        searched = self._build_supernet({**config.space_args, **arguments})
+        if searched.space.fingerprint != self.space.fingerprint:
+            raise UsageError(
+                f"with search_args {arguments} space '{config.space}' has other choices than the networks that are "
+                "delivered; take arguments that change sizes alone."
+            )
+        return searched
+
+    def _check_strategy(self) -> None:
+        config = self.config
+        if config.strategy not in LEARNT:
+            strategy(config.strategy, self.space, config.seed, **config.strategy_args)
+        elif not self.is_differentiable:
+            raise UsageError(
+                f"strategy '{config.strategy}' proposes what a method has learnt, but method '{config.method}' learns "
+                "no architecture; use a differentiable method, or another strategy."
+            )
+
     def _check_retraining(self) -> None:
-        """Refuses fresh weights where a module cannot make them."""
+        """Refuses fresh weights where a module cannot make them, and others where the searched model is another."""
         if self.config.retrain == "fresh":
             initialise(self.supernet.extract(self.space.largest()), self.config.seed)
+        elif self.searched is not self.supernet:
+            raise UsageError(
+                f"retrain is '{self.config.retrain}', but the supernet that is searched has other sizes than the "
+                "network that is delivered, which cannot inherit its weights; use retrain=fresh."
+            )
 
     def _check_batch_sizes(self) -> None:
         """Refuses batches of one image, whose statistics batch norm cannot take."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nas.errors import UsageError, did_you_mean
 from nas.methods import Retrain, method
-from nas.training import Recipe
+from nas.training import Learning, Recipe
 
 __all__ = ["EvaluationConfig", "ProfileConfig", "RunConfig", "assign", "put", "read_yaml", "resolve"]
 
@@ -68,7 +68,7 @@ class RunConfig(_Strict):
         image_size: resize images to this height and width.
         limit: keep at most this many training images.
         method: how the supernet is trained.
-        strategy: how it is searched.
+        strategy: how it is searched; "derived" proposes what a differentiable method learnt.
         strategy_args: options of the strategy.
         target: where latency is measured; or a table of measurements, a CSV or parquet file.
         target_args: options of the target, such as ``provider``, ``graph`` or ``compile``; ``column`` of a table.
@@ -84,6 +84,9 @@ class RunConfig(_Strict):
         device: "cpu", "cuda" or "auto".
         cpu_threads: threads of PyTorch on the CPU; one is as fast for small networks, and immune to a busy machine.
         training: recipe of the supernet.
+        learning: of architecture parameters, for differentiable methods.
+        search_args: arguments of the space function while it is searched, over ``space_args``, such as fewer cells; the
+            method adds its own where the space takes them.
         retrain: whether the chosen network is trained again: "no", "inherited" or "fresh" weights.
         retraining: recipe of that; what is not given is taken from ``training``.
         evaluation: how candidates are judged.
@@ -113,6 +116,8 @@ class RunConfig(_Strict):
     device: str = "auto"
     cpu_threads: int = Field(1, ge=1)
     training: Recipe = Field(default_factory=Recipe)
+    learning: Learning = Field(default_factory=Learning)
+    search_args: dict[str, Any] = Field(default_factory=dict)
     retrain: Retrain = "no"
     retraining: Recipe = Field(default_factory=Recipe)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
@@ -135,7 +140,11 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     chosen = method(str(values.get("method", RunConfig.model_fields["method"].default)))
     training = {**chosen.recipe, **_mapping(values, "training", source)}
     retraining = {**training, **_mapping(values, "retraining", source)}
-    merged = {"retrain": chosen.retrain, **values, "training": training, "retraining": retraining}
+    learning = {**chosen.learning, **_mapping(values, "learning", source)}
+    own = {"retrain": chosen.retrain, **chosen.settings}
+    merged = {**own, **values, "training": training, "retraining": retraining, "learning": learning}
+    if chosen.needs_budget:
+        merged["profile"] = {"predictor": "lookup", **_mapping(values, "profile", source)}
     try:
         return RunConfig.model_validate(merged)
     except ValidationError as error:

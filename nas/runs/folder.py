@@ -44,6 +44,8 @@ class RunFolder:
         self.predictor = path / "latency"
         self.study = path / "study.db"
         self.supernet = path / "checkpoints" / "supernet.safetensors"
+        self.derived = path / "derived.json"
+        self.projection = path / "projection.json"
         self.best = path / "best.json"
         self.onnx = path / "best.onnx"
         self.report = path / "report.html"
@@ -58,6 +60,10 @@ class RunFolder:
     def is_complete(self) -> bool:
         """Whether everything that a run delivers is there."""
         return all(file.exists() for file in (self.best, self.onnx, self.report, self.candidates))
+
+    def tuned(self, number: int) -> Path:
+        """The checkpoint of the supernet as tuned in a round of derivation."""
+        return self.path / "checkpoints" / f"tuned-{number}.safetensors"
 
     def retrained(self, architecture: Architecture) -> Path:
         """The checkpoint of a network that is trained again."""

@@ -31,6 +31,8 @@ def write_run_report(
     latency: LatencyModel | None,
 ) -> None:
     """Writes ``report.html`` into the run's folder; without a latency model it shows no predictions."""
+    options = bench.searched.options if bench.is_differentiable else None
+    relaxation = {name: list(map(str, each)) for name, each in options.items()} if options else None
     config = bench.config
     content = ReportContent(
         title=folder.name,
@@ -50,7 +52,8 @@ def write_run_report(
         epochs=history,
         blocks=describe_blocks(bench, Architecture(result["best"]["architecture"])),
         latency=latency_content(latency, result["front"]) if latency else None,
-        notes=_notes(bench, result),
+        relaxation=relaxation,
+        notes=[*result["notes"], *_notes(bench, result)],
     )
     write_report(folder.report, content)
 

@@ -4,12 +4,15 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nas.evaluation import evaluate
 from nas.files import write_file
 from nas.hardware import StaticCosts
+from nas.methods import Setting
 from nas.runs.bench import LATENCY, METRIC, Bench
+from nas.runs.budget import expected_budget
 from nas.runs.config import RunConfig
 from nas.runs.deliver import deliver, final_network
 from nas.runs.feasibility import check_constraints
@@ -18,10 +21,11 @@ from nas.runs.fitting import fit_latency
 from nas.runs.folder import RunFolder
 from nas.runs.latency import LatencyModel
 from nas.runs.progress import Progress, Silent
+from nas.runs.proposing import collapse_of, derive_final, derived_strategy
 from nas.runs.reporting import write_run_report
-from nas.search import Constraint, Ledger, search, strategy
+from nas.search import LEARNT, Constraint, Derived, Ledger, search, strategy
 from nas.space import Architecture
-from nas.training import Epoch, SupernetStep, train
+from nas.training import Epoch, RelaxedStep, train
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +58,14 @@ class _Stages:
     def __init__(self, bench: Bench, folder: RunFolder, progress: Progress) -> None:
         self.bench, self.folder, self.progress = bench, folder, progress
         self.latency: LatencyModel | None = None
+        self.learnt: Derived | None = None
+        self.notes: list[str] = []
+
+    @cached_property
+    def setting(self) -> Setting:
+        """What the method trains; with a cost to keep if it asks for one."""
+        bench = self.bench
+        return bench.setting(expected_budget(bench, self.latency) if bench.method.needs_budget else None)
 
     def run(self) -> None:
         stage = self.folder.stage
@@ -61,6 +73,8 @@ class _Stages:
             constraints = self.profile()
         with stage("train"):
             history = self.train()
+        with stage("derive"):
+            self.derive(history)
         with stage("search"):
             largest = self.judge_largest()
             candidates, baseline = self.search([constraint.resolve(largest) for constraint in constraints])
@@ -84,8 +98,8 @@ class _Stages:
 
     def train(self) -> list[Epoch]:
         """Trains the supernet, from its last checkpoint if there is one."""
-        bench, recipe, seed = self.bench, self.bench.config.training, self.bench.config.seed
-        step = SupernetStep(bench.supernet, bench.method.paths(bench.space, seed), bench.method.objective(recipe))
+        bench, recipe, setting = self.bench, self.bench.config.training, self.setting
+        self.step = bench.method.step(setting)
         with self.progress.task(f"Training the supernet ({bench.method.name})", recipe.epochs) as task:
 
             def report(epoch: Epoch) -> None:
@@ -93,14 +107,24 @@ class _Stages:
                 task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
 
             return train(
-                step,
-                bench.data.train,
+                self.step,
+                setting.weights,
                 recipe,
-                seed=seed,
-                augment=bench.data.augment,
+                seed=setting.seed,
+                augment=setting.augment,
                 checkpoint=self.folder.supernet,
                 on_epoch=report,
             )
+
+    def derive(self, history: Sequence[Epoch]) -> None:
+        """Lets a differentiable method say which architecture it has learnt."""
+        if not isinstance(self.step, RelaxedStep):
+            return
+        final = derive_final(self.bench, self.folder, self.step, self.setting, self.progress)
+        self.learnt = derived_strategy(self.bench, self.step, final, history)
+        if sentence := collapse_of(self.step, final):
+            self.notes.append(sentence)
+            self.progress.say(sentence)
 
     def search(self, constraints: Sequence[Constraint]) -> "tuple[pd.DataFrame, pd.DataFrame]":
         """The evaluated candidates, and random ones under the same constraints on costs to compare with."""
@@ -129,7 +153,7 @@ class _Stages:
             return search(
                 bench.space,
                 bench.evaluator,
-                strategy(name, bench.space, seed, **options),
+                self.learnt if name in LEARNT and self.learnt else strategy(name, bench.space, seed, **options),
                 objectives=bench.objectives,
                 costs=self.costs,
                 constraints=constraints,
@@ -190,6 +214,7 @@ class _Stages:
             "best": _described(best),
             "largest": _described(finalists.largest),
             "front": [_described(row) for row in finalists.front],
+            "notes": self.notes,
         }
 
     def _ledger(self) -> Ledger:
@@ -203,7 +228,7 @@ class _Stages:
     def _checkpoint(self) -> str:
         """A digest of the trained weights, which the ledger's results belong to."""
         digest = hashlib.sha256()
-        for name, tensor in sorted(self.bench.supernet.state_dict().items()):
+        for name, tensor in sorted(self.bench.searched.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().numpy().tobytes())
         return digest.hexdigest()[:16]

@@ -10,7 +10,7 @@ from torch import nn
 from nas.errors import UsageError, did_you_mean
 from nas.functions import import_function
 
-__all__ = ["available_spaces", "build_space"]
+__all__ = ["available_spaces", "build_space", "space_arguments"]
 
 _GROUP = "nas.spaces"
 
@@ -48,6 +48,15 @@ def build_space(name: str, arguments: Mapping[str, Any], input_shape: tuple[int,
     if not isinstance(model, nn.Module):
         raise UsageError(f"space '{name}' returned {type(model).__name__}, expected a torch.nn.Module.")
     return model
+
+
+def space_arguments(name: str) -> set[str]:
+    """The arguments that a space takes.
+
+    Raises:
+        UsageError: no such space.
+    """
+    return set(inspect.signature(_find(name)).parameters)
 
 
 def _find(name: str) -> Callable[..., Any]:

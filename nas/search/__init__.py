@@ -6,6 +6,8 @@ from typing import Any
 
 from nas.errors import UsageError, did_you_mean
 from nas.search.constraints import Constraint, check_feasible
+from nas.search.derivation import collapse, derive, entropy, longest_path, threshold
+from nas.search.derived import Derived
 from nas.search.evolution import Evolution
 from nas.search.exhaustive import Exhaustive
 from nas.search.ledger import Key, Ledger
@@ -14,31 +16,42 @@ from nas.search.loop import search
 from nas.search.objectives import Objective, objective_values
 from nas.search.optuna_samplers import nsga2, tpe
 from nas.search.pareto import crowding_distance, hypervolume, nondominated_ranks, pareto_front
+from nas.search.perturbation import Projection, perturb, projected
 from nas.search.random import Random
 from nas.search.strategy import Result, Strategy
 from nas.space import Space
 
 __all__ = [
+    "LEARNT",
     "STRATEGIES",
     "Constraint",
+    "Derived",
     "Evolution",
     "Exhaustive",
     "Key",
     "Ledger",
     "Local",
     "Objective",
+    "Projection",
     "Random",
     "Result",
     "Strategy",
     "check_feasible",
+    "collapse",
     "crowding_distance",
+    "derive",
+    "entropy",
     "hypervolume",
+    "longest_path",
     "nondominated_ranks",
     "nsga2",
     "objective_values",
     "pareto_front",
+    "perturb",
+    "projected",
     "search",
     "strategy",
+    "threshold",
     "tpe",
 ]
 
@@ -52,13 +65,23 @@ STRATEGIES: dict[str, tuple[Callable[..., Strategy], str]] = {
 }
 """Name → (constructor from a space, a seed and options; one-line summary)."""
 
+LEARNT: dict[str, tuple[Callable[..., Strategy], str]] = {
+    "derived": (Derived, "what the architecture parameters propose, then draws from their probabilities"),
+}
+"""Likewise strategies that also need what a supernet has learnt, so that only its run can make them."""
+
 
 def strategy(name: str, space: Space, seed: int = 0, **options: Any) -> Strategy:
     """The named strategy, with its own options.
 
     Raises:
-        UsageError: no such strategy, or it has no such option, or the option takes another kind of value.
+        UsageError: no such strategy, or one of :data:`LEARNT`, or it has no such option, or the option takes another
+            kind of value.
     """
+    if name in LEARNT:
+        raise UsageError(
+            f"strategy '{name}' needs architecture parameters; take it with a method that learns them, such as darts."
+        )
     if name not in STRATEGIES:
         raise UsageError(f"strategy '{name}' is not known; {did_you_mean(name, STRATEGIES)}")
     constructor, _ = STRATEGIES[name]

@@ -1,7 +1,7 @@
 """Choices, architectures and spaces: what may vary. No torch."""
 
 from nas.space.architecture import Architecture
-from nas.space.choice import Choice, candidate_key
+from nas.space.choice import Choice, Subset, candidate_key
 from nas.space.condition import Condition, Use
 from nas.space.expression import (
     Concatenation,
@@ -27,6 +27,7 @@ __all__ = [
     "Operation",
     "Seed",
     "Space",
+    "Subset",
     "Use",
     "candidate_key",
     "choices_of",

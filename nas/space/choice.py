@@ -1,5 +1,6 @@
 """The symbol that makes a model a search space."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from nas.errors import UsageError
 from nas.space.expression import Expression
 
-__all__ = ["Choice", "candidate_key"]
+__all__ = ["Choice", "Subset", "candidate_key"]
 
 
 class Choice(Expression):
@@ -41,12 +42,40 @@ class Choice(Expression):
             if keys.count(key) > 1:
                 raise UsageError(f"Choice({list(self.candidates)}) lists {key} twice; candidates must be distinct.")
 
+    @property
+    def options(self) -> tuple[Any, ...]:
+        """What a soft gate gives a weight to."""
+        return self.candidates
+
     def value(self, values: Mapping[Any, Any]) -> Any:
         return values[self]
 
     def __repr__(self) -> str:
         name = f", name={self.name!r}" if self.name else ""
         return f"Choice({list(self.candidates)}{name})"
+
+
+class Subset(Choice):
+    """A decision that takes some of its elements, such as the edges that a node of a cell keeps.
+
+    Its candidates are all tuples of ``size`` elements in order. A soft gate weighs each element by itself.
+
+    Raises:
+        UsageError: a size that is not between one and the number of elements.
+
+    >>> Subset(["a", "b", "c"], size=2).candidates
+    (('a', 'b'), ('a', 'c'), ('b', 'c'))
+    """
+
+    def __init__(self, elements: Sequence[Any], size: int, name: str | None = None) -> None:
+        self.elements = tuple(elements)
+        if not 1 <= size <= len(self.elements):
+            raise UsageError(f"a Subset of {size} of {len(self.elements)} elements; take at least one and at most all.")
+        super().__init__(list(itertools.combinations(self.elements, size)), name)
+
+    @property
+    def options(self) -> tuple[Any, ...]:
+        return self.elements
 
 
 def candidate_key(candidate: Any) -> str:

@@ -1,7 +1,9 @@
-"""A model with choices, and the rule for which weights an architecture sees."""
+"""A model with choices, the rule for which weights an architecture sees, and gates that learn."""
 
 from nas.supernet.extraction import extract
+from nas.supernet.relaxations import GateWeights
+from nas.supernet.relaxed import Relaxed
 from nas.supernet.segments import Segment, active_modules
 from nas.supernet.supernet import SegmentKey, Supernet
 
-__all__ = ["Segment", "SegmentKey", "Supernet", "active_modules", "extract"]
+__all__ = ["GateWeights", "Relaxed", "Segment", "SegmentKey", "Supernet", "active_modules", "extract"]

@@ -1,13 +1,14 @@
 """The supernet: a model with choices, and the rule for which weights an architecture sees."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from nas.errors import UsageError, did_you_mean
-from nas.nn import ElasticLayer, Gate
+from nas.nn import Elastic, ElasticLayer, Gate
 from nas.nn.channels import Region
+from nas.nn.gate import Idle
 from nas.space import Architecture, Choice, candidate_key
 from nas.supernet.discovery import discover
 from nas.supernet.extraction import extract
@@ -75,6 +76,15 @@ class Supernet(nn.Module):
         """The candidate of each active choice of the model, under the active architecture."""
         return {self._choices[name]: value for name, value in self.architecture.items()}
 
+    @property
+    def options(self) -> dict[str, tuple[Any, ...]]:
+        """What soft gates weigh, by choice: its candidates, or the elements of a subset."""
+        return {name: choice.options for name, choice in self._choices.items()}
+
+    def readers(self, name: str) -> list[Elastic]:
+        """The modules that read a choice."""
+        return [module for module, choices in self._sites if self._choices[name] in choices]
+
     def activate(self, architecture: Mapping[str, Any]) -> None:
         """Makes ``forward`` run this architecture.
 
@@ -87,28 +97,39 @@ class Supernet(nn.Module):
         )
         self._architecture: Architecture | None = chosen
 
-    def mix(self, weights: Mapping[str, Tensor], active: Mapping[str, Sequence[int]] | None = None) -> None:
-        """Makes ``forward`` run a gate-weighted mixture of candidates.
+    def mix(
+        self,
+        weights: Mapping[str, Tensor],
+        active: Mapping[str, Sequence[int]] | None = None,
+        idle: Mapping[str, Literal["ones", "outputs"]] | None = None,
+    ) -> None:
+        """Makes ``forward`` run a gate-weighted mixture of options.
 
         Args:
-            weights: for every choice a tensor ``[candidates]``; gradients flow into it.
-            active: for some choices the indices of the candidates to run; all by default.
+            weights: for every choice a tensor ``[options]`` (see :attr:`options`); gradients flow into it.
+            active: for some choices the positions of the options to run; all by default.
+            idle: for some choices how the weights of the options that do not run learn, see
+                :class:`nas.nn.gate.Idle`; not at all by default.
 
         Raises:
-            UsageError: an unknown choice, or one without a weight for each candidate or without an active one.
+            UsageError: an unknown choice, or one without a weight for each option or without an active one.
         """
-        active = active or {}
-        for name in (*weights, *active):
+        active, idle = active or {}, idle or {}
+        for name in (*weights, *active, *idle):
             if name not in self._choices:
                 raise UsageError(f"gates name '{name}', which is no choice; {did_you_mean(name, self._choices)}")
         gates = {}
-        for name, candidates in self.space.choices.items():
-            indices = list(active.get(name, range(len(candidates))))
-            if name not in weights or weights[name].shape != (len(candidates),) or not indices:
+        for name, options in self.options.items():
+            running = list(active.get(name, range(len(options))))
+            if name not in weights or weights[name].shape != (len(options),) or not running:
                 raise UsageError(
-                    f"choice '{name}' needs a tensor of {len(candidates)} gate weights and an active candidate."
+                    f"choice '{name}' needs a tensor of {len(options)} gate weights and an active option."
                 )
-            gates[self._choices[name]] = Gate(tuple(candidates[i] for i in indices), weights[name][indices])
+            others = [position for position in range(len(options)) if position not in running]
+            rest = None
+            if name in idle and others:
+                rest = Idle(tuple(options[i] for i in others), weights[name][others], idle[name])
+            gates[self._choices[name]] = Gate(tuple(options[i] for i in running), weights[name][running], rest)
         self._configure(gates)
         self._architecture = None
 

@@ -1,28 +1,52 @@
 """Which paths a step trains, with which loss, and the loop around it."""
 
-from nas.training.checkpoint import load_checkpoint, restore, save_checkpoint
+from nas.training.checkpoint import load_checkpoint, restore, save_checkpoint, state_of
+from nas.training.cost_terms import AddedCost, Cost, LogCost, ScaledLoss, TargetCost
+from nas.training.estimators import BilevelProblem, Estimator, first_order, unrolled
+from nas.training.learning import Learning
 from nas.training.loop import Epoch, train
-from nas.training.objectives import CrossEntropy, Forward, InPlaceDistillation, LossTerm
+from nas.training.objectives import CrossEntropy, Distillation, Entropy, Forward, InPlaceDistillation, LossTerm
 from nas.training.paths import Fair, Path, PathSampler, Sandwich, Uniform
 from nas.training.recipe import Recipe
-from nas.training.steps import PlainStep, SupernetStep
+from nas.training.relaxed_step import RelaxedStep, Rule
+from nas.training.self_distillation import SelfDistillation
+from nas.training.steps import PlainStep, Step, SupernetStep
+from nas.training.streams import BatchStream
 
 __all__ = [
+    "AddedCost",
+    "BatchStream",
+    "BilevelProblem",
+    "Cost",
     "CrossEntropy",
+    "Distillation",
+    "Entropy",
     "Epoch",
+    "Estimator",
     "Fair",
     "Forward",
     "InPlaceDistillation",
+    "Learning",
+    "LogCost",
     "LossTerm",
     "Path",
     "PathSampler",
     "PlainStep",
     "Recipe",
+    "RelaxedStep",
+    "Rule",
     "Sandwich",
+    "ScaledLoss",
+    "SelfDistillation",
+    "Step",
     "SupernetStep",
+    "TargetCost",
     "Uniform",
+    "first_order",
     "load_checkpoint",
     "restore",
     "save_checkpoint",
+    "state_of",
     "train",
+    "unrolled",
 ]

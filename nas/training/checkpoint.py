@@ -11,27 +11,33 @@ from torch import Tensor, nn
 from nas.errors import UsageError
 from nas.files import write_file
 
-__all__ = ["load_checkpoint", "restore", "save_checkpoint"]
+__all__ = ["load_checkpoint", "restore", "save_checkpoint", "state_of"]
 
 
 def save_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None = None, **header: Any
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer | None = None,
+    state: Mapping[str, Tensor] | None = None,
+    **header: Any,
 ) -> None:
     """Writes model and optimiser to one file, replaced as a whole.
 
     Args:
+        state: other tensors; :func:`state_of` finds them again.
         header: JSON values kept beside the tensors.
     """
     from safetensors.torch import save
 
     tensors = {f"model/{name}": value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     if optimizer is not None:
-        for index, state in optimizer.state_dict()["state"].items():
+        for index, moments in optimizer.state_dict()["state"].items():
             tensors |= {
                 f"optimizer/{index}/{key}": value.detach().cpu().contiguous().clone()
-                for key, value in state.items()
+                for key, value in moments.items()
                 if torch.is_tensor(value)
             }
+    tensors |= {f"state/{name}": value.detach().cpu().contiguous() for name, value in (state or {}).items()}
     write_file(path, save(_unshared(tensors), {"header": json.dumps(header)}))
 
 
@@ -74,6 +80,11 @@ def restore(tensors: Mapping[str, Tensor], model: nn.Module, optimizer: torch.op
                 _, index, key = name.split("/")
                 state.setdefault(int(index), {})[key] = value
         optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def state_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The other tensors of a checkpoint that :func:`load_checkpoint` gave."""
+    return {name.removeprefix("state/"): value for name, value in tensors.items() if name.startswith("state/")}
 
 
 def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,38 +3,26 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nas.data import Augment, Split
 from nas.errors import UsageError
-from nas.nn.channels import Region
-from nas.training.checkpoint import load_checkpoint, restore, save_checkpoint
+from nas.training.checkpoint import load_checkpoint, restore, save_checkpoint, state_of
 from nas.training.masked_step import masked_step
 from nas.training.recipe import Recipe
-from nas.training.steps import Backward
+from nas.training.steps import Step
 
-__all__ = ["Epoch", "Step", "train"]
+__all__ = ["Epoch", "train"]
 
 Epoch = dict[str, Any]
 """What an epoch reports: epoch, loss, a loss for each role, learning_rate, images_per_second."""
 
 _CHECK_EVERY = 20
-
-
-class Step(Protocol):
-    """Fills the gradients for one batch; see :mod:`nas.training.steps`."""
-
-    @property
-    def model(self) -> nn.Module: ...
-
-    def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]: ...
-
-    def used_regions(self) -> Iterable[tuple[nn.Parameter, Region]]: ...
 
 
 def train(
@@ -64,11 +52,13 @@ def train(
     """
     model = step.model
     optimizer = recipe.make_optimizer(model)
+    step.begin(optimizer)
     history: list[Epoch] = []
     if checkpoint is not None and checkpoint.exists():
         tensors, header = load_checkpoint(checkpoint)
         _check_recipe(header, recipe, seed, checkpoint)
         restore(tensors, model, optimizer)
+        step.restore(state_of(tensors))
         history = header["history"]
     for epoch in range(len(history), recipe.epochs):
         with torch.random.fork_rng(devices=_cuda_devices(model)):
@@ -77,7 +67,7 @@ def train(
         history.append(record)
         if checkpoint is not None:
             header = {"recipe": recipe.model_dump(), "seed": seed, "history": history}
-            save_checkpoint(checkpoint, model, optimizer, **header)
+            save_checkpoint(checkpoint, model, optimizer, step.state(), **header)
         if on_epoch is not None:
             on_epoch(record)
     model.eval()
@@ -112,6 +102,7 @@ def _run_epoch(
         **{f"loss_{role}": value for role, value in means.items()},
         "learning_rate": optimizer.param_groups[0]["lr"],
         "images_per_second": images / (time.perf_counter() - started),
+        **step.record(),
     }
 
 

@@ -1,11 +1,14 @@
 """How long and how fast to train: the numbers of a training run."""
 
 import math
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import nn
+
+from nas.data import Augment
 
 __all__ = ["Recipe"]
 
@@ -17,12 +20,19 @@ class Recipe(BaseModel):
         epochs: passes over the training images.
         batch_size: images of a step.
         optimizer: "sgd" with Nesterov momentum, or "adamw".
-        learning_rate: peak, reached after the warm-up and annealed to zero by a cosine.
+        learning_rate: peak, reached after the warm-up and annealed by a cosine.
+        final_learning_rate: what it is annealed to.
+        cosine_power: 1 for a plain cosine; above, cosine power annealing with this base, which spends longer at low
+            rates (sharpDARTS, Hundt et al., 2019; 2 while searching, 10 on ImageNet).
         momentum: of SGD.
         weight_decay: on weights; biases and normalisation are not decayed.
         warmup_epochs: of linearly rising learning rate.
         clip: largest norm of the gradient.
         label_smoothing: of the cross-entropy.
+        drop_path: probability at the end of the training that an image skips an operation of a cell; it rises from zero
+            epoch by epoch. Of networks that are trained by themselves.
+        auxiliary: weight of the loss of an auxiliary head; 0 for none. Of networks that are trained by themselves.
+        cutout: side in pixels of the square that is covered in each image; None as the data say.
         masked: keep what the paths of a step did not use exactly as it is, against momentum and weight decay.
         amp: mixed precision where there is a GPU.
     """
@@ -33,13 +43,26 @@ class Recipe(BaseModel):
     batch_size: int = Field(64, ge=1)
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = Field(0.1, gt=0)
+    final_learning_rate: float = Field(0.0, ge=0)
+    cosine_power: float = Field(1.0, ge=1)
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(3e-4, ge=0)
     warmup_epochs: float = Field(1.0, ge=0)
     clip: float = Field(5.0, gt=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    drop_path: float = Field(0.0, ge=0, lt=1)
+    auxiliary: float = Field(0.0, ge=0)
+    cutout: int | None = Field(None, ge=0)
     masked: bool = False
     amp: bool = True
+
+    @model_validator(mode="after")
+    def _anneals_downwards(self) -> Self:
+        if self.final_learning_rate > self.learning_rate:
+            raise ValueError(
+                f"final_learning_rate {self.final_learning_rate:g} is above learning_rate {self.learning_rate:g}"
+            )
+        return self
 
     def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         """The optimiser over all parameters, matrices and kernels with weight decay, vectors without."""
@@ -52,9 +75,19 @@ class Recipe(BaseModel):
         return torch.optim.SGD(groups, lr=self.learning_rate, momentum=self.momentum, nesterov=nesterov)
 
     def learning_rate_at(self, step: int, steps_per_epoch: int) -> float:
-        """Linear warm-up, then a cosine to zero at the end of the last epoch."""
+        """Linear warm-up, then a cosine (of a power) to the final rate at the end of the last epoch."""
         warmup, total = self.warmup_epochs * steps_per_epoch, self.epochs * steps_per_epoch
         if step < warmup:
             return self.learning_rate * (step + 1) / (warmup + 1)
-        progress = (step - warmup) / max(1.0, total - warmup)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+        left = _cosine_power((step - warmup) / max(1.0, total - warmup), self.cosine_power)
+        return self.final_learning_rate + (self.learning_rate - self.final_learning_rate) * left
+
+    def augmentation(self, default: Augment) -> Augment:
+        """What training does to images: the default of the data, with the cutout of the recipe."""
+        return default if self.cutout is None else replace(default, cutout=self.cutout)
+
+
+def _cosine_power(progress: float, power: float) -> float:
+    """``(power^c - 1) / (power - 1)`` of the cosine ``c`` that falls from 1 to 0; ``c`` itself for a power of 1."""
+    cosine = 0.5 * (1 + math.cos(math.pi * progress))
+    return cosine if power == 1 else math.expm1(cosine * math.log(power)) / math.expm1(math.log(power))

@@ -1,6 +1,7 @@
 """What one step does to the gradients: all paths of a supernet, or one plain network."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +12,47 @@ from nas.supernet import Supernet
 from nas.training.objectives import Forward, LossTerm
 from nas.training.paths import Path, PathSampler
 
-__all__ = ["Backward", "PlainStep", "SupernetStep"]
+__all__ = ["Backward", "PlainStep", "Step", "SupernetStep", "total_loss"]
 
 Backward = Callable[[Tensor], None]
 
 
-class SupernetStep:
+class Step:
+    """Fills the gradients of a model for one batch; to be extended."""
+
+    model: nn.Module
+
+    def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
+        """The detached losses by role; their gradients are in the model's parameters.
+
+        Args:
+            step: number of the step over the whole training.
+            x: images ``[N, C, H, W]``.
+            y: labels ``[N]``.
+            backward: called with each loss.
+        """
+        raise TypeError(f"{type(self).__name__} must define __call__()")
+
+    def begin(self, optimizer: torch.optim.Optimizer) -> None:
+        """Told the optimiser of the model's parameters before the first step."""
+
+    def used_regions(self) -> Iterable[tuple[nn.Parameter, Region]]:
+        """The parts of the parameters that the last step used: all of every parameter."""
+        return ((parameter, ()) for parameter in self.model.parameters())
+
+    def state(self) -> dict[str, Tensor]:
+        """What training must remember beside model and optimiser, for checkpoints."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Takes what :meth:`state` gave."""
+
+    def record(self) -> dict[str, Any]:
+        """JSON values worth logging after an epoch."""
+        return {}
+
+
+class SupernetStep(Step):
     """Runs every path of the step and adds up their gradients.
 
     Args:
@@ -26,7 +62,8 @@ class SupernetStep:
     """
 
     def __init__(self, supernet: Supernet, paths: PathSampler, objective: Sequence[LossTerm]) -> None:
-        self.model, self.paths, self.objective = supernet, paths, objective
+        self.model: Supernet = supernet
+        self.paths, self.objective = paths, objective
         self._drawn: list[Path] = []
 
     def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
@@ -37,7 +74,7 @@ class SupernetStep:
         for path in self._drawn:
             self.model.activate(path.architecture)
             output = self.model(x)
-            loss = total_loss(self.objective, Forward(output, y, path.role, earlier))
+            loss = total_loss(self.objective, Forward(output, y, path.role, earlier, x))
             backward(loss)
             earlier[path.role] = output.detach()
             losses.setdefault(path.role, []).append(loss.detach())
@@ -50,20 +87,16 @@ class SupernetStep:
             yield from self.model.active_regions()
 
 
-class PlainStep:
+class PlainStep(Step):
     """One forward and backward pass of an ordinary network."""
 
     def __init__(self, network: nn.Module, objective: Sequence[LossTerm]) -> None:
         self.model, self.objective = network, objective
 
     def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
-        loss = total_loss(self.objective, Forward(self.model(x), y, "network", {}))
+        loss = total_loss(self.objective, Forward(self.model(x), y, "network", {}, x))
         backward(loss)
         return {"network": loss.detach()}
-
-    def used_regions(self) -> Iterator[tuple[nn.Parameter, Region]]:
-        """All of every parameter."""
-        return ((parameter, ()) for parameter in self.model.parameters())
 
 
 def total_loss(objective: Sequence[LossTerm], forward: Forward) -> Tensor:

@@ -1,6 +1,7 @@
 """Small sizes of the shipped spaces, and helpers to compare a supernet with the network it gives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +9,15 @@ from torch import Tensor, nn
 import nas
 from nas.nn.channels import select
 from search_spaces.chain import chain
+from search_spaces.darts import darts
 from search_spaces.mobilenet import mobilenet
 from search_spaces.nasbench201 import nasbench201
 from search_spaces.once_for_all import once_for_all
+from search_spaces.resnet import resnet
+from search_spaces.toy_cell import toy_cell
+from search_spaces.toy_conv import toy_conv
 
-__all__ = ["INPUT_SHAPE", "SHIPPED", "images", "pair_parameters", "perturbed"]
+__all__ = ["INPUT_SHAPE", "SHIPPED", "images", "one_hot_gates", "pair_parameters", "perturbed"]
 
 INPUT_SHAPE = (1, 8, 8)
 
@@ -25,6 +30,11 @@ SHIPPED: dict[str, Callable[[], nn.Module]] = {
     "once_for_all": lambda: once_for_all(
         INPUT_SHAPE, 5, width=0.2, strides=(1, 1, 1, 2, 1, 1), depths=(1, 2), kernels=(3, 5), expansions=(1, 2)
     ),
+    "darts": lambda: darts(INPUT_SHAPE, 5, width=2),
+    "toy_cell": lambda: toy_cell(INPUT_SHAPE, 5, width=4, partial_channels=2, dropout=0),
+    "toy_cell_entangled": lambda: toy_cell(INPUT_SHAPE, 5, width=2, entangled=True, dropout=0),
+    "toy_conv": lambda: toy_conv(INPUT_SHAPE, 5, width=0.125, dropout=0),
+    "resnet": lambda: resnet(INPUT_SHAPE, 5, widths=(4, 6, 8), multipliers=(0.5, 0.8, 1), align="pad"),
 }
 
 
@@ -43,6 +53,16 @@ def perturbed(model: nn.Module, seed: int = 0) -> nas.Supernet:
 
 def images(seed: int = 0, batch: int = 4) -> Tensor:
     return torch.randn(batch, *INPUT_SHAPE, generator=torch.Generator().manual_seed(seed))
+
+
+def one_hot_gates(supernet: nas.Supernet, architecture: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The gates of an architecture, in float64; a choice that is inactive takes its first candidate."""
+    gates = {}
+    for name, candidates in supernet.space.choices.items():
+        options, value = supernet.options[name], architecture.get(name, candidates[0])
+        taken = [value] if options == candidates else value
+        gates[name] = torch.tensor([float(option in taken) for option in options], dtype=torch.float64).requires_grad_()
+    return gates
 
 
 def pair_parameters(supernet: nas.Supernet, network: nn.Module) -> list[tuple[nn.Parameter, Tensor, nn.Parameter]]:

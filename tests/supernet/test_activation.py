@@ -41,13 +41,13 @@ MISTAKES: dict[str, tuple[Callable[[nas.Supernet], Any], str]] = {
     "active of no choice": (lambda net: net.mix(soft(), {"x": [0]}), r"gates name 'x', which is no choice"),
     "gate missing": (
         lambda net: net.mix({"width": torch.ones(2)}),
-        r"choice 'depth' needs a tensor of 3 gate weights and an active candidate\.",
+        r"choice 'depth' needs a tensor of 3 gate weights and an active option\.",
     ),
     "gate of the wrong length": (
         lambda net: net.mix({**soft(), "width": torch.ones(3)}),
         r"choice 'width' needs a tensor of 2 gate weights",
     ),
-    "nothing active": (lambda net: net.mix(soft(), {"width": []}), r"choice 'width' needs .* an active candidate"),
+    "nothing active": (lambda net: net.mix(soft(), {"width": []}), r"choice 'width' needs .* an active option"),
 }
 
 

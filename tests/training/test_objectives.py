@@ -1,12 +1,15 @@
 """Loss terms: identities of distillation, roles, and an objective that trains nothing."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.training import CrossEntropy, Forward, InPlaceDistillation, LossTerm
+from nas.training.objectives import Distillation, Entropy
 from nas.training.steps import total_loss
 
 TARGET = torch.tensor([0, 2, 1, 2])
@@ -71,3 +74,74 @@ def test_an_objective_without_an_applicable_term_is_refused() -> None:
     objective: list[LossTerm] = [CrossEntropy(roles=["largest"]), InPlaceDistillation()]
     with pytest.raises(UsageError, match="no term of the objective applies to the path with role 'smallest'"):
         total_loss(objective, Forward(logits(0), TARGET, "smallest", {}))
+
+
+def test_a_weight_scales_the_cross_entropy() -> None:
+    output = logits(0)
+    expected = 0.1 * F.cross_entropy(output, TARGET)
+    torch.testing.assert_close(CrossEntropy(weight=0.1)(Forward(output, TARGET, "any", {})), expected)
+
+
+IMAGES = torch.randn(4, 5, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+
+
+def linear(seed: int) -> nn.Linear:
+    layer = nn.Linear(5, 3, dtype=torch.float64)
+    with torch.no_grad():
+        layer.weight.copy_(logits(seed, 3, 5))
+    return layer
+
+
+def test_a_trained_teacher_teaches_by_the_divergence_of_softened_outputs() -> None:
+    teacher, student = nn.Sequential(linear(0), nn.Dropout(0.5)).eval(), logits(1)
+    forward = Forward(student, TARGET, "any", {}, IMAGES)
+    term = Distillation(teacher, temperature=4, share=0.9)(forward)
+    p, q = (teacher(IMAGES) / 4).softmax(1).detach(), (student / 4).softmax(1)
+    torch.testing.assert_close(term, 0.9 * 16 * (p * (p / q).log()).sum(1).mean())
+    assert term is not None
+    term.backward()
+    assert all(parameter.grad is None for parameter in teacher.parameters()) and student.grad is not None
+    torch.testing.assert_close(student.grad, 0.9 * 4 * (q - p).detach() / 4)
+    assert Distillation(teacher, roles=["other"])(forward) is None
+
+
+def test_a_share_of_zero_is_the_cross_entropy() -> None:
+    forward = Forward(logits(1), TARGET, "any", {}, IMAGES)
+    together = total_loss([CrossEntropy(), Distillation(linear(0).eval(), share=0)], forward)
+    alone = total_loss([CrossEntropy()], forward)
+    assert torch.equal(together, alone)
+    assert torch.equal(torch.autograd.grad(together, forward.output)[0], torch.autograd.grad(alone, forward.output)[0])
+
+
+def test_a_teacher_teaches_nothing_to_itself() -> None:
+    teacher, student = linear(0).eval(), linear(0)
+    student.load_state_dict(teacher.state_dict())
+    output = student(IMAGES)
+    term = Distillation(teacher)(Forward(output, TARGET, "any", {}, IMAGES))
+    assert term is not None and term.detach().abs() < 1e-12
+    torch.testing.assert_close(torch.autograd.grad(term, output)[0], torch.zeros_like(output))
+
+
+def test_a_teacher_in_training_mode_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"the teacher, a Linear, is in training mode.*call teacher\.eval"):
+        Distillation(linear(0))
+
+
+def test_the_entropy_is_summed_over_decisions() -> None:
+    a, b = torch.full((4,), 0.25).requires_grad_(), torch.tensor([0.5, 0.5, 0.0]).requires_grad_()
+    forward = Forward(logits(0), TARGET, "architecture", {}, None, {"a": a, "b": b})
+    term = Entropy(weight=2)(forward)
+    assert term is not None and term.item() == pytest.approx(2 * math.log(8))
+    for gradient in torch.autograd.grad(term, (a, b)):
+        assert gradient.isfinite().all(), "also where a probability is zero"
+    assert Entropy(weight=2)(Forward(logits(0), TARGET, "weights", {}, None, {"a": a})) is None
+    assert Entropy(weight=2, roles=None)(Forward(logits(0), TARGET, "random", {})) is None, "a discrete path has none"
+
+
+def test_descending_the_entropy_sharpens_a_decision() -> None:
+    alpha = torch.tensor([0.3, 0.1, 0.0], requires_grad=True)
+    probabilities = alpha.softmax(0)
+    term = Entropy(weight=1)(Forward(logits(0), TARGET, "architecture", {}, None, {"a": probabilities}))
+    assert term is not None
+    term.backward()
+    assert alpha.grad is not None and (alpha - alpha.grad).softmax(0).max() > probabilities.max()

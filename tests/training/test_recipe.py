@@ -72,6 +72,10 @@ def test_the_optimiser_decays_matrices_only(settings: dict[str, Any], kind: type
         {"clip": 0},
         {"label_smoothing": 1},
         {"optimizer": "lion"},
+        {"final_learning_rate": -0.1},
+        {"drop_path": 1},
+        {"auxiliary": -0.4},
+        {"cutout": -1},
         {"lr": 0.1},
     ],
 )

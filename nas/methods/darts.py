@@ -1,0 +1,19 @@
+"""DARTS: a softmax mixture of all operations, learnt on held-out images."""
+
+from nas.methods.method import Method
+from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_step, without_zero
+from nas.supernet.relaxations import Softmax
+
+__all__ = ["DARTS"]
+
+DARTS = Method(
+    name="darts",
+    family="differentiable",
+    paper="Liu et al., DARTS: Differentiable architecture search, 2019",
+    summary="softmax mixture of all operations; weights and architecture parameters in turn, first order",
+    step=lambda each: relaxed_step(each, Softmax(), rule=without_zero),
+    recipe=RECIPE,
+    search_args=SEARCH_ARGS,
+    retrain="fresh",
+    settings=SETTINGS,
+)

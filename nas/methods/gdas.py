@@ -1,0 +1,19 @@
+"""GDAS: one sampled operation per edge and step."""
+
+from nas.methods.method import Method
+from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, most_likely, relaxed_step
+from nas.supernet.relaxations import GumbelStraightThrough
+
+__all__ = ["GDAS"]
+
+GDAS = Method(
+    name="gdas",
+    family="differentiable",
+    paper="Dong and Yang, Searching for a robust neural architecture in four GPU hours, 2019",
+    summary="one operation an edge, drawn through Gumbel noise, runs in each step",
+    step=lambda each: relaxed_step(each, GumbelStraightThrough(), rule=most_likely),
+    recipe=RECIPE,
+    search_args=SEARCH_ARGS,
+    retrain="fresh",
+    settings=SETTINGS,
+)

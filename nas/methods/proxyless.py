@@ -1,0 +1,33 @@
+"""ProxylessNAS: one path in memory, and the latency of the target in the loss."""
+
+from nas.methods.method import Method, Setting
+from nas.methods.relaxing import RECIPE, budget_of, most_likely, relaxed_step
+from nas.supernet.relaxations import BinaryGates
+from nas.training import CrossEntropy, LossTerm, RelaxedStep, ScaledLoss
+
+__all__ = ["PROXYLESS"]
+
+
+def _step(setting: Setting) -> RelaxedStep:
+    """Mode ``full_v2`` with the loss ``mul#log`` of the published code."""
+    labels = CrossEntropy(setting.recipe.label_smoothing, roles=("architecture",))
+    budget = budget_of(setting)
+    objective: list[LossTerm] = [
+        CrossEntropy(setting.recipe.label_smoothing, roles=("weights",)),
+        ScaledLoss(labels, budget.expected, budget.bound),
+    ]
+    return relaxed_step(setting, BinaryGates(), rule=most_likely, objective=lambda relaxed: objective)
+
+
+PROXYLESS = Method(
+    name="proxyless",
+    family="differentiable",
+    paper="Cai et al., ProxylessNAS: Direct neural architecture search on target task and hardware, 2019",
+    summary="binary gates run one path; the expected cost on the target is part of the loss",
+    step=_step,
+    recipe=RECIPE,
+    learning={"beta1": 0.0, "weight_decay": 0.0},
+    needs_budget=True,
+    retrain="fresh",
+    settings={"strategy": "derived", "candidates": 25},
+)

@@ -1,0 +1,84 @@
+"""The parts that differentiable methods have in common."""
+
+from collections.abc import Callable, Sequence
+
+from nas.errors import UsageError
+from nas.methods.method import Budget, Setting
+from nas.search import derive
+from nas.space import Architecture
+from nas.supernet import Relaxed
+from nas.supernet.relaxations import Relaxation
+from nas.training import BatchStream, CrossEntropy, LossTerm, RelaxedStep, Rule, first_order
+from nas.training.estimators import Estimator
+
+__all__ = ["RECIPE", "SEARCH_ARGS", "SETTINGS", "budget_of", "most_likely", "relaxed_step", "without_zero"]
+
+RECIPE = {"learning_rate": 0.025, "final_learning_rate": 0.001, "warmup_epochs": 0.0}
+"""The weights' recipe of DARTS (Liu et al., 2019), which most others took over."""
+
+SEARCH_ARGS = {"affine": False}
+"""Batch norm of a mixture has no scale of its own, which would work against its weight."""
+
+SETTINGS = {"strategy": "derived", "candidates": 1, "constraints": []}
+"""A method that knows nothing of costs proposes one architecture, which no constraint may refuse."""
+
+_ARCHITECTURE_STREAM = 1
+
+
+def most_likely(relaxed: Relaxed) -> Architecture:
+    """The most likely option of every choice; of edges to keep those of the largest weights."""
+    supernet = relaxed.supernet
+    return derive(supernet.space, relaxed.arrays(), options=supernet.options)
+
+
+def without_zero(relaxed: Relaxed) -> Architecture:
+    """Like :func:`most_likely`, but never an operation that passes nothing on (DARTS, Liu et al., 2019)."""
+    supernet = relaxed.supernet
+    zero = {name: each.is_zero for name, each in relaxed.decisions.items()}
+    return derive(supernet.space, relaxed.arrays(), options=supernet.options, banned=zero)
+
+
+def relaxed_step(
+    setting: Setting,
+    relaxation: Relaxation,
+    *,
+    rule: Rule,
+    subsets: Relaxation | None = None,
+    depths: Relaxation | None = None,
+    objective: Callable[[Relaxed], Sequence[LossTerm]] | None = None,
+    estimator: Estimator = first_order,
+) -> RelaxedStep:
+    """The training step of a relaxed supernet.
+
+    Args:
+        relaxation: of the choices.
+        rule: which architecture the learnt probabilities stand for.
+        subsets, depths: of which edges a node keeps, and of depths, see :class:`nas.supernet.Relaxed`.
+        objective: relaxed supernet → loss terms; cross-entropy by default.
+        estimator: of the gradient of the architecture parameters.
+    """
+    relaxed = Relaxed(setting.supernet, relaxation, setting.seed, subsets, depths)
+    recipe, images, stream = setting.recipe, setting.architecture, None
+    if images is not None:
+        stream = BatchStream(images, recipe.batch_size, (setting.seed, _ARCHITECTURE_STREAM), setting.augment)
+    return RelaxedStep(
+        relaxed,
+        setting.learning,
+        objective(relaxed) if objective else [CrossEntropy(recipe.label_smoothing)],
+        stream,
+        steps_per_epoch=setting.steps_per_epoch,
+        epochs=recipe.epochs,
+        rule=rule,
+        estimator=estimator,
+    )
+
+
+def budget_of(setting: Setting) -> Budget:
+    """The budget that the method was promised.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if setting.budget is None:
+        raise UsageError("this method learns to keep a cost, but was given none; set Setting.budget.")
+    return setting.budget

@@ -1,0 +1,28 @@
+"""Single-Path NAS: thresholds decide which parts of one superkernel are there."""
+
+from nas.methods.method import Method, Setting
+from nas.methods.relaxing import RECIPE, budget_of, most_likely, relaxed_step
+from nas.supernet.relaxations import Thresholds
+from nas.training import CrossEntropy, LogCost, LossTerm, RelaxedStep
+
+__all__ = ["SINGLE_PATH"]
+
+
+def _step(setting: Setting) -> RelaxedStep:
+    cost = LogCost(budget_of(setting).expected, weight=0.5, roles=("weights",))
+    objective: list[LossTerm] = [CrossEntropy(setting.recipe.label_smoothing), cost]
+    return relaxed_step(setting, Thresholds(setting.supernet), rule=most_likely, objective=lambda relaxed: objective)
+
+
+SINGLE_PATH = Method(
+    name="single-path",
+    family="differentiable",
+    paper="Stamoulis et al., Single-Path NAS: Designing hardware-efficient ConvNets in less than 4 hours, 2019",
+    summary="thresholds on the norms of parts of one superkernel; the logarithm of the expected cost in the loss",
+    step=_step,
+    recipe=RECIPE,
+    learning={"share": None, "weight_decay": 0.0},
+    needs_budget=True,
+    retrain="fresh",
+    settings={"strategy": "derived", "candidates": 25},
+)

@@ -1,0 +1,20 @@
+"""SNAS: soft samples that harden, learnt on one level."""
+
+from nas.methods.method import Method
+from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, most_likely, relaxed_step
+from nas.supernet.relaxations import Concrete
+
+__all__ = ["SNAS"]
+
+SNAS = Method(
+    name="snas",
+    family="differentiable",
+    paper="Xie et al., SNAS: Stochastic neural architecture search, 2019",
+    summary="mixtures drawn from a relaxed distribution that hardens; weights and architecture parameters at once",
+    step=lambda each: relaxed_step(each, Concrete(), rule=most_likely),
+    recipe=RECIPE,
+    learning={"share": None},
+    search_args=SEARCH_ARGS,
+    retrain="fresh",
+    settings=SETTINGS,
+)

@@ -1,0 +1,19 @@
+"""TangleNAS: gradients through mixtures of slices of one weight."""
+
+from nas.methods.method import Method
+from nas.methods.relaxing import RECIPE, SETTINGS, most_likely, relaxed_step
+from nas.supernet.relaxations import Dirichlet
+
+__all__ = ["TANGLENAS"]
+
+TANGLENAS = Method(
+    name="tanglenas",
+    family="differentiable",
+    paper="Sukthanker et al., Weight-entanglement meets gradient-based neural architecture search, 2023",
+    summary="mixtures of slices of shared weights, drawn from a Dirichlet distribution",
+    step=lambda each: relaxed_step(each, Dirichlet(), rule=most_likely),
+    recipe=RECIPE,
+    search_args={"entangled": True},
+    retrain="fresh",
+    settings=SETTINGS,
+)

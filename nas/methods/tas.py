@@ -1,0 +1,37 @@
+"""TAS: two sampled sizes at a time, and a cost to meet."""
+
+from nas.methods.method import Method, Setting
+from nas.methods.relaxing import RECIPE, budget_of, most_likely, relaxed_step
+from nas.supernet.relaxations import Concrete, SampledSizes, cosine
+from nas.training import CrossEntropy, LossTerm, RelaxedStep, TargetCost
+
+__all__ = ["TAS"]
+
+
+def _step(setting: Setting) -> RelaxedStep:
+    budget = budget_of(setting)
+    objective: list[LossTerm] = [
+        CrossEntropy(setting.recipe.label_smoothing),
+        TargetCost(budget.expected, budget.bound),
+    ]
+    return relaxed_step(
+        setting,
+        SampledSizes(),
+        depths=Concrete((5.0, 0.1), cosine),
+        rule=most_likely,
+        objective=lambda relaxed: objective,
+    )
+
+
+TAS = Method(
+    name="tas",
+    family="differentiable",
+    paper="Dong and Yang, Network pruning via transformable architecture search, 2019",
+    summary="mixes two sampled sizes of each layer; pushes the expected cost into a band below its bound",
+    step=_step,
+    recipe=RECIPE,
+    learning={"learning_rate": 0.03},
+    needs_budget=True,
+    retrain="fresh",
+    settings={"strategy": "derived", "candidates": 25},
+)

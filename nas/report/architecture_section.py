@@ -1,0 +1,95 @@
+"""How architecture parameters went as the page shows it: entropy, probabilities, the derived cells, what changed."""
+
+import html
+
+from nas.report.architecture_figures import entropy_figure, probability_figures
+from nas.report.architecture_records import MOST_EPOCHS, Change, changes, recorded, said
+from nas.report.cell_figure import DerivedCell, cell_figure, derived_cells
+from nas.report.content import ReportContent
+from nas.report.plotting import Figure
+from nas.report.sections import figure_with_caption
+
+__all__ = ["architecture_section"]
+
+_ARROW = " \N{RIGHTWARDS ARROW} "
+
+
+def architecture_section(content: ReportContent) -> str:
+    """HTML: entropy by epoch, the last probabilities, the last derived cells if there are any, the changes by epoch."""
+    if not recorded(content):
+        return '<p class="empty">No epoch recorded the architecture parameters.</p>'
+    entropy = figure_with_caption(
+        "entropy", entropy_figure(content), _entropy_caption(content), "No epoch recorded the entropy."
+    )
+    return entropy + _probabilities(content) + _derived(content)
+
+
+def _entropy_caption(content: ReportContent) -> str:
+    sentence = "The mean over choices: 100% if all options are equally likely, 0% if every choice is decided."
+    epochs = len(recorded(content))
+    return f"{sentence} {MOST_EPOCHS} of {epochs:,} epochs are drawn." if epochs > MOST_EPOCHS else sentence
+
+
+def _probabilities(content: ReportContent) -> str:
+    return "".join(
+        f'<div class="heat"><h3>Probabilities: {html.escape(title)}</h3>'
+        f"{figure_with_caption(f'probability-{place}', figure, _probability_caption(figure), '')}</div>"
+        for place, (title, figure) in enumerate(probability_figures(content).items(), start=1)
+    )
+
+
+def _probability_caption(figure: Figure) -> str:
+    sentence = "How likely each option is after the last epoch."
+    return f"{sentence} The slider shows earlier ones." if "sliders" in figure["layout"] else sentence
+
+
+def _derived(content: ReportContent) -> str:
+    epochs = [epoch for epoch in recorded(content) if epoch["architecture"].get("derived")]
+    if not epochs:
+        return ""
+    cells = derived_cells(epochs[-1]["architecture"]["derived"])
+    operations = sorted({operation for cell in cells for operation in cell.edges.values()})
+    drawn = "".join(
+        f"<h3>{html.escape(_title(cell))}</h3>"
+        + figure_with_caption(f"cell-{place}", cell_figure(cell, operations), _cell_caption(cell), "")
+        for place, cell in enumerate(cells, start=1)
+    )
+    return f"{drawn}<h3>Changes of the derived architecture</h3>{_changes(changes(epochs), len(epochs))}"
+
+
+def _title(cell: DerivedCell) -> str:
+    return f"Derived cell: {cell.name}" if cell.name else "Derived cell"
+
+
+def _cell_caption(cell: DerivedCell) -> str:
+    edges = f"{len(cell.edges)} edge{'' if len(cell.edges) == 1 else 's'}"
+    inputs = " and ".join(map(str, cell.inputs))
+    known = f"node {inputs} is the input" if len(cell.inputs) == 1 else f"nodes {inputs} are the inputs"
+    return f"The last epoch's, with {edges}; {known} (lighter)."
+
+
+def _changes(changed: list[Change], epochs: int) -> str:
+    """How often the derived architecture changed, in words, and a table row for each epoch in which it did."""
+    if not changed:
+        said_so = f"The same in all {epochs:,} epochs that derived one." if epochs > 1 else "One epoch derived one."
+        return f'<p class="empty">{said_so}</p>'
+    head = "".join(f'<th scope="col"><button>{name}</button></th>' for name in ("Epoch", "Choices changed", "Changes"))
+    body = "\n".join(_row(change) for change in changed)
+    return (
+        f'<p class="key">Changed in {len(changed):,} of {epochs - 1:,} epochs after the first, '
+        f"last in epoch {changed[-1].epoch:,}.</p>"
+        f'<div class="scroll"><table id="change-table">'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _row(change: Change) -> str:
+    chips = "".join(
+        f'<span class="chip"><b>{html.escape(choice)}</b> {html.escape(said(before) + _ARROW + said(after))}</span>'
+        for choice, (before, after) in change.choices.items()
+    )
+    count = len(change.choices)
+    return (
+        f'<tr><td class="number" data-order="{change.epoch}">{change.epoch:,}</td>'
+        f'<td class="number" data-order="{count}">{count:,}</td><td class="changes">{chips}</td></tr>'
+    )

@@ -1,0 +1,110 @@
+"""What a differentiable method has learnt, as architectures to judge."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from nas.evaluation.metrics import Tally
+from nas.files import write_file
+from nas.methods import Setting, Trained
+from nas.runs.bench import METRIC, Bench
+from nas.runs.folder import RunFolder
+from nas.runs.progress import Progress
+from nas.search import Derived, collapse
+from nas.space import Architecture
+from nas.training import Epoch, RelaxedStep, load_checkpoint, restore, state_of, train
+
+__all__ = ["collapse_of", "derive_final", "derived_strategy"]
+
+
+def derive_final(
+    bench: Bench, folder: RunFolder, step: RelaxedStep, setting: Setting, progress: Progress
+) -> Architecture:
+    """The architecture that the method proposes after training; kept in ``derived.json``."""
+    if folder.derived.exists():
+        return bench.space.architecture(folder.read(folder.derived))
+    found = _chosen(bench, folder, step, setting, progress) if bench.method.choose else step.derived
+    write_file(folder.derived, found.to_json())
+    return found
+
+
+def derived_strategy(bench: Bench, step: RelaxedStep, final: Architecture, history: Sequence[Epoch]) -> Derived:
+    """Proposes the final architecture, then those derived at earlier epochs, the latest first, then likely ones."""
+    earlier = [epoch["architecture"]["derived"] for epoch in reversed(history)]
+    return Derived(
+        bench.space,
+        bench.config.seed,
+        proposals=[final, *earlier],
+        probabilities=step.relaxed.arrays(),
+        options=step.relaxed.supernet.options,
+    )
+
+
+def collapse_of(step: RelaxedStep, architecture: Mapping[str, Any]) -> str | None:
+    """The sentence that says that an architecture has no operation left that learns, if so."""
+    relaxed = step.relaxed
+    free = {
+        name: each.parameter_free
+        for name, each in relaxed.decisions.items()
+        if len(each.options) == len(relaxed.supernet.space.choices[name])
+    }
+    return collapse(architecture, free, relaxed.supernet.space)
+
+
+def _chosen(bench: Bench, folder: RunFolder, step: RelaxedStep, setting: Setting, progress: Progress) -> Architecture:
+    """Lets the method ask the trained supernet; decisions and tuning survive an interruption."""
+    assert bench.method.choose is not None
+    start = {"rounds": 0, "decided": []}
+    state: dict[str, Any] = folder.read(folder.projection) if folder.projection.exists() else start
+    if state["rounds"]:
+        tensors, _ = load_checkpoint(folder.tuned(state["rounds"] - 1))
+        restore(tensors, step.model)
+        step.restore(state_of(tensors))
+    step.relaxed.frozen.clear()
+    recipe = setting.recipe.model_copy(
+        update={
+            "epochs": setting.learning.tune_epochs,
+            "learning_rate": setting.recipe.learning_rate / 10,
+            "final_learning_rate": setting.recipe.final_learning_rate / 10,
+        }
+    )
+
+    with progress.task(f"Deriving the architecture ({bench.method.name})", len(bench.space.choices)) as task:
+
+        def tune(number: int) -> None:
+            train(
+                step,
+                setting.weights,
+                recipe,
+                seed=setting.seed + 1 + number,
+                augment=setting.augment,
+                checkpoint=folder.tuned(number),
+            )
+            decided = [[name, values.nonzero().flatten().tolist()] for name, values in step.relaxed.frozen.items()]
+            write_file(folder.projection, json.dumps({"rounds": number + 1, "decided": decided}))
+            folder.log("derive", round=number, decided=decided)
+            task.update(len(decided))
+
+        return bench.method.choose(
+            Trained(
+                step,
+                bench.space,
+                lambda: _accuracy(bench, step),
+                tune,
+                rounds=state["rounds"],
+                decided=[(name, tuple(kept)) for name, kept in state["decided"]],
+            )
+        )
+
+
+@torch.no_grad()
+def _accuracy(bench: Bench, step: RelaxedStep) -> float:
+    """Of the supernet on the validation images under its gates, with the batch-norm statistics of each batch."""
+    step.model.train()
+    tally = Tally()
+    for x, y in bench.data.validation.batches(bench.config.evaluation.batch_size):
+        tally.add(step.model(x), y)
+    step.model.eval()
+    return tally.metrics()[METRIC]

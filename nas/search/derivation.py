@@ -1,0 +1,298 @@
+"""Which architecture the learnt probabilities propose: pure functions of a space and arrays.
+
+Of equals the first always wins, so a derived architecture is a function of its arguments alone.
+"""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nas.errors import UsageError, did_you_mean
+from nas.space import Architecture, Condition, Space, candidate_key
+
+__all__ = [
+    "Flags",
+    "Options",
+    "Probabilities",
+    "Rule",
+    "argmax",
+    "collapse",
+    "derive",
+    "entropy",
+    "group_of",
+    "longest_path",
+    "option_weights",
+    "subset_elements",
+    "threshold",
+]
+
+Floats = npt.NDArray[np.float64]
+
+Probabilities = Mapping[str, npt.ArrayLike]
+"""Choice → weights ``[options]``, not negative."""
+
+Options = Mapping[str, Sequence[Any]]
+"""Choice → what its weights belong to: its candidates, or the elements of a :class:`~nas.space.Subset`."""
+
+Flags = Mapping[str, Sequence[bool]]
+"""Choice → a property of each of its options."""
+
+Rule = Callable[[Sequence[Any], Floats], int]
+"""Candidates and their weights, minus infinity where banned → the position of the candidate that is taken."""
+
+
+def derive(
+    space: Space,
+    probabilities: Probabilities,
+    *,
+    options: Options | None = None,
+    banned: Flags | None = None,
+    rules: Mapping[str, Rule] | None = None,
+) -> Architecture:
+    """The architecture that probabilities propose.
+
+    Each choice is settled by its rule. A subset then keeps as many elements as it must, those of the highest scores:
+    the weight of the element times the weights of what the choices on it took. With operations on the edges of a
+    cell and zero banned that is the rule of DARTS (Liu et al., 2019), where no edge weights are learnt; and that of
+    PC-DARTS (Xu et al., 2020), where they are. Weights are compared as they are: banning an option does not
+    renormalise the others. Choices that turn out inactive have no say.
+
+    Args:
+        probabilities: of every choice with several candidates; elements of a subset that is left out weigh one.
+        options: what the weights belong to; candidates by default, which is right where there is no subset.
+        banned: options that are never taken, such as operations that pass nothing on.
+        rules: of some choices, :func:`argmax` by default.
+
+    Raises:
+        UsageError: an unknown choice, weights of the wrong number, or negative or not finite, or all options banned.
+
+    >>> space = Space({"edge": ["none", "skip", "conv"]})
+    >>> learnt = {"edge": [0.9, 0.04, 0.06]}
+    >>> derive(space, learnt), derive(space, learnt, banned={"edge": [True, False, False]})
+    (Architecture({'edge': 'none'}), Architecture({'edge': 'conv'}))
+    """
+    rules = rules or {}
+    _check_names(space, rules, "rules")
+    weights = option_weights(space, probabilities, options=options, banned=banned)
+    subsets = subset_elements(space, options)
+    taken = {
+        name: rules.get(name, argmax)(candidates, weights[name])
+        for name, candidates in space.choices.items()
+        if name not in subsets
+    }
+    values = {name: space.choices[name][index] for name, index in taken.items()}
+    strength = {name: float(weights[name][index]) for name, index in taken.items()}
+    for name, elements in subsets.items():
+        scores = [
+            weight * math.prod(strength.get(choice, 1.0) for choice in _choices_on(space, name, element))
+            if weight >= 0
+            else weight
+            for element, weight in zip(elements, weights[name], strict=True)
+        ]
+        values[name] = _best_candidate(space.choices[name], elements, scores)
+    return space.architecture(values)
+
+
+def argmax(candidates: Sequence[Any], weights: Floats) -> int:
+    """The candidate of the largest weight, of equals the first."""
+    return int(np.argmax(weights))
+
+
+def threshold(level: float) -> Rule:
+    """The rule that drops candidates whose weight is below ``level`` and takes the largest of the others.
+
+    For depths, widths, and blocks that are there or not. Numbers are compared by size; other candidates are listed
+    from the smallest to the largest. Where every candidate is below the level, that of the largest weight is taken.
+    """
+
+    def largest_kept(candidates: Sequence[Any], weights: Floats) -> int:
+        kept = [int(position) for position in np.flatnonzero(weights >= level)]
+        if not kept:
+            return argmax(candidates, weights)
+        if all(isinstance(candidate, int | float) and not isinstance(candidate, bool) for candidate in candidates):
+            return max(kept, key=lambda position: candidates[position])
+        return kept[-1]
+
+    return largest_kept
+
+
+def longest_path(weights: Sequence[npt.ArrayLike]) -> list[int]:
+    """The nodes of the path through a layered graph whose edges weigh most together (sharpDARTS, Hundt et al., 2019).
+
+    Args:
+        weights: for each layer ``[nodes before, nodes after]``, the weight of the edge between them, such as that of
+            the best operation from one width to another; minus infinity where there is no edge.
+
+    Returns:
+        One node more than there are layers; of paths that weigh the same the first in lexicographic order.
+
+    Raises:
+        UsageError: no layers, layers that do not fit together, a weight that is not a number, or no path at all.
+
+    >>> longest_path([[[0.4, 0.6]], [[0.9, 0.1], [0.2, 0.5]]])
+    [0, 0, 0]
+    """
+    layers = [np.asarray(layer, dtype=np.float64) for layer in weights]
+    shapes = [layer.shape for layer in layers]
+    fit = all(len(shape) == 2 and 0 not in shape for shape in shapes)
+    if not layers or not fit or any(before[1] != after[0] for before, after in itertools.pairwise(shapes)):
+        raise UsageError(f"layers of weights {shapes} are no grid; give [nodes before, nodes after] for each layer.")
+    if any(np.isnan(layer).any() or np.isposinf(layer).any() for layer in layers):
+        raise UsageError("a weight of the layers is not a number or infinite; use minus infinity where no edge is.")
+    ahead = [np.zeros(shapes[-1][1])]
+    for layer in reversed(layers):
+        ahead.insert(0, (layer + ahead[0]).max(axis=1))
+    path = [int(np.argmax(ahead[0]))]
+    if np.isneginf(ahead[0][path[0]]):
+        raise UsageError("no path leads through the layers: every one has an edge of minus infinity.")
+    for layer, rest in zip(layers, ahead[1:], strict=True):
+        path.append(int(np.argmax(layer[path[-1]] + rest)))
+    return path
+
+
+def entropy(probabilities: Probabilities) -> dict[str, float]:
+    """How undecided each choice is, in nats: 0 when decided, ``log(options)`` when uniform; weights are normalised.
+
+    Raises:
+        UsageError: weights that are negative, not finite, or all zero.
+
+    >>> entropy({"kernel": [0.5, 0.5], "depth": [1.0, 0.0]})
+    {'kernel': 0.6931471805599453, 'depth': 0.0}
+    """
+    found = {}
+    for name, values in probabilities.items():
+        weights = _checked(name, values)
+        if weights.sum() <= 0:
+            raise UsageError(f"weights of choice '{name}' are all zero; entropy needs a positive one.")
+        shares = weights[weights > 0] / weights.sum()
+        found[name] = float(abs(shares @ np.log(shares)))
+    return found
+
+
+def collapse(architecture: Mapping[str, Any], parameter_free: Flags, space: Space) -> str | None:
+    """The sentence that says that an architecture, or a kind of cell in it, has no operation left that learns.
+
+    Only active choices between operations with and without weights count: a choice between widths, or between pools,
+    says nothing. One kind of cell (see :func:`group_of`) has collapsed when it has two such choices or more and all
+    of them took an operation without weights (a skip, a pool, nothing); the architecture when that is so of all.
+
+    Args:
+        parameter_free: which options of a choice have no weights to learn; choices that are left out have none such.
+
+    Returns:
+        The sentence with how often each operation was taken; None where nothing has collapsed.
+    """
+    groups: dict[str, list[tuple[Any, bool]]] = {}
+    for name, value in architecture.items():
+        flags = parameter_free.get(name, ())
+        if any(flags) and not all(flags):
+            keys = list(map(candidate_key, space.choices[name]))
+            groups.setdefault(group_of(name), []).append((value, flags[keys.index(candidate_key(value))]))
+    collapsed = {group: taken for group, taken in groups.items() if all(free for _, free in taken)}
+    if groups and len(collapsed) == len(groups):
+        everything = [value for taken in collapsed.values() for value, _ in taken]
+        return f"The derived architecture has collapsed: none of its operations learns ({_counts(everything)})."
+    parts = [
+        f"{group or 'what is outside of named cells'} ({_counts([value for value, _ in taken])})"
+        for group, taken in collapsed.items()
+        if len(taken) > 1
+    ]
+    return (
+        f"The derived architecture has collapsed in part: no operation learns in {'; '.join(parts)}." if parts else None
+    )
+
+
+def group_of(name: str) -> str:
+    """The kind of cell that a choice belongs to: its name up to the first dot, such as "normal" or "reduce".
+
+    Empty where there is no dot, or only the number of a layer before it.
+
+    >>> group_of("normal.edge_0_2"), group_of("edge_0_2"), group_of("3.kernel_size")
+    ('normal', '', '')
+    """
+    prefix, dot, _ = name.partition(".")
+    return prefix if dot and not prefix.isdigit() else ""
+
+
+def subset_elements(space: Space, options: Options | None) -> dict[str, tuple[Any, ...]]:
+    """The elements of each subset of the space: choices whose options are not their candidates."""
+    return {
+        name: tuple(options[name])
+        for name, candidates in space.choices.items()
+        if options and name in options and candidate_key(list(options[name])) != candidate_key(list(candidates))
+    }
+
+
+def option_weights(
+    space: Space, probabilities: Probabilities, *, options: Options | None = None, banned: Flags | None = None
+) -> dict[str, Floats]:
+    """The weights ``[options]`` of every choice, minus infinity where banned; arguments as of :func:`derive`.
+
+    Raises:
+        UsageError: as :func:`derive` does.
+    """
+    options, banned = options or {}, banned or {}
+    for given, what in ((probabilities, "probabilities"), (options, "options"), (banned, "banned options")):
+        _check_names(space, given, what)
+    subsets = subset_elements(space, options)
+    found = {}
+    for name, candidates in space.choices.items():
+        count = len(subsets.get(name, candidates))
+        if name not in probabilities and name not in subsets and count > 1:
+            raise UsageError(
+                f"probabilities do not name choice '{name}'; give a weight for each of its {count} options."
+            )
+        weights = _checked(name, probabilities.get(name, np.ones(count)))
+        flags = np.asarray(banned.get(name, [False] * count), dtype=bool)
+        if weights.shape != (count,) or flags.shape != (count,):
+            raise UsageError(
+                f"choice '{name}' has {count} options, but weights {weights.shape} and banned flags {flags.shape}."
+            )
+        if flags.all():
+            raise UsageError(f"every option of choice '{name}' is banned; leave at least one of {list(candidates)}.")
+        found[name] = np.where(flags, -np.inf, weights)
+    return found
+
+
+def _checked(name: str, values: npt.ArrayLike) -> Floats:
+    weights = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise UsageError(
+            f"weights of choice '{name}' are {weights.tolist()}, expected finite numbers from 0; "
+            "if they were learnt, the training has diverged."
+        )
+    return weights
+
+
+def _check_names(space: Space, given: Mapping[str, Any], what: str) -> None:
+    for name in given:
+        if name not in space.choices:
+            raise UsageError(f"{what} name '{name}', which is no choice; {did_you_mean(name, space.choices)}")
+
+
+def _choices_on(space: Space, subset: str, element: Any) -> list[str]:
+    """The outermost choices that are there exactly if the subset holds the element, such as an edge's operation."""
+    holding = (index for index, candidate in enumerate(space.choices[subset]) if element in candidate)
+    held = Condition((subset,), frozenset((index,) for index in holding))
+    around = {condition for use in space.uses[subset] for condition in use}
+    return [
+        name
+        for name, uses in space.uses.items()
+        if any(held in use and around.issuperset(set(use) - {held}) for use in uses)
+    ]
+
+
+def _best_candidate(candidates: Sequence[Any], elements: Sequence[Any], scores: Sequence[float]) -> Any:
+    """The candidate that holds the elements of the highest scores."""
+    by_score = sorted(range(len(elements)), key=lambda position: -scores[position])
+    kept = [elements[position] for position in by_score[: len(candidates[0])]]
+    return next(candidate for candidate in candidates if all(element in candidate for element in kept))
+
+
+def _counts(values: Sequence[Any]) -> str:
+    return ", ".join(f"{count} of {len(values)} {value}" for value, count in Counter(map(str, values)).most_common())

@@ -1,0 +1,112 @@
+"""Drop path: whole operations of a plain network are dropped while it trains."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from nas.nn import Cell, Elastic, OneOf
+from nas.nn.channels import Region
+from nas.training.steps import Backward, Step
+
+__all__ = ["DropPath", "DropPathStep", "cell_edges"]
+
+
+class DropPath:
+    """While it is open, operations are dropped for each example of a batch by itself (Larsson et al., 2017).
+
+    What is kept is divided by the probability of being kept. Identities are never dropped (Liu et al., 2019), and
+    nothing is in evaluation mode.
+
+    Args:
+        network: a plain network; hooks on its modules are gone on leaving.
+        paths: module paths of the operations, such as :func:`cell_edges` finds.
+
+    Attributes:
+        rate: probability that an operation is dropped; 0 at first.
+    """
+
+    def __init__(self, network: nn.Module, paths: Iterable[str]) -> None:
+        operations = {id(module): module for module in map(network.get_submodule, paths)}
+        self.operations = [each for each in operations.values() if not isinstance(each, nn.Identity)]
+        self.rate = 0.0
+        self._handles: list[RemovableHandle] = []
+
+    def __enter__(self) -> Self:
+        self._handles = [each.register_forward_hook(self._drop) for each in self.operations]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def _drop(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+        if not module.training or self.rate == 0:
+            return output
+        kept = output.new_empty((len(output), *(1,) * (output.dim() - 1))).bernoulli_(1 - self.rate)
+        return output * kept / (1 - self.rate)
+
+
+class DropPathStep(Step):
+    """A step of a network under :class:`DropPath`, whose rate rises from zero epoch by epoch.
+
+    Args:
+        step: of the network.
+        drop: open while the training runs.
+        largest: rate after the last epoch; epoch ``e`` of ``n`` has ``largest * e / n``, as in the code of DARTS.
+        epochs: of the training.
+        steps_per_epoch: of it.
+    """
+
+    def __init__(self, step: Step, drop: DropPath, largest: float, *, epochs: int, steps_per_epoch: int) -> None:
+        self.model, self.inner, self.drop = step.model, step, drop
+        self.largest, self.epochs, self.steps_per_epoch = largest, epochs, steps_per_epoch
+
+    def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
+        self.drop.rate = self.largest * (step // self.steps_per_epoch) / self.epochs
+        return self.inner(step, x, y, backward)
+
+    def begin(self, optimizer: torch.optim.Optimizer) -> None:
+        self.inner.begin(optimizer)
+
+    def used_regions(self) -> Iterable[tuple[nn.Parameter, Region]]:
+        return self.inner.used_regions()
+
+    def state(self) -> dict[str, Tensor]:
+        return self.inner.state()
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        self.inner.restore(state)
+
+    def record(self) -> dict[str, Any]:
+        return {**self.inner.record(), "drop_path": self.drop.rate}
+
+
+def cell_edges(model: nn.Module, network: nn.Module) -> list[str]:
+    """Module paths of the operations on the edges of cells in an extracted network.
+
+    Args:
+        model: with choices; its cells are looked for.
+        network: the plain network of an architecture of it.
+    """
+    present = {path for path, _ in network.named_modules(remove_duplicate=False)}
+    return [path for path in dict.fromkeys(_possible_edges(model, "")) if path in present]
+
+
+def _possible_edges(module: nn.Module, path: str) -> Iterator[str]:
+    """Where edges may be after extraction, which puts the chosen candidate in the place of a ``OneOf``."""
+    children = (
+        [(branch.name, branch.module) for branch in module.branches()]
+        if isinstance(module, Elastic)
+        else list(module.named_children())
+    )
+    for name, child in children:
+        place = path if isinstance(module, OneOf) else f"{path}.{name}" if path else name
+        if isinstance(module, Cell):
+            yield place
+        yield from _possible_edges(child, place)

@@ -1,0 +1,42 @@
+"""How architecture parameters learn: the numbers of it."""
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+
+__all__ = ["Learning"]
+
+
+class Learning(BaseModel):
+    """Adam on architecture parameters (Liu et al., 2019), and when it steps.
+
+    Attributes:
+        learning_rate: of Adam; it stays as it is.
+        beta1: decay of the first moment.
+        weight_decay: added to the gradient.
+        warmup_epochs: epochs at the beginning in which only weights learn.
+        every: steps of the weights for one of the architecture parameters.
+        share: part of the training images that the weights learn from, the architecture parameters from the others;
+            None for one level: both learn from the same batch at once.
+        tune_epochs: epochs of training after each round of decisions, where an architecture is derived in rounds.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    learning_rate: float = Field(3e-4, gt=0)
+    beta1: float = Field(0.5, ge=0, lt=1)
+    weight_decay: float = Field(1e-3, ge=0)
+    warmup_epochs: float = Field(0.0, ge=0)
+    every: int = Field(1, ge=1)
+    share: float | None = Field(0.5, gt=0, lt=1)
+    tune_epochs: int = Field(5, ge=1)
+
+    def make_optimizer(self, parameters: nn.Module) -> torch.optim.Optimizer:
+        """The optimiser of architecture parameters."""
+        return torch.optim.Adam(
+            parameters.parameters(), self.learning_rate, betas=(self.beta1, 0.999), weight_decay=self.weight_decay
+        )
+
+    def is_due(self, step: int, steps_per_epoch: int) -> bool:
+        """Whether architecture parameters learn in this step of the weights."""
+        return step >= self.warmup_epochs * steps_per_epoch and step % self.every == 0

@@ -1,0 +1,145 @@
+"""The strategy that follows learnt probabilities: what every strategy must do, and what it draws."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from nas.errors import UsageError
+from nas.search import LEARNT, STRATEGIES, Derived, Objective, Result, search, strategy
+from nas.space import Architecture, Condition, Space, Subset
+
+FLAT = Space({f"c{index}": [1, 2, 3, 4] for index in range(8)})
+NESTED = Space(
+    {"depth": [1, 2, 3], "a": ["x", "y"], "b": ["x", "y", "z"], "c": [3, 5, 7]},
+    {
+        "b": [(Condition(("depth",), frozenset({(1,), (2,)})),)],
+        "c": [(Condition(("depth",), frozenset({(2,)})), Condition(("b",), frozenset({(0,), (1,)})))],
+    },
+)
+SINGLE = Space({"only": [1]})
+NODE = Subset(["p", "q", "r"], 2)
+
+
+def uniform(space: Space) -> dict[str, np.ndarray]:
+    return {name: np.full(len(candidates), 1 / len(candidates)) for name, candidates in space.choices.items()}
+
+
+def player_of(space: Space, seed: int = 0, proposals: Sequence[Architecture] | None = None) -> Derived:
+    chosen = [space.largest(), space.smallest()] if proposals is None else proposals
+    return Derived(space, seed, proposals=chosen, probabilities=uniform(space))
+
+
+def play(player: Derived, rounds: int, batch: int) -> list[list[Architecture]]:
+    asked = []
+    for _ in range(rounds):
+        asked.append(player.ask(batch))
+        player.tell([Result(architecture, {}, None, 1.0) for architecture in asked[-1]])
+    return asked
+
+
+@pytest.mark.parametrize("space", [FLAT, NESTED], ids=["flat", "nested"])
+def test_proposals_are_members_new_and_no_more_than_asked(space: Space) -> None:
+    batches = play(player_of(space, 3), rounds=8, batch=6)
+    flat = [architecture for batch in batches for architecture in batch]
+    assert all(len(batch) <= 6 for batch in batches)
+    assert all(architecture in space for architecture in flat)
+    assert len(set(flat)) == len(flat)
+    assert len(flat) >= min(space.size, 20)
+
+
+def test_it_is_a_function_of_seed_and_calls() -> None:
+    first = play(player_of(FLAT, 3), rounds=5, batch=10)
+    assert play(player_of(FLAT, 3), rounds=5, batch=10) == first
+    assert play(player_of(FLAT, 4), rounds=5, batch=10) != first
+
+
+@pytest.mark.parametrize("space", [NESTED, SINGLE], ids=["nested", "single"])
+def test_a_small_space_is_visited_wholly_and_then_ends(space: Space) -> None:
+    player = player_of(space)
+    seen: set[Architecture] = set()
+    while batch := player.ask(7):
+        seen.update(batch)
+    assert seen == set(space)
+    assert player.ask(7) == []
+
+
+def test_results_that_were_not_asked_for_are_not_proposed_again() -> None:
+    player = player_of(NESTED)
+    known = list(NESTED)[:10]
+    player.tell([Result(architecture, {}, (1.0,), 0.0) for architecture in known])
+    assert {a for batch in play(player, rounds=20, batch=5) for a in batch} == set(NESTED) - set(known)
+
+
+def test_the_proposals_come_first_in_order_and_once() -> None:
+    last, middle, first = FLAT.largest(), FLAT.smallest(), FLAT.sample(0)
+    player = player_of(FLAT, proposals=[last, middle, last, middle, first])
+    assert player.ask(2) == [last, middle]
+    following = player.ask(3)
+    assert following[0] == first and len(following) == 3
+    assert not {last, middle, first} & set(following[1:])
+
+
+def test_draws_follow_the_probabilities() -> None:
+    space = Space({"often": ["a", "b"], **{f"c{index}": list(range(10)) for index in range(6)}})
+    player = Derived(space, 1, proposals=[], probabilities=uniform(space) | {"often": [0.8, 0.2]})
+    shares = Counter(architecture["often"] for architecture in player.ask(2000))
+    assert shares["a"] / 2000 == pytest.approx(0.8, abs=0.03)
+
+
+def test_subsets_are_drawn_by_the_product_of_their_elements() -> None:
+    """Products 0.3, 0.12 and 0.1 of the pairs: shares of 30, 12 and 10 in 52."""
+    space = Space({"node": NODE, **{f"c{index}": list(range(10)) for index in range(6)}})
+    player = Derived(
+        space, 1, proposals=[], probabilities=uniform(space) | {"node": [0.6, 0.5, 0.2]}, options={"node": NODE.options}
+    )
+    shares = Counter(architecture["node"] for architecture in player.ask(2000))
+    for pair, share in {("p", "q"): 30 / 52, ("p", "r"): 12 / 52, ("q", "r"): 10 / 52}.items():
+        assert shares[pair] / 2000 == pytest.approx(share, abs=0.03)
+
+
+def test_what_has_no_probability_or_is_banned_is_never_drawn_and_it_ends() -> None:
+    space = Space({"edge": ["none", "skip", "conv"], "width": [1, 2, 3]})
+    player = Derived(
+        space,
+        proposals=[],
+        probabilities={"edge": [0.8, 0.1, 0.1], "width": [0.5, 0.5, 0.0]},
+        banned={"edge": (True, False, False)},
+        patience=300,
+    )
+    drawn = player.ask(100)
+    assert {(each["edge"], each["width"]) for each in drawn} == {(e, w) for e in ("skip", "conv") for w in (1, 2)}
+    assert player.ask(1) == []
+
+
+def test_where_only_what_is_banned_has_weight_the_rest_is_drawn_uniformly() -> None:
+    space = Space({"edge": ["none", "skip", "conv"]})
+    player = Derived(space, proposals=[], probabilities={"edge": [1.0, 0.0, 0.0]}, banned={"edge": [1, 0, 0]})
+    assert {each["edge"] for each in player.ask(5)} == {"skip", "conv"}
+
+
+def test_a_search_evaluates_the_derived_architecture_first() -> None:
+    import pandas as pd
+
+    def table(architectures: list[Architecture]) -> pd.DataFrame:
+        return pd.DataFrame({"total": FLAT.indices(architectures).sum(axis=1)})
+
+    proposal = FLAT.sample(5)
+    found = search(
+        FLAT, table, player_of(FLAT, proposals=[proposal]), objectives=[Objective("total", maximise=True)], budget=30
+    )
+    assert len(found) == 30 and found["id"][0] == proposal.id
+
+
+def test_mistakes_are_sentences() -> None:
+    with pytest.raises(UsageError, match="needs architecture parameters"):
+        strategy("derived", FLAT)
+    with pytest.raises(UsageError, match="no choice of this space"):
+        Derived(FLAT, proposals=[{"x": 1}], probabilities=uniform(FLAT))
+    with pytest.raises(UsageError, match="do not name choice 'c0'"):
+        Derived(FLAT, proposals=[], probabilities={})
+
+
+def test_its_name_is_not_taken_by_another_strategy() -> None:
+    assert not set(LEARNT) & set(STRATEGIES)
