@@ -3,6 +3,7 @@
 from nas.evaluation.metrics import accuracy_interval, evaluate
 from nas.evaluation.recalibration import recalibrate
 from nas.evaluation.shared_weights import SharedWeights
+from nas.evaluation.sharpness import sharpness
 from nas.evaluation.standalone import Standalone, initialise
 from nas.evaluation.trie import Trie
 
@@ -14,4 +15,5 @@ __all__ = [
     "evaluate",
     "initialise",
     "recalibrate",
+    "sharpness",
 ]

@@ -114,9 +114,11 @@ class Catalogue:
                 given = tuple(self._index(name, wanted[name]) for name in place.choices)
                 if given not in numbers:
                     architecture = self.space.complete({**self.space.sample(rng), **wanted})
-                    self._visit(architecture)
-                    visited.append(architecture)
-                    numbers[given] = numbers[self._key(place, architecture)]
+                    key = self._key(place, architecture)
+                    if key not in numbers:
+                        self._visit(architecture)
+                        visited.append(architecture)
+                    numbers[given] = numbers[key]
         return visited
 
     def _compare(self, visited: Sequence[Architecture]) -> None:

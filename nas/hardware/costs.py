@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from nas.hardware.tracing import Shape, Trace, trace
+from nas.hardware.tracing import Shape, Trace, meta_copy, trace
 from nas.nn.channels import Region
 from nas.supernet import Segment, SegmentKey, Supernet
 
@@ -53,14 +53,14 @@ class StaticCosts:
     exporter folds it into the convolution before, the file keeps one bias instead, 4 bytes a channel less.
 
     Args:
-        supernet: its active architecture changes with every call.
+        supernet: stays as it is; the attribute is a copy without weights. It must follow one architecture.
         input_shape: of one example, without the batch.
     """
 
     names = ("params", "flops", "peak_memory_bytes", "weight_bytes", "weight_bytes_int8")
 
     def __init__(self, supernet: Supernet, input_shape: Shape) -> None:
-        self.supernet, self.input_shape = supernet, tuple(input_shape)
+        self.supernet, self.input_shape = meta_copy(supernet), tuple(input_shape)
         self._blocks: dict[tuple[SegmentKey, Shape], BlockCost] = {}
 
     def __call__(self, architecture: Mapping[str, Any]) -> dict[str, int]:

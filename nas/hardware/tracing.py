@@ -62,13 +62,13 @@ def trace(
 
     ``input_shape`` is the shape of one example without the batch, such as ``(3, 32, 32)``, or a tuple of such
     shapes if there are several inputs; ``dtype`` is the inputs' type. A module is traced through a weightless copy
-    in eval mode and stays as it was. The peak of a chain of modules is the largest peak of its parts.
+    in eval mode, unless it is one, and stays as it was. The peak of a chain of modules is the largest of its parts.
 
     Raises:
         UsageError: the network cannot be run on such an input.
     """
     inputs = [torch.empty((1, *shape), dtype=dtype, device="meta") for shape in _shapes(input_shape)]
-    run = meta_copy(network) if isinstance(network, nn.Module) else network
+    run = network if not isinstance(network, nn.Module) or _is_weightless(network) else meta_copy(network)
     weights = _tensors([*run.parameters(), *run.buffers()]) if isinstance(run, nn.Module) else []
     try:
         # Under inference_mode(True) composite operations would be recorded whole.
@@ -203,6 +203,12 @@ def meta_copy(network: Module) -> Module:
     }
     on_meta.update((id(each), each.to("meta")) for each in network.buffers())
     return copy.deepcopy(network, on_meta).eval()
+
+
+def _is_weightless(network: Module) -> bool:
+    """Whether the network is what :func:`meta_copy` gives."""
+    tensors = [*network.parameters(), *network.buffers()]
+    return bool(tensors) and all(each.is_meta for each in tensors) and not any(m.training for m in network.modules())
 
 
 def _shapes(input_shape: Sequence[int] | Sequence[Sequence[int]]) -> list[Shape]:

@@ -111,7 +111,7 @@ class Cell(Elastic):
         return y if weight is None else weight * y
 
     def branches(self) -> Iterator[Branch]:
-        for source, node in self.edges:
+        for source, node in sorted(self.edges):
             edge = self.edge(source, node)
             if node in self.kept:
                 yield Branch(_name(source, node), edge, self.kept[node], partial(_holds, source))

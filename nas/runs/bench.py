@@ -46,7 +46,8 @@ class Bench:
         self.constraints = [Constraint.parse(text) for text in config.constraints]
         for constraint in self.constraints:
             constraint.require([METRIC, LATENCY, *StaticCosts.names])
-        self.cost = config.cost or next((c.metric for c in self.constraints if c.metric != METRIC), LATENCY)
+        unconstrained = "flops" if config.candidates == 1 else LATENCY
+        self.cost = config.cost or next((c.metric for c in self.constraints if c.metric != METRIC), unconstrained)
         if self.cost not in (LATENCY, *StaticCosts.names):
             raise UsageError(
                 f"cost '{self.cost}' is not known; {did_you_mean(self.cost, (LATENCY, *StaticCosts.names))}"
@@ -126,11 +127,11 @@ class Bench:
     def setting(self, budget: Budget | None = None) -> Setting:
         """What the method trains; the training images are split in two if architecture parameters get their own."""
         config, own = self.config, None
-        weights = self.data.train
+        weights, augment = self.data.train, config.training.augmentation(self.data.augment)
         if self.is_differentiable and config.learning.share is not None:
             weights, own = weights.fraction(config.learning.share, (config.seed, 4))
         return Setting(
-            self.searched, weights, own, self.data.augment, config.training, config.learning, config.seed, budget
+            self.searched, weights, own, augment, config.training, config.learning, config.seed, budget
         )
 
     @property

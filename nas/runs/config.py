@@ -76,7 +76,8 @@ class RunConfig(_Strict):
         threads: CPU threads of a measured inference.
         latency_batch: images of a measured inference.
         constraints: such as ``latency_ms <= 2`` or ``params <= 50% of largest``.
-        cost: the cost that is minimised beside the metric; by default that of the first constraint.
+        cost: the cost that is minimised beside the metric; by default that of the first constraint, else latency, which
+            a single candidate does without.
         candidates: number of architectures evaluated.
         random_baseline: number of random candidates evaluated for comparison in the report.
         seed: fixes the run.

@@ -145,14 +145,15 @@ def describe_blocks(bench: Bench, architecture: Architecture) -> list[dict[str, 
 
 def _all_blocks(bench: Bench, active: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Path and class of the active blocks, each stage followed by the blocks that its depth skips."""
-    running = {path for path, _ in active_modules(bench.supernet.model)}
+    model = bench.costs.supernet.model
+    running = {path for path, _ in active_modules(model)}
     skipped = {
         f"{path}.{name}": type(block).__name__
-        for path, module in active_modules(bench.supernet.model)
+        for path, module in active_modules(model)
         if isinstance(module, Repeat)
         for name, block in module.named_children()
         if f"{path}.{name}" not in running
     }
     kinds = {path: block.kind for path, block in active.items()} | skipped
-    order = {path: place for place, (path, _) in enumerate(bench.supernet.model.named_modules())}
+    order = {path: place for place, (path, _) in enumerate(model.named_modules())}
     return iter(sorted(kinds.items(), key=lambda item: order[item[0]]))

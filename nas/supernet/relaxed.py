@@ -86,7 +86,7 @@ class Relaxed:
     def _drawn(self, step: int, gate: Callable[[Relaxation, Decision, Tensor], GateWeights]) -> dict[str, GateWeights]:
         logits = self.parameters.logits
         with torch.random.fork_rng():
-            torch.manual_seed(self.seed * 1_000_003 + step)
+            torch.manual_seed((self.seed * 1_000_003 + step) % (2**63))
             gates = {name: gate(kind, self.decisions[name], logits[name]) for name, kind in self._relaxations.items()}
         fixed = {name: self._constant(name) for name in self.decisions if name not in gates or name in self.frozen}
         return {**gates, **fixed}

@@ -145,7 +145,7 @@ def _check_weights(model: nn.Module, recipe: Recipe, epoch: int) -> None:
 
 
 def _check_recipe(header: dict[str, Any], recipe: Recipe, seed: int, checkpoint: Path) -> None:
-    stored = {**header.get("recipe", {}), "seed": header.get("seed")}
+    stored = {**Recipe().model_dump(mode="json"), **header.get("recipe", {}), "seed": header.get("seed")}
     for name, value in {**json.loads(recipe.model_dump_json()), "seed": seed}.items():
         if stored.get(name) != value:
             raise UsageError(

@@ -127,14 +127,16 @@ class RelaxedStep(Step):
         """A step of the architecture parameters; the loss that they learnt from."""
         assert self.stream is not None
         images, labels = self.stream.at(step // self.learning.every)
-        gates = {}
-        losses = []
+        gates: dict[str, GateWeights] = {}
+        learnt_from: list[Tensor] = []
 
         def loss(x: Tensor, y: Tensor, role: str) -> Tensor:
             gates.update(self.relaxed.draw(2 * step + 1, self._progress(step)))
             self.relaxed.follow(gates)
-            losses.append(self._loss(x, y, role))
-            return losses[-1]
+            value = self._loss(x, y, role)
+            if role == "architecture":
+                learnt_from.append(value.detach())
+            return value
 
         logits = list(self.relaxed.parameters.parameters())
         weights = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
@@ -148,7 +150,7 @@ class RelaxedStep(Step):
         for parameter, gradient in zip(logits, self.estimator(problem), strict=True):
             parameter.grad = gradient
         self._step(gates)
-        return losses[0].detach()
+        return learnt_from[0]
 
     def _both(self, step: int, x: Tensor, y: Tensor, backward: Backward, due: bool) -> dict[str, Tensor]:
         gates = self.relaxed.draw(step, self._progress(step))
@@ -170,10 +172,6 @@ class RelaxedStep(Step):
 
     def _progress(self, step: int) -> float:
         return min(1.0, step / (self.steps_per_epoch * self.epochs))
-
-
-def _rounded(values: Tensor) -> list[float]:
-    return [round(value, 6) for value in values.tolist()]
 
 
 def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

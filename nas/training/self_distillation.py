@@ -111,8 +111,9 @@ class SelfDistillation:
 
     @torch.no_grad()
     def _teach(self, snapshot: _Snapshot, forward: Forward) -> Tensor:
-        """The logits of an earlier version; copied, because batch norm writes its running statistics."""
-        with self.gated.showing(snapshot.probabilities) if self.gated else nullcontext():
+        """The logits of an earlier version, which leaves no trace: neither in its copy, into which batch norm writes its
+        running statistics, nor in the generator, from which dropout draws."""
+        with torch.random.fork_rng(), self.gated.showing(snapshot.probabilities) if self.gated else nullcontext():
             output: Tensor = functional_call(self.model, _copies(snapshot.model), (forward.input,))
         return output
 

@@ -1,70 +1,232 @@
 """Every published method assembles parts that can train its space."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from inspect import signature
+from itertools import islice
+from typing import Any
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import nas
-from nas.data import load
+from nas.data import Augment, Split
 from nas.errors import UsageError
-from nas.methods import METHODS, Method, method
-from nas.training import Recipe, SupernetStep, train
+from nas.methods import METHODS, Budget, Method, Setting, method
+from nas.nn import BatchNorm2d, Conv2d, Linear, Repeat
+from nas.runs import RunConfig
+from nas.space import Choice
+from nas.supernet import relaxations
+from nas.training import Learning, Recipe, RelaxedStep, SupernetStep, first_order, train, unrolled
+from nas.training.objectives import Forward
+from search_spaces.darts import darts
+from search_spaces.nasbench201 import nasbench201
+from search_spaces.toy_cell import toy_cell
 
 every_method = pytest.mark.parametrize("each", METHODS.values(), ids=METHODS)
+differentiable = pytest.mark.parametrize(
+    "each", [each for each in METHODS.values() if each.family == "differentiable"], ids=lambda each: each.name
+)
+discrete = pytest.mark.parametrize(
+    "each", [each for each in METHODS.values() if each.family != "differentiable"], ids=lambda each: each.name
+)
+
+SHAPE, CLASSES = (1, 8, 8), 4
 
 
-def elastic_net() -> nas.Supernet:
+def images(count: int = 32, seed: int = 0) -> Split:
+    """Noise whose class is a bright quadrant."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % CLASSES
+    pixels = 0.3 * torch.randn(count, *SHAPE, generator=generator)
+    for image, label in zip(pixels, labels.tolist(), strict=True):
+        image[:, 4 * (label // 2) :, 4 * (label % 2) :][:, :4, :4] += 1
+    return Split(pixels, labels, torch.zeros(1), torch.ones(1))
+
+
+def elastic() -> nn.Module:
+    """Widths, kernels and depths that are nested."""
+    width = Choice([2, 4, 6], name="width")
+    blocks = [
+        nn.Sequential(Conv2d(width, width, kernel, padding=kernel // 2), BatchNorm2d(width), nn.ReLU())
+        for kernel in (Choice([1, 3], name="kernel1"), Choice([1, 3], name="kernel2"))
+    ]
+    stem = nn.Sequential(Conv2d(1, width, 3, padding=1), BatchNorm2d(width), nn.ReLU())
+    deep = Repeat(blocks, Choice([1, 2], name="depth"))
+    return nn.Sequential(stem, deep, nn.AdaptiveAvgPool2d(2), nn.Flatten(), Linear(4 * width, CLASSES))
+
+
+def cell(**arguments: Any) -> nn.Module:
+    taken = {name: value for name, value in arguments.items() if name != "affine"}
+    return toy_cell(SHAPE, CLASSES, width=4, dropout=0, **taken)
+
+
+NESTED = ("bignas", "spos", "fairnas", "single-path", "tas")
+
+
+def supernet_for(each: Method) -> nas.Supernet:
+    """A small space that suits the method, as it is searched."""
     torch.manual_seed(0)
-    width = nas.Choice([4, 8, 16], name="width")
-    layers = [nn.Flatten(), nas.nn.Linear(64, width), nn.ReLU(), nas.nn.Linear(width, 10)]
-    return nas.Supernet(nn.Sequential(*layers))
+    return nas.Supernet(elastic() if each.name in NESTED else cell(**each.search_args))
+
+
+def expected(probabilities: Mapping[str, Tensor]) -> Tensor:
+    """A cost in which later candidates are dearer."""
+    costs = [p @ torch.arange(2.0, 2.0 + len(p)) for p in probabilities.values()]
+    return torch.stack(costs).sum()
+
+
+def setting_for(each: Method, supernet: nas.Supernet | None = None, **recipe: Any) -> Setting:
+    learning = Learning(**{**each.learning, "warmup_epochs": 0.0})
+    return Setting(
+        supernet or supernet_for(each),
+        images(),
+        images(seed=1) if each.family == "differentiable" and learning.share is not None else None,
+        Augment(flip=True),
+        Recipe(**{"epochs": 2, "batch_size": 16, **each.recipe, **recipe}),
+        learning,
+        seed=3,
+        budget=Budget(expected, bound=6.0) if each.needs_budget else None,
+    )
+
+
+def two_steps(each: Method, **recipe: Any) -> tuple[Any, list[dict[str, Tensor]]]:
+    setting = setting_for(each, **recipe)
+    step = each.step(setting)
+    optimizer = setting.recipe.make_optimizer(step.model)
+    step.begin(optimizer)
+    step.model.train()
+    losses = []
+    for number, (x, y) in enumerate(islice(setting.weights.shuffled(16, 0), 2)):
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(step(number, x, y, torch.autograd.backward))
+        optimizer.step()
+    return step, losses
 
 
 @every_method
 def test_a_method_says_what_it_is(each: Method) -> None:
     assert method(each.name) is each
-    assert each.family in ("single-path", "sandwich")
-    assert each.paper.split(", ")[-1].isdigit()
+    assert each.family in ("single-path", "sandwich", "differentiable")
+    year = each.paper.removesuffix(" (reconstructed)").split(", ")[-1]
+    assert year.isdigit() and 2015 < int(year) < 2030
     assert each.summary and "\n" not in each.summary
     assert each.retrain in ("no", "inherited", "fresh")
 
 
 @every_method
-def test_the_recipe_names_fields_of_the_training_recipe(each: Method) -> None:
+def test_its_settings_name_fields_of_what_they_set(each: Method) -> None:
     assert Recipe(**each.recipe).model_dump().items() >= dict(each.recipe).items()
+    assert Learning(**each.learning).model_dump().items() >= dict(each.learning).items()
+    assert set(each.settings) <= set(RunConfig.model_fields)
+    assert each.family == "differentiable" or not each.learning
+
+
+@every_method
+def test_a_method_runs_two_steps(each: Method) -> None:
+    step, losses = two_steps(each)
+    assert isinstance(step, RelaxedStep if each.family == "differentiable" else SupernetStep)
+    assert all(loss and all(value.isfinite() for value in loss.values()) for loss in losses)
+    fresh = dict(supernet_for(each).named_parameters())
+    moved = [name for name, p in step.model.named_parameters() if not torch.equal(p, fresh[name])]
+    assert len(moved) > len(fresh) / 4
+    again, same = two_steps(each)
+    assert same == losses
+    assert all(torch.equal(p, again.model.get_parameter(name)) for name, p in step.model.named_parameters())
 
 
 @every_method
 def test_a_method_trains(each: Method) -> None:
-    supernet, data = elastic_net(), load("digits", limit=320)
-    recipe = Recipe(epochs=3, batch_size=32, **each.recipe)
-    step = SupernetStep(supernet, each.paths(supernet.space, 0), each.objective(recipe))
-    history = train(step, data.train, recipe, seed=0)
-    assert history[-1]["loss"] < history[0]["loss"]
+    setting = setting_for(each, epochs=5, learning_rate=0.05)
+    history = train(each.step(setting), setting.weights, setting.recipe, seed=0)
+    role = "loss_weights" if each.family == "differentiable" else "loss"
+    assert history[-1][role] < history[0][role]
+
+
+@differentiable
+def test_architecture_parameters_move_and_stand_for_a_member_of_the_space(each: Method) -> None:
+    step, losses = two_steps(each)
+    fresh = each.step(setting_for(each)).relaxed.parameters.state_dict()  # type: ignore[attr-defined]
+    assert any(not torch.equal(p, fresh[name]) for name, p in step.relaxed.parameters.state_dict().items())
+    assert dict(step.model.space.architecture(step.derived)) == dict(step.derived)
+    assert ("architecture" in losses[0]) is (Learning(**each.learning).share is not None)
+
+
+@pytest.mark.parametrize("make", [darts, nasbench201, toy_cell])
+def test_searched_and_final_networks_have_the_same_choices(make: Callable[..., nn.Module]) -> None:
+    """So that what is derived in the one can be built as the other."""
+    final = nas.Supernet(make(SHAPE, CLASSES, width=8)).space.choices
+    taken = signature(make).parameters
+    arguments = [{n: v for n, v in each.search_args.items() if n in taken} for each in METHODS.values()]
+    different = [each for each in {str(each): each for each in arguments}.values() if each]
+    assert different
+    for each in different:
+        assert nas.Supernet(make(SHAPE, CLASSES, width=8, **each)).space.choices == final
+
+
+@discrete
+def test_paths_are_a_function_of_seed_and_step(each: Method) -> None:
+    setting = setting_for(each)
+    steps = [each.step(replace(setting, seed=seed)) for seed in (3, 3, 4)]
+    one, two, other = ([step.paths.draw(number) for number in range(20)] for step in steps)  # type: ignore[attr-defined]
+    assert one == two
+    assert one != other
 
 
 @every_method
-def test_paths_are_a_function_of_seed_and_step(each: Method) -> None:
-    space = elastic_net().space
-    one, two, other = (each.paths(space, seed) for seed in (3, 3, 4))
-    drawn = [one.draw(step) for step in range(20)]
-    assert drawn == [two.draw(step) for step in range(20)][:20]
-    assert drawn != [other.draw(step) for step in range(20)]
+def test_label_smoothing_of_the_recipe_reaches_the_loss(each: Method) -> None:
+    first: list[dict[str, Tensor]] = []
+    for share in (0.0, 0.3):
+        _, losses = two_steps(each, label_smoothing=share)
+        first.append(losses[0])
+    assert all(not torch.equal(first[0][role], first[1][role]) for role in set(first[0]) - {"random", "smallest"})
 
 
-def test_label_smoothing_of_the_recipe_reaches_the_loss() -> None:
-    from nas.training.objectives import Forward
+@pytest.mark.parametrize("each", [each for each in METHODS.values() if each.needs_budget], ids=lambda each: each.name)
+def test_a_method_that_keeps_a_cost_asks_for_a_budget(each: Method) -> None:
+    with pytest.raises(UsageError, match="was given none"):
+        each.step(replace(setting_for(each), budget=None))
 
-    forward = Forward(torch.tensor([[5.0, 0.0]]), torch.tensor([0]), "largest", {})
-    for each in METHODS.values():
-        plain, smooth = (each.objective(Recipe(label_smoothing=share))[0](forward) for share in (0.0, 0.2))
-        assert plain is not None and smooth is not None and smooth > plain
+
+def test_partial_channels_are_asked_for() -> None:
+    setting = setting_for(METHODS["pc-darts"], nas.Supernet(elastic()))
+    with pytest.raises(UsageError, match=r"has no nas\.nn\.PartialChannels; use a space that takes partial_channels"):
+        METHODS["pc-darts"].step(setting)
+
+
+PARTS: dict[str, tuple[type, Callable[..., Any]]] = {
+    "darts": (relaxations.Softmax, first_order),
+    "darts-2nd": (relaxations.Softmax, unrolled),
+    "darts-pt": (relaxations.Softmax, first_order),
+    "pc-darts": (relaxations.Softmax, first_order),
+    "sd-darts": (relaxations.Softmax, first_order),
+    "gdas": (relaxations.GumbelStraightThrough, first_order),
+    "snas": (relaxations.Concrete, first_order),
+    "proxyless": (relaxations.BinaryGates, first_order),
+    "dropnas": (relaxations.GroupDropout, first_order),
+    "sharpdarts": (relaxations.MaxW, first_order),
+    "single-path": (relaxations.Thresholds, first_order),
+    "tanglenas": (relaxations.Dirichlet, first_order),
+    "tas": (relaxations.SampledSizes, first_order),
+}
+ONE_LEVEL = {"snas", "dropnas", "single-path"}
+
+
+@differentiable
+def test_published_parts(each: Method) -> None:
+    step = each.step(setting_for(each))
+    assert isinstance(step, RelaxedStep)
+    kind, estimator = PARTS[each.name]
+    kinds = {type(each) for name, each in step.relaxed._relaxations.items() if name != "depth"}
+    assert kinds == {kind} and step.estimator is estimator
+    assert (step.stream is None) is (each.name in ONE_LEVEL)
 
 
 def test_bignas_learns_labels_through_the_largest_only() -> None:
-    from nas.training.objectives import Forward
-
-    labels, distillation = METHODS["bignas"].objective(Recipe())
+    step = METHODS["bignas"].step(setting_for(METHODS["bignas"]))
+    assert isinstance(step, SupernetStep)
+    labels, distillation = step.objective
     logits, teacher = torch.zeros(2, 3), {"largest": torch.ones(2, 3)}
     for role in ("random", "smallest"):
         forward = Forward(logits, torch.tensor([0, 1]), role, teacher)

@@ -1,5 +1,6 @@
 """The configuration of a run: defaults, precedence, round trip, complaints."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def test_every_field_is_described() -> None:
 def test_the_method_decides_what_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     spos = METHODS["spos"]
     recipe = {"epochs": 77, "label_smoothing": 0.1}
-    own = Method("own", spos.family, spos.paper, spos.summary, spos.paths, spos.objective, recipe, "inherited")
+    own = replace(spos, name="own", recipe=recipe, retrain="inherited")
     monkeypatch.setitem(METHODS, "own", own)
     config = resolve({"method": "own"}, "test")
     assert (config.training.epochs, config.training.label_smoothing, config.retrain) == (77, 0.1, "inherited")

@@ -29,7 +29,7 @@ def test_shipped_spaces(name: str) -> None:
     supernet = nas.Supernet(SHIPPED[name]())
     space = supernet.space
     check_sums(
-        supernet, INPUT_SHAPE, [space.largest(), space.smallest(), *(space.sample(number) for number in range(40))]
+        supernet, INPUT_SHAPE, [space.largest(), space.smallest(), *(space.sample(number) for number in range(6))]
     )
 
 

@@ -239,9 +239,9 @@ def test_a_skipped_block_is_a_depth_of_zero() -> None:
 def test_a_weight_that_two_layers_share_counts_once() -> None:
     torch.manual_seed(0)
     width = Choice([4, 8], name="width")
-    whole, half = nas.nn.Linear(3, width, bias=False), nas.nn.Linear(3, 2 * (width // 4), bias=False)
-    half.weight = whole.weight
-    search = relaxed(nas.Supernet(nn.ModuleList([whole, half])))
+    whole, most = nas.nn.Linear(3, width, bias=False), nas.nn.Linear(3, width - 1, bias=False)
+    most.weight = whole.weight
+    search = relaxed(nas.Supernet(nn.ModuleList([whole, most])))
     search.draw(0, 0.0)["width"].values[1].backward()
     added = torch.cat([torch.zeros(4, 3), whole.weight.detach()[4:]])
     norm = float(added.norm())
