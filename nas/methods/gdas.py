@@ -13,6 +13,7 @@ GDAS = Method(
     summary="one operation an edge, drawn through Gumbel noise, runs in each step",
     step=lambda each: relaxed_step(each, GumbelStraightThrough(), rule=most_likely),
     recipe=RECIPE,
+    learning={"reach": 25.0},
     search_args=SEARCH_ARGS,
     retrain="fresh",
     settings=SETTINGS,

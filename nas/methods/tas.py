@@ -30,7 +30,6 @@ TAS = Method(
     summary="mixes two sampled sizes of each layer; pushes the expected cost into a band below its bound",
     step=_step,
     recipe=RECIPE,
-    learning={"learning_rate": 0.03},
     needs_budget=True,
     retrain="fresh",
     settings={"strategy": "derived", "candidates": 25},

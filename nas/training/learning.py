@@ -6,12 +6,16 @@ from torch import nn
 
 __all__ = ["Learning"]
 
+_FASTEST = 0.1
+
 
 class Learning(BaseModel):
     """Adam on architecture parameters (Liu et al., 2019), and when it steps.
 
     Attributes:
-        learning_rate: of Adam; it stays as it is.
+        learning_rate: of Adam; it stays as it is. By default what lets a logit go as far as ``reach``.
+        reach: how far a logit can move over the whole training, about the learning rate times the number of steps. DARTS
+            takes 3e-4 in some 20,000 steps; in a shorter training the same rate would leave everything open.
         beta1: decay of the first moment.
         weight_decay: added to the gradient.
         warmup_epochs: epochs at the beginning in which only weights learn.
@@ -23,7 +27,8 @@ class Learning(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    learning_rate: float = Field(3e-4, gt=0)
+    learning_rate: float | None = Field(None, gt=0)
+    reach: float = Field(6.0, gt=0)
     beta1: float = Field(0.5, ge=0, lt=1)
     weight_decay: float = Field(1e-3, ge=0)
     warmup_epochs: float = Field(0.0, ge=0)
@@ -31,10 +36,15 @@ class Learning(BaseModel):
     share: float | None = Field(0.5, gt=0, lt=1)
     tune_epochs: int = Field(5, ge=1)
 
-    def make_optimizer(self, parameters: nn.Module) -> torch.optim.Optimizer:
-        """The optimiser of architecture parameters."""
+    def make_optimizer(self, parameters: nn.Module, steps: float) -> torch.optim.Optimizer:
+        """The optimiser of architecture parameters.
+
+        Args:
+            steps: of the weights, over the whole training.
+        """
+        rate = self.learning_rate or min(_FASTEST, self.reach * self.every / steps)
         return torch.optim.Adam(
-            parameters.parameters(), self.learning_rate, betas=(self.beta1, 0.999), weight_decay=self.weight_decay
+            parameters.parameters(), rate, betas=(self.beta1, 0.999), weight_decay=self.weight_decay
         )
 
     def is_due(self, step: int, steps_per_epoch: int) -> bool:

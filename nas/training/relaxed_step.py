@@ -52,7 +52,7 @@ class RelaxedStep(Step):
         self.relaxed, self.learning, self.objective, self.stream = relaxed, learning, objective, stream
         self.steps_per_epoch, self.epochs, self.rule, self.estimator = steps_per_epoch, epochs, rule, estimator
         self.weight_optimizer: torch.optim.Optimizer | None = None
-        self.optimizer = learning.make_optimizer(relaxed.parameters)
+        self.optimizer = learning.make_optimizer(relaxed.parameters, steps_per_epoch * epochs)
 
     def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
         for term in self._stateful():

@@ -138,10 +138,13 @@ def test_a_method_runs_two_steps(each: Method) -> None:
 
 @every_method
 def test_a_method_trains(each: Method) -> None:
-    setting = setting_for(each, epochs=5, learning_rate=0.05)
+    """Those that run one path a step are given more of them."""
+    epochs = 24 if each.name in ("gdas", "proxyless") else 5
+    setting = setting_for(each, epochs=epochs, learning_rate=0.05)
     history = train(each.step(setting), setting.weights, setting.recipe, seed=0)
-    role = "loss_weights" if each.family == "differentiable" else "loss"
-    assert history[-1][role] < history[0][role]
+    losses = [epoch["loss_weights" if each.family == "differentiable" else "loss"] for epoch in history]
+    third = epochs // 3
+    assert sum(losses[-third:]) < sum(losses[:third])
 
 
 @differentiable

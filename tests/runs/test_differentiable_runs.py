@@ -1,0 +1,137 @@
+"""Runs of methods that learn an architecture: what is derived is judged, exported and reported like any other."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from killing import finish, outcome
+
+import nas
+from nas.errors import UsageError
+from nas.runs import Bench, RunFolder, proposing, resolve
+from nas.runs.budget import expected_budget
+
+CELLS: dict[str, Any] = {
+    "space": "nasbench201",
+    "space_args": {"width": 4},
+    "data": "digits",
+    "limit": 120,
+    "random_baseline": 0,
+    "training": {"epochs": 2, "batch_size": 16},
+    "retraining": {"epochs": 1},
+    "learning": {"tune_epochs": 1},
+}
+
+
+def settings(method: str, **others: Any) -> dict[str, Any]:
+    return {**CELLS, "method": method, **others}
+
+
+def test_the_derived_architecture_is_the_result(tmp_path: Path) -> None:
+    finish(tmp_path, settings("darts"))
+    folder = RunFolder(tmp_path / "run")
+    best, derived = json.loads(folder.best.read_text()), json.loads(folder.derived.read_text())
+    assert best["best"]["architecture"] == derived and len(best["front"]) == 1
+    epochs = [line for line in map(json.loads, folder.log_file.read_text().splitlines()) if "architecture" in line]
+    assert [epoch["epoch"] for epoch in epochs] == [0, 1]
+    assert epochs[-1]["architecture"]["derived"] == derived
+    assert set(epochs[-1]["architecture"]["probabilities"]) == set(derived)
+    assert folder.onnx.exists() and "Architecture parameters" in folder.report.read_text()
+
+
+def test_more_candidates_come_from_the_learnt_probabilities(tmp_path: Path) -> None:
+    constraint = "flops <= 60% of largest"
+    finish(tmp_path, settings("gdas", candidates=6, constraints=[constraint]))
+    rows = (tmp_path / "run/candidates.csv").read_text().splitlines()
+    assert len(rows) == 1 + 6
+
+
+def test_a_collapsed_architecture_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(resolve(settings("darts"), "test"))
+    skips = bench.space.architecture(dict.fromkeys(bench.space.choices, "skip_connect"))
+    monkeypatch.setattr(proposing.RelaxedStep, "derived", property(lambda step: skips))
+    finish(tmp_path, settings("darts"))
+    (note,) = json.loads((tmp_path / "run/best.json").read_text())["notes"]
+    assert note.startswith("The derived architecture has collapsed") and "6 of 6 skip_connect" in note
+    assert note in (tmp_path / "run/report.html").read_text()
+
+
+def test_perturbation_continues_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, killed = tmp_path / "reference", tmp_path / "killed"
+    finish(reference, settings("darts-pt"))
+    rounds = json.loads((reference / "run/projection.json").read_text())["decided"]
+    assert len(rounds) == 6
+    train, calls = proposing.train, []
+
+    def train_thrice(*arguments: Any, **named: Any) -> Any:
+        calls.append(named["checkpoint"].name)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return train(*arguments, **named)
+
+    monkeypatch.setattr(proposing, "train", train_thrice)
+    with pytest.raises(KeyboardInterrupt):
+        finish(killed, settings("darts-pt"))
+    assert json.loads((killed / "run/projection.json").read_text())["rounds"] == 2
+    finish(killed, settings("darts-pt"))
+    assert calls[3:] == [f"tuned-{number}.safetensors" for number in range(2, 6)]
+    assert json.loads((killed / "run/projection.json").read_text())["decided"] == rounds
+    assert outcome(killed) == outcome(reference)
+
+
+def test_the_searched_model_may_be_another_than_the_delivered_one() -> None:
+    bench = Bench(resolve(settings("pc-darts", space_args={"width": 8}), "test"))
+    assert bench.searched is not bench.supernet and bench.searched.space.fingerprint == bench.space.fingerprint
+    searched, delivered = (sum(p.numel() for p in net.parameters()) for net in (bench.searched, bench.supernet))
+    assert searched < delivered
+    bench = Bench(resolve(settings("darts", search_args={"cells": 2}), "test"))
+    assert len(bench.searched.model) > len(bench.supernet.model)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (settings("bignas", strategy="derived"), "strategy 'derived' .* method 'bignas' learns no architecture"),
+        (
+            settings("darts", retrain="no", search_args={"cells": 2}),
+            "retrain is 'no', but the supernet that is searched",
+        ),
+        (settings("darts", search_args={"width": 6, "sells": 2}), "space 'nasbench201' has no argument 'sells'"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        Bench(resolve(given, "test"))
+
+
+def test_partial_channels_need_a_space_that_has_them(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"method .pc-darts. .* no nas\.nn\.PartialChannels"):
+        finish(tmp_path, settings("pc-darts", space="chain", space_args={}))
+
+
+def test_the_budget_of_a_run_is_its_constraint() -> None:
+    given = settings("proxyless", constraints=["flops <= 50% of largest", "accuracy >= 0.1"])
+    bench = Bench(resolve(given, "test"))
+    budget = expected_budget(bench, None)
+    largest = bench.space.largest()
+    one_hot = {
+        name: torch.eye(len(candidates))[candidates.index(largest[name])]
+        for name, candidates in bench.space.choices.items()
+    }
+    flops = bench.costs(largest)["flops"]
+    assert budget.bound == pytest.approx(0.5 * flops)
+    assert float(budget.expected(one_hot)) == pytest.approx(flops, rel=1e-5)
+    with pytest.raises(UsageError, match="peak_memory_bytes does not add up over blocks"):
+        expected_budget(Bench(resolve({**given, "constraints": ["peak_memory_bytes <= 50% of largest"]}, "test")), None)
+
+
+def test_half_of_the_images_teach_the_architecture() -> None:
+    bench = Bench(resolve(settings("darts"), "test"))
+    setting = bench.setting()
+    assert setting.architecture is not None
+    assert len(setting.weights) + len(setting.architecture) == len(bench.data.train)
+    one_level = Bench(resolve(settings("dropnas"), "test")).setting()
+    assert one_level.architecture is None and len(one_level.weights) == len(bench.data.train)
+    assert isinstance(setting.supernet, nas.Supernet)
