@@ -3,14 +3,22 @@
 from nas.methods.method import Method, Setting
 from nas.methods.relaxing import RECIPE, budget_of, most_likely, relaxed_step
 from nas.supernet.relaxations import Thresholds
-from nas.training import CrossEntropy, LogCost, LossTerm, RelaxedStep
+from nas.training import CrossEntropy, LossTerm, RelaxedStep, TargetCost
 
 __all__ = ["SINGLE_PATH"]
 
+_WEIGHT = 0.5
+_NEVER_TOO_CHEAP = 1.0
+
 
 def _step(setting: Setting) -> RelaxedStep:
-    cost = LogCost(budget_of(setting).expected, weight=0.5, roles=("weights",))
-    objective: list[LossTerm] = [CrossEntropy(setting.recipe.label_smoothing), cost]
+    """The logarithm of the cost counts while it is above its bound; as published it always does, and the user looks for
+    the weight that meets a bound."""
+    budget = budget_of(setting)
+    objective: list[LossTerm] = [
+        CrossEntropy(setting.recipe.label_smoothing),
+        TargetCost(budget.expected, budget.bound, _NEVER_TOO_CHEAP, _WEIGHT, roles=("weights",)),
+    ]
     return relaxed_step(setting, Thresholds(setting.supernet), rule=most_likely, objective=lambda relaxed: objective)
 
 
@@ -21,7 +29,7 @@ SINGLE_PATH = Method(
     summary="thresholds on the norms of parts of one superkernel; the logarithm of the expected cost in the loss",
     step=_step,
     recipe=RECIPE,
-    learning={"share": None, "weight_decay": 0.0},
+    learning={"share": None, "weight_decay": 0.0, "reach": 12.0},
     needs_budget=True,
     retrain="fresh",
     settings={"strategy": "derived", "candidates": 25},

@@ -47,7 +47,7 @@ class Space:
             name: (choice if isinstance(choice, Choice) else Choice(choice)).candidates
             for name, choice in choices.items()
         }
-        self.uses: dict[str, tuple[Use, ...]] = {name: tuple((uses or {}).get(name, ((),))) for name in self.choices}
+        self.uses: dict[str, tuple[Use, ...]] = {name: _needed((uses or {}).get(name, ((),))) for name in self.choices}
         self._index = {
             name: {candidate_key(candidate): index for index, candidate in enumerate(candidates)}
             for name, candidates in self.choices.items()
@@ -278,3 +278,8 @@ def _extreme(candidates: Sequence[Any], which: Callable[..., Any]) -> int:
     if all(isinstance(candidate, (int, float)) and not isinstance(candidate, bool) for candidate in candidates):
         return int(which(range(len(candidates)), key=lambda index: candidates[index]))
     return int(which(range(len(candidates))))
+
+
+def _needed(uses: Sequence[Use]) -> tuple[Use, ...]:
+    """The uses without those that say nothing new: where one is always reached, it alone."""
+    return ((),) if () in uses else tuple(uses)

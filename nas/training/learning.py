@@ -14,8 +14,8 @@ class Learning(BaseModel):
 
     Attributes:
         learning_rate: of Adam; it stays as it is. By default what lets a logit go as far as ``reach``.
-        reach: how far a logit can move over the whole training, about the learning rate times the number of steps. DARTS
-            takes 3e-4 in some 20,000 steps; in a shorter training the same rate would leave everything open.
+        reach: how far a logit can move over the whole training, about the learning rate times the number of steps.
+            DARTS takes 3e-4 in some 20,000 steps; in a shorter training that rate would leave everything open.
         beta1: decay of the first moment.
         weight_decay: added to the gradient.
         warmup_epochs: epochs at the beginning in which only weights learn.

@@ -111,7 +111,7 @@ class SelfDistillation:
 
     @torch.no_grad()
     def _teach(self, snapshot: _Snapshot, forward: Forward) -> Tensor:
-        """The logits of an earlier version, which leaves no trace: neither in its copy, into which batch norm writes its
+        """The logits of an earlier version, which leaves no trace: not in its copy, into which batch norm writes its
         running statistics, nor in the generator, from which dropout draws."""
         with torch.random.fork_rng(), self.gated.showing(snapshot.probabilities) if self.gated else nullcontext():
             output: Tensor = functional_call(self.model, _copies(snapshot.model), (forward.input,))
