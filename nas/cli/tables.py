@@ -35,6 +35,8 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
         f"and {best['latency_ms'] / largest['latency_ms']:.0%} of the largest network's latency.",
         highlight=False,
     )
+    for note in result["notes"]:
+        console.print(note, style="yellow", highlight=False)
     for file in (folder.onnx, folder.report, folder.best, folder.candidates, folder.config):
         console.print(f"  {file}", highlight=False, soft_wrap=True)
 

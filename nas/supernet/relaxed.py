@@ -68,6 +68,7 @@ class Relaxed:
             first = {name: kind.initial(self.decisions[name]) for name, kind in self._relaxations.items()}
         device = next(supernet.parameters()).device
         self.parameters = ArchitectureParameters(first).to(device)
+        self.show()
 
     def draw(self, step: int, progress: float) -> dict[str, GateWeights]:
         """The gates of a step in which architecture parameters learn.

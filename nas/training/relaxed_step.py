@@ -1,5 +1,6 @@
 """One step of weights and architecture parameters of a relaxed supernet."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -109,7 +110,7 @@ class RelaxedStep(Step):
                     name: [round(p, 6) for p in values.tolist()] for name, values in probabilities.items()
                 },
                 "entropy": {name: round(float(value), 6) for name, value in entropies.items()},
-                "derived": dict(self.derived),
+                "derived": json.loads(self.derived.to_json()),
             }
         }
 

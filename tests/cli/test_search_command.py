@@ -19,7 +19,7 @@ from nas.hardware import StaticCosts
 from nas.runs import RunFolder, resolve
 from nas.search import STRATEGIES
 
-RESULT = ["run", "space", "method", "best", "largest", "front", "seconds"]
+RESULT = ["run", "space", "method", "best", "largest", "front", "notes", "seconds"]
 COSTS = list(StaticCosts.names)
 METRICS = ["id", "architecture", "accuracy", "accuracy_low", "accuracy_high", "loss", *COSTS]
 ROW = {*METRICS, "latency_ms", "latency_spread_ms", "latency_source"}

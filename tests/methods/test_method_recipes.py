@@ -91,14 +91,14 @@ def setting_for(each: Method, supernet: nas.Supernet | None = None, **recipe: An
     )
 
 
-def two_steps(each: Method, **recipe: Any) -> tuple[Any, list[dict[str, Tensor]]]:
+def some_steps(each: Method, steps: int = 2, **recipe: Any) -> tuple[Any, list[dict[str, Tensor]]]:
     setting = setting_for(each, **recipe)
     step = each.step(setting)
     optimizer = setting.recipe.make_optimizer(step.model)
     step.begin(optimizer)
     step.model.train()
     losses = []
-    for number, (x, y) in enumerate(islice(setting.weights.shuffled(16, 0), 2)):
+    for number, (x, y) in enumerate(islice(setting.weights.shuffled(16, 0), steps)):
         optimizer.zero_grad(set_to_none=True)
         losses.append(step(number, x, y, torch.autograd.backward))
         optimizer.step()
@@ -125,13 +125,13 @@ def test_its_settings_name_fields_of_what_they_set(each: Method) -> None:
 
 @every_method
 def test_a_method_runs_two_steps(each: Method) -> None:
-    step, losses = two_steps(each)
+    step, losses = some_steps(each)
     assert isinstance(step, RelaxedStep if each.family == "differentiable" else SupernetStep)
     assert all(loss and all(value.isfinite() for value in loss.values()) for loss in losses)
     fresh = dict(supernet_for(each).named_parameters())
     moved = [name for name, p in step.model.named_parameters() if not torch.equal(p, fresh[name])]
     assert len(moved) > len(fresh) / 4
-    again, same = two_steps(each)
+    again, same = some_steps(each)
     assert same == losses
     assert all(torch.equal(p, again.model.get_parameter(name)) for name, p in step.model.named_parameters())
 
@@ -139,7 +139,7 @@ def test_a_method_runs_two_steps(each: Method) -> None:
 @every_method
 def test_a_method_trains(each: Method) -> None:
     """Those that run one path a step are given more of them."""
-    epochs = 24 if each.name in ("gdas", "proxyless") else 5
+    epochs = 18 if each.name in ("gdas", "proxyless") else 5
     setting = setting_for(each, epochs=epochs, learning_rate=0.05)
     history = train(each.step(setting), setting.weights, setting.recipe, seed=0)
     losses = [epoch["loss_weights" if each.family == "differentiable" else "loss"] for epoch in history]
@@ -149,7 +149,7 @@ def test_a_method_trains(each: Method) -> None:
 
 @differentiable
 def test_architecture_parameters_move_and_stand_for_a_member_of_the_space(each: Method) -> None:
-    step, losses = two_steps(each)
+    step, losses = some_steps(each)
     fresh = each.step(setting_for(each)).relaxed.parameters.state_dict()  # type: ignore[attr-defined]
     assert any(not torch.equal(p, fresh[name]) for name, p in step.relaxed.parameters.state_dict().items())
     assert dict(step.model.space.architecture(step.derived)) == dict(step.derived)
@@ -181,7 +181,7 @@ def test_paths_are_a_function_of_seed_and_step(each: Method) -> None:
 def test_label_smoothing_of_the_recipe_reaches_the_loss(each: Method) -> None:
     first: list[dict[str, Tensor]] = []
     for share in (0.0, 0.3):
-        _, losses = two_steps(each, label_smoothing=share)
+        _, losses = some_steps(each, 1, label_smoothing=share)
         first.append(losses[0])
     assert all(not torch.equal(first[0][role], first[1][role]) for role in set(first[0]) - {"random", "smallest"})
 

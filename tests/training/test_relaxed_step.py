@@ -339,7 +339,7 @@ def test_weights_of_edges_learn_where_subsets_are_relaxed() -> None:
     now = logits_of(step)
     assert set(now) == {"edge_0_1", "edge_0_2", "edge_1_2", "kept"}
     assert all(not torch.equal(first[name], now[name]) for name in now)
-    assert abs(float(step.relaxed.probabilities()["kept"].sum()) - 1) < 1e-6
+    assert abs(float(step.relaxed.arrays()["kept"].sum()) - 1) < 1e-6
     derived = step.derived
     assert derived["kept"] == (int(now["kept"].argmax()),)
 
