@@ -68,7 +68,7 @@ class Relaxed:
             first = {name: kind.initial(self.decisions[name]) for name, kind in self._relaxations.items()}
         device = next(supernet.parameters()).device
         self.parameters = ArchitectureParameters(first).to(device)
-        self.show()
+        self._followed: Mapping[str, GateWeights] = {}
 
     def draw(self, step: int, progress: float) -> dict[str, GateWeights]:
         """The gates of a step in which architecture parameters learn.
@@ -152,13 +152,14 @@ class Relaxed:
 
     @contextmanager
     def showing(self, probabilities: Mapping[str, Tensor]) -> Iterator[None]:
-        """Makes the supernet follow these gates ``[options]``; on leaving, what it followed before."""
+        """Makes the supernet follow these gates ``[options]``; on leaving, those it followed before."""
         before = self._followed
         self.follow({name: GateWeights(values, _running(values)) for name, values in probabilities.items()})
         try:
             yield
         finally:
-            self.follow(before)
+            if before:
+                self.follow(before)
 
     def adjust(self, before: Mapping[str, Tensor], gates: Mapping[str, GateWeights]) -> None:
         """After a step of the architecture parameters: gives logits of idle options back what they were.
