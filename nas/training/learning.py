@@ -18,7 +18,7 @@ class Learning(BaseModel):
             DARTS takes 3e-4 in some 20,000 steps; in a shorter training that rate would leave everything open.
         beta1: decay of the first moment.
         weight_decay: added to the gradient.
-        warmup_epochs: epochs at the beginning in which only weights learn.
+        warmup: share of the training at its beginning in which only weights learn.
         every: steps of the weights for one of the architecture parameters.
         share: part of the training images that the weights learn from, the architecture parameters from the others;
             None for one level: both learn from the same batch at once.
@@ -31,7 +31,7 @@ class Learning(BaseModel):
     reach: float = Field(6.0, gt=0)
     beta1: float = Field(0.5, ge=0, lt=1)
     weight_decay: float = Field(1e-3, ge=0)
-    warmup_epochs: float = Field(0.0, ge=0)
+    warmup: float = Field(0.0, ge=0, lt=1)
     every: int = Field(1, ge=1)
     share: float | None = Field(0.5, gt=0, lt=1)
     tune_epochs: int = Field(5, ge=1)
@@ -47,6 +47,6 @@ class Learning(BaseModel):
             parameters.parameters(), rate, betas=(self.beta1, 0.999), weight_decay=self.weight_decay
         )
 
-    def is_due(self, step: int, steps_per_epoch: int) -> bool:
-        """Whether architecture parameters learn in this step of the weights."""
-        return step >= self.warmup_epochs * steps_per_epoch and step % self.every == 0
+    def is_due(self, step: int, steps: int) -> bool:
+        """Whether architecture parameters learn in this step of the weights, of so many."""
+        return step >= self.warmup * steps and step % self.every == 0

@@ -58,7 +58,7 @@ class RelaxedStep(Step):
     def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
         for term in self._stateful():
             term.before_step(step)
-        due = self.learning.is_due(step, self.steps_per_epoch)
+        due = self.learning.is_due(step, self.steps_per_epoch * self.epochs)
         if self.stream is None:
             return self._both(step, x, y, backward, due)
         losses = {"architecture": self._learn(step, x, y)} if due else {}

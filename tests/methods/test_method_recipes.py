@@ -78,7 +78,7 @@ def expected(probabilities: Mapping[str, Tensor]) -> Tensor:
 
 
 def setting_for(each: Method, supernet: nas.Supernet | None = None, **recipe: Any) -> Setting:
-    learning = Learning(**{**each.learning, "warmup_epochs": 0.0})
+    learning = Learning(**{**each.learning, "warmup": 0.0})
     return Setting(
         supernet or supernet_for(each),
         images(),

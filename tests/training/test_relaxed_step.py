@@ -223,12 +223,12 @@ def test_the_reported_loss_of_the_architecture_is_that_of_its_own_batch() -> Non
         assert {role: float(loss) for role, loss in losses.items()} == found
 
 
-@pytest.mark.parametrize(("every", "warmup"), [(1, 0.0), (2, 0.0), (3, 1.0), (1, 1.5), (1, 9.0)])
+@pytest.mark.parametrize(("every", "warmup"), [(1, 0.0), (2, 0.0), (3, 0.34), (1, 0.5), (1, 0.99)])
 def test_architecture_parameters_learn_when_they_are_due(every: int, warmup: float) -> None:
-    step = make(Softmax(), Learning(every=every, warmup_epochs=warmup), objective=watched)
+    step = make(Softmax(), Learning(every=every, warmup=warmup), objective=watched)
     first = logits_of(step)
     train(step, WEIGHTS, RECIPE, seed=7)
-    due = [number for number in range(12) if number >= warmup * PER_EPOCH and number % every == 0]
+    due = [number for number in range(12) if number >= warmup * 12 and number % every == 0]
     expected = [role for n in range(12) for role in (["architecture"] if n in due else []) + ["weights"]]
     assert [role for role, _ in SEEN] == expected
     assert moved(first, logits_of(step)) is bool(due)
@@ -247,7 +247,7 @@ def test_on_one_level_both_learn_from_one_pass() -> None:
 
 
 def test_on_one_level_the_warm_up_is_of_weights_alone() -> None:
-    step = make(Softmax(), ONE_LEVEL.model_copy(update={"warmup_epochs": 0.5}))
+    step = make(Softmax(), ONE_LEVEL.model_copy(update={"warmup": 0.15}))
     still: list[bool] = []
     first = logits_of(step)
     by_hand(step, 4, after=lambda number: still.append(not moved(first, logits_of(step))))
