@@ -163,5 +163,7 @@ def _tell_profile(report: dict[str, Any], folder: runs.RunFolder, as_json: bool)
         target = f"{report['target']} ({settings})" if settings else report["target"]
         print_feasibility(report["space"], report["input_shape"], target, report["feasibility"])
         print_predictor(report["predictor"])
+        if "energy_mj" in report:
+            typer.echo(f"energy: {report['energy_mj']:.3g} mJ a call, median over the measured networks")
         for file in (folder.path / "profile.json", folder.report):
             typer.echo(f"  {file}")

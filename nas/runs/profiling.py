@@ -24,7 +24,8 @@ def run_profile(config: RunConfig, folder: RunFolder, progress: Progress | None 
 
     Returns:
         ``space``, ``target``, ``input_shape`` (of one example), ``predictor`` (``kind``, ``samples``, its errors on
-        held-out networks and the ``noise_floor`` of measurements, None if unknown) and ``feasibility``.
+        held-out networks and the ``noise_floor`` of measurements, None if unknown), ``feasibility`` and, where the
+        machine tells it, ``energy_mj`` (median of a call).
     """
     bench = Bench(config)
     check_profile(config)
@@ -40,6 +41,8 @@ def run_profile(config: RunConfig, folder: RunFolder, progress: Progress | None 
             "predictor": {name: latency.summary[name] for name in _TOLD},
             "feasibility": found,
         }
+        if latency.summary["energy_mj"] is not None:
+            report["energy_mj"] = latency.summary["energy_mj"]
         content = latency_content(latency, feasibility=found)
         write_latency_report(folder.report, folder.name, content, run_summary(bench, folder))
         write_file(folder.path / "profile.json", json.dumps(report, indent=2))

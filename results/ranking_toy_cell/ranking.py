@@ -59,8 +59,8 @@ ABOUT = f"""Supernets of `toy_cell` are trained on {IMAGES:,} images of Fashion-
 width {WIDTH} where the published cells had 28x28 and 32, without augmentation as in the table. Differentiable methods give
 half of the images to the architecture parameters; these learn with a rate of {LEARNING_RATE} (3e-4 as published, raised so that
 its product with the number of steps stays), in gdas with {METHODS["gdas"].learning["reach"] / STEPS:.2g}, since there it was published with more steps. All else
-is as in `nas.methods`; warm-ups in epochs are shortened in proportion. All edges of these cells are kept, so the edge
-weights of pc-darts have nothing to decide. Methods get equal epochs, not equal time."""
+is as in `nas.methods`. All edges of these cells are kept, so the edge weights of pc-darts have nothing to decide. Methods
+get equal epochs, not equal time."""
 
 
 def published_cells() -> pd.DataFrame:
@@ -99,7 +99,8 @@ def make_step(method: Method, supernet: Supernet, data: ImageData, seed: int, ep
     """The method's own step; images are not augmented, as in the table."""
     relaxed = method.family == "differentiable"
     weights, own = data.train.fraction(0.5, (seed, 4)) if relaxed else (data.train, None)
-    learning = Learning(**{**method.learning, "learning_rate": LEARNING_RATE})
+    rate = None if "reach" in method.learning else LEARNING_RATE
+    learning = Learning(**{**method.learning, "learning_rate": rate})
     recipe = Recipe(**{**method.recipe, "epochs": epochs, "batch_size": BATCH})
     setting = Setting(supernet, weights, own, None, recipe, learning, seed)
     return method.step(setting), setting
