@@ -147,9 +147,15 @@ def store(name: str, rows: pd.DataFrame) -> None:
     before, (method, seed) = stored(name), rows[["method", "seed"]].iloc[0]
     others = before[(before["method"] != method) | (before["seed"] != seed)]
     joined = pd.concat([others, rows], ignore_index=True) if len(others) else rows
+    joined = joined.sort_values(["seed", "method"], key=_position, kind="stable")
     first = ["method", "seed"]
     joined = joined[first + [column for column in joined if column not in first]]
     write_file(HERE / f"{name}.csv", joined.to_csv(index=False, float_format="%.5g"))
+
+
+def _position(values: pd.Series) -> pd.Series:
+    """Of methods in their list; of seeds themselves."""
+    return values.map(list(SPACE_METHODS).index) if values.name == "method" else values
 
 
 def main() -> None:
