@@ -26,8 +26,14 @@ _ARCHITECTURE_STREAM = 1
 
 
 def most_likely(relaxed: Relaxed) -> Architecture:
-    """The most likely option of every choice; of edges to keep those of the largest weights."""
+    """The most likely option of every choice; of edges to keep those of the largest weights.
+
+    Where subsets say which edges are kept, an operation that passes nothing on would leave an edge out twice: there it
+    is never taken (as in the code of GDAS on the space of DARTS).
+    """
     supernet = relaxed.supernet
+    if supernet.options != supernet.space.choices:
+        return without_zero(relaxed)
     return derive(supernet.space, relaxed.arrays(), options=supernet.options)
 
 

@@ -6,6 +6,7 @@ of an expression is the push-forward of its choices' gates: outcomes that are eq
 
 import itertools
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -71,18 +72,29 @@ class Gate:
 
 
 class _LearnFromOutputs(torch.autograd.Function):
-    """Passes ``y`` on; backward, the weight of an output gets the sum of it times the gradient of ``y``."""
+    """Passes ``y`` on; backward, the weight of an output gets the sum of it times the gradient of ``y``.
+
+    Outputs are computed in the precision of the forward pass, and summed in float32 at least.
+    """
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, weights: Tensor, outputs: Sequence[Callable[[], Tensor]]) -> Tensor:
-        ctx.outputs = outputs
+        ctx.outputs, ctx.dtype = outputs, weights.dtype
+        ctx.precision = _precision(y.device.type)
         return y.view_as(y)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        with torch.no_grad():
-            products = [(gradient * output()).sum() for output in ctx.outputs]
+        with torch.no_grad(), ctx.precision:
+            products = [(gradient * output()).sum(dtype=ctx.dtype) for output in ctx.outputs]
         return gradient, torch.stack(products), None
+
+
+def _precision(device: str) -> AbstractContextManager[None]:
+    """Autocasting as it is now, on a type of device that knows it."""
+    if not torch.amp.is_autocast_available(device):
+        return nullcontext()
+    return torch.autocast(device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
 
 
 Gates = Mapping[Choice, Gate]

@@ -130,9 +130,7 @@ class Bench:
         weights, augment = self.data.train, config.training.augmentation(self.data.augment)
         if self.is_differentiable and config.learning.share is not None:
             weights, own = weights.fraction(config.learning.share, (config.seed, 4))
-        return Setting(
-            self.searched, weights, own, augment, config.training, config.learning, config.seed, budget
-        )
+        return Setting(self.searched, weights, own, augment, config.training, config.learning, config.seed, budget)
 
     @property
     def is_differentiable(self) -> bool:
@@ -167,6 +165,10 @@ class Bench:
             raise UsageError(
                 f"strategy '{config.strategy}' proposes what a method has learnt, but method '{config.method}' learns "
                 "no architecture; use a differentiable method, or another strategy."
+            )
+        elif config.strategy_args:
+            raise UsageError(
+                f"strategy '{config.strategy}' has no options, but strategy_args is {config.strategy_args}; drop it."
             )
 
     def _check_retraining(self) -> None:

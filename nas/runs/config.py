@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from nas.errors import UsageError, did_you_mean
 from nas.methods import Retrain, method
@@ -123,6 +123,12 @@ class RunConfig(_Strict):
     retraining: Recipe = Field(default_factory=Recipe)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     profile: ProfileConfig = Field(default_factory=ProfileConfig)
+
+    @field_validator("retrain", mode="before")
+    @classmethod
+    def _no_is_a_word(cls, value: Any) -> Any:
+        """YAML reads an unquoted no as false."""
+        return "no" if value is False else value
 
     def to_yaml(self) -> str:
         """The resolved configuration; reading it gives an equal one."""

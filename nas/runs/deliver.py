@@ -110,7 +110,7 @@ def _restore_trained(bench: Bench, folder: RunFolder) -> None:
     tensors, header = load_checkpoint(folder.supernet) if folder.supernet.exists() else ({}, {"history": []})
     if len(header["history"]) < bench.config.training.epochs:
         raise UsageError(f"run '{folder.name}' has no trained supernet yet; finish it with: nas resume {folder.name}")
-    restore(tensors, bench.searched)
+    restore(load_checkpoint(folder.last_tuned)[0] if folder.last_tuned else tensors, bench.searched)
 
 
 def _find_architecture(bench: Bench, folder: RunFolder, wanted: str | None) -> Architecture:

@@ -65,6 +65,12 @@ class RunFolder:
         """The checkpoint of the supernet as tuned in a round of derivation."""
         return self.path / "checkpoints" / f"tuned-{number}.safetensors"
 
+    @property
+    def last_tuned(self) -> Path | None:
+        """The checkpoint of the last round of derivation that ended; None before the first."""
+        rounds = self.read(self.projection)["rounds"] if self.projection.exists() else 0
+        return self.tuned(rounds - 1) if rounds else None
+
     def retrained(self, architecture: Architecture) -> Path:
         """The checkpoint of a network that is trained again."""
         return self.path / "checkpoints" / f"retrained-{architecture.id}.safetensors"

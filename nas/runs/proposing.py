@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from nas.evaluation.metrics import Tally
+from nas.evaluation.recalibration import averaging, batch_norms, current_statistics, fresh_statistics, install
 from nas.files import write_file
 from nas.methods import Setting, Trained
 from nas.runs.bench import METRIC, Bench
@@ -22,7 +23,14 @@ __all__ = ["collapse_of", "derive_final", "derived_strategy"]
 def derive_final(
     bench: Bench, folder: RunFolder, step: RelaxedStep, setting: Setting, progress: Progress
 ) -> Architecture:
-    """The architecture that the method proposes after training; kept in ``derived.json``."""
+    """The architecture that the method proposes after training; kept in ``derived.json``.
+
+    The supernet is left as it was when the architecture was decided.
+    """
+    if folder.last_tuned:
+        tensors, _ = load_checkpoint(folder.last_tuned)
+        restore(tensors, step.model)
+        step.restore(state_of(tensors))
     if folder.derived.exists():
         return bench.space.architecture(folder.read(folder.derived))
     found = _chosen(bench, folder, step, setting, progress) if bench.method.choose else step.derived
@@ -58,10 +66,6 @@ def _chosen(bench: Bench, folder: RunFolder, step: RelaxedStep, setting: Setting
     assert bench.method.choose is not None
     start = {"rounds": 0, "decided": []}
     state: dict[str, Any] = folder.read(folder.projection) if folder.projection.exists() else start
-    if state["rounds"]:
-        tensors, _ = load_checkpoint(folder.tuned(state["rounds"] - 1))
-        restore(tensors, step.model)
-        step.restore(state_of(tensors))
     step.relaxed.frozen.clear()
     recipe = setting.recipe.model_copy(
         update={
@@ -101,10 +105,15 @@ def _chosen(bench: Bench, folder: RunFolder, step: RelaxedStep, setting: Setting
 
 @torch.no_grad()
 def _accuracy(bench: Bench, step: RelaxedStep) -> float:
-    """Of the supernet on the validation images under its gates, with the batch-norm statistics of each batch."""
-    step.model.train()
-    tally = Tally()
-    for x, y in bench.data.validation.batches(bench.config.evaluation.batch_size):
-        tally.add(step.model(x), y)
-    step.model.eval()
+    """Of the supernet on the validation images under its gates, with the batch-norm statistics of each batch.
+
+    Everything but batch norm runs in evaluation mode, and its statistics stay as they were.
+    """
+    norms = batch_norms(step.model.eval().modules())
+    before, tally = current_statistics(norms), Tally()
+    install(fresh_statistics(norms))
+    with averaging(norms):
+        for x, y in bench.data.validation.batches(bench.config.evaluation.batch_size):
+            tally.add(step.model(x), y)
+    install(before)
     return tally.metrics()[METRIC]

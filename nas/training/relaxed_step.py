@@ -90,7 +90,8 @@ class RelaxedStep(Step):
             for name, logits in self.relaxed.parameters.logits.items():
                 logits.copy_(state[f"logits/{name}"])
         self.relaxed.frozen.clear()
-        self.relaxed.frozen.update(_below(state, "frozen/"))
+        for name, values in _below(state, "frozen/").items():
+            self.relaxed.freeze(name, values.nonzero().flatten().tolist())
         moments: dict[int, dict[str, Tensor]] = {}
         for place, value in _below(state, "moments/").items():
             index, key = place.split("/")

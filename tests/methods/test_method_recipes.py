@@ -156,6 +156,29 @@ def test_architecture_parameters_move_and_stand_for_a_member_of_the_space(each: 
     assert ("architecture" in losses[0]) is (Learning(**each.learning).share is not None)
 
 
+@pytest.mark.parametrize("name", ["darts", "dropnas", "gdas", "snas"])
+def test_no_kept_edge_passes_nothing_on(name: str) -> None:
+    """Though zero be the likeliest operation of every edge."""
+    each = METHODS[name]
+    torch.manual_seed(0)
+    step = each.step(setting_for(each, nas.Supernet(darts(SHAPE, CLASSES))))
+    assert isinstance(step, RelaxedStep)
+    with torch.no_grad():
+        for edge, logits in step.relaxed.parameters.logits.items():
+            logits[step.relaxed.decisions[edge].options.index("none")] += 2
+    taken = [value for choice, value in step.derived.items() if "edge" in choice]
+    assert len(taken) == 16 and "none" not in taken
+
+
+def test_an_operation_that_passes_nothing_on_may_be_the_likeliest_where_all_edges_are_kept() -> None:
+    each = METHODS["gdas"]
+    step = each.step(setting_for(each, nas.Supernet(nasbench201(SHAPE, CLASSES))))
+    assert isinstance(step, RelaxedStep)
+    with torch.no_grad():
+        step.relaxed.parameters.logits["edge_0_1"][0] += 2
+    assert step.derived["edge_0_1"] == "none"
+
+
 @pytest.mark.parametrize("make", [darts, nasbench201, toy_cell])
 def test_searched_and_final_networks_have_the_same_choices(make: Callable[..., nn.Module]) -> None:
     """So that what is derived in the one can be built as the other."""

@@ -22,6 +22,7 @@ from nas.nn import (
     OneOf,
     Repeat,
 )
+from nas.nn.gate import Gate, Idle
 from nas.space import Choice, concatenate
 
 KERNEL = Choice([3, 5, 7], name="kernel")
@@ -259,6 +260,23 @@ def test_a_straight_through_gate_runs_one_candidate_and_passes_its_gradient() ->
     mixed.sin().sum().backward()
     for name, logit in logits.items():
         assert logit.grad is not None and logit.grad.abs().max() > 0, name
+
+
+def test_idle_operations_run_in_the_precision_of_the_forward_pass() -> None:
+    """Whatever is set when the backward pass begins: threads of the backward pass may have settings of their own."""
+    convs = nn.ModuleList([nn.Conv2d(3, 3, 1, dtype=torch.float32) for _ in range(3)])
+    idle, x = (
+        torch.zeros(2, dtype=torch.float32, requires_grad=True),
+        torch.randn(IMAGES[0], 3, 5, 5, dtype=torch.float32),
+    )
+    gate = Gate((0,), torch.ones(1, dtype=torch.float32), Idle((1, 2), idle, "outputs"))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        halved = convs[0](x)
+        mixed = gate.mix_with_idle(lambda index: convs[index](halved))
+        expected = [(torch.ones_like(halved) * convs[index](halved)).sum(dtype=torch.float32) for index in (1, 2)]
+    assert mixed.dtype == torch.bfloat16
+    mixed.float().sum().backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(idle.grad, torch.stack(expected).detach())
 
 
 class Linear4(nn.Module):

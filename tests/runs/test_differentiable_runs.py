@@ -10,8 +10,9 @@ from killing import finish, outcome
 
 import nas
 from nas.errors import UsageError
-from nas.runs import Bench, RunFolder, proposing, resolve
+from nas.runs import Bench, RunFolder, export_architecture, proposing, resolve
 from nas.runs.budget import expected_budget
+from nas.training import RelaxedStep
 
 CELLS: dict[str, Any] = {
     "space": "nasbench201",
@@ -81,6 +82,28 @@ def test_perturbation_continues_after_a_kill(tmp_path: Path, monkeypatch: pytest
     assert outcome(killed) == outcome(reference)
 
 
+def test_a_supernet_that_was_tuned_is_tuned_when_a_run_goes_on(tmp_path: Path) -> None:
+    given = settings("darts-pt", retrain="no", candidates=3, cost="flops")
+    finish(tmp_path, given)
+    folder, before = RunFolder(tmp_path / "run"), outcome(tmp_path)
+    for file in (folder.best, folder.study, folder.candidates, folder.finalists):
+        file.unlink()
+    finish(tmp_path, given)
+    assert outcome(tmp_path) == before
+    best = json.loads(folder.best.read_text())["best"]
+    assert export_architecture(folder, best["id"], None)["accuracy"] == best["accuracy"]
+
+
+def test_the_accuracy_of_a_relaxed_supernet_is_one_number_and_leaves_no_trace() -> None:
+    bench = Bench(resolve(settings("darts-pt", space="toy_cell", space_args={"dropout": 0.5}), "test"))
+    step = bench.method.step(bench.setting())
+    assert isinstance(step, RelaxedStep)
+    step.relaxed.show()
+    before = {name: value.clone() for name, value in step.model.state_dict().items()}
+    assert len({proposing._accuracy(bench, step) for _ in range(5)}) == 1
+    assert all(torch.equal(before[name], value) for name, value in step.model.state_dict().items())
+
+
 def test_the_searched_model_may_be_another_than_the_delivered_one() -> None:
     bench = Bench(resolve(settings("pc-darts", space_args={"width": 8}), "test"))
     assert bench.searched is not bench.supernet and bench.searched.space.fingerprint == bench.space.fingerprint
@@ -98,6 +121,7 @@ def test_the_searched_model_may_be_another_than_the_delivered_one() -> None:
             settings("darts", retrain="no", search_args={"cells": 2}),
             "retrain is 'no', but the supernet that is searched",
         ),
+        (settings("darts", strategy_args={"mutation": 1}), "strategy 'derived' has no options, but strategy_args is"),
         (settings("darts", search_args={"width": 6, "sells": 2}), "space 'nasbench201' has no argument 'sells'"),
     ],
 )

@@ -51,6 +51,12 @@ def test_the_method_decides_what_is_not_given(monkeypatch: pytest.MonkeyPatch) -
     assert (config.retraining.epochs, config.retraining.label_smoothing) == (5, 0.0)
 
 
+def test_an_unquoted_no_is_no() -> None:
+    values: dict[str, Any] = {"method": "spos"}
+    assign(values, "retrain=no")
+    assert resolve(values, "test").retrain == "no"
+
+
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_methods_retrain_as_published(method: Method) -> None:
     assert resolve({"method": method.name}, "test").retrain == method.retrain

@@ -429,6 +429,19 @@ def test_a_run_that_goes_on_ends_like_one_that_was_not_stopped(name: str, frozen
     assert any(place.startswith("term0/1/") for place in step.state()) is (name == "sd-darts")
 
 
+def test_what_was_decided_is_restored_on_the_device_of_the_model() -> None:
+    step = make(Softmax())
+    step.relaxed.freeze("kept", [1])
+    relaxed = Relaxed(network().to("meta"), Softmax(), 0)
+    elsewhere = RelaxedStep(
+        relaxed, ONE_LEVEL, [CrossEntropy()], None, steps_per_epoch=PER_EPOCH, epochs=3, rule=step.rule
+    )
+    elsewhere.restore(step.state())
+    assert relaxed.frozen["kept"].device.type == "meta"
+    step.restore(step.state())
+    assert step.relaxed.frozen["kept"].tolist() == [0.0, 1.0]
+
+
 def test_training_leaves_the_global_generator_alone_and_depends_on_seeds_alone() -> None:
     steps = []
     for noise in (0, 1):
