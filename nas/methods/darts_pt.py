@@ -12,7 +12,10 @@ __all__ = ["DARTS_PT"]
 
 
 def _choose(trained: Trained) -> Architecture:
-    """Decides choice after choice by the accuracy without each option, and tunes the supernet between."""
+    """Decides choice after choice by the accuracy without each option, and tunes the supernet between.
+
+    Each round of tuning anneals a tenth of the learning rate anew; as published one cosine spans all rounds.
+    """
     relaxed = trained.step.relaxed
 
     def accuracy(without: Mapping[str, frozenset[int]]) -> float:

@@ -23,10 +23,12 @@ class Budget:
     Attributes:
         expected: probabilities ``[candidates]`` by choice → the expected cost, differentiable.
         bound: what the cost should not exceed, in the same unit.
+        largest: the cost of the largest architecture.
     """
 
     expected: Callable[[Mapping[str, Tensor]], Tensor]
     bound: float
+    largest: float
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ def _step(setting: Setting) -> RelaxedStep:
             "method 'pc-darts' mixes on a part of the channels, but the space has no nas.nn.PartialChannels; use a "
             "space that takes partial_channels, such as darts, nasbench201 or toy_cell."
         )
+    # Spaces that keep all edges of a cell (nasbench201, toy_cell) have no weights of edges to learn.
     return relaxed_step(setting, Softmax(), rule=without_zero, subsets=Softmax())
 
 

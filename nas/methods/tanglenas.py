@@ -1,7 +1,7 @@
 """TangleNAS: gradients through mixtures of slices of one weight."""
 
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SETTINGS, most_likely, relaxed_step
+from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, most_likely, relaxed_step
 from nas.supernet.relaxations import Dirichlet
 
 __all__ = ["TANGLENAS"]
@@ -13,7 +13,7 @@ TANGLENAS = Method(
     summary="mixtures of slices of shared weights, drawn from a Dirichlet distribution",
     step=lambda each: relaxed_step(each, Dirichlet(), rule=most_likely),
     recipe=RECIPE,
-    search_args={"entangled": True},
+    search_args={**SEARCH_ARGS, "entangled": True},
     retrain="fresh",
     settings=SETTINGS,
 )

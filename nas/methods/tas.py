@@ -8,11 +8,16 @@ from nas.training import CrossEntropy, LossTerm, RelaxedStep, TargetCost
 __all__ = ["TAS"]
 
 
+_BAND = 0.05
+
+
 def _step(setting: Setting) -> RelaxedStep:
+    """As published but for the distillation of the final network, which is retrained from labels alone."""
     budget = budget_of(setting)
+    band = _BAND * budget.largest / budget.bound
     objective: list[LossTerm] = [
         CrossEntropy(setting.recipe.label_smoothing),
-        TargetCost(budget.expected, budget.bound),
+        TargetCost(budget.expected, budget.bound, band),
     ]
     return relaxed_step(
         setting,
@@ -29,7 +34,8 @@ TAS = Method(
     paper="Dong and Yang, Network pruning via transformable architecture search, 2019",
     summary="mixes two sampled sizes of each layer; pushes the expected cost into a band below its bound",
     step=_step,
-    recipe=RECIPE,
+    recipe={**RECIPE, "learning_rate": 0.1},
+    learning={"reach": 50.0},
     needs_budget=True,
     retrain="fresh",
     settings={"strategy": "derived", "candidates": 25},

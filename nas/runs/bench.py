@@ -138,7 +138,7 @@ class Bench:
         return self.method.family == "differentiable"
 
     def _build_supernet(self, arguments: Mapping[str, Any]) -> Supernet:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             model = build_space(self.config.space, arguments, self.data.input_shape, len(self.data.classes))
         return Supernet(model).to(self.device)

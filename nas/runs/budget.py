@@ -41,11 +41,13 @@ def expected_budget(bench: Bench, latency: LatencyModel | None) -> Budget:
         value: Tensor = unit * cost(probabilities)
         return value
 
-    return Budget(expected, unit * _bound(bench, latency))
+    bound, largest = _bounds(bench, latency)
+    return Budget(expected, unit * bound, unit * largest)
 
 
-def _bound(bench: Bench, latency: LatencyModel | None) -> float:
+def _bounds(bench: Bench, latency: LatencyModel | None) -> tuple[float, float]:
+    """The bound of the cost, and the cost of the largest architecture."""
     table = latency.costs if latency else bench.cost_table
     largest = {str(name): float(value) for name, value in table([bench.space.largest()]).iloc[0].items()}
     bounds = [constraint.resolve(largest).bound for constraint in bench.constraints if constraint.metric == bench.cost]
-    return min(bounds) if bounds else _SHARE * largest[bench.cost]
+    return min(bounds, default=_SHARE * largest[bench.cost]), largest[bench.cost]

@@ -13,13 +13,16 @@ from nas.space import Architecture, Space
 
 __all__ = ["Derived"]
 
+_LOOSE = 0.1
+
 
 class Derived:
     """Proposes derived architectures, then what is likely under the learnt probabilities, nothing twice.
 
     After the proposals each choice is drawn by itself, by its probabilities; a subset takes each of its candidates
     with a probability in proportion to the product of the weights of its elements. Where all that is allowed weighs
-    nothing, it is drawn uniformly. It learns nothing from results.
+    nothing, it is drawn uniformly. Where draws bring nothing new any more, as from probabilities of zero and one,
+    each choice is drawn uniformly from what is allowed once in ten times. It learns nothing from results.
 
     Args:
         proposals: in order, such as the architecture derived after the last epoch, then those of earlier epochs.
@@ -47,23 +50,27 @@ class Derived:
         self._proposals = iter([space.architecture(proposal) for proposal in proposals])
         weights = option_weights(space, probabilities, options=options, banned=banned)
         elements = subset_elements(space, options)
-        self._shares = [
-            _shares(candidates, weights[name], elements.get(name)) for name, candidates in space.choices.items()
+        named = [(candidates, weights[name], elements.get(name)) for name, candidates in space.choices.items()]
+        self._shares = [_shares(*each) for each in named]
+        allowed = [_shares(candidates, np.minimum(each, 0.0), inside) for candidates, each, inside in named]
+        self._loosened = [
+            (1 - _LOOSE) * shares + _LOOSE * uniform for shares, uniform in zip(self._shares, allowed, strict=True)
         ]
 
     def ask(self, n: int) -> list[Architecture]:
         found = list(itertools.islice(filter(self._memory.claim, self._proposals), n))
-        while len(found) < n and (drawn := self._draw()) is not None:
+        while len(found) < n and (drawn := self._draw(self._shares) or self._draw(self._loosened)) is not None:
             found.append(drawn)
         return found
 
     def tell(self, results: Sequence[Result]) -> None:
         self._memory.add(results)
 
-    def _draw(self) -> Architecture | None:
+    def _draw(self, shares: Sequence[Floats]) -> Architecture | None:
+        """An architecture that is not known yet; None when patience is over."""
         rng = self._memory.rng
         for _ in range(self.patience):
-            row = [rng.choice(len(shares), p=shares) for shares in self._shares]
+            row = [rng.choice(len(each), p=each) for each in shares]
             (architecture,) = self._space.from_indices([row])
             if self._memory.claim(architecture):
                 return architecture

@@ -63,10 +63,11 @@ class Relaxed:
             for name in self.decisions
         }
         self._relaxations = {name: kind for name, kind in kinds.items() if kind is not None}
-        with torch.random.fork_rng():
+        device = next(supernet.parameters()).device
+        self._forked = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(self._forked):
             torch.manual_seed(seed)
             first = {name: kind.initial(self.decisions[name]) for name, kind in self._relaxations.items()}
-        device = next(supernet.parameters()).device
         self.parameters = ArchitectureParameters(first).to(device)
         self._followed: Mapping[str, GateWeights] = {}
 
@@ -86,7 +87,7 @@ class Relaxed:
 
     def _drawn(self, step: int, gate: Callable[[Relaxation, Decision, Tensor], GateWeights]) -> dict[str, GateWeights]:
         logits = self.parameters.logits
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(self._forked):
             torch.manual_seed((self.seed * 1_000_003 + step) % (2**63))
             gates = {name: gate(kind, self.decisions[name], logits[name]) for name, kind in self._relaxations.items()}
         fixed = {name: self._constant(name) for name in self.decisions if name not in gates or name in self.frozen}
@@ -95,10 +96,10 @@ class Relaxed:
     def follow(self, gates: Mapping[str, GateWeights]) -> None:
         """Makes the supernet follow the gates.
 
-        Elastic layers hold all their candidates in one weight, so there every option takes part.
+        Elastic layers hold all their candidates in one weight, so options that are idle but learn take part there.
         """
         self._followed = gates
-        inner = {name: gate for name, gate in gates.items() if name not in self._elastic}
+        inner = {name: gate for name, gate in gates.items() if name not in self._elastic or gate.idle == "none"}
         self.supernet.mix(
             {name: gate.values for name, gate in gates.items()},
             {name: gate.active for name, gate in inner.items()},

@@ -122,9 +122,7 @@ class Supernet(nn.Module):
         for name, options in self.options.items():
             running = list(active.get(name, range(len(options))))
             if name not in weights or weights[name].shape != (len(options),) or not running:
-                raise UsageError(
-                    f"choice '{name}' needs a tensor of {len(options)} gate weights and an active option."
-                )
+                raise UsageError(f"choice '{name}' needs a tensor of {len(options)} gate weights and an active option.")
             others = [position for position in range(len(options)) if position not in running]
             rest = None
             if name in idle and others:

@@ -42,7 +42,8 @@ class Learning(BaseModel):
         Args:
             steps: of the weights, over the whole training.
         """
-        rate = self.learning_rate or min(_FASTEST, self.reach * self.every / steps)
+        learning = steps * (1 - self.warmup) / self.every
+        rate = self.learning_rate or min(_FASTEST, self.reach / learning)
         return torch.optim.Adam(
             parameters.parameters(), rate, betas=(self.beta1, 0.999), weight_decay=self.weight_decay
         )

@@ -239,7 +239,7 @@ def find_operations(method: str, seed: int) -> list[dict[str, Any]]:
     plan, started = OPERATION_PLANS[method], time.perf_counter()
     data = load("digits", seed=seed)
     torch.manual_seed(seed)
-    budget = Budget(partial(price, prices=(10.0,) * 4), 30.0)
+    budget = Budget(partial(price, prices=(10.0,) * 4), 30.0, 30.0)
     setting = prepared(plan, operation_chain(plan.parts), data.train, budget, seed)
     step = trained(plan, setting)
     common = {
@@ -257,7 +257,7 @@ def find_priced(weight: float, seed: int) -> list[dict[str, Any]]:
     plan = replace(plan, step=partial(_priced, term))
     data = load("digits", seed=seed)
     torch.manual_seed(seed)
-    setting = prepared(plan, operation_chain(), data.train, Budget(expected, 30.0), seed)
+    setting = prepared(plan, operation_chain(), data.train, Budget(expected, 30.0, 30.0), seed)
     step = trained(plan, setting)
     with torch.no_grad():
         cost = float(expected(step.relaxed.probabilities()))
@@ -272,7 +272,7 @@ def find_kernels(planted: str, method: str, seed: int) -> list[dict[str, Any]]:
     """One row for each layer: what the method makes of it. The budget is what the planted kernels cost."""
     plan, started = KERNEL_PLANS[method], time.perf_counter()
     torch.manual_seed(seed)
-    budget = Budget(taps, float(sum(sizes(planted))))
+    budget = Budget(taps, float(sum(sizes(planted))), 21.0)
     setting = prepared(plan, kernel_chain(), signals(2048, seed, planted), budget, seed)
     step = trained(plan, setting)
     return _rows(plan, setting, step, signals(1024, seed + 1000, planted), started, {})

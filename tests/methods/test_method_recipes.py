@@ -87,7 +87,7 @@ def setting_for(each: Method, supernet: nas.Supernet | None = None, **recipe: An
         Recipe(**{"epochs": 2, "batch_size": 16, **each.recipe, **recipe}),
         learning,
         seed=3,
-        budget=Budget(expected, bound=6.0) if each.needs_budget else None,
+        budget=Budget(expected, bound=6.0, largest=12.0) if each.needs_budget else None,
     )
 
 

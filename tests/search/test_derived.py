@@ -99,7 +99,7 @@ def test_subsets_are_drawn_by_the_product_of_their_elements() -> None:
         assert shares[pair] / 2000 == pytest.approx(share, abs=0.03)
 
 
-def test_what_has_no_probability_or_is_banned_is_never_drawn_and_it_ends() -> None:
+def test_what_has_no_probability_comes_last_what_is_banned_never_and_it_ends() -> None:
     space = Space({"edge": ["none", "skip", "conv"], "width": [1, 2, 3]})
     player = Derived(
         space,
@@ -108,9 +108,18 @@ def test_what_has_no_probability_or_is_banned_is_never_drawn_and_it_ends() -> No
         banned={"edge": (True, False, False)},
         patience=300,
     )
-    drawn = player.ask(100)
-    assert {(each["edge"], each["width"]) for each in drawn} == {(e, w) for e in ("skip", "conv") for w in (1, 2)}
+    drawn = [(each["edge"], each["width"]) for each in player.ask(100)]
+    assert set(drawn[:4]) == {(e, w) for e in ("skip", "conv") for w in (1, 2)}
+    assert set(drawn[4:]) == {("skip", 3), ("conv", 3)}
     assert player.ask(1) == []
+
+
+def test_decided_probabilities_are_followed_by_what_differs_in_little() -> None:
+    space = Space({str(number): [0, 1] for number in range(20)})
+    learnt = {name: [0.0, 1.0] for name in space.choices}
+    first, *others = Derived(space, proposals=[], probabilities=learnt).ask(40)
+    assert first == space.largest() and len(set(others)) == 39
+    assert sum(list(each.values()).count(0) for each in others) / 39 < 4
 
 
 def test_where_only_what_is_banned_has_weight_the_rest_is_drawn_uniformly() -> None:

@@ -13,7 +13,10 @@ from torch import Tensor, nn
 import nas
 from nas.errors import UsageError
 from nas.hardware import Catalogue, ExpectedCost, StaticCosts, feature_table
+from nas.nn import SwitchableBatchNorm2d
 from nas.space import Architecture
+from nas.supernet import Relaxed
+from nas.supernet.relaxations import Concrete, SampledSizes
 from search_spaces.resnet import resnet
 
 
@@ -172,3 +175,13 @@ def test_the_first_block_of_a_stage_is_always_paid_for() -> None:
 def test_refusals(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         resnet(INPUT_SHAPE, 5, **arguments)
+
+
+def test_two_sampled_widths_alone_run() -> None:
+    supernet = nas.Supernet(resnet(INPUT_SHAPE, 5, blocks=2, widths=(8, 16), multipliers=(0.25, 0.5, 0.75, 1)))
+    relaxed = Relaxed(supernet, SampledSizes(), seed=0, depths=Concrete())
+    norms = [module for module in supernet.modules() if isinstance(module, SwitchableBatchNorm2d)]
+    for step in range(3):
+        relaxed.follow(relaxed.draw(step, 0.5))
+        assert norms and all(len(norm.widths.values) <= 2 for norm in norms)
+        assert supernet(images()).shape == (4, 5)
