@@ -51,16 +51,19 @@ class Derived:
         weights = option_weights(space, probabilities, options=options, banned=banned)
         elements = subset_elements(space, options)
         named = [(candidates, weights[name], elements.get(name)) for name, candidates in space.choices.items()]
-        self._shares = [_shares(*each) for each in named]
+        learnt = [_shares(*each) for each in named]
         allowed = [_shares(candidates, np.minimum(each, 0.0), inside) for candidates, each, inside in named]
-        self._loosened = [
-            (1 - _LOOSE) * shares + _LOOSE * uniform for shares, uniform in zip(self._shares, allowed, strict=True)
-        ]
+        loosened = [(1 - _LOOSE) * each + _LOOSE * uniform for each, uniform in zip(learnt, allowed, strict=True)]
+        self._sources = [learnt, loosened]
 
     def ask(self, n: int) -> list[Architecture]:
         found = list(itertools.islice(filter(self._memory.claim, self._proposals), n))
-        while len(found) < n and (drawn := self._draw(self._shares) or self._draw(self._loosened)) is not None:
-            found.append(drawn)
+        while len(found) < n and self._sources:
+            drawn = self._draw(self._sources[0])
+            if drawn is None:
+                self._sources.pop(0)
+            else:
+                found.append(drawn)
         return found
 
     def tell(self, results: Sequence[Result]) -> None:

@@ -26,6 +26,9 @@ CELLS: dict[str, Any] = {
 }
 
 
+LAYERS = {"space": "chain", "space_args": {"layers": [1, 1, 1], "width": 4, "head": 16}}
+
+
 def settings(method: str, **others: Any) -> dict[str, Any]:
     return {**CELLS, "method": method, **others}
 
@@ -44,7 +47,7 @@ def test_the_derived_architecture_is_the_result(tmp_path: Path) -> None:
 
 def test_more_candidates_come_from_the_learnt_probabilities(tmp_path: Path) -> None:
     constraint = "flops <= 60% of largest"
-    finish(tmp_path, settings("gdas", candidates=6, constraints=[constraint]))
+    finish(tmp_path, settings("gdas", candidates=6, constraints=[constraint], **LAYERS))
     rows = (tmp_path / "run/candidates.csv").read_text().splitlines()
     assert len(rows) == 1 + 6
 
@@ -61,9 +64,9 @@ def test_a_collapsed_architecture_says_so(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_perturbation_continues_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reference, killed = tmp_path / "reference", tmp_path / "killed"
-    finish(reference, settings("darts-pt"))
+    finish(reference, settings("darts-pt", **LAYERS))
     rounds = json.loads((reference / "run/projection.json").read_text())["decided"]
-    assert len(rounds) == 6
+    assert len(rounds) == 3
     train, calls = proposing.train, []
 
     def train_thrice(*arguments: Any, **named: Any) -> Any:
@@ -74,16 +77,16 @@ def test_perturbation_continues_after_a_kill(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(proposing, "train", train_thrice)
     with pytest.raises(KeyboardInterrupt):
-        finish(killed, settings("darts-pt"))
+        finish(killed, settings("darts-pt", **LAYERS))
     assert json.loads((killed / "run/projection.json").read_text())["rounds"] == 2
-    finish(killed, settings("darts-pt"))
-    assert calls[3:] == [f"tuned-{number}.safetensors" for number in range(2, 6)]
+    finish(killed, settings("darts-pt", **LAYERS))
+    assert calls[3:] == ["tuned-2.safetensors"]
     assert json.loads((killed / "run/projection.json").read_text())["decided"] == rounds
     assert outcome(killed) == outcome(reference)
 
 
 def test_a_supernet_that_was_tuned_is_tuned_when_a_run_goes_on(tmp_path: Path) -> None:
-    given = settings("darts-pt", retrain="no", candidates=3, cost="flops")
+    given = settings("darts-pt", retrain="no", candidates=3, cost="flops", **LAYERS)
     finish(tmp_path, given)
     folder, before = RunFolder(tmp_path / "run"), outcome(tmp_path)
     for file in (folder.best, folder.study, folder.candidates, folder.finalists):

@@ -106,7 +106,7 @@ def test_what_has_no_probability_comes_last_what_is_banned_never_and_it_ends() -
         proposals=[],
         probabilities={"edge": [0.8, 0.1, 0.1], "width": [0.5, 0.5, 0.0]},
         banned={"edge": (True, False, False)},
-        patience=300,
+        patience=1000,
     )
     drawn = [(each["edge"], each["width"]) for each in player.ask(100)]
     assert set(drawn[:4]) == {(e, w) for e in ("skip", "conv") for w in (1, 2)}
