@@ -24,12 +24,15 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     table = Table(title=title, title_justify="left")
     for heading in ("architecture", "accuracy (95 % interval)", "latency", "params", "FLOPs", "peak memory"):
         table.add_column(heading, justify="left" if heading == "architecture" else "right", no_wrap=True)
-    for row in result["front"]:
-        table.add_row(row["id"], *_metrics(row), style="bold green" if row["id"] == result["best"]["id"] else "")
-    table.add_section()
-    table.add_row("largest", *_metrics(result["largest"]), style="dim")
-    console.print(table)
     best, largest = result["best"], result["largest"]
+    for row in result["front"]:
+        if row["id"] == best["id"]:
+            table.add_row(best["id"], *_metrics(best), style="bold green")
+        else:
+            table.add_row(row["id"], *_metrics(row))
+    table.add_section()
+    table.add_row("largest", *_metrics(largest), style="dim")
+    console.print(table)
     console.print(
         f"Chosen: {best['id']} with test accuracy {best['test_accuracy']:.2%} (largest {largest['test_accuracy']:.2%}) "
         f"and {best['latency_ms'] / largest['latency_ms']:.0%} of the largest network's latency.",
