@@ -32,6 +32,8 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
             table.add_row(row["id"], *_metrics(row))
     table.add_section()
     table.add_row("largest", *_metrics(largest), style="dim")
+    if "shared_accuracy" in best and len(result["front"]) > 1:
+        table.caption = "the chosen and the largest as retrained, the others with shared weights"
     console.print(table)
     console.print(
         f"Chosen: {best['id']} with test accuracy {best['test_accuracy']:.2%} (largest {largest['test_accuracy']:.2%}) "
