@@ -34,7 +34,7 @@ def settings(method: str, **others: Any) -> dict[str, Any]:
 
 
 def test_the_derived_architecture_is_the_result(tmp_path: Path) -> None:
-    finish(tmp_path, settings("darts"))
+    finish(tmp_path, settings("darts", **LAYERS))
     folder = RunFolder(tmp_path / "run")
     best, derived = json.loads(folder.best.read_text()), json.loads(folder.derived.read_text())
     assert best["best"]["architecture"] == derived and len(best["front"]) == 1
