@@ -10,7 +10,8 @@ __all__ = ["PROXYLESS"]
 
 def _step(setting: Setting) -> RelaxedStep:
     """Mode ``full_v2`` with the loss ``mul#log`` of the published code; architecture parameters learn in every step and
-    from half of the images, there in every fifth and from 4 % of a large set."""
+    from half of the images, there in every fifth and from 4 % of a large set. One path is in memory where a choice is
+    between modules; elastic layers hold all candidates in one weight and run the largest."""
     labels = CrossEntropy(setting.recipe.label_smoothing, roles=("architecture",))
     budget = budget_of(setting)
     objective: list[LossTerm] = [

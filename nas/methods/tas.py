@@ -7,7 +7,6 @@ from nas.training import CrossEntropy, LossTerm, RelaxedStep, TargetCost
 
 __all__ = ["TAS"]
 
-
 _BAND = 0.05
 
 

@@ -52,13 +52,8 @@ def derived_strategy(bench: Bench, step: RelaxedStep, final: Architecture, histo
 
 def collapse_of(step: RelaxedStep, architecture: Mapping[str, Any]) -> str | None:
     """The sentence that says that an architecture has no operation left that learns, if so."""
-    relaxed = step.relaxed
-    free = {
-        name: each.parameter_free
-        for name, each in relaxed.decisions.items()
-        if len(each.options) == len(relaxed.supernet.space.choices[name])
-    }
-    return collapse(architecture, free, relaxed.supernet.space)
+    free = {name: each.parameter_free for name, each in step.relaxed.decisions.items()}
+    return collapse(architecture, free, step.relaxed.supernet.space)
 
 
 def _chosen(bench: Bench, folder: RunFolder, step: RelaxedStep, setting: Setting, progress: Progress) -> Architecture:
