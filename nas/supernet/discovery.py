@@ -1,7 +1,7 @@
 """Finds the choices of a model by walking its modules, and names them by module path."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,11 +42,15 @@ class Discovery:
     sites: list[Site]
 
 
-def discover(model: nn.Module) -> Discovery:
+def discover(model: nn.Module, added: Mapping[str, Choice] | None = None) -> Discovery:
     """The space that a model describes.
 
     A choice is called by its explicit name or by the module path and argument of its first use, as in
     ``stages.0.depth`` or ``stem.conv.out_channels``.
+
+    Args:
+        model: holds elastic modules.
+        added: choices of modules that need not be elastic, by module path; each is there when its module runs.
 
     Raises:
         UsageError: two different choices of one name, or an attribute that holds a choice no layer reads.
@@ -55,11 +59,16 @@ def discover(model: nn.Module) -> Discovery:
     uses: dict[Choice, list[Use]] = {}
     sites: list[Site] = []
     for path, module, conditions in _walk(model, "", ()):
-        _name_new_choices(path, module, names)
         use = tuple(_condition(depends, present, names) for depends, present in conditions)
-        site = Site(path, module, use)
-        sites.append(site)
-        for choice in site.choices:
+        read: list[Choice] = []
+        if isinstance(module, Elastic):
+            _name_new_choices(path, module.arguments, names)
+            sites.append(Site(path, module, use))
+            read += sites[-1].choices
+        if added and path in added:
+            _name_new_choices(path, {"": added[path]}, names)
+            read.append(added[path])
+        for choice in read:
             uses.setdefault(choice, []).append(use)
     _check_attributes(model, names)
     symbols = {name: choice for choice, name in names.items()}
@@ -70,9 +79,9 @@ def discover(model: nn.Module) -> Discovery:
 _Conditions = tuple[tuple[Any, Any], ...]
 
 
-def _walk(module: nn.Module, path: str, conditions: _Conditions) -> Iterator[tuple[str, Elastic, _Conditions]]:
+def _walk(module: nn.Module, path: str, conditions: _Conditions) -> Iterator[tuple[str, nn.Module, _Conditions]]:
+    yield path, module, conditions
     if isinstance(module, Elastic):
-        yield path, module, conditions
         branches: Iterator[Branch] = module.branches()
     else:
         branches = (Branch(name, child) for name, child in module._modules.items() if child is not None)
@@ -81,8 +90,8 @@ def _walk(module: nn.Module, path: str, conditions: _Conditions) -> Iterator[tup
         yield from _walk(branch.module, f"{path}.{branch.name}" if path else branch.name, inner)
 
 
-def _name_new_choices(path: str, module: Elastic, names: dict[Choice, str]) -> None:
-    for argument, value in module.arguments.items():
+def _name_new_choices(path: str, arguments: Mapping[str, Any], names: dict[Choice, str]) -> None:
+    for argument, value in arguments.items():
         new = [choice for choice in choices_of(value) if choice not in names]
         unnamed = [choice for choice in new if choice.name is None]
         for choice in new:

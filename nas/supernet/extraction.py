@@ -1,7 +1,7 @@
 """From a supernet to the plain network of one architecture."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -13,7 +13,9 @@ from nas.supernet.discovery import expressions_in
 __all__ = ["extract"]
 
 
-def extract(model: nn.Module, values: Mapping[Choice, Any]) -> nn.Module:
+def extract(
+    model: nn.Module, values: Mapping[Choice, Any], tied: Sequence[Sequence[nn.Module]] = ()
+) -> nn.Module:
     """A deep copy of the active network in which nothing elastic is left.
 
     Every elastic module is replaced by its plain ``torch.nn`` twin, every attribute that was a choice or an
@@ -22,6 +24,7 @@ def extract(model: nn.Module, values: Mapping[Choice, Any]) -> nn.Module:
     Args:
         model: a model whose elastic modules follow the architecture.
         values: the candidate of each active choice.
+        tied: sets of modules whose copies have the same parameters where these are equal.
     """
     memo: dict[int, Any] = {}
 
@@ -41,4 +44,18 @@ def extract(model: nn.Module, values: Mapping[Choice, Any]) -> nn.Module:
         for child in module.children():
             plain(child)
 
-    return plain(model)
+    network = plain(model)
+    for modules in tied:
+        first, *others = [memo[id(module)] for module in modules if id(module) in memo] or [None]
+        for other in others:
+            _tie(first, other)
+    return network
+
+
+def _tie(first: nn.Module, second: nn.Module) -> None:
+    """Gives the second module the parameters of the first that it has equal ones for."""
+    own = dict(second.named_parameters())
+    for name, parameter in first.named_parameters():
+        if name in own and own[name].shape == parameter.shape and (parameter.is_meta or own[name].equal(parameter)):
+            owner, _, attribute = name.rpartition(".")
+            setattr(second.get_submodule(owner), attribute, parameter)

@@ -1,8 +1,10 @@
 """The supernet: a model with choices, and the rule for which weights an architecture sees."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError, did_you_mean
@@ -13,6 +15,8 @@ from nas.space import Architecture, Choice, candidate_key
 from nas.supernet.discovery import discover
 from nas.supernet.extraction import extract
 from nas.supernet.segments import Segment, active_modules, segments
+from nas.supernet.sharing import Shared, Sharing
+from nas.supernet.sharing.bank import Slot, folded, placed
 
 __all__ = ["SegmentKey", "Supernet"]
 
@@ -20,16 +24,17 @@ SegmentKey = tuple[Any, ...]
 
 
 class Supernet(nn.Module):
-    """Encodes every candidate of a search space in one set of shared weights.
+    """Encodes every candidate of a search space in shared weights.
 
-    An ordinary module: its parameters are those of the model and its forward runs the architecture that was
-    activated last, the largest to begin with. Nothing is sampled inside ``forward``.
+    An ordinary module: its parameters are those of the model and of the sharing scheme, and its forward runs the
+    architecture that was activated last, the largest to begin with. Nothing is sampled inside ``forward``.
 
     Args:
         model: any module that holds layers of :mod:`nas.nn` with choices.
+        sharing: which weights an architecture sees; one set for all by default, see :mod:`nas.supernet.sharing`.
 
     Raises:
-        UsageError: the model holds no choice, or names two of them alike.
+        UsageError: the model holds no choice, or names two of them alike; or the scheme does not fit it.
 
     >>> import nas
     >>> kernel = nas.Choice([3, 5])
@@ -41,9 +46,11 @@ class Supernet(nn.Module):
     )
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, sharing: Sharing | None = None) -> None:
         super().__init__()
-        found = discover(model)
+        sharing = sharing or Shared()
+        added = sharing.choices(model)
+        found = discover(model, added)
         if not found.choices:
             raise UsageError(f"{type(model).__name__} holds no choice; put a nas.Choice into a layer of nas.nn.")
         self.model = model
@@ -57,7 +64,10 @@ class Supernet(nn.Module):
         self._sites = [(site.module, site.choices) for site in found.sites if site.choices]
         self._names = {choice: name for name, choice in found.choices.items()}
         self._readers = [(site.path, [self._names[choice] for choice in site.choices]) for site in found.sites]
+        self._readers += [(path, [self._names[choice]]) for path, choice in added.items()]
         self._read_below: dict[str, list[str]] = {}
+        self.sharing = sharing
+        sharing.bind(model, self.space)
         self.activate(self.space.largest())
 
     @property
@@ -70,6 +80,11 @@ class Supernet(nn.Module):
         if self._architecture is None:
             raise UsageError("the supernet follows soft gates, not one architecture; call activate() first.")
         return self._architecture
+
+    @property
+    def bank(self) -> int | None:
+        """The bank whose weights the active architecture sees; None where there is but one, or it sees several."""
+        return self._bank
 
     @property
     def values(self) -> dict[Choice, Any]:
@@ -85,13 +100,18 @@ class Supernet(nn.Module):
         """The modules that read a choice."""
         return [module for module, choices in self._sites if self._choices[name] in choices]
 
-    def activate(self, architecture: Mapping[str, Any]) -> None:
+    def activate(self, architecture: Mapping[str, Any], bank: int | None = None) -> None:
         """Makes ``forward`` run this architecture.
 
+        Args:
+            architecture: of the space.
+            bank: whose weights it sees; by default the sharing scheme says.
+
         Raises:
-            UsageError: it is not a member of the space.
+            UsageError: it is not a member of the space, or there is no such bank.
         """
         chosen = self.space.architecture(architecture)
+        self._bank = self.sharing.bank_of(chosen) if bank is None else self.sharing.check_bank(bank)
         self._configure(
             {self._choices[name]: self._one_hot[name, candidate_key(value)] for name, value in chosen.items()}
         )
@@ -112,8 +132,14 @@ class Supernet(nn.Module):
                 :class:`nas.nn.gate.Idle`; not at all by default.
 
         Raises:
-            UsageError: an unknown choice, or one without a weight for each option or without an active one.
+            UsageError: an unknown choice, or one without a weight for each option or without an active one; or which
+                weights are seen depends on the architecture.
         """
+        if not isinstance(self.sharing, Shared):
+            raise UsageError(
+                f"soft gates follow no single architecture, so {type(self.sharing).__name__} cannot say which weights "
+                "they see; use one set of weights for a method that learns gates."
+            )
         active, idle = active or {}, idle or {}
         for name in (*weights, *active, *idle):
             if name not in self._choices:
@@ -129,23 +155,38 @@ class Supernet(nn.Module):
                 rest = Idle(tuple(options[i] for i in others), weights[name][others], idle[name])
             gates[self._choices[name]] = Gate(tuple(options[i] for i in running), weights[name][running], rest)
         self._configure(gates)
-        self._architecture = None
+        self._architecture, self._bank = None, None
 
     def forward(self, *inputs: Any) -> Any:
-        return self.model(*inputs)
+        with self.weights():
+            return self.model(*inputs)
 
-    def extract(self, architecture: Mapping[str, Any]) -> nn.Module:
+    def weights(self, within: str = "") -> AbstractContextManager[None]:
+        """Within it the modules of the model hold the weights that the active architecture sees.
+
+        Args:
+            within: path of one block of the model; by default all of it.
+        """
+        return placed(self._slots(within))
+
+    def extract(self, architecture: Mapping[str, Any], bank: int | None = None) -> nn.Module:
         """The plain network of an architecture with the weights it inherits; needs torch alone and shares no state.
 
         Batch-norm statistics are copied as they are: recalibrate them before evaluating the network.
+
+        Args:
+            bank: whose weights it inherits; by default the sharing scheme says.
         """
-        gates, previous = self._gates, self._architecture
-        self.activate(architecture)
+        gates, previous = self._gates, (self._architecture, self._bank)
+        self.activate(architecture, bank)
         try:
-            return extract(self.model, self.values)
+            with torch.no_grad():
+                slots = folded(self._slots())
+            with placed(slots):
+                return extract(self.model, self.values, self.sharing.tied(self.architecture))
         finally:
             self._configure(gates)
-            self._architecture = previous
+            self._architecture, self._bank = previous
 
     def segments(self) -> list[tuple[SegmentKey, Segment]]:
         """The active blocks in order, each with a key that says all about what it computes, given its input.
@@ -157,13 +198,18 @@ class Supernet(nn.Module):
     def active_regions(self, within: nn.Module | None = None) -> Iterator[tuple[nn.Parameter, Region]]:
         """Each parameter that runs and the region of it in use (see :func:`nas.nn.channels.select`), once.
 
+        Where a module reads a mixture of several banks, the first of them stands for it.
+
         Args:
             within: one block of the model; the whole model by default.
         """
         seen: set[tuple[int, Region]] = set()
+        banked = {(slot.module, slot.name): slot.tensor for slot in self._slots()}
         for _, module in active_modules(self.model if within is None else within):
             regions = module.state.regions if isinstance(module, ElasticLayer) and module.is_elastic else {}
-            for name, parameter in module.named_parameters(recurse=False):
+            for name, own in module.named_parameters(recurse=False):
+                tensor = banked.get((module, name), own)
+                parameter = tensor if isinstance(tensor, nn.Parameter) else own
                 entry = (id(parameter), regions.get(name, ()))
                 if entry not in seen:
                     seen.add(entry)
@@ -182,7 +228,12 @@ class Supernet(nn.Module):
 
     def _segment_key(self, path: str) -> SegmentKey:
         active = (name for name in self.read_by(path) if name in self.architecture)
-        return (path, *((name, candidate_key(self.architecture[name])) for name in active))
+        key = (path, *((name, candidate_key(self.architecture[name])) for name in active))
+        weights = self.sharing.key(self.architecture, self._bank, path)
+        return key if weights is None else (*key, weights)
+
+    def _slots(self, within: str = "") -> Sequence[Slot]:
+        return () if self._architecture is None else self.sharing.weights(self._architecture, self._bank, within)
 
     def _configure(self, gates: Mapping[Choice, Gate]) -> None:
         for module, choices in self._sites:

@@ -1,0 +1,28 @@
+"""Fresh weights for a network that exists."""
+
+import torch
+from torch import nn
+
+from nas.errors import UsageError
+
+__all__ = ["initialise"]
+
+
+def initialise(network: nn.Module, seed: int) -> nn.Module:
+    """Gives every layer fresh weights by its own ``reset_parameters``, as if it had just been made.
+
+    Raises:
+        UsageError: a module holds parameters but has no ``reset_parameters``.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for module in network.modules():
+            reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
+            if reset is not None:
+                reset()
+            elif next(module.parameters(recurse=False), None) is not None:
+                raise UsageError(
+                    f"{type(module).__name__} holds parameters but has no reset_parameters(), so a network with it "
+                    "cannot be trained from fresh weights; write that method, or use retrain=inherited."
+                )
+    return network

@@ -1,0 +1,9 @@
+"""Which weights does an architecture see? Each scheme maps architectures to coefficients over weight banks."""
+
+from nas.supernet.sharing.one_bank import OneBank
+from nas.supernet.sharing.routed_experts import RoutedExperts
+from nas.supernet.sharing.shared import Shared
+from nas.supernet.sharing.sharing import Sharing
+from nas.supernet.sharing.tied import Tied
+
+__all__ = ["OneBank", "RoutedExperts", "Shared", "Sharing", "Tied"]

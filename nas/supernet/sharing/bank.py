@@ -1,0 +1,116 @@
+"""Sets of weights beside those of the model, and how its modules are made to read them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+__all__ = ["Bank", "Place", "Slot", "folded", "is_within", "placed", "places"]
+
+
+@dataclass(frozen=True, eq=False)
+class Slot:
+    """A parameter or buffer of a module, and the tensor that the module is to read in its place."""
+
+    module: nn.Module
+    name: str
+    tensor: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a module of the model holds a parameter or buffer.
+
+    Attributes:
+        path: of the module.
+        module: itself.
+        name: of the tensor in the module.
+        key: the first name of the tensor in the model, the same wherever a tied tensor is held.
+    """
+
+    path: str
+    module: nn.Module
+    name: str
+    key: str
+
+
+class Bank(nn.Module):
+    """A copy of parameters and buffers, held under their names.
+
+    Args:
+        tensors: name → the tensor to copy; a parameter becomes one.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        for name, tensor in tensors.items():
+            copy = tensor.detach().clone()
+            if isinstance(tensor, nn.Parameter):
+                self.register_parameter(_flat(name), nn.Parameter(copy, tensor.requires_grad))
+            else:
+                self.register_buffer(_flat(name), copy)
+
+    def __getitem__(self, name: str) -> Tensor:
+        tensor: Tensor = getattr(self, _flat(name))
+        return tensor
+
+
+def places(model: nn.Module) -> list[Place]:
+    """Everywhere that modules of the model hold a parameter or buffer."""
+    found: list[Place] = []
+    first: dict[int, str] = {}
+    for path, module in model.named_modules():
+        for name, tensor in _held(module):
+            key = first.setdefault(id(tensor), f"{path}.{name}" if path else name)
+            found.append(Place(path, module, name, key))
+    return found
+
+
+@contextmanager
+def placed(slots: Sequence[Slot]) -> Iterator[None]:
+    """Within it modules read the tensors of the slots, afterwards their own again.
+
+    ``torch.func.functional_call`` does the same for one call of one module; extraction copies modules, and a trie calls
+    the blocks of a model by themselves.
+    """
+    own = [(_holder(slot), slot.name, getattr(slot.module, slot.name)) for slot in slots]
+    for (holder, name, _), slot in zip(own, slots, strict=True):
+        holder[name] = slot.tensor
+    try:
+        yield
+    finally:
+        for holder, name, tensor in own:
+            holder[name] = tensor
+
+
+def folded(slots: Sequence[Slot]) -> list[Slot]:
+    """The slots with parameters where they take the place of parameters, so that modules can be copied with them."""
+    return [_as_parameter(slot) if slot.name in slot.module._parameters else slot for slot in slots]
+
+
+def is_within(path: str, outer: str) -> bool:
+    """Whether the module at a path is the one at ``outer`` or inside it."""
+    return not outer or path == outer or path.startswith(f"{outer}.")
+
+
+def _as_parameter(slot: Slot) -> Slot:
+    if isinstance(slot.tensor, nn.Parameter):
+        return slot
+    learns = getattr(slot.module, slot.name).requires_grad
+    return Slot(slot.module, slot.name, nn.Parameter(slot.tensor.detach(), learns))
+
+
+def _held(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from module.named_parameters(recurse=False)
+    yield from module.named_buffers(recurse=False)
+
+
+def _holder(slot: Slot) -> dict[str, Tensor | None]:
+    module = slot.module
+    return module._parameters if slot.name in module._parameters else module._buffers  # type: ignore[return-value]
+
+
+def _flat(name: str) -> str:
+    """A name that a module can give to a tensor: without dots, and unlike any attribute."""
+    return "/" + name.replace(".", "/")
