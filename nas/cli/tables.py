@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from nas.report.feasibility import constraint_sentence, coverage
-from nas.report.quantities import written
+from nas.report.quantities import is_share, label, written
 from nas.runs import RunFolder
 
-__all__ = ["print_feasibility", "print_listing", "print_predictor", "print_result"]
+__all__ = ["metric_of", "print_feasibility", "print_listing", "print_predictor", "print_result"]
 
 _EXTREMES = ("smallest", "median", "largest")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -22,9 +22,11 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     sources = sorted({_source(row) for row in [*result["front"], result["largest"]]}, reverse=True)
     title = f"Pareto front of {result['run']}, latency {' or '.join(sources)}".replace("predicted", "predicted (~)")
     table = Table(title=title, title_justify="left")
-    for heading in ("architecture", "accuracy (95 % interval)", "latency", "params", "FLOPs", "peak memory"):
-        table.add_column(heading, justify="left" if heading == "architecture" else "right", no_wrap=True)
     best, largest = result["best"], result["largest"]
+    metric = metric_of(best)
+    score = f"{label(metric).lower()} (95 % interval)"
+    for heading in ("architecture", score, "latency", "params", "FLOPs", "peak memory"):
+        table.add_column(heading, justify="left" if heading == "architecture" else "right", no_wrap=True)
     for row in result["front"]:
         if row["id"] == best["id"]:
             table.add_row(best["id"], *_metrics(best), style="bold green")
@@ -32,18 +34,23 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
             table.add_row(row["id"], *_metrics(row))
     table.add_section()
     table.add_row("largest", *_metrics(largest), style="dim")
-    if "shared_accuracy" in best and len(result["front"]) > 1:
+    if f"shared_{metric}" in best and len(result["front"]) > 1:
         table.caption = "the chosen and the largest as retrained, the others with shared weights"
     console.print(table)
-    console.print(
-        f"Chosen: {best['id']} with test accuracy {best['test_accuracy']:.2%} (largest {largest['test_accuracy']:.2%}) "
-        f"and {best['latency_ms'] / largest['latency_ms']:.0%} of the largest network's latency.",
-        highlight=False,
-    )
+    console.print(_chosen(best, largest, f"test_{metric}"), highlight=False)
     for note in result["notes"]:
         console.print(note, style="yellow", highlight=False)
     for file in (folder.onnx, folder.report, folder.best, folder.candidates, folder.config):
         console.print(f"  {file}", highlight=False, soft_wrap=True)
+
+
+def metric_of(row: Mapping[str, Any]) -> str:
+    """The metric by which a run compares networks: the column of a judged network that has an interval.
+
+    >>> metric_of({"id": "a", "bits_per_character": 2.3, "bits_per_character_low": 2.2, "accuracy": 0.4})
+    'bits_per_character'
+    """
+    return next(name.removesuffix("_low") for name in row if name.endswith("_low"))
 
 
 def print_feasibility(space: str, input_shape: Sequence[int], target: str, report: Mapping[str, Any]) -> None:
@@ -90,14 +97,30 @@ def print_listing(rows: Sequence[Mapping[str, str]]) -> None:
     _console().print(table)
 
 
+def _chosen(best: Mapping[str, Any], largest: Mapping[str, Any], tested: str) -> str:
+    """The chosen network against the largest: the metric on the test split, and latency."""
+    score, largest_score = (written(tested, row[tested]) for row in (best, largest))
+    return (
+        f"Chosen: {best['id']} with {label(tested).lower()} {score} (largest {largest_score}) "
+        f"and {best['latency_ms'] / largest['latency_ms']:.0%} of the largest network's latency."
+    )
+
+
 def _metrics(row: Mapping[str, Any]) -> list[str]:
+    metric = metric_of(row)
+    score, low, high = (_rounded(metric, row[metric + bound]) for bound in ("", "_low", "_high"))
     return [
-        f"{row['accuracy']:.1%} ({row['accuracy_low']:.1%} to {row['accuracy_high']:.1%})",
+        f"{score} ({low} to {high})",
         _latency(row),
         f"{row['params']:,}",
         f"{row['flops']:,}",
         _text("peak_memory_bytes", row["peak_memory_bytes"]),
     ]
+
+
+def _rounded(metric: str, value: float) -> str:
+    """Coarser than a report writes it, since the interval beside it is wide."""
+    return f"{value:.1%}" if is_share(metric) else f"{value:.2f}"
 
 
 def _latency(row: Mapping[str, Any]) -> str:

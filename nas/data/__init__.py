@@ -1,7 +1,23 @@
-"""Labelled images in three splits, ready on the device: ``load`` is the way in."""
+"""Images or text in three splits, ready on the device: ``load`` is the way in."""
 
 from nas.data.augment import Augment
-from nas.data.images import ImageData, Split
+from nas.data.images import ImageData, ImageSplit
+from nas.data.metric import ACCURACY, BITS_PER_CHARACTER, Metric
+from nas.data.protocols import Data, Split
 from nas.data.sources import available, load
+from nas.data.text import TextData, TextSplit
 
-__all__ = ["Augment", "ImageData", "Split", "available", "load"]
+__all__ = [
+    "ACCURACY",
+    "BITS_PER_CHARACTER",
+    "Augment",
+    "Data",
+    "ImageData",
+    "ImageSplit",
+    "Metric",
+    "Split",
+    "TextData",
+    "TextSplit",
+    "available",
+    "load",
+]

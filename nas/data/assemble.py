@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from nas.data.augment import Augment
-from nas.data.images import ImageData, Split, channel_statistics
+from nas.data.images import ImageData, ImageSplit, channel_statistics
 from nas.data.parts import Part, RawData, check_memory
 from nas.data.seeding import generator
 from nas.data.splits import halves, sample
@@ -21,7 +21,7 @@ Chosen = tuple[Part, Tensor]
 def assemble(
     name: str, raw: RawData, augment: Augment, seed: int, limit: int | None, device: torch.device
 ) -> ImageData:
-    """Split, limit, read and measure; the splits are a function of (raw, seed, limit).
+    """ImageSplit, limit, read and measure; the splits are a function of (raw, seed, limit).
 
     A source's own test images stay whole and in order; train and validation are in random order, so that
     their first batches are a fair sample. Without test images, 20 % are held out. Without validation images,
@@ -43,7 +43,7 @@ def assemble(
     if not (mean.isfinite().all() and std.isfinite().all()):
         raise UsageError(f"Training images of '{name}' hold NaN or infinite pixels; remove those images.")
     splits = {
-        title: Split(images[title].to(device), part.labels[positions].to(device), mean.to(device), std.to(device))
+        title: ImageSplit(images[title].to(device), part.labels[positions].to(device), mean.to(device), std.to(device))
         for title, (part, positions) in chosen.items()
     }
     return ImageData(name, raw.classes, splits["train"], splits["validation"], splits["test"], augment)

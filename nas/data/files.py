@@ -1,11 +1,13 @@
 """Finding the files of a data set, with a sentence where they are not."""
 
+import gzip
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from nas.errors import UsageError
 
-__all__ = ["find", "folder_of"]
+__all__ = ["find", "folder_of", "read_content"]
 
 
 def folder_of(source: str, data_dir: Path | None, content: str) -> Path:
@@ -37,3 +39,18 @@ def find(folders: Sequence[Path], names: Sequence[str]) -> Path:
             if (folder / name).is_file():
                 return folder / name
     raise UsageError(f"Folder '{folders[0]}' has no file {' or '.join(names)}; put it there or give another folder.")
+
+
+def read_content(path: Path) -> bytes:
+    """All bytes of a file, plain or gzipped (told by content, not by name).
+
+    Raises:
+        UsageError: for broken compression.
+    """
+    content = path.read_bytes()
+    if content[:2] != b"\x1f\x8b":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (EOFError, OSError, zlib.error) as error:
+        raise UsageError(f"File '{path}' is a damaged gzip file ({error}); fetch it again.") from error

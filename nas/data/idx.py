@@ -4,10 +4,8 @@ Layout: two zero bytes, the type (8 for unsigned bytes), the number of dimension
 big-endian 32-bit integer, then the values in row-major order. Files may be compressed with gzip.
 """
 
-import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nas.data.files import find, folder_of
+from nas.data.files import find, folder_of, read_content
 from nas.data.parts import RawData, check_labels, from_arrays
 from nas.errors import UsageError
 
@@ -35,7 +33,7 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     Raises:
         UsageError: for broken compression, another magic number, or a length that the header denies.
     """
-    content = _content(path)
+    content = read_content(path)
     magic = bytes([0, 0, 8, dimensions])
     if content[:4] != magic:
         raise UsageError(
@@ -71,13 +69,3 @@ def _read_pair(folder: Path, prefix: str) -> tuple[Tensor, Tensor]:
     images_path, labels_path = (find(places, [f"{name}.gz", name]) for name in names)
     images = torch.from_numpy(read_idx(images_path, 3))[:, None]
     return images, check_labels(read_idx(labels_path, 1), len(images), len(_FASHION), f"File '{labels_path}'")
-
-
-def _content(path: Path) -> bytes:
-    content = path.read_bytes()
-    if content[:2] != b"\x1f\x8b":
-        return content
-    try:
-        return gzip.decompress(content)
-    except (EOFError, OSError, zlib.error) as error:
-        raise UsageError(f"File '{path}' is a damaged gzip file ({error}); fetch it again.") from error

@@ -1,5 +1,6 @@
-"""What the rest of the engine sees of a data set: three splits that give normalised batches."""
+"""Labelled images in three splits that give normalised batches."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,19 +8,18 @@ import torch
 from torch import Tensor
 
 from nas.data.augment import Augment
+from nas.data.batching import check_batch_size, full_batches
+from nas.data.metric import ACCURACY, Metric
+from nas.data.protocols import Batch
 from nas.data.seeding import Seed, generator
 from nas.data.splits import halves
-from nas.errors import UsageError
 
-__all__ = ["ImageData", "Split", "channel_statistics"]
-
-Batch = tuple[Tensor, Tensor]
-"""Normalised images [B, C, H, W] float32 and labels [B] int64."""
+__all__ = ["ImageData", "ImageSplit", "channel_statistics"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Split:
-    """Labelled images held on one device, normalised batch by batch.
+class ImageSplit:
+    """Labelled images held on one device; batches are normalised images [B, C, H, W] float32 and labels [B] int64.
 
     Attributes:
         images: [N, C, H, W], either uint8 (read as value / 255) or float32 (read as it is).
@@ -33,16 +33,20 @@ class Split:
     mean: Tensor
     std: Tensor
 
+    @property
+    def device(self) -> torch.device:
+        return self.labels.device
+
     def __len__(self) -> int:
         return len(self.labels)
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.images.shape[1:]))
-        return f"Split({len(self)} images of {shape}, {self.images.dtype} on {self.images.device})"
+        return f"ImageSplit({len(self)} images of {shape}, {self.images.dtype} on {self.images.device})"
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
         """Every image once, in stored order; the last batch may be smaller."""
-        _check_batch_size(batch_size)
+        check_batch_size(batch_size)
         positions = torch.split(torch.arange(len(self), device=self.labels.device), batch_size)
         return (self._batch(chosen) for chosen in positions)
 
@@ -64,10 +68,9 @@ class Split:
 
     def steps(self, batch_size: int) -> int:
         """How many batches ``shuffled`` gives: the partial last one is dropped unless it is the only one."""
-        _check_batch_size(batch_size)
-        return max(len(self) // batch_size, 1)
+        return full_batches(len(self), batch_size)
 
-    def fraction(self, share: float, seed: Seed) -> tuple["Split", "Split"]:
+    def fraction(self, share: float, seed: Seed) -> tuple["ImageSplit", "ImageSplit"]:
         """A stratified split in two: ``share`` of the images, and the rest.
 
         Raises:
@@ -76,9 +79,9 @@ class Split:
         first, second = halves(self.labels, share, seed)
         return self._select(first), self._select(second)
 
-    def _select(self, positions: Tensor) -> "Split":
+    def _select(self, positions: Tensor) -> "ImageSplit":
         positions = positions.to(self.labels.device)
-        return Split(self.images[positions], self.labels[positions], self.mean, self.std)
+        return ImageSplit(self.images[positions], self.labels[positions], self.mean, self.std)
 
     def _batch(self, positions: Tensor) -> Batch:
         return self._normalised(self.images[positions]), self.labels[positions]
@@ -107,16 +110,36 @@ class ImageData:
 
     name: str
     classes: list[str]
-    train: Split
-    validation: Split
-    test: Split
+    train: ImageSplit
+    validation: ImageSplit
+    test: ImageSplit
     augment: Augment
+
+    @property
+    def examples(self) -> str:
+        """What an example is called."""
+        return "images"
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of one image."""
         _, channels, height, width = self.train.images.shape
         return channels, height, width
+
+    @property
+    def input_dtype(self) -> torch.dtype:
+        """Of a batch."""
+        return torch.float32
+
+    @property
+    def output_shape(self) -> tuple[int]:
+        """(classes,): the logits for one image."""
+        return (len(self.classes),)
+
+    @property
+    def metric(self) -> Metric:
+        """The share of images whose class is predicted."""
+        return ACCURACY
 
     @property
     def mean(self) -> tuple[float, ...]:
@@ -128,9 +151,13 @@ class ImageData:
         """Standard deviation of each channel over the training split; 1 for a constant channel."""
         return tuple(self.train.std.tolist())
 
+    def metadata(self) -> dict[str, str]:
+        """The normalisation that the network expects: ``input_mean`` and ``input_std``, JSON lists by channel."""
+        return {"input_mean": json.dumps(self.mean), "input_std": json.dumps(self.std)}
+
 
 def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation [C] float32 of images [N, C, H, W], in the units of ``Split.images``.
+    """Mean and standard deviation [C] float32 of images [N, C, H, W], in the units of ``ImageSplit.images``.
 
     A channel without any spread gets 1, so that normalising only centres it.
     """
@@ -144,8 +171,3 @@ def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
 def _doubles(images: Tensor) -> Iterator[Tensor]:
     for part in torch.split(images, 1024):
         yield part.double() / 255 if part.dtype == torch.uint8 else part.double()
-
-
-def _check_batch_size(batch_size: int) -> None:
-    if batch_size < 1:
-        raise UsageError(f"A batch size of {batch_size} is impossible; give 1 or more.")

@@ -13,9 +13,10 @@ from nas.data.cifar import read_cifar10
 from nas.data.custom import read_custom
 from nas.data.folder import read_folder
 from nas.data.idx import read_fashion_mnist
-from nas.data.images import ImageData
 from nas.data.npz import read_npz_folder
 from nas.data.parts import RawData, check_labels, from_arrays
+from nas.data.protocols import Data
+from nas.data.text_source import read_text, split_text
 from nas.errors import UsageError, did_you_mean
 
 __all__ = ["available", "load"]
@@ -64,15 +65,20 @@ _SOURCES = {
     "npz": _Source("your arrays; --data-dir with train.npz and perhaps test.npz, each with x and y", read_npz_folder),
 }
 
+_TEXT = {"text": "one file of text, character by character; --data-dir with the file or a folder with input.txt(.gz)"}
+
+_WINDOW = 64
+"""Characters of a window, unless another length is asked for."""
+
 
 def available() -> dict[str, str]:
     """Name and one-line summary of everything ``load`` takes.
 
     >>> list(available())
-    ['digits', 'fashion_mnist', 'cifar10', 'folder', 'npz', 'package.module:function']
+    ['digits', 'fashion_mnist', 'cifar10', 'folder', 'npz', 'text', 'package.module:function']
     """
     own = "your function, which returns torch Datasets of (image, label)"
-    return {name: source.summary for name, source in _SOURCES.items()} | {"package.module:function": own}
+    return {name: source.summary for name, source in _SOURCES.items()} | _TEXT | {"package.module:function": own}
 
 
 def load(
@@ -82,16 +88,21 @@ def load(
     image_size: int | None = None,
     device: str | torch.device = "cpu",
     limit: int | None = None,
-) -> ImageData:
+    length: int | None = None,
+) -> Data:
     """Load a data set and split it into train, validation and test.
 
     Args:
         name: one of :func:`available`, or ``package.module:function``.
-        data_dir: folder of its files.
-        seed: decides the splits.
+        data_dir: folder of its files; for text perhaps the file itself.
+        seed: decides the splits of images; those of text are contiguous.
         image_size: height and width to which all images are resized; None keeps theirs.
-        device: where the images stay.
-        limit: keep at most this many training images, every class in proportion.
+        device: where the images or the text stay.
+        limit: keep at most this many training images, every class in proportion; of text, this many windows.
+        length: characters of a window of text; None means 64.
+
+    Returns:
+        An :class:`~nas.data.ImageData`, or a :class:`~nas.data.TextData` for text.
 
     Raises:
         UsageError: for an unknown name, missing or damaged files, sets that cannot be split, bad numbers.
@@ -100,12 +111,20 @@ def load(
     >>> data.input_shape, len(data.classes), len(data.train), len(data.validation), len(data.test)
     ((1, 8, 8), 10, 1078, 360, 359)
     """
-    for field, value, least in (("seed", seed, 0), ("image_size", image_size, 1), ("limit", limit, 1)):
+    given = ("seed", seed, 0), ("image_size", image_size, 1), ("limit", limit, 1), ("length", length, 1)
+    for field, value, least in given:
         if value is not None and value < least:
             raise UsageError(f"{field} is {value}; give an integer of {least} or more.")
+    folder = Path(data_dir) if data_dir is not None else None
+    if name in _TEXT:
+        if image_size is not None:
+            raise UsageError(f"image_size is {image_size}, but data set '{name}' has no images; give length instead.")
+        return split_text(name, read_text(folder), length or _WINDOW, limit, _device(device))
     source = _named(name)
+    if length is not None:
+        raise UsageError(f"length is {length}, but data set '{name}' holds images; drop it, or give image_size.")
     target = _device(device)
-    raw = source.read(Path(data_dir) if data_dir is not None else None, image_size)
+    raw = source.read(folder, image_size)
     crop = round(source.crop * min(raw.shape[1:]))
     return assemble(name, raw, Augment(crop=crop, flip=source.flip), seed, limit, target)
 

@@ -4,7 +4,7 @@ from nas.evaluation.metrics import accuracy_interval, evaluate
 from nas.evaluation.recalibration import recalibrate
 from nas.evaluation.shared_weights import SharedWeights
 from nas.evaluation.sharpness import sharpness
-from nas.evaluation.standalone import Standalone, initialise
+from nas.evaluation.standalone import Standalone
 from nas.evaluation.trie import Trie
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "Trie",
     "accuracy_interval",
     "evaluate",
-    "initialise",
     "recalibrate",
     "sharpness",
 ]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from nas.data import ImageData
+from nas.data import Data
 from nas.evaluation.metrics import Tally
 from nas.evaluation.recalibration import recalibrate
 from nas.evaluation.trie import Trie
@@ -21,22 +21,21 @@ _LARGEST_TRIE = 512
 
 
 class SharedWeights:
-    """Accuracy on the validation split, after recalibrating batch norm for each architecture.
+    """The metrics of the data on the validation split, after recalibrating batch norm for each architecture.
 
     A population is evaluated as a prefix trie, see :class:`nas.evaluation.trie.Trie`.
 
     Args:
         supernet: trained; it is put in evaluation mode.
-        data: training images calibrate, validation images judge; the test split is not touched.
-        calibration_images: how many training images the statistics are averaged over.
+        data: training images, or windows of text, calibrate; those for validation judge; the test split is not
+            touched.
+        calibration_images: how many training images the statistics are averaged over; none run without batch norm.
         batch_size: of both passes.
     """
 
     name = "shared_weights"
 
-    def __init__(
-        self, supernet: Supernet, data: ImageData, calibration_images: int = 512, batch_size: int = 256
-    ) -> None:
+    def __init__(self, supernet: Supernet, data: Data, calibration_images: int = 512, batch_size: int = 256) -> None:
         self.supernet, self.data, self.batch_size = supernet.eval(), data, batch_size
         self.calibration_images = min(calibration_images, len(data.train))
         self.blocks = self.blocks_alone = 0
@@ -45,14 +44,14 @@ class SharedWeights:
     def __call__(
         self, architectures: Sequence[Architecture], on_done: Callable[[int], None] | None = None
     ) -> "pd.DataFrame":
-        """One row for each architecture, in order: accuracy, accuracy_low, accuracy_high, loss.
+        """One row for each architecture, in order, with the columns of :meth:`nas.evaluation.metrics.Tally.metrics`.
 
         Args:
             on_done: told the number of architectures evaluated so far.
         """
         import pandas as pd
 
-        tallies = [Tally() for _ in architectures]
+        tallies = [Tally(self.data.metric) for _ in architectures]
         order = sorted(range(len(architectures)), key=lambda row: architectures[row].key)
         for start in range(0, len(order), _LARGEST_TRIE):
             rows = order[start : start + _LARGEST_TRIE]

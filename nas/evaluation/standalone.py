@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 
-from nas.data import ImageData
+from nas.data import Data
 from nas.errors import UsageError
 from nas.evaluation.metrics import evaluate
+from nas.nn import initialise
 from nas.supernet import Supernet
 from nas.training import CrossEntropy, Epoch, PlainStep, Recipe, train
 from nas.training.auxiliary import AuxiliaryHead, AuxiliaryStep
@@ -19,7 +19,7 @@ from nas.training.steps import Step
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Standalone", "initialise"]
+__all__ = ["Standalone"]
 
 
 class Standalone:
@@ -38,17 +38,16 @@ class Standalone:
 
     name = "standalone"
 
-    def __init__(
-        self, supernet: Supernet, data: ImageData, recipe: Recipe, seed: int = 0, inherit: bool = False
-    ) -> None:
+    def __init__(self, supernet: Supernet, data: Data, recipe: Recipe, seed: int = 0, inherit: bool = False) -> None:
         self.supernet, self.data, self.recipe, self.seed, self.inherit = supernet, data, recipe, seed, inherit
 
     def __call__(self, architectures: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
-        """One row for each architecture: accuracy, accuracy_low, accuracy_high, loss."""
+        """One row for each architecture, with the columns of :meth:`nas.evaluation.metrics.Tally.metrics`."""
         import pandas as pd
 
         networks = map(self.train, architectures)
-        return pd.DataFrame([evaluate(network, self.data.validation.batches(256)) for network in networks])
+        data = self.data
+        return pd.DataFrame([evaluate(network, data.validation.batches(256), data.metric) for network in networks])
 
     def train(
         self,
@@ -102,24 +101,4 @@ class Standalone:
             )
         model = AuxiliaryHead(network, place, len(self.data.classes), self.data.input_shape)
         initialise(model.head, self.seed)
-        return AuxiliaryStep(model.to(self.data.train.images.device), objective, self.recipe.auxiliary)
-
-
-def initialise(network: nn.Module, seed: int) -> nn.Module:
-    """Gives every layer fresh weights by its own ``reset_parameters``, as if it had just been made.
-
-    Raises:
-        UsageError: a module holds parameters but has no ``reset_parameters``.
-    """
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        for module in network.modules():
-            reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
-            if reset is not None:
-                reset()
-            elif next(module.parameters(recurse=False), None) is not None:
-                raise UsageError(
-                    f"{type(module).__name__} holds parameters but has no reset_parameters(), so a network with it "
-                    "cannot be trained from fresh weights; write that method, or use retrain=inherited."
-                )
-    return network
+        return AuxiliaryStep(model.to(self.data.train.device), objective, self.recipe.auxiliary)

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nas.evaluation.recalibration import (
+from nas.nn.batch_statistics import (
     Statistics,
     averaging,
     batch_norms,
@@ -22,7 +22,7 @@ from nas.evaluation.recalibration import (
     install,
 )
 from nas.space import Architecture
-from nas.supernet import SegmentKey, Supernet
+from nas.supernet import Segment, SegmentKey, Supernet
 from nas.supernet.segments import active_modules
 
 __all__ = ["Trie"]
@@ -36,14 +36,14 @@ class _Node:
 
     Attributes:
         architecture: any architecture that runs through here.
-        block: the module to run.
+        segment: the block to run.
         statistics: of the batch norms inside the block.
         children: what may follow, by segment key.
         rows: the candidates that end here, as positions in the population.
     """
 
     architecture: Architecture
-    block: nn.Module
+    segment: Segment
     statistics: Statistics
     children: dict[SegmentKey, "_Node"] = field(default_factory=dict)
     rows: list[int] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Trie:
         for key, segment in self.supernet.segments():
             if key not in children:
                 norms = batch_norms(module for _, module in active_modules(segment.module))
-                children[key] = _Node(architecture, segment.module, fresh_statistics(norms))
+                children[key] = _Node(architecture, segment, fresh_statistics(norms))
                 self.blocks += 1
             self.blocks_alone += 1
             node = children[key]
@@ -112,8 +112,9 @@ class Trie:
             if self._active is not node.architecture:
                 self.supernet.activate(node.architecture)
                 self._active = node.architecture
-            install(node.statistics)
-            y = node.block(x if number == last else x.clone())
+            with self.supernet.weights(node.segment.path):
+                install(node.statistics)
+                y = node.segment.module(x if number == last else x.clone())
             for row in node.rows:
                 leaf(row, y)
             if node.children:

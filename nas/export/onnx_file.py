@@ -63,17 +63,21 @@ def static_onnx(
 ) -> bytes:
     """The network in eval mode as ONNX bytes with a fixed batch size, written fast, for measuring only.
 
-    Operations that the TorchScript exporter does not know send the network to the slower exporter of
-    ``write_onnx``, with a warning in the log.
+    Operations that the TorchScript exporter does not know, or mixes types of, send the network to the slower exporter
+    of ``write_onnx``, with a warning in the log.
 
     Raises:
         UsageError: no exporter can write the network.
     """
+    import onnx
+
     example = example_input(input_shape, batch=batch, dtype=dtype)
     plain = inference_copy(network)
     try:
-        return _export_torchscript(plain, example)
-    except torch.onnx.errors.UnsupportedOperatorError as error:
+        model = _export_torchscript(plain, example)
+        onnx.shape_inference.infer_shapes(model, check_type=True)
+        return model
+    except (torch.onnx.errors.UnsupportedOperatorError, onnx.shape_inference.InferenceError) as error:
         logger.warning("%s takes the slower ONNX exporter: %s", _name(network), _first_line(error))
         return bytes(_export_dynamo(plain, example, fixed_batch=True).SerializeToString())
     except (RuntimeError, TypeError) as error:

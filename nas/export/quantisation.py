@@ -21,11 +21,12 @@ def quantise(model: bytes | str | Path, batches: Iterable[np.ndarray]) -> bytes:
     """The ONNX model with int8 weights and uint8 activations, in the QDQ format that every runtime reads.
 
     Weights get a scale for each output channel, activations the smallest and largest value that ``batches`` bring
-    about; biases become int32. A graph without input comes back as it is. On x86 processors without VNNI
-    instructions the runtime's sums of uint8 times int8 may saturate: check the accuracy there.
+    about; biases become int32. What adds or reads infinities, as the mask of causal attention does, stays in floating
+    point. A graph without input comes back as it is. On x86 processors without VNNI instructions the runtime's sums of
+    uint8 times int8 may saturate: check the accuracy there.
 
     Args:
-        model: ONNX bytes or a file with one input, in float32.
+        model: ONNX bytes or a file with one input, whose weights are float32.
         batches: inputs ``[N, ...]`` of the model's type, prepared as for evaluation; a few hundred examples do.
 
     Raises:
@@ -36,12 +37,13 @@ def quantise(model: bytes | str | Path, batches: Iterable[np.ndarray]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         plain, quantised = Path(folder) / "plain.onnx", Path(folder) / "quantised.onnx"
         _simplify(model, plain)
-        inputs = onnx.load(plain).graph.input
+        graph = onnx.load(plain).graph
+        inputs = graph.input
         if not inputs:
             return plain.read_bytes()
         if len(inputs) > 1:
             raise UsageError(f"{_name(model)} has {len(inputs)} inputs, but only models with one can be quantised.")
-        _quantise_file(plain, quantised, _feeds(inputs[0], batches), _name(model))
+        _quantise_file(plain, quantised, _feeds(inputs[0], batches), _unbounded(graph), _name(model))
         return quantised.read_bytes()
 
 
@@ -64,7 +66,23 @@ def _simplify(model: bytes | str | Path, path: Path) -> None:
         ) from error
 
 
-def _quantise_file(source: Path, target: Path, feeds: Iterator[dict[str, np.ndarray]], name: str) -> None:
+def _unbounded(graph: "onnx.GraphProto") -> list[str]:
+    """The names of the nodes that read infinities, which have no range to quantise; a softmax makes them finite."""
+    from onnx.numpy_helper import to_array
+
+    infinite = {each.name for each in graph.initializer if np.isinf(to_array(each)).any()}
+    found = []
+    for node in graph.node:
+        if infinite.intersection(node.input):
+            found.append(node.name)
+            if node.op_type != "Softmax":
+                infinite.update(node.output)
+    return found
+
+
+def _quantise_file(
+    source: Path, target: Path, feeds: Iterator[dict[str, np.ndarray]], excluded: list[str], name: str
+) -> None:
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
@@ -73,11 +91,12 @@ def _quantise_file(source: Path, target: Path, feeds: Iterator[dict[str, np.ndar
             return next(feeds, None)
 
     try:
-        with _quiet_root_logger():
+        with _quiet_root_logger(), np.errstate(invalid="ignore"):  # infinite ranges are worked out, and not used
             quantize_static(
                 source,
                 target,
                 Reader(),
+                nodes_to_exclude=excluded,
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+import torch
+
 from nas.hardware.tracing import Shape, Trace, meta_copy, trace
 from nas.nn.channels import Region
 from nas.supernet import Segment, SegmentKey, Supernet
@@ -25,7 +27,7 @@ class BlockCost:
     Attributes:
         path: its module path in the model.
         kind: the class of its module.
-        trace: FLOPs, peak memory and output shape.
+        trace: FLOPs, peak memory, shape and type of the output.
         parts: shapes in use by parameter and region, so that blocks that share weights count them once.
     """
 
@@ -55,13 +57,14 @@ class StaticCosts:
     Args:
         supernet: stays as it is; the attribute is a copy without weights. It must follow one architecture.
         input_shape: of one example, without the batch.
+        input_dtype: of the inputs, ``torch.int64`` for token ids.
     """
 
     names = ("params", "flops", "peak_memory_bytes", "weight_bytes", "weight_bytes_int8")
 
-    def __init__(self, supernet: Supernet, input_shape: Shape) -> None:
-        self.supernet, self.input_shape = meta_copy(supernet), tuple(input_shape)
-        self._blocks: dict[tuple[SegmentKey, Shape], BlockCost] = {}
+    def __init__(self, supernet: Supernet, input_shape: Shape, input_dtype: torch.dtype = torch.float32) -> None:
+        self.supernet, self.input_shape, self.input_dtype = meta_copy(supernet), tuple(input_shape), input_dtype
+        self._blocks: dict[tuple[SegmentKey, Shape, torch.dtype], BlockCost] = {}
 
     def __call__(self, architecture: Mapping[str, Any]) -> dict[str, int]:
         """The costs by name."""
@@ -81,19 +84,20 @@ class StaticCosts:
     def blocks(self, architecture: Mapping[str, Any]) -> list[BlockCost]:
         """The active blocks in order, each with what it costs at the shape it gets."""
         self.supernet.activate(architecture)
-        shape, blocks = self.input_shape, []
+        shape, dtype, blocks = self.input_shape, self.input_dtype, []
         for key, segment in self.supernet.segments():
-            blocks.append(self._block(key, segment, shape))
-            shape = cast(Shape, blocks[-1].trace.output_shape)
+            block = self._block(key, segment, shape, dtype)
+            shape, dtype = cast(Shape, block.trace.output_shape), cast(torch.dtype, block.trace.output_dtype)
+            blocks.append(block)
         return blocks
 
-    def _block(self, key: SegmentKey, segment: Segment, shape: Shape) -> BlockCost:
-        if (key, shape) not in self._blocks:
+    def _block(self, key: SegmentKey, segment: Segment, shape: Shape, dtype: torch.dtype) -> BlockCost:
+        if (key, shape, dtype) not in self._blocks:
             regions = self.supernet.active_regions(segment.module)
             sizes = {(id(p), region): _extent(p.shape, region) for p, region in regions}
             kind = type(segment.module).__name__
-            self._blocks[key, shape] = BlockCost(segment.path, kind, trace(segment.module, shape), sizes)
-        return self._blocks[key, shape]
+            self._blocks[key, shape, dtype] = BlockCost(segment.path, kind, trace(segment.module, shape, dtype), sizes)
+        return self._blocks[key, shape, dtype]
 
 
 def _extent(shape: Iterable[int], region: Region) -> Shape:

@@ -45,12 +45,13 @@ class Trace:
     """The costs of one inference on one example.
 
     ``flops`` counts a multiply-add as two; ``peak_memory_bytes`` is the peak of live activations; ``output_shape`` is
-    without the batch, and a tuple of shapes if there are several outputs.
+    without the batch. Shape and type of the output are tuples of such if there are several outputs.
     """
 
     flops: int
     peak_memory_bytes: int
     output_shape: Shape | tuple[Shape, ...]
+    output_dtype: torch.dtype | tuple[torch.dtype, ...] = torch.float32
 
 
 def trace(
@@ -85,11 +86,12 @@ def trace(
         name = getattr(network, "__name__", type(network).__name__)
         raise cannot_run(name, f"on an input of shape {tuple(input_shape)} and type {dtype}", error) from error
     outputs = _tensors(output)
-    shapes = tuple(tuple(each.shape[1:]) for each in outputs)
+    shapes, dtypes = tuple(tuple(each.shape[1:]) for each in outputs), tuple(each.dtype for each in outputs)
     return Trace(
         flops=counter.get_total_flops(),
         peak_memory_bytes=_peak(recorder.operations, inputs, outputs, weights),
         output_shape=shapes[0] if isinstance(output, Tensor) else shapes,
+        output_dtype=dtypes[0] if isinstance(output, Tensor) else dtypes,
     )
 
 

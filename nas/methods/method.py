@@ -1,5 +1,6 @@
 """What a published method consists of here."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -7,8 +8,10 @@ from typing import Any, Literal
 from torch import Tensor
 
 from nas.data import Augment, Split
+from nas.methods.options import checked
 from nas.space import Architecture, Space
 from nas.supernet import Supernet
+from nas.supernet.sharing import Shared, Sharing
 from nas.training import Learning, Recipe, RelaxedStep, Step
 
 __all__ = ["Budget", "Choose", "Method", "Retrain", "Setting", "Trained"]
@@ -39,6 +42,7 @@ class Setting:
         supernet: on its device.
         weights: the images that the weights learn from.
         architecture: the images that architecture parameters learn from; None if these are the same.
+        validation: the images that judge; a sharing scheme may learn from them which weights suit an architecture.
         augment: what training does to images.
         recipe: of the weights.
         learning: of the architecture parameters.
@@ -49,6 +53,7 @@ class Setting:
     supernet: Supernet
     weights: Split
     architecture: Split | None
+    validation: Split
     augment: Augment | None
     recipe: Recipe
     learning: Learning
@@ -90,7 +95,7 @@ class Method:
 
     Attributes:
         name: what ``--method`` takes.
-        family: "single-path", "sandwich" or "differentiable".
+        family: "single-path", "sandwich", "differentiable" or "mixture".
         paper: authors, title, year.
         summary: one line.
         step: what each step of the supernet's training does; a :class:`~nas.training.RelaxedStep` derives architectures
@@ -98,6 +103,7 @@ class Method:
         choose: how the final architecture is derived, where that needs more than learnt probabilities.
         recipe: fields of the training recipe in which the method departs from the default.
         learning: the same of the learning of architecture parameters.
+        sharing: makes the sharing scheme of the supernet from its options; one set of weights for all by default.
         search_args: arguments of the space while it is searched, where the space takes them.
         needs_budget: whether the method learns to keep a cost.
         retrain: whether the chosen network is trained again by itself, from inherited or fresh weights.
@@ -112,7 +118,23 @@ class Method:
     choose: Choose | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     learning: Mapping[str, Any] = field(default_factory=dict)
+    sharing: Callable[..., Sharing] = Shared
     search_args: Mapping[str, Any] = field(default_factory=dict)
     needs_budget: bool = False
     retrain: Retrain = "no"
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def make_sharing(self, options: Mapping[str, Any], seed: int) -> Sharing:
+        """The sharing scheme of a supernet; each supernet needs one of its own.
+
+        Args:
+            options: of the scheme.
+            seed: of the run, for schemes that draw anything.
+
+        Raises:
+            UsageError: the scheme has no such option, or one of another type.
+        """
+        given = checked(self.sharing, options, "sharing_args")
+        if "seed" in inspect.signature(self.sharing).parameters:
+            given = {"seed": seed, **given}
+        return self.sharing(**given)

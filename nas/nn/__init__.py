@@ -5,6 +5,7 @@ from nas.nn.cell import Cell
 from nas.nn.conv import Conv2d
 from nas.nn.elastic import Branch, Elastic, ElasticLayer
 from nas.nn.gate import Gate, Gates
+from nas.nn.initialisation import initialise
 from nas.nn.linear import Embedding, Linear
 from nas.nn.normalization import BatchNorm2d, GroupNorm, LayerNorm
 from nas.nn.one_of import OneOf
@@ -32,6 +33,7 @@ __all__ = [
     "Repeat",
     "SwitchableBatchNorm2d",
     "Zero",
+    "initialise",
     "interpolate_channels",
     "pad_channels",
 ]

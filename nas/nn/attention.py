@@ -67,12 +67,20 @@ class MultiheadAttention(ElasticLayer[_AttentionState]):
         for name in _PROJECTIONS:
             self._add_linear(name, rows, columns, bias, device=device, dtype=dtype)
         self._add_linear("out", columns, rows, bias, device=device, dtype=dtype)
+        self.reset_parameters()
 
     def _add_linear(self, name: str, rows: int, columns: int, bias: bool, **options: Any) -> None:
-        """Xavier-uniform weight and zero bias, as in ``torch.nn.MultiheadAttention``."""
-        weight = nn.init.xavier_uniform_(torch.empty(rows, columns, **options))
-        self.register_parameter(f"{name}_weight", nn.Parameter(weight))
-        self.register_parameter(f"{name}_bias", nn.Parameter(torch.zeros(rows, **options)) if bias else None)
+        self.register_parameter(f"{name}_weight", nn.Parameter(torch.empty(rows, columns, **options)))
+        self.register_parameter(f"{name}_bias", nn.Parameter(torch.empty(rows, **options)) if bias else None)
+
+    def reset_parameters(self) -> None:
+        """Fresh values, drawn as those of the ``torch.nn.Linear`` layers that projections are in a plain network."""
+        for name in (*_PROJECTIONS, "out"):
+            weight, bias = self.get_parameter(f"{name}_weight"), getattr(self, f"{name}_bias")
+            bound = weight.shape[1] ** -0.5
+            nn.init.uniform_(weight, -bound, bound)
+            if bias is not None:
+                nn.init.uniform_(bias, -bound, bound)
 
     def resolve(self, gates: Gates) -> _AttentionState:
         embed = channels(self.arguments["embed_dim"], gates)

@@ -16,4 +16,6 @@ def as_graph(module: nn.Module) -> fx.GraphModule:
             return True
 
     graph = KeepChildren().trace(module)
+    for node in graph.nodes:
+        node.type = None  # pickle finds no name for some of the types that annotate forward()
     return fx.GraphModule(module, graph, type(module).__name__).train(module.training)

@@ -24,6 +24,8 @@ def front_caption(content: ReportContent) -> str:
         sentences += ["Bars: 95% interval of the score, median absolute deviation of the latency."]
     else:
         sentences += ["Bars: 95% interval of the score."]
+    if not content.maximise:
+        sentences += [f"{label(content.metric)}: less is better."]
     if max(len(content.candidates), len(content.random)) > MOST_POINTS:
         sentences += [f"Clouds of more than {MOST_POINTS:,} points are thinned evenly."]
     return " ".join(sentences)
@@ -32,7 +34,8 @@ def front_caption(content: ReportContent) -> str:
 def history_caption(content: ReportContent) -> str:
     """What the search found, and what luck finds on average with as many evaluations."""
     scores, feasible = column(content.candidates, content.metric), flags(content.candidates, "feasible")
-    found, luck = best_so_far(scores, feasible), expected_best(column(content.random, content.metric))
+    found = best_so_far(scores, feasible, content.maximise)
+    luck = expected_best(column(content.random, content.metric), content.maximise)
     if not len(found) or np.isnan(found[-1]):
         return "No feasible candidate was evaluated."
     name = label(content.metric).lower()
@@ -52,7 +55,7 @@ def training_caption(content: ReportContent) -> str:
     speeds = [number(epoch, "images_per_second") for epoch in content.epochs]
     speeds = [speed for speed in speeds if not math.isnan(speed)]
     sentence = f"{_count(len(content.epochs), 'epoch')}."
-    return f"{sentence} {statistics.median(speeds):,.0f} images/s in the median." if speeds else sentence
+    return f"{sentence} {statistics.median(speeds):,.0f} {content.examples}/s in the median." if speeds else sentence
 
 
 def _count(number: int, noun: str) -> str:

@@ -36,7 +36,8 @@ class ReportContent:
         summary: ``space``, ``method``, ``strategy``, ``data``, ``target``, ``constraints`` (list of texts), ``seed``,
             ``command``, ``versions`` (package → version), ``seconds`` (stage → seconds), ``config`` (text); each
             may be missing, and other keys are shown as they are.
-        metric: column to be maximised.
+        metric: column by which networks are compared.
+        maximise: whether more of it is better.
         cost: column on the x axis of the front, one of :data:`COSTS`.
         best: the chosen network, measured.
         largest: the largest network of the space, measured.
@@ -53,6 +54,7 @@ class ReportContent:
             ``output_shape``.
         relaxation: choice → what each of its options is called, where architecture parameters learnt; or None.
         latency: how well latency is predicted and what the space costs, or None.
+        examples: what the networks are trained on, in the plural.
         notes: sentences worth saying before anything else.
 
     Raises:
@@ -70,9 +72,11 @@ class ReportContent:
     epochs: Sequence[Mapping[str, Any]]
     blocks: Sequence[Mapping[str, Any]]
     metric: str = "accuracy"
+    maximise: bool = True
     cost: str = "latency_ms"
     relaxation: Mapping[str, Sequence[str]] | None = None
     latency: LatencyContent | None = None
+    examples: str = "images"
     notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:

@@ -59,8 +59,9 @@ def front_figure(content: ReportContent) -> Figure | None:
 
 def history_figure(content: ReportContent) -> Figure | None:
     """The best feasible metric so far against evaluated candidates, beside the expected best of random draws."""
-    found = best_so_far(column(content.candidates, content.metric), flags(content.candidates, "feasible"))
-    luck = expected_best(column(content.random, content.metric))
+    scores, feasible = column(content.candidates, content.metric), flags(content.candidates, "feasible")
+    found = best_so_far(scores, feasible, content.maximise)
+    luck = expected_best(column(content.random, content.metric), content.maximise)
     lines = [
         _line("expected best of random draws", luck, AMBER, {"dash": "dot"}),
         _line("best found by the search", found, BLUE, {"shape": "hv"}),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas.report.content import ReportContent, number
-from nas.report.quantities import label, share, written
+from nas.report.quantities import is_share, label, share, written
 
 __all__ = ["card", "cards", "lead"]
 
@@ -56,10 +56,10 @@ def _cost_card(content: ReportContent, name: str) -> str:
 
 def _difference(name: str, value: float, largest: float) -> str:
     """How far the score is from the largest network's: in points when it is a share, else in its own unit."""
-    is_share = written(name, value).endswith("%")
-    gap = (value - largest) * (100 if is_share else 1)
+    in_points = is_share(name)
+    gap = (value - largest) * (100 if in_points else 1)
     sign = "\N{MINUS SIGN}" if gap < 0 else "+"
-    unit = " points" if is_share else ""
+    unit = " points" if in_points else ""
     return f"{sign}{abs(gap):.3g}{unit} to the largest ({written(name, largest)})"
 
 

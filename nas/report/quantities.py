@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["axis_format", "axis_title", "duration", "label", "share", "written"]
+__all__ = ["axis_format", "axis_title", "duration", "is_share", "label", "share", "written"]
 
 _LABELS = {
     "flops": "FLOPs",
@@ -42,21 +42,25 @@ def axis_title(name: str) -> str:
 
 def axis_format(name: str) -> str:
     """The d3 number format of an axis that shows the column."""
-    if _is_share(name):
+    if is_share(name):
         return ".1~%"
     return "~s" if name in ("params", "flops") or _is_bytes(name) else "~g"
 
 
 def written(name: str, value: float) -> str:
-    """A value of the named column with its unit, to three figures (shares: to a hundredth of a per cent).
+    """A value of the named column with its unit, to three figures.
 
-    >>> written("accuracy", 0.91236), written("loss", float("nan"))
-    ('91.24%', '–')
+    Shares are written to a hundredth of a per cent, bits per character to a thousandth.
+
+    >>> written("accuracy", 0.91236), written("bits_per_character", 2.31), written("loss", float("nan"))
+    ('91.24%', '2.310', '–')
     """
     if math.isnan(value):
         return _UNKNOWN
-    if _is_share(name):
+    if is_share(name):
         return f"{value:.2%}"
+    if _metric(name) == "bits_per_character":
+        return f"{value:.3f}"
     if name.endswith("_ms"):
         return f"{_three_figures(value)}{_THIN}ms"
     if _is_bytes(name):
@@ -81,8 +85,18 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _is_share(name: str) -> bool:
-    return name in _SHARES or name.removeprefix("test_").removesuffix("_low").removesuffix("_high") == "accuracy"
+def is_share(name: str) -> bool:
+    """Whether the column is a share of 1, which is written in per cent.
+
+    >>> is_share("test_accuracy"), is_share("bits_per_character")
+    (True, False)
+    """
+    return name in _SHARES or _metric(name) == "accuracy"
+
+
+def _metric(name: str) -> str:
+    """The metric of which the column is a bound or the value on the test split."""
+    return name.removeprefix("test_").removesuffix("_low").removesuffix("_high")
 
 
 def _is_bytes(name: str) -> bool:

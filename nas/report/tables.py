@@ -41,8 +41,9 @@ def candidate_table(content: ReportContent) -> str:
     table = content.candidates
     if not len(table):
         return '<p class="empty">No candidate was evaluated.</p>'
-    score = np.nan_to_num(column(table, content.metric), nan=-np.inf)
-    best_first = np.lexsort((-score, ~flags(table, "feasible")))[:MOST_ROWS]
+    score = column(table, content.metric)
+    worst_last = np.nan_to_num(-score if content.maximise else score, nan=np.inf)
+    best_first = np.lexsort((worst_last, ~flags(table, "feasible")))[:MOST_ROWS]
     known = [name for name in ("loss", *_COSTS) if not np.isnan(column(table, name)).all()]
     rows = [{str(name): value for name, value in row.items()} for row in table.iloc[best_first].to_dict("records")]
     columns = ["id", content.metric, *known, "feasible", "pareto", "architecture"]

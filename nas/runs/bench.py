@@ -6,13 +6,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
-from nas.data import ImageData, load
+from nas.data import ACCURACY, Data, Metric, Split, load
 from nas.errors import UsageError, did_you_mean
-from nas.evaluation import SharedWeights, initialise
-from nas.evaluation.recalibration import batch_norms
-from nas.hardware import Recorded, StaticCosts, Target, target
+from nas.evaluation import SharedWeights, evaluate
+from nas.hardware import Catalogue, Recorded, StaticCosts, Target, target
 from nas.methods import Budget, Method, Setting, method
+from nas.nn import initialise
+from nas.nn.batch_statistics import batch_norms
 from nas.runs.config import RunConfig
 from nas.runs.recorded import is_table, read_recorded
 from nas.runs.spaces import build_space, space_arguments
@@ -23,10 +25,11 @@ from nas.supernet import Supernet
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LATENCY", "METRIC", "Bench"]
+__all__ = ["COSTS", "LATENCY", "Bench"]
 
-METRIC = "accuracy"
 LATENCY = "latency_ms"
+COSTS = (LATENCY, *StaticCosts.names)
+"""What a search may keep low; all other columns judge."""
 
 
 class Bench:
@@ -44,26 +47,31 @@ class Bench:
         self.method: Method = method(config.method)
         self.is_recorded = is_table(config.target)
         self.constraints = [Constraint.parse(text) for text in config.constraints]
-        for constraint in self.constraints:
-            constraint.require([METRIC, LATENCY, *StaticCosts.names])
         unconstrained = "flops" if config.candidates == 1 else LATENCY
-        self.cost = config.cost or next((c.metric for c in self.constraints if c.metric != METRIC), unconstrained)
-        if self.cost not in (LATENCY, *StaticCosts.names):
-            raise UsageError(
-                f"cost '{self.cost}' is not known; {did_you_mean(self.cost, (LATENCY, *StaticCosts.names))}"
-            )
+        self.cost = config.cost or next((c.metric for c in self.constraints if c.metric in COSTS), unconstrained)
+        if self.cost not in COSTS:
+            raise UsageError(f"cost '{self.cost}' is not known; {did_you_mean(self.cost, COSTS)}")
         _check_profile(config)
-        self.objectives = [Objective(METRIC, maximise=True), Objective(self.cost, maximise=False)]
         torch.set_num_threads(config.cpu_threads)
         self.device = _device(config.device)
-        self.data: ImageData = load(
-            config.data, config.data_dir, config.seed, config.image_size, str(self.device), config.limit
+        self.data: Data = load(
+            config.data,
+            config.data_dir,
+            config.seed,
+            config.image_size,
+            self.device,
+            config.limit,
+            config.length,
         )
+        self.metric: Metric = self.data.metric
+        for constraint in self.constraints:
+            constraint.require(list(dict.fromkeys([self.metric.name, ACCURACY.name, *COSTS])))
+        self.objectives = [Objective(self.metric.name, self.metric.maximise), Objective(self.cost, maximise=False)]
         self.supernet = self._build_supernet(config.space_args)
         self.space: Space = self.supernet.space
         self.searched = self._build_searched()
         self.target: Target | Recorded = self._find_target()
-        self.costs = StaticCosts(self.supernet, self.data.input_shape)
+        self.costs = StaticCosts(self.supernet, self.data.input_shape, self.data.input_dtype)
         self._check_strategy()
         self._check_batch_sizes()
         self._check_retraining()
@@ -112,6 +120,18 @@ class Bench:
 
         return pd.DataFrame([self.costs(architecture) for architecture in architectures])
 
+    def catalogue(self) -> Catalogue:
+        """The distinct blocks of the networks that are delivered.
+
+        Raises:
+            UsageError: costs do not add up over blocks.
+        """
+        return Catalogue(self.supernet, self.data.input_shape, self.data.input_dtype)
+
+    def judge(self, network: nn.Module, split: Split) -> dict[str, float]:
+        """The metrics of a network on a split, as it stands."""
+        return evaluate(network, split.batches(self.config.evaluation.batch_size), self.metric)
+
     def _find_target(self) -> Target | Recorded:
         config = self.config
         if self.is_recorded:
@@ -130,7 +150,27 @@ class Bench:
         weights, augment = self.data.train, config.training.augmentation(self.data.augment)
         if self.is_differentiable and config.learning.share is not None:
             weights, own = weights.fraction(config.learning.share, (config.seed, 4))
-        return Setting(self.searched, weights, own, augment, config.training, config.learning, config.seed, budget)
+        return Setting(
+            self.searched,
+            weights,
+            own,
+            self.data.validation,
+            augment,
+            config.training,
+            config.learning,
+            config.seed,
+            budget,
+        )
+
+    @property
+    def sharing(self) -> dict[str, Any]:
+        """The scheme by which the searched supernet shares weights, and what it holds."""
+        parameters, buffers = list(self.searched.parameters()), list(self.searched.buffers())
+        return {
+            **self.searched.sharing.describe(),
+            "parameters": sum(each.numel() for each in parameters),
+            "bytes": sum(each.numel() * each.element_size() for each in (*parameters, *buffers)),
+        }
 
     @property
     def is_differentiable(self) -> bool:
@@ -141,7 +181,8 @@ class Bench:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             model = build_space(self.config.space, arguments, self.data.input_shape, len(self.data.classes))
-        return Supernet(model).to(self.device)
+        sharing = self.method.make_sharing(self.config.sharing_args, self.config.seed)
+        return Supernet(model, sharing).to(self.device)
 
     def _build_searched(self) -> Supernet:
         config, taken = self.config, space_arguments(self.config.space)
@@ -200,16 +241,17 @@ class Bench:
         """Runs some architectures on the meta device, so that shapes that do not fit show before training."""
         for architecture in self.samples[:8]:
             try:
-                classes = self.costs.blocks(architecture)[-1].trace.output_shape
+                shape = self.costs.blocks(architecture)[-1].trace.output_shape
             except UsageError as error:
                 raise UsageError(
                     f"space '{self.config.space}' does not fit input {self.data.input_shape}: "
                     f"architecture {dict(architecture)} fails: {error}"
                 ) from None
-            if classes != (len(self.data.classes),):
+            if shape != self.data.output_shape:
                 raise UsageError(
-                    f"space '{self.config.space}' gives outputs of shape {list(classes)}, but data "
-                    f"'{self.config.data}' has {len(self.data.classes)} classes; return a model with that many."
+                    f"space '{self.config.space}' gives outputs of shape {list(shape)}, but data '{self.config.data}' "
+                    f"has {len(self.data.classes)} classes; return a model whose outputs have shape "
+                    f"{list(self.data.output_shape)}."
                 )
 
 

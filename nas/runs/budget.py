@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from nas.errors import UsageError
-from nas.hardware import Catalogue, ExpectedCost, feature_table
+from nas.hardware import ExpectedCost, feature_table
 from nas.methods import Budget
 from nas.runs.bench import LATENCY, Bench
 from nas.runs.latency import LatencyModel
@@ -28,7 +28,7 @@ def expected_budget(bench: Bench, latency: LatencyModel | None) -> Budget:
         table, constant = latency.predictor.sums()
         unit = _MICROSECONDS
     elif bench.cost in _ADDITIVE:
-        table, constant = feature_table(Catalogue(bench.supernet, bench.data.input_shape)).part([bench.cost]), 0.0
+        table, constant = feature_table(bench.catalogue()).part([bench.cost]), 0.0
         unit = 1.0
     else:
         raise UsageError(

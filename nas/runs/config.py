@@ -64,9 +64,10 @@ class RunConfig(_Strict):
         space: name of a space, or ``module:function``.
         space_args: arguments of the space function.
         data: name of a data set, or ``module:function``.
-        data_dir: folder with its files.
+        data_dir: folder with its files, or the text file itself.
         image_size: resize images to this height and width.
-        limit: keep at most this many training images.
+        length: characters of a window of text; 64 by default.
+        limit: keep at most this many training images, or windows of text.
         method: how the supernet is trained.
         strategy: how it is searched; "derived" proposes what a differentiable method learnt.
         strategy_args: options of the strategy.
@@ -86,6 +87,7 @@ class RunConfig(_Strict):
         cpu_threads: threads of PyTorch on the CPU; one is as fast for small networks, and immune to a busy machine.
         training: recipe of the supernet.
         learning: of architecture parameters, for differentiable methods.
+        sharing_args: options of the scheme by which the method shares weights, such as the number of models.
         search_args: arguments of the space function while it is searched, over ``space_args``, such as fewer cells; the
             method adds its own where the space takes them.
         retrain: whether the chosen network is trained again: "no", "inherited" or "fresh" weights.
@@ -99,6 +101,7 @@ class RunConfig(_Strict):
     data: str = "digits"
     data_dir: Path | None = None
     image_size: int | None = Field(None, ge=1)
+    length: int | None = Field(None, ge=1)
     limit: int | None = Field(None, ge=1)
     method: str = "bignas"
     strategy: str = "evolution"
@@ -118,6 +121,7 @@ class RunConfig(_Strict):
     cpu_threads: int = Field(1, ge=1)
     training: Recipe = Field(default_factory=Recipe)
     learning: Learning = Field(default_factory=Learning)
+    sharing_args: dict[str, Any] = Field(default_factory=dict)
     search_args: dict[str, Any] = Field(default_factory=dict)
     retrain: Retrain = "no"
     retraining: Recipe = Field(default_factory=Recipe)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from nas.errors import UsageError
-from nas.evaluation import Standalone, evaluate
+from nas.evaluation import Standalone
 from nas.export import Parity, check_parity, write_onnx
 from nas.hardware import Recorded
 from nas.runs.bench import LATENCY, Bench
@@ -45,24 +45,23 @@ def final_network(bench: Bench, folder: RunFolder, architecture: Architecture, p
 def deliver(
     bench: Bench, network: nn.Module, path: Path, architecture: Mapping[str, Any], metrics: Mapping[str, Any]
 ) -> Parity:
-    """Writes a network as ONNX and checks the file against PyTorch on the validation images.
+    """Writes a network as ONNX and checks the file against PyTorch on the validation split.
 
-    The file's metadata holds the architecture, its metrics, the classes, the normalisation of the input and the
-    versions of the libraries.
+    The file's metadata holds the architecture, its metrics, the classes, what the data tell of the input, its shape and
+    the versions of the libraries.
     """
     data = bench.data
     metadata = {
         "architecture": json.dumps(dict(architecture)),
         "metrics": json.dumps(dict(metrics)),
         "classes": json.dumps(data.classes),
-        "input_mean": json.dumps(data.mean),
-        "input_std": json.dumps(data.std),
+        **data.metadata(),
         "input_shape": json.dumps(data.input_shape),
         "versions": json.dumps(versions()),
     }
-    write_onnx(network, path, data.input_shape, metadata=metadata)
-    images = next(iter(data.validation.batches(len(data.validation))))[0]
-    return check_parity(network, path, images)
+    write_onnx(network, path, data.input_shape, dtype=data.input_dtype, metadata=metadata)
+    inputs = next(iter(data.validation.batches(len(data.validation))))[0]
+    return check_parity(network, path, inputs)
 
 
 def export_architecture(
@@ -82,7 +81,7 @@ def export_architecture(
     architecture = _find_architecture(bench, folder, wanted)
     network = final_network(bench, folder, architecture, progress or Silent())
     metrics = {
-        **evaluate(network, bench.data.validation.batches(bench.config.evaluation.batch_size)),
+        **bench.judge(network, bench.data.validation),
         **bench.costs(architecture),
         **_latency(bench, folder, architecture, network),
     }

@@ -10,7 +10,7 @@ from torch import nn
 
 from nas.errors import UsageError, did_you_mean
 from nas.files import write_file
-from nas.hardware import CPU, CUDA, Catalogue, OnnxRuntime, feature_table, read_measurements, write_pack
+from nas.hardware import CPU, CUDA, OnnxRuntime, feature_table, read_measurements, write_pack
 from nas.predictors import Encoding
 from nas.runs.bench import Bench
 from nas.runs.config import RunConfig, resolve
@@ -26,7 +26,7 @@ __all__ = ["device_table", "find_known", "find_target", "import_measurements", "
 
 _BUILT_IN = (CPU.name, CUDA.name, OnnxRuntime.name)
 
-_CARRIED = ("space", "space_args", "data", "data_dir", "image_size", "limit", "seed")
+_CARRIED = ("space", "space_args", "data", "data_dir", "image_size", "length", "limit", "seed")
 
 
 def device_table(results: Path, name: str) -> Path:
@@ -99,6 +99,7 @@ def pack_space(config: RunConfig, out: Path, networks: int, progress: Progress |
             bench.data.input_shape,
             setup,
             batch=config.latency_batch,
+            input_dtype=bench.data.input_dtype,
             progress=task.update,
         )
     return {"pack": str(path), "space": config.space, "networks": len(chosen)}
@@ -191,7 +192,7 @@ def _networks(bench: Bench, count: int) -> list[Architecture]:
     pool = list(dict.fromkeys([bench.space.smallest(), bench.space.largest(), *everything]))
     if not known:
         return pool[:count]
-    encoding = Encoding(bench.space, feature_table(Catalogue(bench.supernet, bench.data.input_shape)))
+    encoding = Encoding(bench.space, feature_table(bench.catalogue()))
     places = transfer_predictor(bench, encoding).choose(encoding(pool), min(count, len(pool)), seed)
     return [pool[place] for place in np.sort(places)]
 

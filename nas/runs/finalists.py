@@ -8,7 +8,7 @@ import numpy as np
 
 from nas.errors import UsageError
 from nas.hardware import LatencyCache
-from nas.runs.bench import LATENCY, METRIC, Bench
+from nas.runs.bench import LATENCY, Bench
 from nas.runs.folder import RunFolder
 from nas.runs.latency import LatencyModel, frozen_level
 from nas.runs.progress import Task
@@ -85,7 +85,8 @@ def measure_finalists(
             f"no candidate satisfies {' and '.join(map(str, bench.constraints))} when measured on "
             f"{bench.target.name}; loosen the constraint or search more candidates."
         )
-    front.sort(key=lambda row: (-row[METRIC], row[bench.cost], row["id"]))
+    score = bench.objectives[0]
+    front.sort(key=lambda row: (score.value(row), row[bench.cost], row["id"]))
     real = {name: found for name, found in measured.items() if found[2] != "predicted"}
     return Finalists(front, largest, {name: (ms, math.nan if sd is None else sd) for name, (ms, sd, _) in real.items()})
 
@@ -126,7 +127,7 @@ def _recalled(bench: Bench, folder: RunFolder, rows: Sequence[Row]) -> Latencies
     return {row["id"]: model.recall(Architecture.from_json(row["architecture"])) for row in rows}
 
 
-def _place(bench: Bench) -> tuple[str, tuple[int, int, int]]:
+def _place(bench: Bench) -> tuple[str, tuple[int, ...]]:
     return bench.target.fingerprint(), bench.data.input_shape
 
 

@@ -90,7 +90,7 @@ def _fitted(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyModel
 def _catalogue(bench: Bench, progress: Progress) -> Catalogue | None:
     """The blocks of the space; None, and a word about it, where costs do not add up over blocks."""
     try:
-        return Catalogue(bench.supernet, bench.data.input_shape)
+        return bench.catalogue()
     except UsageError as error:
         if bench.config.profile.predictor == "lookup":
             raise

@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 
+from nas.data import ACCURACY
 from nas.evaluation.metrics import Tally
-from nas.evaluation.recalibration import averaging, batch_norms, current_statistics, fresh_statistics, install
 from nas.files import write_file
 from nas.methods import Setting, Trained
-from nas.runs.bench import METRIC, Bench
+from nas.nn.batch_statistics import batch_statistics
+from nas.runs.bench import Bench
 from nas.runs.folder import RunFolder
 from nas.runs.progress import Progress
 from nas.search import Derived, collapse
@@ -100,15 +101,12 @@ def _chosen(bench: Bench, folder: RunFolder, step: RelaxedStep, setting: Setting
 
 @torch.no_grad()
 def _accuracy(bench: Bench, step: RelaxedStep) -> float:
-    """Of the supernet on the validation images under its gates, with the batch-norm statistics of each batch.
+    """Of the supernet on the validation split under its gates, with the batch-norm statistics of each batch.
 
-    Everything but batch norm runs in evaluation mode, and its statistics stay as they were.
+    Everything but batch norm runs in evaluation mode, and all is left as it was.
     """
-    norms = batch_norms(step.model.eval().modules())
-    before, tally = current_statistics(norms), Tally()
-    install(fresh_statistics(norms))
-    with averaging(norms):
+    tally = Tally(bench.metric)
+    with batch_statistics(step.model):
         for x, y in bench.data.validation.batches(bench.config.evaluation.batch_size):
             tally.add(step.model(x), y)
-    install(before)
-    return tally.metrics()[METRIC]
+    return tally.metrics()[ACCURACY.name]

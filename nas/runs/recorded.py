@@ -35,7 +35,7 @@ def packed_setup(path: Path) -> dict[str, Any]:
     return setup
 
 
-def read_recorded(config: RunConfig, space: Space, input_shape: tuple[int, int, int]) -> Recorded:
+def read_recorded(config: RunConfig, space: Space, input_shape: tuple[int, ...]) -> Recorded:
     """The measurements that ``config.target`` names, of the column that ``target_args`` names or of a board.
 
     Raises:
@@ -59,8 +59,8 @@ def read_recorded(config: RunConfig, space: Space, input_shape: tuple[int, int, 
     return table
 
 
-def _of_column(config: RunConfig, column: str, space: Space, input_shape: tuple[int, int, int]) -> Recorded:
-    path = Path(config.target)
+def _of_column(config: RunConfig, column: str, space: Space, input_shape: tuple[int, ...]) -> Recorded:
+    path, size = Path(config.target), input_shape[1] if len(input_shape) > 1 else None
     if _is_of_board(path):
         raise UsageError(
             f"{path} is what a device pack measured, which needs no column; make it a target with nas device "
@@ -68,7 +68,7 @@ def _of_column(config: RunConfig, column: str, space: Space, input_shape: tuple[
         )
     _check_settings(config, {})
     names = (column, *known_platforms(config.profile.known))
-    measured, *known = (read_table(path, each, space, find_notation(config.space), input_shape[1]) for each in names)
+    measured, *known = (read_table(path, each, space, find_notation(config.space), size) for each in names)
     return Recorded(
         name=str(column),
         about=f"column {column} of {path}",
@@ -78,7 +78,7 @@ def _of_column(config: RunConfig, column: str, space: Space, input_shape: tuple[
     )
 
 
-def _of_board(config: RunConfig, path: Path, space: Space, input_shape: tuple[int, int, int]) -> Recorded:
+def _of_board(config: RunConfig, path: Path, space: Space, input_shape: tuple[int, ...]) -> Recorded:
     if path.suffix.lower() != ".csv":
         raise UsageError(f"table {path} needs the name of its column of latencies; give --table {path} --column NAME.")
     _check_setup(config, path, space, input_shape)
@@ -104,7 +104,7 @@ def _is_of_board(path: Path) -> bool:
         return set(COLUMNS) <= set(file.readline().strip().split(","))
 
 
-def _check_setup(config: RunConfig, path: Path, space: Space, input_shape: tuple[int, int, int]) -> None:
+def _check_setup(config: RunConfig, path: Path, space: Space, input_shape: tuple[int, ...]) -> None:
     """Refuses measurements of other networks than those of the run."""
     setup = packed_setup(path)
     packed = setup["config"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.nn import Repeat
 from nas.report import LatencyContent, ReportContent, write_report
-from nas.runs.bench import METRIC, Bench
+from nas.runs.bench import Bench
 from nas.runs.config import RunConfig
 from nas.runs.folder import RunFolder
 from nas.runs.latency import LatencyModel
@@ -38,11 +38,13 @@ def write_run_report(
         title=folder.name,
         summary={
             "method": config.method,
+            **({"sharing": _sharing(bench)} if bench.sharing["banks"] > 1 else {}),
             "strategy": config.strategy,
             "target": _target(bench),
             **run_summary(bench, folder),
         },
-        metric=METRIC,
+        metric=bench.metric.name,
+        maximise=bench.metric.maximise,
         cost=bench.cost,
         best=result["best"],
         largest=result["largest"],
@@ -53,6 +55,7 @@ def write_run_report(
         blocks=describe_blocks(bench, Architecture(result["best"]["architecture"])),
         latency=latency_content(latency, result["front"]) if latency else None,
         relaxation=relaxation,
+        examples=bench.data.examples,
         notes=[*result["notes"], *_notes(bench, result)],
     )
     write_report(folder.report, content)
@@ -110,6 +113,15 @@ def _target(bench: Bench) -> str:
     about = f"{bench.target.name}: {bench.target.device()}"
     settings = target_settings(bench.config)
     return f"{about}, {settings}" if settings else f"{about} (recorded)"
+
+
+def _sharing(bench: Bench) -> str:
+    """The scheme of the supernet in words."""
+    about = bench.sharing
+    return (
+        f"{about['scheme']}, {about['banks']} banks, {about['parameters']:,} parameters "
+        f"({about['bytes'] / 1e6:.1f} MB with statistics)"
+    )
 
 
 def _notes(bench: Bench, result: dict[str, Any]) -> list[str]:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from nas.evaluation import evaluate
 from nas.files import write_file
 from nas.hardware import StaticCosts
 from nas.methods import Setting
-from nas.runs.bench import LATENCY, METRIC, Bench
+from nas.runs.bench import COSTS, LATENCY, Bench
 from nas.runs.budget import expected_budget
 from nas.runs.config import RunConfig
 from nas.runs.deliver import deliver, final_network
@@ -135,7 +134,7 @@ class _Stages:
         if not config.random_baseline:
             return candidates, candidates.head(0)
         title = f"Evaluating {config.random_baseline} random candidates"
-        on_costs = [constraint for constraint in constraints if constraint.metric != METRIC]
+        on_costs = [constraint for constraint in constraints if constraint.metric in COSTS]
         return candidates, self._search("random", {}, config.random_baseline, config.seed + 1, on_costs, title)
 
     def _search(
@@ -191,26 +190,28 @@ class _Stages:
     def export(self, finalists: Finalists) -> dict[str, Any]:
         """The result of the run: the best network delivered, the test split read once for it and the largest.
 
-        Where networks are retrained, so is the largest, and ``shared_accuracy`` is what both had before.
+        Both have ``test_`` and the name of the metric. Where networks are retrained, so is the largest, and ``shared_``
+        and the name of the metric is what both had before.
         """
         bench, best = self.bench, dict(finalists.front[0])
         architecture = Architecture.from_json(best["architecture"])
         network = final_network(bench, self.folder, architecture, self.progress)
         largest_network = final_network(bench, self.folder, bench.space.largest(), self.progress)
-        batch_size = bench.config.evaluation.batch_size
+        name = bench.metric.name
         for row, final in ((best, network), (finalists.largest, largest_network)):
             if bench.config.retrain != "no":
-                row |= {"shared_accuracy": row[METRIC], **evaluate(final, bench.data.validation.batches(batch_size))}
-            row["test_accuracy"] = evaluate(final, bench.data.test.batches(batch_size))[METRIC]
+                row |= {f"shared_{name}": row[name], **bench.judge(final, bench.data.validation)}
+            row[f"test_{name}"] = bench.judge(final, bench.data.test)[name]
         parity = deliver(bench, network, self.folder.onnx, architecture, _described(best))
         self.progress.say(
-            f"ONNX agrees with PyTorch on {parity.label_agreement:.2%} of {parity.samples} validation images "
-            f"(largest difference {parity.max_difference:.1e})."
+            f"ONNX agrees with PyTorch on {parity.label_agreement:.2%} of {parity.samples} validation "
+            f"{bench.data.examples} (largest difference {parity.max_difference:.1e})."
         )
         return {
             "run": self.folder.name,
             "space": bench.config.space,
             "method": bench.config.method,
+            "sharing": bench.sharing,
             "best": _described(best),
             "largest": _described(finalists.largest),
             "front": [_described(row) for row in finalists.front],

@@ -67,7 +67,10 @@ def measure_with_largest(bench: Bench, networks: Mapping[str, nn.Module], max_se
     """Networks measured on the target of a run, in turn with the largest network of the space."""
     assert not isinstance(bench.target, Recorded)
     reference = bench.supernet.extract(bench.space.largest())
-    return measure_networks(bench.target, networks, reference, bench.data.input_shape, max_seconds=max_seconds)
+    data = bench.data
+    return measure_networks(
+        bench.target, networks, reference, data.input_shape, data.input_dtype, max_seconds=max_seconds
+    )
 
 
 def reference_level(measurements: Iterable[Measurement]) -> float:

@@ -32,7 +32,7 @@ class AuxiliaryHead(nn.Module):
         UsageError: the network has no such module, or it gives no map.
     """
 
-    def __init__(self, network: nn.Module, path: str, classes: int, input_shape: tuple[int, int, int]) -> None:
+    def __init__(self, network: nn.Module, path: str, classes: int, input_shape: tuple[int, ...]) -> None:
         super().__init__()
         paths = [name for name, _ in network.named_modules() if name]
         if path not in paths:

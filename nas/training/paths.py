@@ -17,10 +17,17 @@ __all__ = ["Fair", "Path", "PathSampler", "Sandwich", "Uniform"]
 
 
 class Path(NamedTuple):
-    """An architecture to train and its role in the step: ``largest``, ``smallest`` or ``random``."""
+    """An architecture to train.
+
+    Attributes:
+        architecture: of the space.
+        role: in the step: ``largest``, ``smallest`` or ``random``.
+        bank: whose weights it trains; None for those that the sharing scheme says.
+    """
 
     architecture: Architecture
     role: str
+    bank: int | None = None
 
 
 class PathSampler(Protocol):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from nas.errors import UsageError
 from nas.nn.channels import Region
 from nas.supernet import Supernet
+from nas.training.feedback import Feedback
 from nas.training.objectives import Forward, LossTerm
 from nas.training.paths import Path, PathSampler
 
@@ -59,32 +60,59 @@ class SupernetStep(Step):
         supernet: in training mode.
         paths: which architectures each step trains.
         objective: loss terms, added up for each path.
+        feedback: what the sharing scheme of the supernet learns from on the way.
     """
 
-    def __init__(self, supernet: Supernet, paths: PathSampler, objective: Sequence[LossTerm]) -> None:
+    def __init__(
+        self,
+        supernet: Supernet,
+        paths: PathSampler,
+        objective: Sequence[LossTerm],
+        feedback: Sequence[Feedback] = (),
+    ) -> None:
         self.model: Supernet = supernet
-        self.paths, self.objective = paths, objective
+        self.paths, self.objective, self.feedback = paths, objective, feedback
         self._drawn: list[Path] = []
+        self._trained = [0] * supernet.sharing.banks
 
     def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
         """The detached loss by role, averaged over the paths of a role."""
         earlier: dict[str, Tensor] = {}
         losses: dict[str, list[Tensor]] = {}
+        for each in self.feedback:
+            each.before_step(step)
         self._drawn = list(self.paths.draw(step))
         for path in self._drawn:
-            self.model.activate(path.architecture)
+            self._activate(path)
             output = self.model(x)
             loss = total_loss(self.objective, Forward(output, y, path.role, earlier, x))
             backward(loss)
             earlier[path.role] = output.detach()
             losses.setdefault(path.role, []).append(loss.detach())
+            if self.model.bank is not None:
+                self._trained[self.model.bank] += 1
+        for each in self.feedback:
+            each.after_step(step, self._drawn)
         return {role: torch.stack(values).mean() for role, values in losses.items()}
+
+    def begin(self, optimizer: torch.optim.Optimizer) -> None:
+        for each in self.feedback:
+            each.begin(optimizer)
 
     def used_regions(self) -> Iterator[tuple[nn.Parameter, Region]]:
         """The parts of the parameters that the paths of the last step ran."""
         for path in self._drawn:
-            self.model.activate(path.architecture)
+            self._activate(path)
             yield from self.model.active_regions()
+
+    def record(self) -> dict[str, Any]:
+        """How many paths of the epoch trained each bank, where there are several; and what is learnt about them."""
+        trained, self._trained = self._trained, [0] * len(self._trained)
+        found = {"paths_by_bank": trained} if any(trained) else {}
+        return {**found, **{name: value for each in self.feedback for name, value in each.record().items()}}
+
+    def _activate(self, path: Path) -> None:
+        self.model.activate(path.architecture, path.bank)
 
 
 class PlainStep(Step):

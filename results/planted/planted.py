@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import nas
-from nas.data import Split, load
+from nas.data import ImageSplit, load
 from nas.evaluation.metrics import Tally, evaluate
 from nas.evaluation.sharpness import sharpness
 from nas.files import write_file
@@ -139,7 +139,7 @@ def kernel_chain() -> nas.Supernet:
     return nas.Supernet(nn.Sequential(*map(layer, range(EDGES)), nn.Flatten(), nn.Linear(CHANNELS, 8)))
 
 
-def signals(count: int, seed: int, planted: str) -> Split:
+def signals(count: int, seed: int, planted: str) -> ImageSplit:
     """Labelled signals ``[count, 1, 1, 343]`` that a kernel of the planted size sees all of, in each of three layers.
 
     A signal is seven parts of seven parts of seven values. Of any seven, two carry the code of the class: those at the
@@ -158,7 +158,7 @@ def signals(count: int, seed: int, planted: str) -> Split:
     values = torch.randint(0, 2, (count, 343), generator=draws) * 2.0 - 1
     values[:, carriers] = code[labels]
     values += 0.5 * torch.randn(count, 343, generator=draws)
-    return Split(values[:, None, None], labels, torch.zeros(1), torch.ones(1))
+    return ImageSplit(values[:, None, None], labels, torch.zeros(1), torch.ones(1))
 
 
 def sizes(kernels: str) -> list[int]:
@@ -176,13 +176,13 @@ def price(probabilities: Mapping[str, Tensor], prices: Sequence[float]) -> Tenso
     return torch.stack([each @ torch.tensor(prices, dtype=each.dtype) for each in probabilities.values()]).sum()
 
 
-def prepared(plan: Plan, supernet: nas.Supernet, images: Split, budget: Budget, seed: int) -> Setting:
+def prepared(plan: Plan, supernet: nas.Supernet, images: ImageSplit, budget: Budget, seed: int) -> Setting:
     """What the method trains: its recipe and learning with the settings of the plan."""
     method = METHODS[plan.method]
     learning = Learning(**{**method.learning, "learning_rate": plan.arch_lr, **plan.learning})
     weights, architecture = images.fraction(learning.share, (seed, 4)) if learning.share else (images, None)
     recipe = Recipe(**{**method.recipe, "epochs": plan.epochs, **plan.recipe})
-    return Setting(supernet, weights, architecture, None, recipe, learning, seed, budget)
+    return Setting(supernet, weights, architecture, images, None, recipe, learning, seed, budget)
 
 
 def trained(plan: Plan, setting: Setting) -> RelaxedStep:
@@ -194,7 +194,7 @@ def trained(plan: Plan, setting: Setting) -> RelaxedStep:
 
 
 @torch.no_grad()
-def accuracy(model: nn.Module, images: Split) -> float:
+def accuracy(model: nn.Module, images: ImageSplit) -> float:
     """Under the active gates, with the batch-norm statistics of each batch."""
     model.train()
     tally = Tally()
@@ -203,7 +203,7 @@ def accuracy(model: nn.Module, images: Split) -> float:
     return tally.metrics()["accuracy"]
 
 
-def chosen(plan: Plan, setting: Setting, step: RelaxedStep, validation: Split) -> nas.Architecture:
+def chosen(plan: Plan, setting: Setting, step: RelaxedStep, validation: ImageSplit) -> nas.Architecture:
     """What the method proposes: by its rule, or by perturbation, where validation images tell the accuracy."""
     choose = plan.choose or METHODS[plan.method].choose
     if choose is None:
@@ -218,7 +218,7 @@ def chosen(plan: Plan, setting: Setting, step: RelaxedStep, validation: Split) -
     return choose(Trained(step, step.model.space, lambda: accuracy(step.model, validation), tune))
 
 
-def sharpness_of(step: RelaxedStep, images: Split) -> float:
+def sharpness_of(step: RelaxedStep, images: ImageSplit) -> float:
     """The largest curvature of the loss on these images in the architecture parameters."""
     ((x, y),) = images.batches(len(images))
     step.model.train()
@@ -226,7 +226,7 @@ def sharpness_of(step: RelaxedStep, images: Split) -> float:
     return sharpness(lambda: F.cross_entropy(step.model(x), y), list(step.relaxed.parameters.parameters()))
 
 
-def gap(step: RelaxedStep, images: Split) -> float:
+def gap(step: RelaxedStep, images: ImageSplit) -> float:
     """The accuracy that the trained supernet loses when the likeliest operations alone stay, without more training."""
     step.relaxed.show()
     mixed = accuracy(step.model, images)
@@ -290,7 +290,7 @@ def judge_network(planted: str, kernels: str, seed: int) -> list[dict[str, Any]]
 
 
 def _rows(
-    plan: Plan, setting: Setting, step: RelaxedStep, validation: Split, started: float, common: dict[str, Any]
+    plan: Plan, setting: Setting, step: RelaxedStep, validation: ImageSplit, started: float, common: dict[str, Any]
 ) -> list[dict[str, Any]]:
     learnt = step.relaxed.arrays()
     proposed = chosen(plan, setting, step, validation)

@@ -102,7 +102,7 @@ def make_step(method: Method, supernet: Supernet, data: ImageData, seed: int, ep
     rate = None if "reach" in method.learning else LEARNING_RATE
     learning = Learning(**{**method.learning, "learning_rate": rate})
     recipe = Recipe(**{**method.recipe, "epochs": epochs, "batch_size": BATCH})
-    setting = Setting(supernet, weights, own, None, recipe, learning, seed)
+    setting = Setting(supernet, weights, own, data.validation, None, recipe, learning, seed)
     return method.step(setting), setting
 
 

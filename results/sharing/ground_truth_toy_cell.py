@@ -18,7 +18,7 @@ from nas.evaluation import Standalone
 from nas.files import write_file
 from nas.space import Architecture
 
-SEEDS, CELLS = range(2), 16
+SEEDS, CELLS = range(2), 12
 
 
 def main() -> None:

@@ -143,6 +143,10 @@ def gaps() -> tuple[pd.DataFrame, float]:
     return pd.DataFrame(lines), float(by_id["std"].mean())
 
 
+def _verdict(agreement: float) -> str:
+    return ", so it may judge" if agreement >= ranking.JUDGEABLE else ", so what follows is inconclusive"
+
+
 def table(rows: pd.DataFrame) -> str:
     head = [f"| {' | '.join(rows.columns)} |", f"| {' | '.join('---' for _ in rows.columns)} |"]
     return "\n".join([*head, *(f"| {' | '.join(map(str, row))} |" for row in rows.itertuples(index=False))])
@@ -173,7 +177,9 @@ def main() -> None:
             transformers=table(transformers),
             alone_noise=f"{noise:.3f}",
             cell_epochs=toy_cell.RECIPE.epochs,
-            placement_epochs=pooling.RECIPE.epochs,
+            truth_epochs=pooling.RECIPE.epochs,
+            placement_epochs=compare.TASKS["pooling"].recipe.epochs,
+            placements_verdict=_verdict(between),
             last=compare.LAST,
             steps=transformer.RECIPE.epochs * (transformer.WINDOWS // transformer.RECIPE.batch_size),
         )

@@ -25,7 +25,7 @@ OWN = HERE / "ground_truth_toy_cell.csv"
 """What ``ground_truth_toy_cell.py`` writes."""
 
 PIXELS, WIDTH, IMAGES, CELLS = 14, 16, 10_000, 250
-RECIPE = Recipe(epochs=6, batch_size=64)
+RECIPE = Recipe(epochs=4, batch_size=64)
 """Of a supernet, at equal total steps."""
 
 

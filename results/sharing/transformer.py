@@ -26,8 +26,8 @@ HERE = Path(__file__).parent
 DATA = Path(os.environ.get("NAS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 WINDOWS, RANDOM, SEEDS, ALONE_SEEDS = 8_000, 5, range(3), range(2)
-RECIPE = Recipe(**{**METHODS["mixture-of-supernets"].recipe, "epochs": 6, "batch_size": 32})
-"""Of supernets and of subnets that are trained alone: 1,500 steps."""
+RECIPE = Recipe(**{**METHODS["mixture-of-supernets"].recipe, "epochs": 4, "batch_size": 32})
+"""Of supernets and of subnets that are trained alone: 1,000 steps."""
 
 SCHEMES = {
     "shared": ("bignas", {}),

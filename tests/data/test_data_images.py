@@ -3,18 +3,18 @@
 import pytest
 import torch
 
-from nas.data import Augment, Split
+from nas.data import Augment, ImageSplit
 from nas.data.images import channel_statistics
 from nas.errors import UsageError
 
 
-def numbered(n: int, dtype: torch.dtype = torch.float32) -> Split:
+def numbered(n: int, dtype: torch.dtype = torch.float32) -> ImageSplit:
     """A split whose every pixel of image i is i, not normalised."""
     images = torch.arange(n, dtype=dtype)[:, None, None, None].expand(n, 1, 4, 4).clone()
-    return Split(images, torch.arange(n) % 3, torch.zeros(1), torch.ones(1))
+    return ImageSplit(images, torch.arange(n) % 3, torch.zeros(1), torch.ones(1))
 
 
-def order_of(split: Split, batch_size: int, seed: tuple[int, int]) -> list[int]:
+def order_of(split: ImageSplit, batch_size: int, seed: tuple[int, int]) -> list[int]:
     return [int(i) for x, _ in split.shuffled(batch_size, seed) for i in x[:, 0, 0, 0]]
 
 
@@ -54,13 +54,15 @@ def test_order_and_augmentation_are_a_function_of_the_seed() -> None:
 
 
 def test_batches_are_augmented_differently_from_each_other() -> None:
-    split = Split(torch.rand(1, 1, 6, 6).repeat(16, 1, 1, 1), torch.zeros(16).long(), torch.zeros(1), torch.ones(1))
+    split = ImageSplit(
+        torch.rand(1, 1, 6, 6).repeat(16, 1, 1, 1), torch.zeros(16).long(), torch.zeros(1), torch.ones(1)
+    )
     first, second = (x for x, _ in split.shuffled(8, (0, 0), Augment(crop=3)))
     assert not torch.equal(first, second)
 
 
 def test_crops_bring_in_black_and_cutout_brings_in_the_mean() -> None:
-    split = Split(torch.ones(8, 1, 6, 6), torch.zeros(8).long(), torch.tensor([0.5]), torch.tensor([0.25]))
+    split = ImageSplit(torch.ones(8, 1, 6, 6), torch.zeros(8).long(), torch.tensor([0.5]), torch.tensor([0.25]))
     cropped = torch.cat([x for x, _ in split.shuffled(8, (0, 0), Augment(crop=3))])
     erased = torch.cat([x for x, _ in split.shuffled(8, (0, 0), Augment(cutout=3))])
     assert set(cropped.flatten().tolist()) == {-2.0, 2.0}
@@ -70,8 +72,8 @@ def test_crops_bring_in_black_and_cutout_brings_in_the_mean() -> None:
 def test_bytes_and_floats_of_the_same_images_give_the_same_batches() -> None:
     pixels = torch.randint(0, 256, (3000, 3, 4, 4), dtype=torch.uint8)
     labels = torch.zeros(3000).long()
-    as_bytes = Split(pixels, labels, *channel_statistics(pixels))
-    as_floats = Split(pixels.float() / 255, labels, *channel_statistics(pixels.float() / 255))
+    as_bytes = ImageSplit(pixels, labels, *channel_statistics(pixels))
+    as_floats = ImageSplit(pixels.float() / 255, labels, *channel_statistics(pixels.float() / 255))
     for (a, _), (b, _) in zip(as_bytes.batches(1000), as_floats.batches(1000), strict=True):
         torch.testing.assert_close(a, b)
     everything = torch.cat([x for x, _ in as_bytes.batches(1000)])

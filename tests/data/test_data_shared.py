@@ -1,4 +1,4 @@
-"""The real data sets, where a copy is at hand: set NAS_SHARED_DATA to a folder with cifar10/ and fashion_mnist/."""
+"""The real data sets, where a copy is at hand: NAS_SHARED_DATA is a folder with cifar10/, fashion_mnist/ and so on."""
 
 import os
 from pathlib import Path
@@ -30,3 +30,12 @@ def test_cifar10() -> None:
     assert data.validation.labels.bincount().tolist() == [500] * 10
     assert data.mean == pytest.approx([0.4914, 0.4822, 0.4465], abs=2e-3)
     assert data.std == pytest.approx([0.2470, 0.2435, 0.2616], abs=2e-3)
+
+
+def test_tinyshakespeare() -> None:
+    data = load("text", folder("tinyshakespeare"))
+    assert [len(s.tokens) for s in (data.train, data.validation, data.test)] == [892_315, 111_539, 111_540]
+    assert len(data.classes) == 65 and data.classes[:3] == ["\n", " ", "!"] and data.input_shape == (64,)
+    x, y = next(data.train.batches(1))
+    assert "".join(data.classes[token] for token in x[0, :14]) == "First Citizen:"
+    assert y[0, :-1].tolist() == x[0, 1:].tolist()

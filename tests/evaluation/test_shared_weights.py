@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_nets import blobs, rows, supernet
 
-from nas.data import Split
+from nas.data import ImageSplit
 from nas.evaluation import SharedWeights
 
 
@@ -21,7 +21,7 @@ class Untouchable:
 
 def test_the_test_split_is_never_read() -> None:
     network = supernet("chain")
-    data = dataclasses.replace(blobs(), test=cast(Split, Untouchable()))
+    data = dataclasses.replace(blobs(), test=cast(ImageSplit, Untouchable()))
     evaluator = SharedWeights(network, data, 64, 32)
     evaluator([network.space.largest()])
     evaluator.network(network.space.largest())

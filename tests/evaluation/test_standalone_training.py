@@ -10,7 +10,8 @@ from torch import Tensor, nn
 import nas
 from nas.data import Augment
 from nas.errors import UsageError
-from nas.evaluation import Standalone, evaluate, initialise
+from nas.evaluation import Standalone, evaluate
+from nas.nn import initialise
 from nas.training import Epoch, Recipe
 from nas.training.auxiliary import AuxiliaryHead
 from nas.training.drop_path import DropPath

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 import nas
-from nas.data import Augment, ImageData, Split
+from nas.data import Augment, ImageData, ImageSplit
 from search_spaces.chain import chain
 from search_spaces.mobilenet import mobilenet
 from search_spaces.nasbench201 import nasbench201
@@ -53,8 +53,8 @@ def rows(evaluator: Callable[[list[nas.Architecture]], object], architectures: l
     return table.to_dict("records")  # type: ignore[no-any-return, attr-defined]
 
 
-def _split(size: int, seed: int) -> Split:
+def _split(size: int, seed: int) -> ImageSplit:
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(size) % CLASSES
     images: Tensor = torch.randn((size, *SHAPE), generator=generator) + labels[:, None, None, None]
-    return Split(images, labels, torch.zeros(1), torch.ones(1))
+    return ImageSplit(images, labels, torch.zeros(1), torch.ones(1))

@@ -118,6 +118,24 @@ def test_unknown_operation_takes_the_slower_exporter(
     assert session.run(None, {"input": image.numpy()})[0].tolist() == Flip()(image).tolist()
 
 
+def test_types_that_the_fast_exporter_mixes_take_the_slower_one(caplog: pytest.LogCaptureFixture) -> None:
+    class Causal(nn.Module):
+        def __init__(self, dtype: torch.dtype) -> None:
+            super().__init__()
+            self.norm = nn.LayerNorm(8, dtype=dtype)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.norm(nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True))
+
+    for dtype, slower in ((torch.float32, False), (torch.float16, True)):
+        network, x = Causal(dtype), torch.randn(1, 2, 4, 8).to(dtype)
+        with caplog.at_level(logging.WARNING):
+            session = open_session(static_onnx(network, (2, 4, 8), dtype=dtype))
+        assert ("slower ONNX exporter" in caplog.text) == slower
+        (answer,) = session.run(None, {"input": x.numpy()})
+        torch.testing.assert_close(torch.from_numpy(answer), network(x).detach(), rtol=1e-2, atol=1e-2)
+
+
 def test_failed_export_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "best.onnx"
     path.write_bytes(b"old")

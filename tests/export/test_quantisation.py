@@ -115,6 +115,36 @@ def test_ranges_come_from_the_batches(model: Path, digits: tuple[np.ndarray, np.
     assert np.abs(wide - exact).mean() > 3 * np.abs(narrow - exact).mean()
 
 
+class Causal(nn.Module):
+    """Attention over the tokens before each, with an outlook on its classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.projections, self.head = nn.Embedding(7, 8), nn.Linear(8, 24), nn.Linear(8, 7)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        q, k, v = self.projections(self.embedding(tokens)).chunk(3, -1)
+        return self.head(nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)).transpose(1, 2)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_the_mask_of_causal_attention_keeps_its_infinities() -> None:
+    torch.manual_seed(0)
+    tokens = torch.randint(7, (32, 12)).numpy()
+    model = static_onnx(Causal(), (12,), batch=32, dtype=torch.int64)
+    quantised = quantise(model, [tokens])
+    exact, rounded = answers(model, tokens), answers(quantised, tokens)
+    assert 0 < np.abs(exact - rounded).max() < 0.03 * np.ptp(exact)
+    later = tokens.copy()
+    later[:, 6:] = 0
+    changed = np.abs(answers(quantised, later) - rounded).max((0, 1))
+    assert (changed[:6] == 0).all() and (changed[6:] > 0).all()
+    stored = onnx.load_from_string(quantised).graph.initializer
+    scales = [onnx.numpy_helper.to_array(each) for each in stored if each.name.endswith("_scale")]
+    assert len(scales) > 5 and all(np.isfinite(each).all() for each in scales)
+    assert sum(each.data_type == onnx.TensorProto.INT8 for each in stored) >= 3
+
+
 def test_equal_input_gives_equal_bytes(model: Path, quantised: bytes, digits: tuple[np.ndarray, np.ndarray]) -> None:
     assert quantise(model.read_bytes(), batches(digits)) == quantised
 

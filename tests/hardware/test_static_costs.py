@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import nas
+from nas.errors import UsageError
 from nas.export import quantise, static_onnx
 from nas.hardware import StaticCosts, parameters, trace
 from search_spaces.chain import chain
@@ -51,9 +52,9 @@ def test_a_block_is_traced_once_for_the_choices_it_reads_and_its_input(monkeypat
     costs, space = StaticCosts(supernet, SHAPE), supernet.space
     traced: list[object] = []
 
-    def counted(network: nn.Module, shape: tuple[int, ...]) -> object:
+    def counted(network: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> object:
         traced.append(network)
-        return trace(network, shape)
+        return trace(network, shape, dtype)
 
     monkeypatch.setattr("nas.hardware.costs.trace", counted)
     table = [costs(architecture) for architecture in space]
@@ -170,6 +171,29 @@ class Summed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.hidden(x) + self.hidden(x * 2)
         return y
+
+
+class Shift(nn.Module):
+    """Tokens to other tokens."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x + 1) % 9
+
+
+def test_tokens_are_traced_as_integers_and_what_follows_them_in_its_own_type() -> None:
+    width = nas.Choice([4, 6], name="width")
+    supernet = nas.Supernet(nn.Sequential(Shift(), nas.nn.Embedding(9, width), nas.nn.Linear(width, 3)))
+    costs = StaticCosts(supernet, (5,), torch.int64)
+    for architecture in supernet.space:
+        chosen, traced = architecture["width"], trace(supernet.extract(architecture), (5,), torch.int64)
+        types = [block.trace.output_dtype for block in costs.blocks(architecture)]
+        assert types == [torch.int64, torch.float32, torch.float32]
+        told = costs(architecture)
+        assert told["flops"] == traced.flops == 2 * 5 * chosen * 3
+        assert told["params"] == 9 * chosen + chosen * 3 + 3
+        assert told["peak_memory_bytes"] == traced.peak_memory_bytes
+    with pytest.raises(UsageError, match="Embedding cannot be run on an input of shape"):
+        StaticCosts(supernet, (5,))(supernet.space.largest())
 
 
 def test_a_model_that_is_no_sequence() -> None:

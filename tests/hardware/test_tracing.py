@@ -168,13 +168,19 @@ def test_several_inputs_and_outputs() -> None:
     def swap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         return F.max_pool2d(b, 2), a
 
-    assert trace(swap, ((2, 16, 16), (4, 16, 16))) == Trace(0, plane(2 + 4) + plane(4, 64), ((4, 8, 8), (2, 16, 16)))
+    shapes, types = ((4, 8, 8), (2, 16, 16)), (torch.float32, torch.float32)
+    assert trace(swap, ((2, 16, 16), (4, 16, 16))) == Trace(0, plane(2 + 4) + plane(4, 64), shapes, types)
 
 
 def test_token_ids() -> None:
     network = nn.Sequential(nn.Embedding(100, 8), nn.Linear(8, 4))
     cost = trace(network, (5,), torch.int64)
     assert cost == Trace(2 * 5 * 8 * 4, max(5 * 8 + 5 * 8 * FLOAT, 5 * 12 * FLOAT), (5, 4))
+
+
+def test_the_type_of_the_output() -> None:
+    assert trace(lambda x: x.argmax(1), (3, 16, 16)).output_dtype == torch.int64
+    assert trace(nn.Linear(4, 2).double(), (4,), torch.float64).output_dtype == torch.float64
 
 
 def test_the_network_stays_as_it_was() -> None:

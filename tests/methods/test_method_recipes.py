@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import nas
-from nas.data import Augment, Split
+from nas.data import Augment, ImageSplit
 from nas.errors import UsageError
 from nas.methods import METHODS, Budget, Method, Setting, method
 from nas.nn import BatchNorm2d, Conv2d, Linear, Repeat
@@ -35,14 +35,14 @@ discrete = pytest.mark.parametrize(
 SHAPE, CLASSES = (1, 8, 8), 4
 
 
-def images(count: int = 32, seed: int = 0) -> Split:
+def images(count: int = 32, seed: int = 0) -> ImageSplit:
     """Noise whose class is a bright quadrant."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % CLASSES
     pixels = 0.3 * torch.randn(count, *SHAPE, generator=generator)
     for image, label in zip(pixels, labels.tolist(), strict=True):
         image[:, 4 * (label // 2) :, 4 * (label % 2) :][:, :4, :4] += 1
-    return Split(pixels, labels, torch.zeros(1), torch.ones(1))
+    return ImageSplit(pixels, labels, torch.zeros(1), torch.ones(1))
 
 
 def elastic() -> nn.Module:
@@ -62,13 +62,16 @@ def cell(**arguments: Any) -> nn.Module:
     return toy_cell(SHAPE, CLASSES, width=4, dropout=0, **taken)
 
 
-NESTED = ("bignas", "spos", "fairnas", "single-path", "tas")
+NESTED = ("bignas", "spos", "fairnas", "single-path", "tas", "layer-tying", "mixture-of-supernets", "balanced-mixture")
+SHARING = {"mixture-of-supernets": {"only": ["1.*"]}, "balanced-mixture": {"models": 2}}
+"""Options that suit a supernet so small and a training so short."""
 
 
 def supernet_for(each: Method) -> nas.Supernet:
     """A small space that suits the method, as it is searched."""
     torch.manual_seed(0)
-    return nas.Supernet(elastic() if each.name in NESTED else cell(**each.search_args))
+    sharing = each.make_sharing(SHARING.get(each.name, {}), seed=0)
+    return nas.Supernet(elastic() if each.name in NESTED else cell(**each.search_args), sharing)
 
 
 def expected(probabilities: Mapping[str, Tensor]) -> Tensor:
@@ -83,6 +86,7 @@ def setting_for(each: Method, supernet: nas.Supernet | None = None, **recipe: An
         supernet or supernet_for(each),
         images(),
         images(seed=1) if each.family == "differentiable" and learning.share is not None else None,
+        images(seed=2),
         Augment(flip=True),
         Recipe(**{"epochs": 2, "batch_size": 16, **each.recipe, **recipe}),
         learning,
@@ -108,7 +112,7 @@ def some_steps(each: Method, steps: int = 2, **recipe: Any) -> tuple[Any, list[d
 @every_method
 def test_a_method_says_what_it_is(each: Method) -> None:
     assert method(each.name) is each
-    assert each.family in ("single-path", "sandwich", "differentiable")
+    assert each.family in ("single-path", "sandwich", "differentiable", "mixture")
     year = each.paper.removesuffix(" (reconstructed)").split(", ")[-1]
     assert year.isdigit() and 2015 < int(year) < 2030
     assert each.summary and "\n" not in each.summary

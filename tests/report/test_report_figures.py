@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -102,3 +103,20 @@ def test_training_axis_is_logarithmic_where_useful(changed: Changed, last: float
 def test_no_epochs_is_no_figure(changed: Changed) -> None:
     assert training_figure(changed(epochs=[])) is None
     assert training_figure(changed(epochs=[{"epoch": 1, "loss": float("nan")}])) is None
+
+
+def test_history_falls_where_less_is_better(minimised: ReportContent, content: ReportContent) -> None:
+    down, up = traces(history_figure(minimised)), traces(history_figure(content))
+    for name, line in down.items():
+        assert line["x"] == up[name]["x"] and line["y"] == sorted(line["y"], reverse=True)
+        assert line["y"] == pytest.approx([3 - value for value in up[name]["y"]])
+
+
+def test_the_front_of_a_minimised_metric_has_its_name_and_intervals(minimised: ReportContent) -> None:
+    summary = {"constraints": ["bits_per_character <= 2.25", "accuracy >= 0.5"]}
+    figure = front_figure(dataclasses.replace(minimised, summary=summary))
+    drawn = traces(figure)["Pareto front, measured"]
+    assert drawn["y"] == pytest.approx([2.3, 2.2]) and drawn["error_y"]["array"] == pytest.approx([0.01, 0.01])
+    assert figure is not None and figure["layout"]["yaxis"]["title"]["text"] == "Bits per character"
+    assert "%" not in figure["layout"]["yaxis"]["tickformat"]
+    assert [shape["y0"] for shape in figure["layout"]["shapes"]] == [2.25]  # accuracy is no axis here

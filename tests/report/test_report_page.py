@@ -135,3 +135,20 @@ def test_bad_input_is_refused_with_a_sentence(changed: Changed, content: ReportC
         changed(best={})
     with pytest.raises(UsageError, match="is a folder"):
         write_report(tmp_path, content)
+
+
+def test_a_page_of_a_minimised_metric_tells_it_as_such(minimised: ReportContent, content: ReportContent) -> None:
+    text = Outline(render_report(minimised)).text
+    best = 3 - content.candidates[content.candidates["feasible"]]["accuracy"].max()
+    for said in (
+        "Bits per character2.200",
+        "95% interval 2.190 to 2.210",
+        "+0.05 to the largest (2.150)",
+        "Test bits per character2.210",
+        "Bits per character: less is better.",
+        f"Best feasible bits per character after 40 evaluations: {best:.3f}.",
+        "1,200 windows/s in the median.",
+    ):
+        assert said in text, said
+    assert "ccuracy" not in text and "points" not in text
+    assert "less is better" not in Outline(render_report(content)).text

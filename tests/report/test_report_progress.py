@@ -13,6 +13,12 @@ def test_expected_best_is_the_mean_over_all_subsets(n: int) -> None:
     np.testing.assert_allclose(expected_best(values), brute, rtol=1e-12)
 
 
+def test_expected_best_of_few_is_the_least_where_less_is_better() -> None:
+    values = np.array([2.5, np.nan, 1.5, 4.0])
+    pairs = [min(drawn) for drawn in itertools.combinations([2.5, 1.5, 4.0], 2)]
+    assert expected_best(values, maximise=False).tolist() == pytest.approx([8 / 3, np.mean(pairs), 1.5])
+
+
 def test_expected_best_of_many_draws_ends_at_the_maximum_and_never_falls() -> None:
     values = np.random.default_rng(0).uniform(size=3000)
     expected = expected_best(values)
@@ -30,3 +36,4 @@ def test_best_so_far_counts_infeasible_but_not_unevaluated_candidates() -> None:
     values = np.array([0.9, np.nan, 0.5, 0.4, 0.7])
     feasible = np.array([False, False, True, True, True])
     np.testing.assert_array_equal(best_so_far(values, feasible), [np.nan, 0.5, 0.5, 0.7])
+    np.testing.assert_array_equal(best_so_far(values, feasible, maximise=False), [np.nan, 0.5, 0.4, 0.4])

@@ -12,6 +12,8 @@ THIN = "\N{NARROW NO-BREAK SPACE}"
     [
         ("accuracy", 0.91236, "91.24%"),
         ("test_accuracy", 0.5, "50.00%"),
+        ("bits_per_character", 2.3, "2.300"),
+        ("test_bits_per_character", 1.48251, "1.483"),
         ("loss", 0.31234, "0.312"),
         ("latency_ms", 1.2345, f"1.23{THIN}ms"),
         ("latency_ms", 12345.6, f"12,346{THIN}ms"),

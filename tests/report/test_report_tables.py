@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from collections.abc import Callable
 
@@ -21,6 +22,14 @@ def test_candidates_are_shown_best_feasible_first(changed: Changed) -> None:
     html = candidate_table(changed(candidates=table))
     assert first_cells(html) == ["3", "1", "2", "0"]
     assert html.count('data-order=""') == 1 and "Latency" not in html
+
+
+def test_candidates_with_the_least_come_first_where_less_is_better(minimised: ReportContent) -> None:
+    rows = [(0, 1.9, False), (1, 2.5, True), (2, np.nan, True), (3, 2.25, True)]
+    table = pd.DataFrame(rows, columns=["id", "bits_per_character", "feasible"]).assign(architecture="{}", pareto=False)
+    html = candidate_table(dataclasses.replace(minimised, candidates=table))
+    assert first_cells(html) == ["3", "1", "2", "0"]
+    assert "<button>Bits per character</button>" in html and ">2.250<" in html
 
 
 def test_many_candidates_are_cut_and_it_is_said(

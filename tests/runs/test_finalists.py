@@ -14,6 +14,7 @@ from nas.runs import Bench, RunFolder, Silent, finalists, resolve, session
 from nas.runs.finalists import Finalists, measure_finalists
 from nas.runs.fitting import fit_latency
 from nas.runs.latency import LatencyModel
+from nas.search import Objective
 from nas.space import Architecture
 
 BOUND = 5.0
@@ -88,6 +89,23 @@ def test_the_front_satisfies_the_bound_as_measured(
     assert best == sorted(best, reverse=True), "the more accurate ones are slower"
     for name, (latency, _) in result.measured.items():
         assert latency == pytest.approx(board.true[name], rel=1e-12)
+
+
+def test_the_front_begins_with_the_least_where_less_is_better(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = candidates_of(bench)
+    board = Board(dict(zip(table["id"], table["latency_ms"], strict=True)), FACTORS["as predicted"])
+    monkeypatch.setattr(session, "measure_networks", board)
+    monkeypatch.setattr(finalists, "frozen_level", lambda folder: LEVEL)
+    monkeypatch.setattr(bench, "objectives", [Objective("bits", maximise=False), bench.objectives[1]])
+    rows = table.assign(bits=2 - table["accuracy"])
+    largest = rows[rows["id"] == bench.space.largest().id].to_dict("records")[0]
+    with Silent().task("", 1) as task:
+        front = measure_finalists(bench, RunFolder(tmp_path), rows, largest, task).front
+    bits = [row["bits"] for row in front]
+    assert bits == sorted(bits) and bits[0] == rows["bits"].min()
+    assert [row["latency_ms"] for row in front] == sorted((row["latency_ms"] for row in front), reverse=True)
 
 
 def test_where_nothing_satisfies_the_bound_it_says_so(

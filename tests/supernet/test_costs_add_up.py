@@ -17,20 +17,25 @@ from nas.space import Architecture
 SOME = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def check_sums(supernet: nas.Supernet, shape: tuple[int, ...], architectures: Sequence[Architecture]) -> None:
-    table = feature_table(Catalogue(supernet, shape))
-    costs, names = StaticCosts(supernet, shape), [name for name in ("flops", "params") if name in table.columns]
+def check_sums(
+    supernet: nas.Supernet,
+    shape: tuple[int, ...],
+    architectures: Sequence[Architecture],
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    table = feature_table(Catalogue(supernet, shape, dtype))
+    costs, names = StaticCosts(supernet, shape, dtype), [name for name in ("flops", "params") if name in table.columns]
     expected = [[costs(each)[name] for name in names] for each in architectures]
     np.testing.assert_array_equal(table.part(names)(supernet.space.indices(architectures)), expected)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_spaces(name: str) -> None:
-    supernet = nas.Supernet(SHIPPED[name]())
+    shipped = SHIPPED[name]
+    supernet = nas.Supernet(shipped())
     space = supernet.space
-    check_sums(
-        supernet, INPUT_SHAPE, [space.largest(), space.smallest(), *(space.sample(number) for number in range(6))]
-    )
+    some = [space.largest(), space.smallest(), *(space.sample(number) for number in range(6))]
+    check_sums(supernet, shipped.input_shape, some, shipped.input_dtype)
 
 
 @SOME

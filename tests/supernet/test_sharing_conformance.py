@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import nas
 from nas.evaluation import Trie
 from nas.hardware import StaticCosts
-from nas.supernet.sharing import OneBank, Shared, Sharing, Tied
+from nas.supernet.sharing import BalancedMixture, OneBank, RoutedExperts, Shared, Sharing, Tied
 from nas.training import CrossEntropy, Path, Recipe, SupernetStep, Uniform, train
 from nas.training.checkpoint import load_checkpoint, restore
 from search_spaces.chain import chain
@@ -40,9 +40,15 @@ SCHEMES: dict[str, Callable[[], Sharing]] = {
     "shared": Shared,
     "one bank": lambda: Alternating(3),
     "tied": Tied,
+    "balanced mixture": lambda: BalancedMixture(3),
+    "routed experts": lambda: RoutedExperts(2, only="*"),
 }
 
-ALONE: dict[str, Callable[[], Sharing]] = {"one bank": lambda: Alternating(1)}
+ALONE: dict[str, Callable[[], Sharing]] = {
+    "one bank": lambda: Alternating(1),
+    "balanced mixture": lambda: BalancedMixture(1),
+    "routed experts": lambda: RoutedExperts(1, only="*"),
+}
 """Schemes that share everything."""
 
 CASES = [(space, scheme) for space in SPACES for scheme in SCHEMES]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from shipped import INPUT_SHAPE, SHIPPED, images, perturbed
+from shipped import SHIPPED, images, perturbed
 from torch import nn
 
 import nas
@@ -27,14 +27,13 @@ import onnxruntime
 import torch
 
 folder = Path(sys.argv[1])
-x = torch.from_numpy(np.load(folder / "x.npy"))
 for file in sorted(folder.glob("*.pt2")):
-    y = torch.export.load(file).module()(x)
+    y = torch.export.load(file).module()(torch.from_numpy(np.load(file.with_suffix(".npy"))))
     np.save(file.with_suffix(".export.npy"), y.detach().numpy())
 for file in sorted(folder.glob("*.onnx")):
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    np.save(file.with_suffix(".onnx.npy"), session.run(None, {"input": x.numpy()})[0])
-y = torch.load(folder / "cell.pt", weights_only=False)(x)
+    np.save(file.with_suffix(".onnx.npy"), session.run(None, {"input": np.load(file.with_suffix(".npy"))})[0])
+y = torch.load(folder / "cell.pt", weights_only=False)(torch.from_numpy(np.load(folder / "cell.npy")))
 np.save(folder / "cell.pickle.npy", y.detach().numpy())
 try:
     import nas
@@ -44,21 +43,23 @@ except ImportError:
 
 
 def test_extracted_networks_run_without_the_package(tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", images().numpy())
     expected = {}
     for name, make in SHIPPED.items():
+        x = make.inputs()
+        np.save(tmp_path / f"{name}.npy", x.numpy())
         supernet = perturbed(make()).eval()
         network = supernet.extract(supernet.space.sample(3)).eval()
-        expected[name] = network(images()).detach().numpy()
-        torch.export.save(torch.export.export(network, (images(),)), tmp_path / f"{name}.pt2")
+        expected[name] = network(x).detach().numpy()
+        torch.export.save(torch.export.export(network, (x,)), tmp_path / f"{name}.pt2")
         if name != "chain":  # plain layers alone, as in mobilenet
-            write_onnx(network, tmp_path / f"{name}.onnx", INPUT_SHAPE)
+            write_onnx(network, tmp_path / f"{name}.onnx", make.input_shape, dtype=make.input_dtype)
     cell = nas.nn.Cell(
         {(0, 1): nas.nn.OneOf([nas.nn.Zero(), nn.Conv2d(1, 2, 1)]), (0, 2): nn.Conv2d(1, 2, 1), (1, 2): nn.ReLU()}
     )
     supernet = nas.Supernet(nn.Sequential(cell))
     network = supernet.extract(supernet.space.largest())
     torch.save(network, tmp_path / "cell.pt")
+    np.save(tmp_path / "cell.npy", images().numpy())
     command = [sys.executable, "-c", RUN, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import nas
-from nas.data import Split
+from nas.data import ImageSplit
 from nas.nn import BatchNorm2d, Conv2d, Linear, OneOf, Repeat
 from nas.nn.channels import Region, select, write
 from nas.space import Architecture, Choice
@@ -19,14 +19,14 @@ __all__ = ["Always", "Watched", "elastic", "operations", "outside", "split"]
 CLASSES = 3
 
 
-def split(images: int = 32, seed: int = 0) -> Split:
+def split(images: int = 32, seed: int = 0) -> ImageSplit:
     """Noise whose class is a bright quadrant."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(images) % CLASSES
     pixels = 0.3 * torch.randn(images, 1, 6, 6, generator=generator)
     for index, label in enumerate(labels.tolist()):
         pixels[index, :, 3 * (label // 2) : 3 * (label // 2) + 3, 3 * (label % 2) : 3 * (label % 2) + 3] += 1
-    return Split(pixels, labels, torch.zeros(1), torch.ones(1))
+    return ImageSplit(pixels, labels, torch.zeros(1), torch.ones(1))
 
 
 def operations(seed: int = 0) -> nas.Supernet:

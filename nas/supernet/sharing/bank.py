@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-__all__ = ["Bank", "Place", "Slot", "folded", "is_within", "placed", "places"]
+__all__ = ["Bank", "Place", "Slot", "folded", "held", "is_within", "placed", "places"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +60,16 @@ def places(model: nn.Module) -> list[Place]:
     """Everywhere that modules of the model hold a parameter or buffer."""
     found: list[Place] = []
     first: dict[int, str] = {}
-    for path, module in model.named_modules():
+    for path, module in model.named_modules(remove_duplicate=False):
         for name, tensor in _held(module):
             key = first.setdefault(id(tensor), f"{path}.{name}" if path else name)
             found.append(Place(path, module, name, key))
     return found
+
+
+def held(model: nn.Module) -> dict[str, Tensor]:
+    """The parameters and buffers of the model by :attr:`Place.key`."""
+    return {place.key: getattr(place.module, place.name) for place in places(model)}
 
 
 @contextmanager

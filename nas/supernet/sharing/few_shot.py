@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from nas.errors import UsageError, did_you_mean
+from nas.errors import UsageError
 from nas.space import Space
 from nas.supernet.sharing.partition import Partition
-from nas.supernet.sharing.shares import check_shares
+from nas.supernet.sharing.split_options import check_choices, check_shares
 
 __all__ = ["FewShot"]
 
@@ -37,14 +37,12 @@ class FewShot(Partition):
         self._given = choices
 
     def bind(self, model: nn.Module, space: Space) -> None:
-        self.by = list(dict.fromkeys(self._given or [next(iter(space.choices))]))
-        for name in self.by:
-            if name not in space.choices:
-                raise UsageError(f"few-shot splits by '{name}', which is no choice; {did_you_mean(name, space.choices)}")
+        self.by = check_choices(self._given or list(space.choices)[:1], space)
         self.models = math.prod(len(space.choices[name]) for name in self.by)
         if self.models > _LARGEST:
             raise UsageError(
-                f"few-shot by {self.by} takes {self.models:,} sets of weights, more than {_LARGEST}; name fewer choices."
+                f"few-shot by {self.by} takes {self.models:,} sets of weights, more than {_LARGEST}; name others, or "
+                "fewer."
             )
         super().bind(model, space)
 

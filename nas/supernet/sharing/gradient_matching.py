@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from nas.errors import UsageError, did_you_mean
+from nas.errors import UsageError
 from nas.space import Space
 from nas.supernet.sharing.grouping import best_grouping, count_partitions, mean_between
 from nas.supernet.sharing.partition import Partition
-from nas.supernet.sharing.shares import check_shares
+from nas.supernet.sharing.split_options import check_choices, check_shares
 
 __all__ = ["GradientMatching"]
 
@@ -20,11 +20,11 @@ _MOST_WAYS = 100_000
 class GradientMatching(Partition):
     """Regions are cut where the gradients of the candidates disagree most (Hu et al., 2022).
 
-    At every split all regions are cut, each by a choice of its own, so there are ``groups ** len(split_at)`` banks. What
-    the gradients are is told it, see :class:`nas.training.ByGradients`.
+    At every split all regions are cut, each by a choice of its own, so there are ``groups ** len(split_at)`` banks. How
+    far apart the gradients are is told it, see :class:`nas.training.ByGradients`.
 
     Args:
-        split_at: after which shares of the training regions are cut; as published, in evenly long stages.
+        split_at: after which shares of the training regions are cut; by default stages are equally long, as published.
         groups: into how many parts a region is cut; their numbers of candidates differ by one at most.
         choices: by which regions may be cut; by default all.
         repeats: how many batches gradients are compared on; 100 as published.
@@ -46,17 +46,12 @@ class GradientMatching(Partition):
         for option, value in (("groups", groups), ("repeats", repeats)):
             if value < 1:
                 raise UsageError(f"gradient matching has {option}={value}; give 1 or more.")
-        shares = check_shares(split_at)
-        super().__init__(models=groups ** len(shares))
-        self.split_at, self.groups, self.repeats, self._given = shares, groups, repeats, choices
+        super().__init__(models=groups ** len(check_shares(split_at)))
+        self.split_at, self.groups, self.repeats, self._given = list(split_at), groups, repeats, choices
 
     def bind(self, model: nn.Module, space: Space) -> None:
-        self.by = list(dict.fromkeys(self._given or space.choices))
+        self.by = check_choices(self._given or list(space.choices), space)
         for name in self.by:
-            if name not in space.choices:
-                raise UsageError(
-                    f"gradient matching splits by '{name}', which is no choice; {did_you_mean(name, space.choices)}"
-                )
             size = len(space.choices[name])
             if count_partitions(size, min(self.groups, size)) > _MOST_WAYS:
                 raise UsageError(
@@ -65,7 +60,7 @@ class GradientMatching(Partition):
                 )
         super().bind(model, space)
 
-    def open(self, bank: int) -> list[str]:
+    def splittable(self, bank: int) -> list[str]:
         """The choices by which the region of a bank can be cut."""
         return [name for name in self.undecided(bank) if name in self.by]
 

@@ -23,7 +23,7 @@ def balanced_partitions(count: int, groups: int) -> Iterator[Groups]:
         groups: how many; no more than there are candidates.
 
     >>> list(balanced_partitions(3, 2))
-    [((0, 1), (2,)), ((0,), (1, 2)), ((0, 2), (1,))]
+    [((0, 1), (2,)), ((0, 2), (1,)), ((0,), (1, 2))]
     """
     small, larger = divmod(count, groups)
     return _partitions(tuple(range(count)), larger, groups - larger, small)
@@ -36,8 +36,9 @@ def count_partitions(count: int, groups: int) -> int:
     10
     """
     small, larger = divmod(count, groups)
-    sizes = math.factorial(small + 1) ** larger * math.factorial(small) ** (groups - larger)
-    return math.factorial(count) // (sizes * math.factorial(larger) * math.factorial(groups - larger))
+    sizes = [small + 1] * larger + [small] * (groups - larger)
+    alike = math.factorial(larger) * math.factorial(groups - larger)
+    return math.factorial(count) // (math.prod(map(math.factorial, sizes)) * alike)
 
 
 def best_grouping(distances: npt.NDArray[np.float64], groups: int) -> Groups:

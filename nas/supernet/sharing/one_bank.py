@@ -1,6 +1,6 @@
 """A whole set of weights for each of several groups of architectures."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.space import Architecture, Space
-from nas.supernet.sharing.bank import Bank, Slot, is_within, places
+from nas.supernet.sharing.bank import Bank, Slot, held, is_within, places
 from nas.supernet.sharing.sharing import Sharing
 
 __all__ = ["OneBank"]
@@ -36,8 +36,11 @@ class OneBank(Sharing):
     def bind(self, model: nn.Module, space: Space) -> None:
         self.space = space
         self._places = places(model)
-        tensors = {place.key: getattr(place.module, place.name) for place in self._places}
-        self.copies = nn.ModuleList(Bank(tensors) for _ in range(1, self.models))
+        self.copies = nn.ModuleList(Bank(self.first_tensors(model, bank)) for bank in range(1, self.models))
+
+    def first_tensors(self, model: nn.Module, bank: int) -> Mapping[str, Tensor]:
+        """What a bank other than the first begins with, by name in the model: the values that the model has."""
+        return held(model)
 
     @property
     def banks(self) -> int:

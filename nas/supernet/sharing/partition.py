@@ -134,10 +134,9 @@ class Partition(OneBank):
             self.copy_bank(bank, child)
 
     def variants(self, bank: int, choice: str, rng: np.random.Generator) -> list[Architecture]:
-        """Architectures of a bank that are alike but for one choice, one for each of its candidates there.
+        """Random architectures of a bank that are alike but for one choice, one for each of its candidates there.
 
-        Raises:
-            UsageError: none are found.
+        Empty if a thousand draws find none, as where the choice and another decide together what else is there.
         """
         region = self.region(bank)
         column = list(region).index(choice)
@@ -147,10 +146,7 @@ class Partition(OneBank):
             found = self.space.from_indices(rows)
             if all(choice in each and self.bank_of(each) == bank for each in found):
                 return found
-        raise UsageError(
-            f"choice '{choice}' takes each of its candidates in too few of the architectures of bank {bank}; name the "
-            "choices to split by, without this one."
-        )
+        return []
 
     def get_extra_state(self) -> Tensor:
         """Int64 ``[models - 1, 2 + candidates]``: bank, choice and banks of each division, filled up with -1."""

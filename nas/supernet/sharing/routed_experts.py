@@ -1,7 +1,8 @@
 """Weights that a router mixes from several banks, by the architecture."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import reduce
 from typing import Any
 
 import torch
@@ -58,13 +59,8 @@ class RoutedExperts(Sharing):
         if experts < 1:
             raise UsageError(f"RoutedExperts has experts={experts}; give 1 or more.")
         self.experts, self.only = experts, (only,) if isinstance(only, str) else tuple(only)
-        self.neuron_wise, self.noise, self.hidden, self.seed, self.embedding = (
-            neuron_wise,
-            noise,
-            hidden,
-            seed,
-            embedding,
-        )
+        self.neuron_wise, self.noise, self.hidden, self.seed = neuron_wise, noise, hidden, seed
+        self.embedding = embedding
 
     def bind(self, model: nn.Module, space: Space) -> None:
         """Makes the experts and their routers.
@@ -76,56 +72,59 @@ class RoutedExperts(Sharing):
         self._embed = self.embedding or ArchitectureEmbedding(space)
         self._places = _routed(model, self.only)
         self._parameters_of_one = sum(parameter.numel() for parameter in model.parameters())
-        inputs = len(self._embed(space.largest()))
+        rows = self._rows()
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             self.copies = nn.ModuleList(self._noisy_copy() for _ in range(1, self.experts))
-            self.routers = nn.ModuleDict(
-                {
-                    name: _router(inputs, self.hidden, rows * self.experts)
-                    for name, rows in self._rows()
-                    if self.experts > 1
-                }
-            )
-        self.routers.to(_own(self._places[0]).device)
+            self.routers = nn.ModuleDict(self._make_routers(len(self._embed(space.largest())), rows))
+        self.routers.to(_own(self._places[0]))
+
+    @property
+    def banks(self) -> int:
+        return self.experts
 
     def weights(self, architecture: Architecture, bank: int | None, within: str = "") -> Sequence[Slot]:
         """The mixed tensors, of a fresh graph at each call."""
         here = [place for place in self._places if is_within(place.path, within)]
-        if self.experts == 1 or not here:
+        if self._is_plain or not here:
             return ()
         gates = self._gates(architecture, (self._router_of(place) for place in here))
-        return [Slot(place.module, place.name, self._mixed(place, gates[self._router_of(place)])) for place in here]
+        mixed = {place.key: self._mixed(place, gates[self._router_of(place)]) for place in here}
+        return [Slot(place.module, place.name, mixed[place.key]) for place in here]
 
     def key(self, architecture: Architecture, bank: int | None, path: str) -> Hashable:
-        if self.experts == 1 or not any(is_within(place.path, path) for place in self._places):
+        if self._is_plain or not any(is_within(place.path, path) for place in self._places):
             return None
         return tuple(self._embed(architecture))
 
     def gates(self, architecture: Architecture) -> dict[str, Tensor]:
         """The coefficients ``[1 or D, experts]`` by the path of what shares them; rows add up to one."""
-        return {name[1:].replace("/", "."): gates for name, gates in self._gates(architecture, self.routers).items()}
+        return {_path(name): gates for name, gates in self._gates(architecture, self.routers).items()}
 
     def describe(self) -> dict[str, Any]:
         return {
             **super().describe(),
-            "experts": self.experts,
             "neuron_wise": self.neuron_wise,
             "layers": list(dict.fromkeys(place.path for place in self._places)),
             "parameters_of_one": self._parameters_of_one,
         }
 
+    @property
+    def _is_plain(self) -> bool:
+        """Whether there is nothing to mix: one expert, or tensors on the meta device, which have no values."""
+        return self.experts == 1 or _own(self._places[0]).is_meta
+
     def _gates(self, architecture: Architecture, routers: Iterable[str]) -> dict[str, Tensor]:
-        names = list(dict.fromkeys(routers))
-        numbers = torch.tensor(self._embed(architecture), device=next(self.parameters()).device)
-        return {name: self.routers[name](numbers).view(-1, self.experts).softmax(-1) for name in names}
+        like = _own(self._places[0])
+        numbers = torch.tensor(self._embed(architecture), dtype=like.dtype, device=like.device)
+        return {name: self.routers[name](numbers).view(-1, self.experts).softmax(-1) for name in dict.fromkeys(routers)}
 
     def _mixed(self, place: Place, gates: Tensor) -> Tensor:
         own = _own(place)
         experts = [own, *(bank[place.key] for bank in self._banks())]
         rows = ((-1,) + (1,) * own.dim())[: own.dim()]
         parts = [gate.view(rows) * expert for gate, expert in zip(gates.unbind(-1), experts, strict=True)]
-        return torch.stack(parts).sum(0)
+        return reduce(torch.add, parts)
 
     def _banks(self) -> Iterator[Bank]:
         for bank in self.copies:
@@ -145,21 +144,32 @@ class RoutedExperts(Sharing):
         layer = place.key.rpartition(".")[0]
         return "/" + (layer if self.neuron_wise else layer.rpartition(".")[0]).replace(".", "/")
 
-    def _rows(self) -> Iterator[tuple[str, int]]:
-        """Each router and the number of rows of coefficients that it gives."""
-        for name in dict.fromkeys(map(self._router_of, self._places)):
-            sizes = {_own(place).shape[:1] for place in self._places if self._router_of(place) == name}
-            if self.neuron_wise and (len(sizes) > 1 or () in sizes):
+    def _rows(self) -> dict[str, int]:
+        """How many rows of coefficients each router gives."""
+        sizes: dict[str, set[tuple[int, ...]]] = {}
+        for place in self._places:
+            sizes.setdefault(self._router_of(place), set()).add(tuple(_own(place).shape[:1]))
+        if not self.neuron_wise:
+            return dict.fromkeys(sizes, 1)
+        for name, found in sizes.items():
+            if len(found) > 1 or () in found:
                 raise UsageError(
-                    f"neuron-wise experts need a layer with as many outputs as each of its parameters has rows, but "
-                    f"'{name[1:].replace('/', '.')}' has parameters of {sorted(map(tuple, sizes))} rows; "
-                    "leave it out of only, or use neuron_wise=False."
+                    f"'{_path(name)}' cannot have experts for each output: its parameters do not all have a row for "
+                    "each; leave it out of only, or use neuron_wise=False."
                 )
-            yield name, sizes.pop()[0] if self.neuron_wise else 1
+        return {name: rows for name, ((rows,),) in sizes.items()}
+
+    def _make_routers(self, inputs: int, rows: Mapping[str, int]) -> dict[str, nn.Module]:
+        if self.experts == 1:
+            return {}
+        return {
+            name: nn.Sequential(nn.Linear(inputs, self.hidden), nn.ReLU(), nn.Linear(self.hidden, count * self.experts))
+            for name, count in rows.items()
+        }
 
 
-def _router(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+def _path(router: str) -> str:
+    return router[1:].replace("/", ".")
 
 
 def _own(place: Place) -> Tensor:

@@ -1,0 +1,106 @@
+"""The command ``nas rank``: how good is the ranking of a trained supernet?"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from nas import runs
+from nas.cli.options import RESULTS, Json, Results
+from nas.cli.progress import RichProgress
+from nas.cli.tables import _console
+from nas.report.ranking_content import measures
+from nas.runs.ranking import rank_runs
+
+__all__ = ["rank"]
+
+
+def rank(
+    run: Annotated[list[str], typer.Argument(help="Names of trained searches, all of one space.")],
+    truth: Annotated[Path, typer.Option(help="CSV or parquet file of architectures that were trained by themselves.")],
+    column: Annotated[
+        list[str], typer.Option(help="The table's column with what they reached; repeat it for independent trainings.")
+    ],
+    samples: Annotated[int | None, typer.Option(help="Score only so many random architectures of the table.")] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Of sparse tau, in units of the column; by default 0.1 for percent, else 0.001."),
+    ] = None,
+    minimise: Annotated[
+        bool | None,
+        typer.Option("--minimise/--maximise", help="Whether smaller values are better; by default as in the run."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random architectures and of the intervals.")] = 0,
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Compare a supernet's ranking with that of networks trained by themselves.
+
+    Tells whether it ranks better than counting FLOPs or parameters does, and writes a page about it into each run.
+    """
+    folders = [runs.RunFolder(results / name) for name in run]
+    report = rank_runs(
+        folders,
+        truth,
+        column,
+        samples=samples,
+        threshold=threshold,
+        minimise=minimise,
+        seed=seed,
+        progress=RichProgress(),
+    )
+    if as_json:
+        typer.echo(json.dumps(report))
+        return
+    _print_report(_console(), report)
+    for folder in folders:
+        for file in ("ranking.html", "ranking.json", "ranking.csv"):
+            typer.echo(f"  {folder.path / file}")
+
+
+def _print_report(console: Console, report: Mapping[str, Any]) -> None:
+    """A column for each run, their verdicts, and how alike they rank."""
+    records: Mapping[str, Any] = report["runs"]
+    first = next(iter(records.values()))
+    title = f"{first['count']:,} architectures against {', '.join(first['columns'])}"
+    table = Table("", *(Column(name, justify="right") for name in records), title=title, title_justify="left")
+    for name, *found in zip(measures(first), *(measures(record).values() for record in records.values()), strict=True):
+        table.add_row(name, *map(_estimate, found))
+    table.add_section()
+    for k in first["precision"]:
+        table.add_row(f"precision at {k}", *(f"{record['precision'][k]:.0%}" for record in records.values()))
+    for k in first["regret"]:
+        table.add_row(f"regret of the best of {k}", *(f"{record['regret'][k]:.3g}" for record in records.values()))
+    console.print(table)
+    for name, record in records.items():
+        console.print(f"{name}: {record['verdict']}", highlight=False, soft_wrap=True)
+        if epochs := record["epochs"]:
+            console.print(f"  {_over_epochs(epochs)}", highlight=False, soft_wrap=True)
+    if agreement := report["agreement"]:
+        console.print(_between("runs", agreement), highlight=False, soft_wrap=True)
+    for note in first["notes"]:
+        console.print(note, style="yellow", highlight=False, soft_wrap=True)
+
+
+def _estimate(found: Mapping[str, float | None] | None) -> str:
+    if found is None or found["value"] is None:
+        return "not known"
+    return f"{found['value']:.3f} ({found['low']:.2f} to {found['high']:.2f})"
+
+
+def _over_epochs(epochs: Mapping[str, Any]) -> str:
+    taus = ", ".join(f"{tau:.2f}" for tau in epochs["tau"])
+    told = f"tau with the truth after epochs {', '.join(map(str, epochs['epoch']))}: {taus}"
+    return f"{told}; {_between('these epochs', epochs['agreement'])}" if epochs["agreement"] else told
+
+
+def _between(what: str, agreement: Mapping[str, Any]) -> str:
+    spread = "" if agreement["spread"] is None else f" ± {agreement['spread']:.3f}"
+    return (
+        f"tau between {what}: {agreement['mean']:.3f}{spread}; a score differs between them by "
+        f"{agreement['deviation']:.2g} (standard deviation)"
+    )

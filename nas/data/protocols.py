@@ -1,0 +1,91 @@
+"""What training, evaluation and runs need of a data set, be it images or text."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from nas.data.augment import Augment
+from nas.data.metric import Metric
+from nas.data.seeding import Seed
+
+__all__ = ["Batch", "Data", "Split"]
+
+Batch = tuple[Tensor, Tensor]
+"""What a network reads and what it should say: images [B, C, H, W] float32 and labels [B] int64, or tokens [B, L] int64
+and the tokens that follow each of them [B, L] int64."""
+
+
+class Split(Protocol):
+    """Examples held on one device, given batch by batch; an example is an image, or a window of text."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batches are."""
+
+    def __len__(self) -> int:
+        """Number of examples."""
+
+    def batches(self, batch_size: int) -> Iterator[Batch]:
+        """Every example once, in stored order; the last batch may be smaller."""
+
+    def shuffled(self, batch_size: int, seed: Seed, augment: Augment | None = None) -> Iterator[Batch]:
+        """One epoch of training: ``steps(batch_size)`` full batches, a function of the seed alone."""
+
+    def steps(self, batch_size: int) -> int:
+        """How many batches ``shuffled`` gives: at least one."""
+
+    def fraction(self, share: float, seed: Seed) -> "tuple[Split, Split]":
+        """Two disjoint splits: ``share`` of the examples, and the rest."""
+
+
+class Data(Protocol):
+    """A task: disjoint training, validation and test splits, and how networks for it look and are judged."""
+
+    @property
+    def name(self) -> str:
+        """As the user typed it."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """What a network chooses from: names of classes, or characters; label i is ``classes[i]``."""
+
+    @property
+    def examples(self) -> str:
+        """What an example is called, in the plural: "images", or "windows" of text."""
+
+    @property
+    def train(self) -> Split:
+        """For weights, and for batch-norm statistics."""
+
+    @property
+    def validation(self) -> Split:
+        """For architecture parameters and candidate scores."""
+
+    @property
+    def test(self) -> Split:
+        """Read once, for the final networks."""
+
+    @property
+    def augment(self) -> Augment:
+        """What training does to examples by default."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one example: (channels, height, width) of an image, (length,) of a window of text."""
+
+    @property
+    def input_dtype(self) -> torch.dtype:
+        """torch.float32 for images, torch.int64 for text."""
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Of the logits for one example: (classes,) for an image, (classes, length) for text."""
+
+    @property
+    def metric(self) -> Metric:
+        """By which networks are compared."""
+
+    def metadata(self) -> dict[str, str]:
+        """What an exported file should say about its input, as JSON values by name."""

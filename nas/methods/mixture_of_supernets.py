@@ -1,0 +1,22 @@
+"""Mixture-of-supernets: the weights of a subnet are mixed from experts by its architecture."""
+
+from nas.methods.method import Method
+from nas.supernet.sharing import RoutedExperts
+from nas.training import CrossEntropy, InPlaceDistillation, Sandwich, SupernetStep
+
+__all__ = ["MIXTURE_OF_SUPERNETS"]
+
+MIXTURE_OF_SUPERNETS = Method(
+    name="mixture-of-supernets",
+    family="mixture",
+    paper="Jawahar et al., Mixture-of-supernets: Improving weight-sharing supernet training with "
+    "architecture-routed mixture-of-experts, 2023",
+    summary="sandwich rule with in-place distillation; routers mix the feed-forward weights for each architecture",
+    step=lambda each: SupernetStep(
+        each.supernet,
+        Sandwich(each.supernet.space, each.seed, random=1),
+        [CrossEntropy(each.recipe.label_smoothing, roles=("largest",)), InPlaceDistillation()],
+    ),
+    recipe={"optimizer": "adamw", "learning_rate": 3e-3, "weight_decay": 0.01, "clip": 1.0},
+    sharing=RoutedExperts,
+)

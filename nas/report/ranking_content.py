@@ -1,0 +1,79 @@
+"""What the page about a ranking shows, as plain values: whoever ranked fills it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nas.errors import UsageError
+from nas.report.quantities import label
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RankingContent", "alike", "cost_word", "measures"]
+
+_COLUMNS = ("id", "score", "score_rank", "truth", "truth_rank", "architecture")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RankingContent:
+    """How well a supernet ranks architectures.
+
+    Attributes:
+        title: of the page.
+        summary: ``method``, ``space`` and ``data``, as far as they are known.
+        record: what :meth:`nas.evaluation.ranking.Ranking.record` gives, with ``metric`` (name of the score),
+            ``columns`` (names of the truth), ``maximise`` (whether greater truths are better), ``epochs`` (None, or
+            ``epoch``, ``tau`` and ``consecutive``) and ``notes`` (sentences).
+        table: a row for each architecture, the best scored first: ``id``, ``score``, ``score_rank``, ``truth``,
+            ``truth_rank`` (1 is the best), ``architecture`` (JSON) and any costs.
+
+    Raises:
+        UsageError: the table lacks a column.
+    """
+
+    title: str
+    summary: Mapping[str, Any]
+    record: Mapping[str, Any]
+    table: "pd.DataFrame"
+
+    def __post_init__(self) -> None:
+        missing = [name for name in _COLUMNS if name not in self.table]
+        if missing:
+            raise UsageError(f"the table of a ranking lacks the column '{missing[0]}'; add it to every row.")
+
+    @property
+    def truth(self) -> str:
+        """What the truth is called."""
+        return ", ".join(self.record["columns"])
+
+
+def measures(record: Mapping[str, Any]) -> dict[str, Mapping[str, float | None] | None]:
+    """Every tau of a ranking by what it is called: ``value``, ``low`` and ``high``; None where it is not known.
+
+    The supernet's own come first, then what it must be compared with.
+    """
+    costs = record["costs"]
+    return {
+        "tau": record["tau"],
+        "sparse tau": record["sparse_tau"],
+        "weighted tau": record["weighted_tau"],
+        **{f"tau within {alike(cost)} {cost_word(name)}": cost["within"] for name, cost in costs.items()},
+        **{f"tau of {cost_word(name)} alone": cost["tau"] for name, cost in costs.items()},
+        "ceiling: tau between trainings": record["ceiling"],
+    }
+
+
+def alike(cost: Mapping[str, Any]) -> str:
+    """What architectures of one stratum of a cost have: "equal" or "similar" values of it."""
+    return "equal" if cost["rule"] == "equal" else "similar"
+
+
+def cost_word(name: str) -> str:
+    """What a cost is called within a sentence.
+
+    >>> cost_word("flops"), cost_word("params")
+    ('FLOPs', 'parameters')
+    """
+    heading = label(name)
+    return heading if heading[1:2].isupper() else heading.lower()

@@ -1,0 +1,187 @@
+"""Files in which somebody wrote down what architectures measure: rows, columns and the architectures they name."""
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.errors import UsageError, did_you_mean
+from nas.space import Architecture, Notation, Space
+
+__all__ = ["Table", "as_number", "open_table"]
+
+_MOST_NAMES = 6
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as the file holds them: text in a CSV file, any value in a parquet file.
+
+    Attributes:
+        path: the file.
+        names: of the columns.
+        cells: of each column, top down.
+        numbers: how messages call each row.
+        counting: where these numbers begin.
+    """
+
+    path: Path
+    names: list[str]
+    cells: list[list[Any]]
+    numbers: Sequence[int]
+    counting: str
+
+    def column(self, name: str) -> list[Any]:
+        """The cells of a column, top down.
+
+        Raises:
+            UsageError: there is none of that name, or several.
+        """
+        if name not in self.names:
+            raise UsageError(f"file '{self.path}' has no column '{name}'; {did_you_mean(name, self.names)}")
+        if self.names.count(name) > 1:
+            raise UsageError(f"file '{self.path}' has several columns '{name}'; rename or drop all but one.")
+        return self.cells[self.names.index(name)]
+
+    def place(self, row: int, *columns: str) -> str:
+        """How messages call a cell, or cells, of a row."""
+        where = f"file '{self.path}', row {self.numbers[row]} ({self.counting})"
+        return f"{where}, column{'s' if len(columns) > 1 else ''} {_quoted(columns)}"
+
+    def architectures(
+        self, space: Space, notation: Notation | None = None, input_size: int | None = None
+    ) -> list[tuple[int, Architecture]]:
+        """The rows that count, each with its architecture.
+
+        Architectures are read from the column ``architecture`` (JSON, as in ``candidates.csv`` of a run) if there is
+        one, else from the columns of the notation. If the notation names a column of input sizes and the table has it,
+        rows of another size than ``input_size`` do not count, since what is measured holds for one size.
+
+        Args:
+            space: what the architectures must belong to.
+            notation: how the published tables of this space write architectures.
+            input_size: height and width in pixels of the images that the networks will see.
+
+        Raises:
+            UsageError: no column names architectures, one is none of the space, or no row has the input size.
+        """
+        reader = _reader(self, notation)
+        rows = _rows(self, reader.input_size, input_size)
+        cells = [self.column(name) for name in reader.columns]
+        return [(row, self._architecture(row, reader, [values[row] for values in cells], space)) for row in rows]
+
+    def _architecture(self, row: int, reader: Notation, cells: list[Any], space: Space) -> Architecture:
+        try:
+            return space.architecture(reader.parse(*cells))
+        except UsageError as error:
+            raise UsageError(f"{self.place(row, *reader.columns)}: {error}") from None
+
+
+def open_table(path: Path) -> Table:
+    """The table in a ``.csv`` file whose first row names the columns, or in a ``.parquet`` file.
+
+    Raises:
+        UsageError: the file is missing, damaged, of another kind or without a row.
+    """
+    readers = {".csv": _read_csv, ".parquet": _read_parquet}
+    suffix = path.suffix.lower()
+    if suffix not in readers:
+        raise UsageError(f"table '{path}' is neither a .csv nor a .parquet file; convert it to one of them.")
+    if not path.is_file():
+        raise UsageError(f"table '{path}' is no file; give the path of a .csv or .parquet file.")
+    table = readers[suffix](path)
+    if not table.numbers:
+        raise UsageError(f"file '{path}' has no rows; give a table with at least one measured architecture.")
+    return table
+
+
+def _read_csv(path: Path) -> Table:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = [(number, cells) for number, cells in enumerate(csv.reader(file), start=1) if cells]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"file '{path}' is no readable CSV file; save it again as UTF-8 text.") from error
+    names = lines[0][1] if lines else []
+    for number, cells in lines:
+        if len(cells) != len(names):
+            raise UsageError(
+                f"file '{path}', row {number} has {len(cells)} cells, but the header names {len(names)} columns; "
+                "separate cells by commas and quote those that hold one."
+            )
+    numbers = [number for number, _ in lines[1:]]
+    columns = [[cells[index] for _, cells in lines[1:]] for index in range(len(names))]
+    return Table(path, names, columns, numbers, "the header is row 1")
+
+
+def _read_parquet(path: Path) -> Table:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        table = ParquetFile(path).read()
+    except (OSError, pa.ArrowException) as error:
+        raise UsageError(f"file '{path}' is no readable parquet file; save it again.") from error
+    columns = [column.to_pylist() for column in table.columns]
+    return Table(path, table.column_names, columns, range(1, table.num_rows + 1), "the first is row 1")
+
+
+def _reader(table: Table, notation: Notation | None) -> Notation:
+    """The first notation whose columns the table has: this package's own or that of the space."""
+    known = [_JSON, *([] if notation is None else [notation])]
+    for reader in known:
+        if set(reader.columns) <= set(table.names):
+            return reader
+    needed = " or ".join(_quoted(reader.columns) for reader in known)
+    raise UsageError(
+        f"file '{table.path}' does not say which architectures it measures: it needs {needed}, but its columns are "
+        f"{_quoted(table.names[:_MOST_NAMES])}{', ...' if len(table.names) > _MOST_NAMES else ''}; "
+        "join it with a table that has them."
+    )
+
+
+def _from_json(text: Any) -> dict[str, Any]:
+    if not isinstance(text, str):
+        raise UsageError(f"architecture is {text!r}; expected the text of a JSON object.")
+    return dict(Architecture.from_json(text))
+
+
+_JSON = Notation(("architecture",), _from_json)
+
+
+def _rows(table: Table, column: str | None, input_size: int | None) -> Sequence[int]:
+    """The rows that were measured at the input size, all where the table tells none."""
+    everything = range(len(table.numbers))
+    if column is None or column not in table.names:
+        return everything
+    sizes = [_size(value, table, row, column) for row, value in enumerate(table.column(column))]
+    distinct = f"sizes from {min(sizes)} to {max(sizes)} pixels in column '{column}'"
+    if input_size is None and len(set(sizes)) > 1:
+        raise UsageError(f"file '{table.path}' mixes {distinct}, which cannot be compared; keep the rows of one size.")
+    rows = [row for row in everything if input_size in (None, sizes[row])]
+    if not rows:
+        raise UsageError(
+            f"file '{table.path}' has no row for images of {input_size} pixels, only {distinct}; "
+            "set image_size to one of them."
+        )
+    return rows
+
+
+def _size(value: Any, table: Table, row: int, column: str) -> int:
+    size = as_number(value)
+    if not size.is_integer() or size < 1:
+        raise UsageError(f"{table.place(row, column)} holds {value!r}; expected an input size in whole pixels.")
+    return int(size)
+
+
+def as_number(value: Any) -> float:
+    """The value of a cell, NaN if it is no number."""
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

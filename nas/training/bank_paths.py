@@ -1,0 +1,35 @@
+"""Which bank of a balanced mixture does a path train?"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nas.supernet.sharing import BalancedMixture
+from nas.training.paths import Path, PathSampler
+
+__all__ = ["InBanks"]
+
+_STREAM = 1
+
+
+class InBanks:
+    """The paths of another sampler, each in a bank drawn by the balanced probabilities of its architecture.
+
+    Architectures and roles are those of the other sampler. Banks have random numbers of their own; what is drawn is a
+    function of seed, step and the scores of the mixture.
+
+    Args:
+        paths: which architectures each step trains.
+        mixture: of the supernet.
+        seed: of the run.
+    """
+
+    def __init__(self, paths: PathSampler, mixture: BalancedMixture, seed: int) -> None:
+        self.paths, self.mixture, self.seed = paths, mixture, seed
+
+    def draw(self, step: int) -> Sequence[Path]:
+        rng = np.random.default_rng([self.seed, step, _STREAM])
+        return [path._replace(bank=self._bank(path, rng)) for path in self.paths.draw(step)]
+
+    def _bank(self, path: Path, rng: np.random.Generator) -> int:
+        return int(rng.choice(self.mixture.banks, p=self.mixture.probability(path.architecture)))

@@ -1,0 +1,75 @@
+"""How well each architecture does in the bank that it trained, as a balanced mixture learns it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas.nn.batch_statistics import batch_statistics
+from nas.supernet import Supernet
+from nas.supernet.sharing import BalancedMixture
+from nas.training.feedback import Feedback
+from nas.training.paths import Path
+from nas.training.streams import BatchStream
+
+__all__ = ["ValidationScores"]
+
+
+class ValidationScores(Feedback):
+    """Scores what a step trains on one validation batch, and balances the scores as each epoch begins.
+
+    The temperature rises by the same amount every epoch, so that draws are even at first and settle in the end. The
+    scores are taken at the weights before the step; the paper takes them after it (Javan et al., 2023). Batch norm
+    uses the statistics of the validation batch and keeps its own. Apart from scores and probabilities nothing
+    changes, random numbers included.
+
+    Args:
+        supernet: of the mixture.
+        mixture: its sharing scheme.
+        stream: validation batches, one for each step.
+        epochs: of the training.
+        steps_per_epoch: of the training.
+        temperatures: in the first and in the last epoch.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        mixture: BalancedMixture,
+        stream: BatchStream,
+        *,
+        epochs: int,
+        steps_per_epoch: int,
+        temperatures: tuple[float, float] = (1.0, 100.0),
+    ) -> None:
+        self.supernet, self.mixture, self.stream = supernet, mixture, stream
+        self.epochs, self.steps_per_epoch, self.temperatures = epochs, steps_per_epoch, temperatures
+
+    def temperature(self, epoch: int) -> float:
+        """Of an epoch, counted from 0."""
+        first, last = self.temperatures
+        return first + (last - first) * epoch / max(1, self.epochs - 1)
+
+    def before_step(self, step: int) -> None:
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if position == 0:
+            self.mixture.balance(self.temperature(epoch))
+
+    def after_step(self, step: int, paths: Sequence[Path]) -> None:
+        x, y = self.stream.at(step)
+        for path in paths:
+            self.supernet.activate(path.architecture, path.bank)
+            bank = self.supernet.bank
+            assert bank is not None
+            self.mixture.tell(path.architecture, bank, self._accuracy(x, y))
+
+    def record(self) -> dict[str, Any]:
+        return {"temperature": self.mixture.temperature, "untried_scores": self.mixture.untried}
+
+    @torch.no_grad()
+    def _accuracy(self, x: Tensor, y: Tensor) -> float:
+        """Of the active architecture on one batch: the share of images, or of characters."""
+        with self.supernet.weights(), batch_statistics(self.supernet.model):
+            logits: Tensor = self.supernet.model(x)
+        return float((logits.argmax(1) == y).float().mean())
