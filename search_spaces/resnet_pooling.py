@@ -13,9 +13,9 @@ from nas.errors import UsageError
 from nas.nn import Conv2d, Elastic, Gates
 from nas.nn.elastic import Copy
 from nas.nn.gate import single_value
-from nas.space import Choice
+from nas.space import Choice, Notation
 
-__all__ = ["PoolingBlock", "Subsample", "resnet_pooling"]
+__all__ = ["NOTATION", "PoolingBlock", "Subsample", "resnet_pooling"]
 
 
 def resnet_pooling(
@@ -61,6 +61,20 @@ def resnet_pooling(
         modules.append((f"block{block + 1}", PoolingBlock(inputs, outputs, stride)))
     classifier = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels[-1], classes))
     return nn.Sequential(OrderedDict([*modules, ("classifier", classifier)]))
+
+
+def _parse(placement: object) -> dict[str, str]:
+    """The choice of a network that is written as in the paper.
+
+    >>> _parse("4-3-3")
+    {'downsampling': '4-3-3'}
+    """
+    if not isinstance(placement, str) or not all(part.isdecimal() for part in placement.split("-")):
+        raise UsageError(f"{placement!r} is no placement; write the layers at each resolution like 4-3-3.")
+    return {"downsampling": placement}
+
+
+NOTATION = Notation(("placement",), _parse)
 
 
 class PoolingBlock(nn.Module):

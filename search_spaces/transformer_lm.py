@@ -33,7 +33,7 @@ def transformer_lm(
     before it alone.
 
     Args:
-        input_shape: one number, the length of the texts in tokens, which shorter ones may fall below.
+        input_shape: one number, the most tokens that a text may have.
         classes: number of different tokens, for input and output.
         widths: candidates of the number of features of a token.
         depths: candidates of the number of layers.

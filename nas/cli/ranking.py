@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from nas import runs
 from nas.cli.options import RESULTS, Json, Results
 from nas.cli.progress import RichProgress
-from nas.cli.tables import _console
+from nas.cli.tables import new_console
 from nas.report.ranking_content import measures
 from nas.runs.ranking import rank_runs
 
@@ -56,7 +56,7 @@ def rank(
     if as_json:
         typer.echo(json.dumps(report))
         return
-    _print_report(_console(), report)
+    _print_report(new_console(), report)
     for folder in folders:
         for file in ("ranking.html", "ranking.json", "ranking.csv"):
             typer.echo(f"  {folder.path / file}")

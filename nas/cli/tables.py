@@ -10,7 +10,7 @@ from nas.report.feasibility import constraint_sentence, coverage
 from nas.report.quantities import is_share, label, written
 from nas.runs import RunFolder
 
-__all__ = ["metric_of", "print_feasibility", "print_listing", "print_predictor", "print_result"]
+__all__ = ["metric_of", "new_console", "print_feasibility", "print_listing", "print_predictor", "print_result"]
 
 _EXTREMES = ("smallest", "median", "largest")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -18,7 +18,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     """The Pareto front, the chosen network against the largest, and where the files are."""
-    console = _console()
+    console = new_console()
     sources = sorted({_source(row) for row in [*result["front"], result["largest"]]}, reverse=True)
     title = f"Pareto front of {result['run']}, latency {' or '.join(sources)}".replace("predicted", "predicted (~)")
     table = Table(title=title, title_justify="left")
@@ -62,7 +62,7 @@ def print_feasibility(space: str, input_shape: Sequence[int], target: str, repor
         target: in words.
         report: what :func:`nas.runs.feasibility` found.
     """
-    console = _console()
+    console = new_console()
     shape = "x".join(map(str, input_shape))
     console.print(f"{space}: {coverage(report)}; input {shape}; target {target}", highlight=False)
     table = Table("cost", *(Column(heading, justify="right") for heading in _EXTREMES), "smallest to largest")
@@ -79,7 +79,7 @@ def print_predictor(errors: Mapping[str, Any]) -> None:
     """How well latency is predicted, next to how well it can be measured."""
     floor = errors["noise_floor"]
     repeated = "nothing was measured twice" if floor is None else f"measurements repeat within {floor:.1%}"
-    console = _console()
+    console = new_console()
     console.print(
         f"predictor: {errors['kind']}, learnt from {errors['samples']} networks; {repeated}\n"
         f"  on networks held out: {errors['within_5pct']:.0%} within 5%, {errors['within_10pct']:.0%} within 10%, "
@@ -94,7 +94,7 @@ def print_listing(rows: Sequence[Mapping[str, str]]) -> None:
     table = Table(*rows[0], box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row.values())
-    _console().print(table)
+    new_console().print(table)
 
 
 def _chosen(best: Mapping[str, Any], largest: Mapping[str, Any], tested: str) -> str:
@@ -147,7 +147,7 @@ def _text(name: str, value: float) -> str:
     return written(name, value).replace("\N{NARROW NO-BREAK SPACE}", " ")
 
 
-def _console() -> Console:
+def new_console() -> Console:
     """As wide as the terminal, and wide enough for the tables where there is none; ``a:b:`` stays as it is."""
     console = Console(markup=False, emoji=False)
     return console if console.is_terminal else Console(width=120, markup=False, emoji=False)

@@ -22,7 +22,14 @@ from nas.report.reproduce import reproduction
 from nas.report.sections import figure_with_caption, section
 from nas.report.tables import candidate_table, front_table
 
-__all__ = ["render_latency_report", "render_report", "write_latency_report", "write_report"]
+__all__ = [
+    "checked_path",
+    "page",
+    "render_latency_report",
+    "render_report",
+    "write_latency_report",
+    "write_report",
+]
 
 
 def write_report(path: str | Path, content: ReportContent) -> Path:
@@ -33,7 +40,7 @@ def write_report(path: str | Path, content: ReportContent) -> Path:
     Raises:
         UsageError: the path is a folder.
     """
-    return write_file(_checked(path), render_report(content))
+    return write_file(checked_path(path), render_report(content))
 
 
 def write_latency_report(
@@ -47,7 +54,7 @@ def write_latency_report(
     Raises:
         UsageError: the path is a folder.
     """
-    return write_file(_checked(path), render_latency_report(title, content, summary or {}))
+    return write_file(checked_path(path), render_latency_report(title, content, summary or {}))
 
 
 def render_report(content: ReportContent) -> str:
@@ -73,14 +80,14 @@ def render_report(content: ReportContent) -> str:
         section("Candidates", candidate_table(content)),
         section("How to reproduce", time + reproduction(content.summary, content.best.get("architecture"))),
     ]
-    return _page(content.title, content.summary, content.notes, cards(content), sections)
+    return page(content.title, content.summary, content.notes, cards(content), sections)
 
 
 def render_latency_report(title: str, content: LatencyContent, summary: Mapping[str, Any]) -> str:
     """The whole page of a profile as text."""
     time = time_bar(summary.get("seconds") or {})
     sections = [*_latency_sections(content), section("How to reproduce", time + reproduction(summary))]
-    return _page(title, {"target": content.target, **summary}, (), latency_cards(content), sections)
+    return page(title, {"target": content.target, **summary}, (), latency_cards(content), sections)
 
 
 def _latency_sections(content: LatencyContent) -> list[str]:
@@ -90,7 +97,15 @@ def _latency_sections(content: LatencyContent) -> list[str]:
     return sections
 
 
-def _page(title: str, summary: Mapping[str, Any], notes: Sequence[str], headline: str, sections: Sequence[str]) -> str:
+def page(title: str, summary: Mapping[str, Any], notes: Sequence[str], headline: str, sections: Sequence[str]) -> str:
+    """The template filled in.
+
+    Args:
+        summary: of the run, for the head.
+        notes: sentences before anything else, as plain text.
+        headline: cards, as HTML.
+        sections: as HTML.
+    """
     from plotly.offline import get_plotlyjs
 
     template = resources.files("nas.report").joinpath("template.html").read_text(encoding="utf-8")
@@ -103,7 +118,12 @@ def _page(title: str, summary: Mapping[str, Any], notes: Sequence[str], headline
     )
 
 
-def _checked(path: str | Path) -> Path:
+def checked_path(path: str | Path) -> Path:
+    """Where a page may be written.
+
+    Raises:
+        UsageError: the path is a folder.
+    """
     path = Path(path)
     if path.is_dir():
         raise UsageError(f"report path '{path}' is a folder; name a file in it, such as '{path / 'report.html'}'.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from nas.files import write_file
 from nas.report.header import card
-from nas.report.page import _checked, _page
+from nas.report.page import checked_path, page
 from nas.report.quantities import label, written
 from nas.report.ranking_content import RankingContent, alike, cost_word, measures
 from nas.report.ranking_figures import TOP, epoch_figure, measure_figure, truth_figure
@@ -24,7 +24,7 @@ def write_ranking_report(path: str | Path, content: RankingContent) -> Path:
     Raises:
         UsageError: the path is a folder.
     """
-    return write_file(_checked(path), render_ranking_report(content))
+    return write_file(checked_path(path), render_ranking_report(content))
 
 
 def render_ranking_report(content: RankingContent) -> str:
@@ -38,7 +38,7 @@ def render_ranking_report(content: RankingContent) -> str:
         caption = "Each point is the supernet after one epoch; a ranking that changes between epochs is partly luck."
         sections.append(section("The last epochs", figure_with_caption("epochs", epochs, caption, "")))
     sections.append(section("The best by score", _top_table(content)))
-    return _page(content.title, content.summary, [record["verdict"], *record["notes"]], _cards(content), sections)
+    return page(content.title, content.summary, [record["verdict"], *record["notes"]], _cards(content), sections)
 
 
 def _cards(content: RankingContent) -> str:

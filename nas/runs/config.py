@@ -87,6 +87,7 @@ class RunConfig(_Strict):
         cpu_threads: threads of PyTorch on the CPU; one is as fast for small networks, and immune to a busy machine.
         training: recipe of the supernet.
         learning: of architecture parameters, for differentiable methods.
+        keep_epochs: keep the supernet as it was after each of so many last epochs, for ``nas rank``.
         sharing_args: options of the scheme by which the method shares weights, such as the number of models.
         search_args: arguments of the space function while it is searched, over ``space_args``, such as fewer cells; the
             method adds its own where the space takes them.
@@ -121,6 +122,7 @@ class RunConfig(_Strict):
     cpu_threads: int = Field(1, ge=1)
     training: Recipe = Field(default_factory=Recipe)
     learning: Learning = Field(default_factory=Learning)
+    keep_epochs: int = Field(0, ge=0)
     sharing_args: dict[str, Any] = Field(default_factory=dict)
     search_args: dict[str, Any] = Field(default_factory=dict)
     retrain: Retrain = "no"

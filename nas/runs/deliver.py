@@ -20,7 +20,7 @@ from nas.runs.session import measure_with_largest
 from nas.space import Architecture
 from nas.training import Epoch, load_checkpoint, restore
 
-__all__ = ["deliver", "export_architecture", "final_network"]
+__all__ = ["deliver", "export_architecture", "final_network", "restore_trained"]
 
 _SECONDS = 2.0
 
@@ -77,7 +77,7 @@ def export_architecture(
         UsageError: the run has no trained supernet yet, or no such architecture.
     """
     bench = Bench(folder.load_config())
-    _restore_trained(bench, folder)
+    restore_trained(bench, folder)
     architecture = _find_architecture(bench, folder, wanted)
     network = final_network(bench, folder, architecture, progress or Silent())
     metrics = {
@@ -105,7 +105,7 @@ def _latency(bench: Bench, folder: RunFolder, architecture: Architecture, networ
     }
 
 
-def _restore_trained(bench: Bench, folder: RunFolder) -> None:
+def restore_trained(bench: Bench, folder: RunFolder) -> None:
     tensors, header = load_checkpoint(folder.supernet) if folder.supernet.exists() else ({}, {"history": []})
     if len(header["history"]) < bench.config.training.epochs:
         raise UsageError(f"run '{folder.name}' has no trained supernet yet; finish it with: nas resume {folder.name}")

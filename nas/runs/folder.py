@@ -61,6 +61,10 @@ class RunFolder:
         """Whether everything that a run delivers is there."""
         return all(file.exists() for file in (self.best, self.onnx, self.report, self.candidates))
 
+    def kept(self, epoch: int) -> Path:
+        """The checkpoint of the supernet as it was after an epoch, counted from 0."""
+        return self.path / "checkpoints" / f"epoch-{epoch}.safetensors"
+
     def tuned(self, number: int) -> Path:
         """The checkpoint of the supernet as tuned in a round of derivation."""
         return self.path / "checkpoints" / f"tuned-{number}.safetensors"

@@ -15,7 +15,7 @@ from nas.evaluation.ranking import Ranking, agreement, consecutive, rank, tau
 from nas.files import write_file
 from nas.report.ranking import RankingContent, write_ranking_report
 from nas.runs.bench import Bench
-from nas.runs.deliver import _restore_trained
+from nas.runs.deliver import restore_trained
 from nas.runs.folder import RunFolder
 from nas.runs.progress import Progress, Silent
 from nas.runs.truth import Truth, read_truth
@@ -236,7 +236,7 @@ def _trained(folders: Sequence[RunFolder]) -> list[Bench]:
         if folder.kind != "search":
             raise UsageError(f"run '{folder.name}' is a {folder.kind}, which trains no supernet; name a search.")
         bench = Bench(config)
-        _restore_trained(bench, folder)
+        restore_trained(bench, folder)
         benches.append(bench)
         if bench.space.fingerprint != benches[0].space.fingerprint or bench.metric != benches[0].metric:
             raise UsageError(

@@ -24,7 +24,7 @@ from nas.runs.proposing import collapse_of, derive_final, derived_strategy
 from nas.runs.reporting import write_run_report
 from nas.search import LEARNT, Constraint, Derived, Ledger, search, strategy
 from nas.space import Architecture
-from nas.training import Epoch, RelaxedStep, train
+from nas.training import Epoch, RelaxedStep, load_checkpoint, train
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,9 +99,11 @@ class _Stages:
         """Trains the supernet, from its last checkpoint if there is one."""
         bench, recipe, setting = self.bench, self.bench.config.training, self.setting
         self.step = bench.method.step(setting)
+        self.keep()
         with self.progress.task(f"Training the supernet ({bench.method.name})", recipe.epochs) as task:
 
             def report(epoch: Epoch) -> None:
+                self.keep()
                 self.folder.log("train", **epoch)
                 task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
 
@@ -114,6 +116,15 @@ class _Stages:
                 checkpoint=self.folder.supernet,
                 on_epoch=report,
             )
+
+    def keep(self) -> None:
+        """Copies the last checkpoint of the supernet where the run keeps that epoch and has not done so."""
+        config, supernet = self.bench.config, self.folder.supernet
+        if not config.keep_epochs or not supernet.exists():
+            return
+        epoch = len(load_checkpoint(supernet)[1]["history"]) - 1
+        if epoch >= config.training.epochs - config.keep_epochs and not self.folder.kept(epoch).exists():
+            write_file(self.folder.kept(epoch), supernet.read_bytes())
 
     def derive(self, history: Sequence[Epoch]) -> None:
         """Lets a differentiable method say which architecture it has learnt."""

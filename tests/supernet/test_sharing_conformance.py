@@ -10,7 +10,16 @@ from torch import Tensor, nn
 import nas
 from nas.evaluation import Trie
 from nas.hardware import StaticCosts
-from nas.supernet.sharing import BalancedMixture, OneBank, RoutedExperts, Shared, Sharing, Tied
+from nas.supernet.sharing import (
+    BalancedMixture,
+    FewShot,
+    GradientMatching,
+    OneBank,
+    RoutedExperts,
+    Shared,
+    Sharing,
+    Tied,
+)
 from nas.training import CrossEntropy, Path, Recipe, SupernetStep, Uniform, train
 from nas.training.checkpoint import load_checkpoint, restore
 from search_spaces.chain import chain
@@ -47,6 +56,8 @@ SCHEMES: dict[str, Callable[[], Sharing]] = {
 ALONE: dict[str, Callable[[], Sharing]] = {
     "one bank": lambda: Alternating(1),
     "balanced mixture": lambda: BalancedMixture(1),
+    "few-shot": FewShot,
+    "gradient matching": lambda: GradientMatching(groups=1),
     "routed experts": lambda: RoutedExperts(1, only="*"),
 }
 """Schemes that share everything."""
