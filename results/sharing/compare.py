@@ -71,7 +71,7 @@ _SPLIT = {"few-shot": ("few-shot", {}), "gradient-matching": ("gradient-matching
 TASKS = {
     "pooling": Task(
         lambda seed: pooling.images(),
-        lambda data: pooling.supernet(data).model,
+        lambda data: pooling.supernet().model,
         pooling.RECIPE.model_copy(update={"epochs": 8}),
         pooling.placements,
         _SHARED | _BALANCED,

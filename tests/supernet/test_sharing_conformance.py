@@ -1,5 +1,6 @@
 """What every sharing scheme must do, whatever it shares."""
 
+import math
 import pathlib
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 import nas
 from nas.evaluation import Trie
 from nas.hardware import StaticCosts
+from nas.nn.channels import Region, select, write
 from nas.supernet.sharing import (
     BalancedMixture,
     FewShot,
@@ -20,7 +22,7 @@ from nas.supernet.sharing import (
     Sharing,
     Tied,
 )
-from nas.training import CrossEntropy, Path, Recipe, SupernetStep, Uniform, train
+from nas.training import CrossEntropy, Fair, Path, PathSampler, Recipe, Sandwich, SupernetStep, Uniform, train
 from nas.training.checkpoint import load_checkpoint, restore
 from search_spaces.chain import chain
 from search_spaces.mobilenet import mobilenet
@@ -29,9 +31,9 @@ INPUT = (1, 8, 8)
 CLASSES = 10
 
 SPACES: dict[str, Callable[[], nn.Module]] = {
-    "chain": lambda: chain(INPUT, CLASSES, layers=(2, 3), width=4, head=8),
+    "chain": lambda: chain(INPUT, CLASSES, layers=(1, 3), width=2, head=4),
     "mobilenet": lambda: mobilenet(
-        INPUT, CLASSES, widths=(8, 16), strides=(1, 2), depths=(2, 3), kernels=(3, 5), expansions=(1, 2), stem=4, head=8
+        INPUT, CLASSES, widths=(4,), strides=(2,), depths=(1, 2, 3), kernels=(3, 5), expansions=(1, 2), stem=4, head=4
     ),
 }
 
@@ -82,7 +84,7 @@ def images(batch: int = 6) -> Tensor:
     return torch.randn(batch, *INPUT, generator=torch.Generator().manual_seed(1))
 
 
-def some(supernet: nas.Supernet, count: int = 8) -> list[nas.Architecture]:
+def some(supernet: nas.Supernet, count: int = 3) -> list[nas.Architecture]:
     return [
         supernet.space.smallest(),
         supernet.space.largest(),
@@ -126,7 +128,7 @@ def test_the_gradient_of_what_is_seen_is_that_of_the_extracted_network(space: st
 def test_a_forward_pass_leaves_every_module_with_its_own_tensors(space: str, scheme: str) -> None:
     supernet = supernet_of(space, SCHEMES[scheme]())
     before = {name: id(tensor) for name, tensor in supernet.model.named_parameters()}
-    for architecture in some(supernet, 4):
+    for architecture in some(supernet):
         supernet.activate(architecture)
         supernet(images())
     assert {name: id(tensor) for name, tensor in supernet.model.named_parameters()} == before
@@ -136,7 +138,7 @@ def test_a_forward_pass_leaves_every_module_with_its_own_tensors(space: str, sch
 def test_a_failing_forward_pass_leaves_every_module_with_its_own_tensors(space: str, scheme: str) -> None:
     supernet = supernet_of(space, SCHEMES[scheme]())
     before = {name: id(tensor) for name, tensor in supernet.model.named_parameters()}
-    for architecture in some(supernet, 4):
+    for architecture in some(supernet):
         supernet.activate(architecture)
         with pytest.raises(RuntimeError):
             supernet(torch.zeros(1, 7, 8, 8))
@@ -161,7 +163,7 @@ def test_a_trie_judges_a_population_as_it_judges_each_alone(space: str, scheme: 
 @pytest.mark.parametrize(("space", "scheme"), CASES)
 def test_a_trie_judges_with_the_weights_that_extraction_gives(space: str, scheme: str) -> None:
     supernet = supernet_of(space, SCHEMES[scheme]()).eval()
-    for architecture in some(supernet, 4):
+    for architecture in some(supernet, 1):
         network = supernet.extract(architecture)
         trie = Trie(supernet, [architecture])
         trie.calibrate([images()])
@@ -233,6 +235,45 @@ def test_a_checkpoint_brings_everything_back(scheme: str, tmp_path: pathlib.Path
     own, theirs = supernet.state_dict(), other.state_dict()
     assert list(own) == list(theirs)
     assert all(torch.equal(value, theirs[name]) for name, value in own.items())
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("sampler", [Uniform, Fair, Sandwich])
+def test_every_path_sampler_trains_what_the_scheme_lets_it_see(
+    scheme: str, sampler: Callable[[nas.Space, int], PathSampler]
+) -> None:
+    supernet = supernet_of("chain", SCHEMES[scheme]())
+    step = SupernetStep(supernet, sampler(supernet.space, 0), [CrossEntropy()])
+    before = {name: each.detach().clone() for name, each in supernet.named_parameters()}
+    history = train(step, nas.data.load("digits", limit=64).train, Recipe(epochs=1, batch_size=32), seed=0)
+    assert math.isfinite(history[0]["loss"])
+    assert any(not torch.equal(each, before[name]) for name, each in supernet.named_parameters())
+
+
+def test_a_masked_step_leaves_the_rest_of_a_bank_alone() -> None:
+    supernet = supernet_of("mobilenet", Alternating(2))
+    smallest = Path(supernet.space.smallest(), "random", bank=1)
+
+    class Always:
+        def draw(self, step: int) -> list[Path]:
+            return [smallest]
+
+    before = {name: each.detach().clone() for name, each in supernet.named_parameters()}
+    step = SupernetStep(supernet, Always(), [CrossEntropy()])
+    data = nas.data.load("digits", limit=64).train
+    train(step, data, Recipe(epochs=2, batch_size=32, masked=True, weight_decay=0.1), seed=0)
+    supernet.activate(smallest.architecture, bank=1)
+    used: dict[nn.Parameter, list[Region]] = {}
+    for parameter, region in supernet.active_regions():
+        used.setdefault(parameter, []).append(region)
+    moved = 0
+    for name, parameter in supernet.named_parameters():
+        changed = parameter.detach() != before[name]
+        for region in used.get(parameter, []):
+            moved += int(select(changed, region).sum())
+            write(changed, region, torch.zeros_like(select(changed, region)))
+        assert not changed.any()
+    assert moved
 
 
 def test_a_path_may_name_the_bank_that_it_trains() -> None:
