@@ -29,8 +29,9 @@ def resnet_pooling(
 
     A stem and the blocks behind it are the layers. The resolution is halved in front of some of the blocks, once in
     front of each. The one choice, ``downsampling``, says how many layers work at each resolution: 4-3-3 is ResNet-20.
-    Channels depend on the place of a block alone, so all placements have the same weights. Images below 16 pixels get a
-    narrower and shallower network than the published one.
+    Channels depend on the place of a block alone, so all placements have the same weights. Batch norm is the usual one,
+    where the authors searched without its scale and running statistics. Images below 16 pixels get a narrower and
+    shallower network than the published one.
 
     Args:
         input_shape: channels, height and width of the images.

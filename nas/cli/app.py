@@ -33,7 +33,7 @@ from nas.cli.options import (
 )
 from nas.cli.progress import RichProgress
 from nas.cli.settings import is_given, latency_source, name_target, one_space, values_of, word
-from nas.cli.tables import metric_of, print_listing, print_result
+from nas.cli.tables import print_listing, print_result
 from nas.report.quantities import label, written
 from nas.runs.devices import imported_devices
 from nas.runs.latency import check_profile
@@ -145,7 +145,7 @@ def export(
     if as_json:
         typer.echo(json.dumps(report))
         return
-    parity, metric = report["parity"], metric_of(report)
+    parity, metric = report["parity"], report["metric"]
     score = f"{label(metric).lower()} {written(metric, report[metric])}"
     typer.echo(f"{report['onnx']}: {score}, {report['latency_ms']:.4f} ms {report['latency_source']}")
     typer.echo(f"agrees with PyTorch on {parity['label_agreement']:.2%} of {parity['samples']} validation examples")

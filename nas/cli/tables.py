@@ -10,7 +10,7 @@ from nas.report.feasibility import constraint_sentence, coverage
 from nas.report.quantities import is_share, label, written
 from nas.runs import RunFolder
 
-__all__ = ["metric_of", "new_console", "print_feasibility", "print_listing", "print_predictor", "print_result"]
+__all__ = ["new_console", "print_feasibility", "print_listing", "print_predictor", "print_result"]
 
 _EXTREMES = ("smallest", "median", "largest")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -23,17 +23,17 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     title = f"Pareto front of {result['run']}, latency {' or '.join(sources)}".replace("predicted", "predicted (~)")
     table = Table(title=title, title_justify="left")
     best, largest = result["best"], result["largest"]
-    metric = metric_of(best)
+    metric = result["metric"]
     score = f"{label(metric).lower()} (95 % interval)"
     for heading in ("architecture", score, "latency", "params", "FLOPs", "peak memory"):
         table.add_column(heading, justify="left" if heading == "architecture" else "right", no_wrap=True)
     for row in result["front"]:
         if row["id"] == best["id"]:
-            table.add_row(best["id"], *_metrics(best), style="bold green")
+            table.add_row(best["id"], *_metrics(best, metric), style="bold green")
         else:
-            table.add_row(row["id"], *_metrics(row))
+            table.add_row(row["id"], *_metrics(row, metric))
     table.add_section()
-    table.add_row("largest", *_metrics(largest), style="dim")
+    table.add_row("largest", *_metrics(largest, metric), style="dim")
     if f"shared_{metric}" in best and len(result["front"]) > 1:
         table.caption = "the chosen and the largest as retrained, the others with shared weights"
     console.print(table)
@@ -42,15 +42,6 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
         console.print(note, style="yellow", highlight=False)
     for file in (folder.onnx, folder.report, folder.best, folder.candidates, folder.config):
         console.print(f"  {file}", highlight=False, soft_wrap=True)
-
-
-def metric_of(row: Mapping[str, Any]) -> str:
-    """The metric by which a run compares networks: the column of a judged network that has an interval.
-
-    >>> metric_of({"id": "a", "bits_per_character": 2.3, "bits_per_character_low": 2.2, "accuracy": 0.4})
-    'bits_per_character'
-    """
-    return next(name.removesuffix("_low") for name in row if name.endswith("_low"))
 
 
 def print_feasibility(space: str, input_shape: Sequence[int], target: str, report: Mapping[str, Any]) -> None:
@@ -106,8 +97,7 @@ def _chosen(best: Mapping[str, Any], largest: Mapping[str, Any], tested: str) ->
     )
 
 
-def _metrics(row: Mapping[str, Any]) -> list[str]:
-    metric = metric_of(row)
+def _metrics(row: Mapping[str, Any], metric: str) -> list[str]:
     score, low, high = (_rounded(metric, row[metric + bound]) for bound in ("", "_low", "_high"))
     return [
         f"{score} ({low} to {high})",

@@ -21,7 +21,7 @@ Chosen = tuple[Part, Tensor]
 def assemble(
     name: str, raw: RawData, augment: Augment, seed: int, limit: int | None, device: torch.device
 ) -> ImageData:
-    """ImageSplit, limit, read and measure; the splits are a function of (raw, seed, limit).
+    """Split, limit, read and measure; the splits are a function of (raw, seed, limit).
 
     A source's own test images stay whole and in order; train and validation are in random order, so that
     their first batches are a fair sample. Without test images, 20 % are held out. Without validation images,

@@ -27,7 +27,8 @@ def checked(function: Callable[..., Any], options: Mapping[str, Any], key: str) 
     >>> checked(bake, {"loaves": 2}, "bread_args")
     {'loaves': 2}
     """
-    parameters = inspect.signature(function).parameters
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = [each.name for each in inspect.signature(function).parameters.values() if each.kind in by_name]
     hints = get_type_hints(function.__init__ if inspect.isclass(function) else function)
     for name in options:
         if name not in parameters:
@@ -36,10 +37,9 @@ def checked(function: Callable[..., Any], options: Mapping[str, Any], key: str) 
     given: dict[str, Any] = {name: (hints.get(name, Any), ...) for name in options}
     model = create_model("Options", __config__=ConfigDict(strict=True), **given)
     try:
-        return dict(model.model_validate_json(json.dumps(dict(options))))
+        return dict(model.model_validate_json(json.dumps(dict(options), default=str)))
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
         message = f"{first['msg'][0].lower()}{first['msg'][1:]}"
         raise UsageError(f"{key}.{name} is {first['input']!r}, but {message}.") from None
-

@@ -23,6 +23,6 @@ def initialise(network: nn.Module, seed: int) -> nn.Module:
             elif next(module.parameters(recurse=False), None) is not None:
                 raise UsageError(
                     f"{type(module).__name__} holds parameters but has no reset_parameters(), so a network with it "
-                    "cannot be trained from fresh weights; write that method, or use retrain=inherited."
+                    "cannot have fresh weights; write that method."
                 )
     return network

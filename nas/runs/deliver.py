@@ -87,7 +87,8 @@ def export_architecture(
     }
     out = out or folder.path / f"{architecture.id}.onnx"
     parity = deliver(bench, network, out, architecture, metrics)
-    return {"onnx": str(out), "architecture": dict(architecture), **metrics, "parity": asdict(parity)}
+    chosen = {"onnx": str(out), "architecture": dict(architecture), "metric": bench.metric.name}
+    return {**chosen, **metrics, "parity": asdict(parity)}
 
 
 def _latency(bench: Bench, folder: RunFolder, architecture: Architecture, network: nn.Module) -> dict[str, Any]:
@@ -106,6 +107,11 @@ def _latency(bench: Bench, folder: RunFolder, architecture: Architecture, networ
 
 
 def restore_trained(bench: Bench, folder: RunFolder) -> None:
+    """Gives the searched supernet the weights that the run trained it to.
+
+    Raises:
+        UsageError: the training has not ended.
+    """
     tensors, header = load_checkpoint(folder.supernet) if folder.supernet.exists() else ({}, {"history": []})
     if len(header["history"]) < bench.config.training.epochs:
         raise UsageError(f"run '{folder.name}' has no trained supernet yet; finish it with: nas resume {folder.name}")

@@ -51,7 +51,7 @@ class _Question:
     def notes(self) -> list[str]:
         """What a reader must know of the truth."""
         name = ", ".join(self.truth.columns)
-        notes = [f"Sparse tau rounds {name} down to multiples of {self.threshold:g}.", *self.truth.notes]
+        notes = [f"Sparse tau rounds {name} to multiples of {self.threshold:g}.", *self.truth.notes]
         if self.truth.trainings.shape[1] == 1:
             notes.append(
                 "The truth is of one training, so how well it can judge is not known; "
@@ -94,13 +94,16 @@ def rank_runs(
     progress = progress or Silent()
     benches = _trained(folders)
     question = _ask(benches[0], truth, columns, samples, threshold, minimise, seed)
-    records, scores, costs = {}, [], _Costs(question.truth.architectures, progress)
-    for bench, folder in zip(benches, folders, strict=True):
-        judged = _Judged(bench, folder, question, costs.of(bench), progress)
-        judged.write()
-        records[folder.name] = judged.record
-        scores.append(judged.scores)
-    return {"runs": records, "agreement": _agreement(scores) if len(scores) > 1 else None}
+    costs = _Costs(question.truth.architectures, progress)
+    judged = [
+        _Judged(bench, folder, question, costs.of(bench), progress)
+        for bench, folder in zip(benches, folders, strict=True)
+    ]
+    between = _agreement([each.scores for each in judged]) if len(judged) > 1 else None
+    for each in judged:
+        each.between = {"runs": [folder.name for folder in folders], **between} if between else None
+        each.write()
+    return {"runs": {each.folder.name: each.record for each in judged}, "agreement": between}
 
 
 class _Costs:
@@ -143,6 +146,7 @@ class _Judged:
             seed=question.seed,
         )
         self.epochs = self._judge_epochs()
+        self.between: dict[str, Any] | None = None
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -152,6 +156,7 @@ class _Judged:
             "run": self.folder.name,
             "space": config.space,
             "method": config.method,
+            "sharing": self.bench.sharing,
             "seed": config.seed,
             "metric": self.bench.metric.name,
             "truth": str(truth.path),
@@ -159,8 +164,16 @@ class _Judged:
             "maximise": self.question.maximise,
             **self.ranking.record(),
             "epochs": self.epochs,
-            "notes": self.question.notes,
+            "between_runs": self.between,
+            "notes": [*self.question.notes, *self._told_between],
         }
+
+    @property
+    def _told_between(self) -> list[str]:
+        if self.between is None:
+            return []
+        others = ", ".join(self.between["runs"])
+        return [f"The runs {others} rank these architectures alike with tau {self.between['mean']:.2f} on average."]
 
     @property
     def table(self) -> "pd.DataFrame":

@@ -24,12 +24,14 @@ from nas.runs.proposing import collapse_of, derive_final, derived_strategy
 from nas.runs.reporting import write_run_report
 from nas.search import LEARNT, Constraint, Derived, Ledger, search, strategy
 from nas.space import Architecture
-from nas.training import Epoch, RelaxedStep, load_checkpoint, train
+from nas.training import Epoch, RelaxedStep, read_header, train
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["run_search"]
+
+_MOST_UNTRIED = 0.25
 
 
 def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None = None) -> dict[str, Any]:
@@ -72,6 +74,7 @@ class _Stages:
             constraints = self.profile()
         with stage("train"):
             history = self.train()
+            self.warn_of_untried(history)
         with stage("derive"):
             self.derive(history)
         with stage("search"):
@@ -117,12 +120,23 @@ class _Stages:
                 on_epoch=report,
             )
 
+    def warn_of_untried(self, history: Sequence[Epoch]) -> None:
+        """Says so where most of the scores that give architectures their weights were never learnt."""
+        untried = history[-1].get("untried_scores", 0.0)
+        if untried > _MOST_UNTRIED:
+            sentence = (
+                f"{untried:.0%} of the scores that say which weights an architecture sees were never told anything; "
+                "train longer, or name fewer choices with sharing_args.choices."
+            )
+            self.notes.append(sentence)
+            self.progress.say(sentence)
+
     def keep(self) -> None:
         """Copies the last checkpoint of the supernet where the run keeps that epoch and has not done so."""
         config, supernet = self.bench.config, self.folder.supernet
         if not config.keep_epochs or not supernet.exists():
             return
-        epoch = len(load_checkpoint(supernet)[1]["history"]) - 1
+        epoch = len(read_header(supernet)["history"]) - 1
         if epoch >= config.training.epochs - config.keep_epochs and not self.folder.kept(epoch).exists():
             write_file(self.folder.kept(epoch), supernet.read_bytes())
 
@@ -223,6 +237,7 @@ class _Stages:
             "space": bench.config.space,
             "method": bench.config.method,
             "sharing": bench.sharing,
+            "metric": name,
             "best": _described(best),
             "largest": _described(finalists.largest),
             "front": [_described(row) for row in finalists.front],

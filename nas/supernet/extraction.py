@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 from torch import nn
@@ -13,9 +14,7 @@ from nas.supernet.discovery import expressions_in
 __all__ = ["extract"]
 
 
-def extract(
-    model: nn.Module, values: Mapping[Choice, Any], tied: Sequence[Sequence[nn.Module]] = ()
-) -> nn.Module:
+def extract(model: nn.Module, values: Mapping[Choice, Any], tied: Sequence[Sequence[nn.Module]] = ()) -> nn.Module:
     """A deep copy of the active network in which nothing elastic is left.
 
     Every elastic module is replaced by its plain ``torch.nn`` twin, every attribute that was a choice or an
@@ -46,9 +45,8 @@ def extract(
 
     network = plain(model)
     for modules in tied:
-        first, *others = [memo[id(module)] for module in modules if id(module) in memo] or [None]
-        for other in others:
-            _tie(first, other)
+        for first, second in combinations([memo[id(module)] for module in modules if id(module) in memo], 2):
+            _tie(first, second)
     return network
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -135,7 +135,7 @@ class Supernet(nn.Module):
             UsageError: an unknown choice, or one without a weight for each option or without an active one; or which
                 weights are seen depends on the architecture.
         """
-        if not isinstance(self.sharing, Shared):
+        if self.sharing.banks > 1:
             raise UsageError(
                 f"soft gates follow no single architecture, so {type(self.sharing).__name__} cannot say which weights "
                 "they see; use one set of weights for a method that learns gates."
@@ -198,18 +198,18 @@ class Supernet(nn.Module):
     def active_regions(self, within: nn.Module | None = None) -> Iterator[tuple[nn.Parameter, Region]]:
         """Each parameter that runs and the region of it in use (see :func:`nas.nn.channels.select`), once.
 
-        Where a module reads a mixture of several banks, the first of them stands for it.
+        Where a module reads a mixture of several banks, the model's own parameter stands for it.
 
         Args:
             within: one block of the model; the whole model by default.
         """
         seen: set[tuple[int, Region]] = set()
-        banked = {(slot.module, slot.name): slot.tensor for slot in self._slots()}
+        slots = () if self.sharing.mixes else self._slots()
+        banked = {(slot.module, slot.name): slot.tensor for slot in slots}
         for _, module in active_modules(self.model if within is None else within):
             regions = module.state.regions if isinstance(module, ElasticLayer) and module.is_elastic else {}
             for name, own in module.named_parameters(recurse=False):
-                tensor = banked.get((module, name), own)
-                parameter = tensor if isinstance(tensor, nn.Parameter) else own
+                parameter = cast(nn.Parameter, banked.get((module, name), own))
                 entry = (id(parameter), regions.get(name, ()))
                 if entry not in seen:
                     seen.add(entry)

@@ -1,7 +1,7 @@
 """Which paths a step trains, with which loss, and the loop around it."""
 
 from nas.training.bank_paths import InBanks
-from nas.training.checkpoint import load_checkpoint, restore, save_checkpoint, state_of
+from nas.training.checkpoint import load_checkpoint, read_header, restore, save_checkpoint, state_of
 from nas.training.cost_terms import AddedCost, Cost, LogCost, ScaledLoss, TargetCost
 from nas.training.estimators import BilevelProblem, Estimator, first_order, unrolled
 from nas.training.feedback import Feedback
@@ -54,6 +54,7 @@ __all__ = [
     "ValidationScores",
     "first_order",
     "load_checkpoint",
+    "read_header",
     "restore",
     "save_checkpoint",
     "state_of",

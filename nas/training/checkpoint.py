@@ -1,7 +1,8 @@
 """Training state in one file: safetensors with a JSON header, never a pickle."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from nas.errors import UsageError
 from nas.files import write_file
 
-__all__ = ["load_checkpoint", "restore", "save_checkpoint", "state_of"]
+__all__ = ["load_checkpoint", "read_header", "restore", "save_checkpoint", "state_of"]
 
 
 def save_checkpoint(
@@ -47,16 +48,18 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         UsageError: the file is missing, truncated or no checkpoint of this package.
     """
-    from safetensors import SafetensorError, safe_open
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, _header(file)  # noqa: SIM118
 
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})["header"])
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
-        raise UsageError(
-            f"checkpoint {path} cannot be read ({type(error).__name__}: {error}); delete it to train again."
-        ) from None
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header of a checkpoint alone.
+
+    Raises:
+        UsageError: as :func:`load_checkpoint`.
+    """
+    with _opened(path) as file:
+        return _header(file)
 
 
 def restore(tensors: Mapping[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> None:
@@ -85,6 +88,24 @@ def restore(tensors: Mapping[str, Tensor], model: nn.Module, optimizer: torch.op
 def state_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The other tensors of a checkpoint that :func:`load_checkpoint` gave."""
     return {name.removeprefix("state/"): value for name, value in tensors.items() if name.startswith("state/")}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+        raise UsageError(
+            f"checkpoint {path} cannot be read ({type(error).__name__}: {error}); delete it to train again."
+        ) from None
+
+
+def _header(file: Any) -> dict[str, Any]:
+    header: dict[str, Any] = json.loads((file.metadata() or {})["header"])
+    return header
 
 
 def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

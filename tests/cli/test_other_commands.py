@@ -14,7 +14,7 @@ from nas.hardware import StaticCosts, available_targets
 from nas.methods import METHODS
 from nas.search import STRATEGIES
 
-EXPORTED = ["onnx", "architecture", "accuracy", "accuracy_low", "accuracy_high", "loss", "params", "flops"]
+EXPORTED = ["onnx", "architecture", "metric", "accuracy", "accuracy_low", "accuracy_high", "loss", "params", "flops"]
 EXPORTED += ["peak_memory_bytes", "weight_bytes", "weight_bytes_int8", "latency_ms", "latency_spread_ms"]
 EXPORTED += ["latency_source", "parity"]
 

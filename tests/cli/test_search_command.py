@@ -19,7 +19,7 @@ from nas.hardware import StaticCosts
 from nas.runs import RunFolder, resolve
 from nas.search import STRATEGIES
 
-RESULT = ["run", "space", "method", "best", "largest", "front", "notes", "seconds"]
+RESULT = ["run", "space", "method", "sharing", "metric", "best", "largest", "front", "notes", "seconds"]
 COSTS = list(StaticCosts.names)
 METRICS = ["id", "architecture", "accuracy", "accuracy_low", "accuracy_high", "loss", *COSTS]
 ROW = {*METRICS, "latency_ms", "latency_spread_ms", "latency_source"}
@@ -200,7 +200,7 @@ def test_without_json_there_are_tables(copied: Path) -> None:
 
 def test_every_command_has_help() -> None:
     commands = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
-    assert sorted(commands) == ["export", "list", "profile", "resume", "search"]
+    assert sorted(commands) == ["export", "list", "profile", "rank", "resume", "search"]
     below = [command.name or command.callback.__name__ for command in device.registered_commands if command.callback]
     assert sorted(below) == ["import", "pack"]
     for words in ([], *([command] for command in commands), ["device"], *(["device", command] for command in below)):

@@ -255,7 +255,7 @@ def test_a_copy_without_weights_keeps_the_scores() -> None:
     ("models", "choices", "words"),
     [
         (0, None, "models=0; give 1 or more"),
-        (2, ["kernel3"], "scores choice 'kernel3'; did you mean 'kernel"),
+        (2, ["kernel3"], "sharing goes by 'kernel3', which is no choice; did you mean 'kernel"),
         (2, [], r"choices=\[\].*name a choice"),
         (4, ["depth"], r"models=4 for 2 assignments of \['depth'\]; use at most one model for each"),
     ],

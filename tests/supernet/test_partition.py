@@ -285,7 +285,7 @@ def test_few_shot_leaves_banks_over_where_a_choice_is_not_always_there() -> None
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: operations(FewShot(["9"])), "to be split by '9', which is no choice; known are 0, 1, 2"),
+        (lambda: operations(FewShot(["9"])), "sharing goes by '9', which is no choice; known are 0, 1, 2"),
         (
             lambda: operations(FewShot(["0", "1", "2"], split_at=0.2), count=5),
             "takes 125 sets of weights, more than 64",
@@ -295,7 +295,7 @@ def test_few_shot_leaves_banks_over_where_a_choice_is_not_always_there() -> None
         (lambda: GradientMatching(split_at=[-0.5]), r"split_at is -0\.5"),
         (lambda: GradientMatching(groups=0), "groups=0; give 1 or more"),
         (lambda: GradientMatching(repeats=0), "repeats=0; give 1 or more"),
-        (lambda: operations(GradientMatching(choices=["a"])), "to be split by 'a', which is no choice"),
+        (lambda: operations(GradientMatching(choices=["a"])), "sharing goes by 'a', which is no choice"),
         (lambda: operations(GradientMatching(), count=21), "choice '0' has 21 candidates, too many to try all ways"),
     ],
 )

@@ -9,6 +9,7 @@ from nas.hardware import StaticCosts
 from nas.nn import BatchNorm2d, Conv2d, Repeat
 from nas.space import Choice
 from nas.supernet.sharing import Tied
+from search_spaces.transformer_lm import transformer_lm
 
 
 def block(kernel: Choice | int = 3) -> nn.Module:
@@ -87,6 +88,23 @@ def test_layers_of_other_choices_are_cut_from_the_same_weights() -> None:
         centre = network[1][0].weight[:, :, 1 - small : 2 + small, 1 - small : 2 + small]
         assert torch.equal(network[2][0].weight, centre)
         assert (network[2][0].weight is network[1][0].weight) == (values["kernel1"] == 3)
+
+
+def test_parameters_are_counted_as_the_extracted_network_has_them() -> None:
+    torch.manual_seed(0)
+    supernet = nas.Supernet(transformer_lm((8,), 5, widths=(8, 16), depths=(2, 3), heads=(2, 4), head_dim=4), Tied())
+    costs = StaticCosts(supernet, (8,), torch.int64)
+    same = {f"layers.{layer}.weights": 0 for layer in (1, 2)}
+    architectures = [supernet.space.complete({**supernet.space.sample(seed), **same, "depth": 3}) for seed in range(6)]
+    for architecture in [*architectures, *map(supernet.space.sample, range(6))]:
+        network = supernet.extract(architecture)
+        assert costs(architecture)["params"] == sum(each.numel() for each in network.parameters())
+
+
+def test_a_pattern_may_be_a_single_text() -> None:
+    assert nas.Supernet(tower(), Tied("1.*")).space.size == 6
+    with pytest.raises(nas.UsageError, match="no layers can be tied"):
+        nas.Supernet(tower(), Tied("head"))
 
 
 def test_a_model_without_equal_layers_is_refused() -> None:

@@ -10,12 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from nas.errors import UsageError, did_you_mean
+from nas.errors import UsageError
 from nas.nn import initialise
 from nas.space import Architecture, Space
 from nas.supernet.sharing.balancing import balance, equal_shares, soft_assignment
 from nas.supernet.sharing.bank import held
 from nas.supernet.sharing.one_bank import OneBank
+from nas.supernet.sharing.options import check_choices
 
 __all__ = ["BalancedMixture"]
 
@@ -53,12 +54,12 @@ class BalancedMixture(OneBank):
 
     name = "balanced-mixture"
 
-    def __init__(self, models: int = 4, choices: Sequence[str] | None = None, seed: int = 0) -> None:
+    def __init__(self, models: int = 4, choices: str | Sequence[str] | None = None, seed: int = 0) -> None:
         super().__init__(models)
         self.seed, self._given = seed, choices
 
     def bind(self, model: nn.Module, space: Space) -> None:
-        self.by = list(dict.fromkeys(space.choices if self._given is None else self._given))
+        self.by = check_choices(list(space.choices) if self._given is None else self._given, space)
         self._rows = {row: number for number, row in enumerate(_assignments(space, self.by))}
         if self.models > len(self._rows):
             raise UsageError(
@@ -70,7 +71,8 @@ class BalancedMixture(OneBank):
         self.balance(temperature=1.0)
 
     def first_tensors(self, model: nn.Module, bank: int) -> Mapping[str, Tensor]:
-        return held(initialise(deepcopy(model), self.seed + bank))
+        (seed,) = np.random.SeedSequence([self.seed, bank]).generate_state(1)
+        return held(initialise(deepcopy(model), int(seed)))
 
     def row_of(self, architecture: Architecture) -> int:
         """The row of the table that an architecture belongs to."""
@@ -88,7 +90,10 @@ class BalancedMixture(OneBank):
         self._offsets, _ = balance(self.scores, temperature)
 
     def probability(self, architecture: Architecture) -> Scores:
-        """The chance ``[models]`` of each bank to train an architecture, at the last balance and the present scores."""
+        """The chance ``[models]`` of each bank to train an architecture, at the last balance and the present scores.
+
+        Scores that are loaded are not balanced before :meth:`balance` is called.
+        """
         return soft_assignment(self.scores[self.row_of(architecture)], self.temperature, self._offsets)
 
     def probabilities(self, temperature: float) -> Scores:
@@ -127,13 +132,8 @@ def _assignments(space: Space, names: Sequence[str]) -> list[tuple[int, ...]]:
     """Every assignment of some choices that an architecture can have: positions of candidates, -1 if inactive.
 
     Raises:
-        UsageError: there is no such choice, none is named, or the assignments are too many.
+        UsageError: there are too many.
     """
-    for name in names:
-        if name not in space.choices:
-            raise UsageError(f"balanced-mixture scores choice '{name}'; {did_you_mean(name, space.choices)}")
-    if not names:
-        raise UsageError("balanced-mixture is given choices=[], so all architectures would be one; name a choice.")
     deciding = _with_what_decides(space, names)
     part = Space({name: space.choices[name] for name in deciding}, {name: space.uses[name] for name in deciding})
     if part.size > _MOST_ROWS:

@@ -54,12 +54,15 @@ def equal_shares(scores: Matrix) -> Rows:
     """A bank for each row, of all assignments with equal shares the one with the largest sum of scores.
 
     Every bank gets ``rows / banks`` rows, rounded down or up: a transport problem, solved as a linear program whose
-    corners are whole numbers. Ties are broken at random, always alike. Some seconds for ten thousand rows.
+    corners are whole numbers. Ties are broken at random, always alike.
     """
     from scipy.optimize import linprog
     from scipy.sparse import eye_array, kron, vstack
 
     rows, banks = scores.shape
+    if np.ptp(scores) == 0:
+        alike: Rows = np.arange(rows) % banks
+        return alike
     gains = (scores + _TIE * np.random.default_rng(0).random(scores.shape)).ravel()
     banks_of_row = kron(eye_array(rows), np.ones((1, banks)), format="csr")
     rows_of_bank = kron(np.ones((1, rows)), eye_array(banks), format="csr")
@@ -71,6 +74,8 @@ def equal_shares(scores: Matrix) -> Rows:
         b_eq=np.ones(rows),
         method="highs-ds",
     )
+    if not found.success:
+        raise RuntimeError(f"equal shares of {rows} rows for {banks} banks were not found: {found.message}")
     taken: Rows = found.x.reshape(rows, banks).argmax(1)
     return taken
 

@@ -91,7 +91,8 @@ def placed(slots: Sequence[Slot]) -> Iterator[None]:
 
 def folded(slots: Sequence[Slot]) -> list[Slot]:
     """The slots with parameters where they take the place of parameters, so that modules can be copied with them."""
-    return [_as_parameter(slot) if slot.name in slot.module._parameters else slot for slot in slots]
+    parameters: dict[int, nn.Parameter] = {}
+    return [_as_parameter(slot, parameters) if slot.name in slot.module._parameters else slot for slot in slots]
 
 
 def is_within(path: str, outer: str) -> bool:
@@ -99,11 +100,13 @@ def is_within(path: str, outer: str) -> bool:
     return not outer or path == outer or path.startswith(f"{outer}.")
 
 
-def _as_parameter(slot: Slot) -> Slot:
+def _as_parameter(slot: Slot, known: dict[int, nn.Parameter]) -> Slot:
+    """The slot with its tensor as a parameter, the same one for a tensor that several modules read."""
     if isinstance(slot.tensor, nn.Parameter):
         return slot
     learns = getattr(slot.module, slot.name).requires_grad
-    return Slot(slot.module, slot.name, nn.Parameter(slot.tensor.detach(), learns))
+    parameter = known.setdefault(id(slot.tensor), nn.Parameter(slot.tensor.detach(), learns))
+    return Slot(slot.module, slot.name, parameter)
 
 
 def _held(module: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -7,8 +7,8 @@ from torch import nn
 
 from nas.errors import UsageError
 from nas.space import Space
+from nas.supernet.sharing.options import check_choices, check_shares
 from nas.supernet.sharing.partition import Partition
-from nas.supernet.sharing.split_options import check_choices, check_shares
 
 __all__ = ["FewShot"]
 
@@ -31,13 +31,13 @@ class FewShot(Partition):
 
     name = "few-shot"
 
-    def __init__(self, choices: Sequence[str] | None = None, split_at: float = 0.5) -> None:
+    def __init__(self, choices: str | Sequence[str] | None = None, split_at: float = 0.5) -> None:
         super().__init__(models=1)
         (self.split_at,) = check_shares([split_at])
         self._given = choices
 
     def bind(self, model: nn.Module, space: Space) -> None:
-        self.by = check_choices(self._given or list(space.choices)[:1], space)
+        self.by = check_choices(list(space.choices)[:1] if self._given is None else self._given, space)
         self.models = math.prod(len(space.choices[name]) for name in self.by)
         if self.models > _LARGEST:
             raise UsageError(

@@ -9,8 +9,8 @@ from torch import nn
 from nas.errors import UsageError
 from nas.space import Space
 from nas.supernet.sharing.grouping import best_grouping, count_partitions, mean_between
+from nas.supernet.sharing.options import check_choices, check_shares
 from nas.supernet.sharing.partition import Partition
-from nas.supernet.sharing.split_options import check_choices, check_shares
 
 __all__ = ["GradientMatching"]
 
@@ -40,7 +40,7 @@ class GradientMatching(Partition):
         self,
         split_at: Sequence[float] = (1 / 3, 2 / 3),
         groups: int = 2,
-        choices: Sequence[str] | None = None,
+        choices: str | Sequence[str] | None = None,
         repeats: int = 20,
     ) -> None:
         for option, value in (("groups", groups), ("repeats", repeats)):
@@ -50,7 +50,7 @@ class GradientMatching(Partition):
         self.split_at, self.groups, self.repeats, self._given = list(split_at), groups, repeats, choices
 
     def bind(self, model: nn.Module, space: Space) -> None:
-        self.by = check_choices(self._given or list(space.choices), space)
+        self.by = check_choices(list(space.choices) if self._given is None else self._given, space)
         for name in self.by:
             size = len(space.choices[name])
             if count_partitions(size, min(self.groups, size)) > _MOST_WAYS:

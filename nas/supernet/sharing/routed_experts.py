@@ -45,6 +45,8 @@ class RoutedExperts(Sharing):
 
     name = "routed-experts"
 
+    mixes = True
+
     def __init__(
         self,
         experts: int = 2,

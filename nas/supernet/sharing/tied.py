@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from typing import Any
 
 from torch import nn
@@ -52,7 +52,8 @@ class Tied(Sharing):
     Which one is a choice of the space: layer i of a group has a choice ``<path>.weights`` of the positions 0 to i, so
     that the banks of a layer are the weights of the layers up to it (dynamic layer tying, Hay and Wolf, 2024; parameter
     allocation search, Plummer et al., 2022). Only parameters are tied: batch-norm statistics stay with the layer, since
-    they depend on where it stands. An extracted network has the tied parameters once.
+    they depend on where it stands. An extracted network has tied parameters once where layers use the same part of
+    them; layers of different sizes get parts of their own.
 
     Args:
         only: patterns of the paths of layers that may be tied, such as ``layers.*``; by default all blocks of a
@@ -61,9 +62,9 @@ class Tied(Sharing):
 
     name = "tied"
 
-    def __init__(self, only: Sequence[str] = ("*",)) -> None:
+    def __init__(self, only: str | Sequence[str] = ("*",)) -> None:
         super().__init__()
-        self.only = tuple(only)
+        self.only = (only,) if isinstance(only, str) else tuple(only)
 
     def choices(self, model: nn.Module) -> Mapping[str, Choice]:
         self._layers = [layer for group in self._groups(model) for layer in group]
@@ -119,7 +120,7 @@ class Tied(Sharing):
                     yield group
 
     def _may_tie(self, path: str) -> bool:
-        return any(fnmatch(path, pattern) for pattern in self.only)
+        return any(fnmatchcase(path, pattern) for pattern in self.only)
 
 
 def _structure(block: nn.Module) -> Hashable:

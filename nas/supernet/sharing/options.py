@@ -1,4 +1,4 @@
-"""Options that all schemes which cut the space take: by what, and when."""
+"""Options that several schemes take: by which choices, and when."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,19 @@ from nas.space import Space
 __all__ = ["check_choices", "check_shares"]
 
 
-def check_choices(choices: Sequence[str], space: Space) -> list[str]:
-    """The choices, each once.
+def check_choices(choices: str | Sequence[str], space: Space) -> list[str]:
+    """The names of choices, each once.
 
     Raises:
-        UsageError: one is not of the space.
+        UsageError: one is not of the space, or there is none.
     """
-    for name in choices:
+    names = [choices] if isinstance(choices, str) else list(dict.fromkeys(choices))
+    for name in names:
         if name not in space.choices:
-            raise UsageError(
-                f"the space is to be split by '{name}', which is no choice; {did_you_mean(name, space.choices)}"
-            )
-    return list(dict.fromkeys(choices))
+            raise UsageError(f"sharing goes by '{name}', which is no choice; {did_you_mean(name, space.choices)}")
+    if not names:
+        raise UsageError("sharing goes by choices=[], so all architectures would be one; name a choice.")
+    return names
 
 
 def check_shares(shares: Sequence[float]) -> list[float]:
