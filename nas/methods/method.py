@@ -40,9 +40,9 @@ class Setting:
 
     Attributes:
         supernet: on its device.
-        weights: the images that the weights learn from.
-        architecture: the images that architecture parameters learn from; None if these are the same.
-        validation: the images that judge; a sharing scheme may learn from them which weights suit an architecture.
+        weights: the data that the weights learn from.
+        architecture: the data that architecture parameters learn from; None if these are the same.
+        validation: the data that judge; a sharing scheme may learn from them which weights suit an architecture.
         augment: what training does to images.
         recipe: of the weights.
         learning: of the architecture parameters.
@@ -72,7 +72,7 @@ class Trained:
     Attributes:
         step: that trained it.
         space: of the supernet.
-        accuracy: of the supernet on the validation images, under the gates that it follows.
+        accuracy: of the supernet on the validation data, under the gates that it follows.
         tune: trains weights and architecture parameters some more; told the number of the round.
         rounds: how many rounds were tuned before an interruption; the supernet is as it was then.
         decided: what was decided before it: choices and the positions of the options that they keep.

@@ -32,7 +32,7 @@ class Forward:
         target: labels ``[N]`` (or ``[N, ...]``).
         role: the role of the path that ran.
         earlier: outputs of the passes that ran before in the same step, detached, by role.
-        input: images ``[N, C, H, W]``.
+        input: images ``[N, C, H, W]``, or tokens ``[N, L]``.
         probabilities: how likely each candidate of a choice is ``[candidates]``, differentiable, by choice; empty for a
             discrete path.
     """

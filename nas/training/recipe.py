@@ -17,8 +17,8 @@ class Recipe(BaseModel):
     """Optimiser, schedule and duration.
 
     Attributes:
-        epochs: passes over the training images.
-        batch_size: images of a step.
+        epochs: passes over the training data.
+        batch_size: images, or windows of text, of a step.
         optimizer: "sgd" with Nesterov momentum, or "adamw".
         learning_rate: peak, reached after the warm-up and annealed by a cosine.
         final_learning_rate: what it is annealed to.

@@ -28,8 +28,8 @@ class Step:
 
         Args:
             step: number of the step over the whole training.
-            x: images ``[N, C, H, W]``.
-            y: labels ``[N]``.
+            x: images ``[N, C, H, W]``, or tokens ``[N, L]``.
+            y: labels ``[N]``, or the next tokens ``[N, L]``.
             backward: called with each loss.
         """
         raise TypeError(f"{type(self).__name__} must define __call__()")

@@ -14,7 +14,7 @@ class BatchStream:
 
     Args:
         split: read over and over.
-        batch_size: images of a batch.
+        batch_size: images, or windows of text, of a batch.
         seed: of the order and of the augmentation; give each stream of a run one of its own.
         augment: what is done to the images.
     """
@@ -25,7 +25,7 @@ class BatchStream:
         self._batches: Iterator[tuple[Tensor, Tensor]] = iter(())
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """The batch of a step: images ``[N, C, H, W]`` and labels ``[N]``; cheap for the step after the last."""
+        """The batch of a step, inputs and labels; cheap for the step after the last."""
         epoch, position = divmod(step, self.split.steps(self.batch_size))
         if step != self._next or position == 0:
             self._batches = self.split.shuffled(self.batch_size, (*self.seed, epoch), self.augment)

@@ -22,8 +22,8 @@ from search_spaces.toy_cell import toy_cell
 from search_spaces.transformer_lm import transformer_lm
 
 FOLDER = Path(__file__).parent
-PATHS = 6
-ROUNDS = 3
+PATHS = 5
+ROUNDS = 2
 BATCH = 32
 
 
@@ -83,7 +83,7 @@ def compare(space: str, name: str, sharing: Callable[[], Sharing]) -> dict[str, 
         bank = seed % supernet.sharing.banks if supernet.bank is not None else None
         first, second = run(supernet, optimizers[0], architecture, bank), run(plain, optimizers[1], known, None)
         for _ in range(ROUNDS):
-            own, theirs, ratio = paired(first, second, seconds=2.0)
+            own, theirs, ratio = paired(first, second, seconds=1.0)
             ratios.append(ratio)
             times.append((own, theirs))
     memory = [_kept(each, optimizer) for each, optimizer in zip((supernet, plain), optimizers, strict=True)]

@@ -79,7 +79,7 @@ def test_a_run_is_ranked_by_its_own_scores_and_everything_is_written(lab: dict[s
     assert {name: record[name] for name in expected.record()} == expected.record()
     assert report["agreement"] is None and record["epochs"] is None
     assert (record["metric"], record["columns"], record["maximise"]) == ("accuracy", ["one", "two"], True)
-    assert record["notes"] == ["Sparse tau rounds one, two down to multiples of 0.1."]
+    assert record["notes"] == ["Sparse tau rounds one, two to multiples of 0.1."]
     assert sorted(path.name for path in lab["a"].path.glob("ranking.*")) == sorted(FILES)
     assert json.loads((lab["a"].path / "ranking.json").read_text()) == record
     assert record["verdict"] in (lab["a"].path / "ranking.html").read_text("utf-8")
@@ -134,7 +134,7 @@ def test_the_threshold_follows_the_units(factor: float, threshold: float, lab: d
     lab["table"].assign(one=lab["table"]["one"] * factor).to_csv(tmp_path / "truth.csv", index=False)
     record = rank_runs([lab["a"]], tmp_path / "truth.csv", ["one"])["runs"]["a"]
     assert record["threshold"] == threshold
-    assert record["notes"][0] == f"Sparse tau rounds one down to multiples of {threshold:g}."
+    assert record["notes"][0] == f"Sparse tau rounds one to multiples of {threshold:g}."
     assert record["notes"][1].startswith("The truth is of one training, so how well it can judge is not known")
 
 

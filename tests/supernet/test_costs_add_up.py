@@ -29,7 +29,9 @@ def check_sums(
     np.testing.assert_array_equal(table.part(names)(supernet.space.indices(architectures)), expected)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "darts" else name for name in SHIPPED]
+)
 def test_shipped_spaces(name: str) -> None:
     shipped = SHIPPED[name]
     supernet = nas.Supernet(shipped())

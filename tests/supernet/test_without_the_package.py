@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from shipped import SHIPPED, images, perturbed
 from torch import nn
@@ -42,9 +43,14 @@ except ImportError:
 """
 
 
-def test_extracted_networks_run_without_the_package(tmp_path: Path) -> None:
+FEW = ("chain", "nasbench201", "resnet_pooling", "transformer_lm")
+"""Plain layers, a graph of a cell, slices, and attention."""
+
+
+@pytest.mark.parametrize("names", [FEW, pytest.param(tuple(SHIPPED), marks=pytest.mark.slow)], ids=["few", "all"])
+def test_extracted_networks_run_without_the_package(names: tuple[str, ...], tmp_path: Path) -> None:
     expected = {}
-    for name, make in SHIPPED.items():
+    for name, make in ((name, SHIPPED[name]) for name in names):
         x = make.inputs()
         np.save(tmp_path / f"{name}.npy", x.numpy())
         supernet = perturbed(make()).eval()
@@ -66,7 +72,7 @@ def test_extracted_networks_run_without_the_package(tmp_path: Path) -> None:
     assert done.stdout.strip().endswith("blocked")
     outputs = {file.name: np.load(file) for file in tmp_path.glob("*.export.npy")}
     outputs |= {file.name: np.load(file) for file in tmp_path.glob("*.onnx.npy")}
-    assert len(outputs) == 2 * len(SHIPPED) - 1
+    assert len(outputs) == 2 * len(names) - 1
     for file, y in outputs.items():
         np.testing.assert_allclose(y, expected[file.split(".")[0]], rtol=1e-4, atol=1e-5)
     given, expected = np.load(tmp_path / "cell.pickle.npy"), network(images()).detach().numpy()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nas.space import Architecture, Condition, Space
-from nas.training import Fair, PathSampler, Sandwich, Uniform
+from nas.training import Fair, Path, PathSampler, Sandwich, Uniform
 
 SPACE = Space({"a": [1, 2, 3, 4], "b": ["w", "x", "y", "z"], "c": [0, 1, 2, 3]})
 MIXED = Space({"a": [1, 2], "b": ["x", "y", "z"], "c": [0, 1, 2, 3]})
@@ -67,7 +67,7 @@ def test_sandwich_goes_from_the_largest_to_the_smallest() -> None:
     middles: set[Architecture] = set()
     for step in range(20):
         largest, *middle, smallest = sampler.draw(step)
-        assert largest == (SPACE.largest(), "largest") and smallest == (SPACE.smallest(), "smallest")
+        assert largest == Path(SPACE.largest(), "largest") and smallest == Path(SPACE.smallest(), "smallest")
         assert [path.role for path in middle] == ["random"] * 3
         middles.update(path.architecture for path in middle)
     assert len(middles) > 20
