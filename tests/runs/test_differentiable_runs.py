@@ -16,7 +16,7 @@ from nas.training import RelaxedStep
 
 CELLS: dict[str, Any] = {
     "space": "nasbench201",
-    "space_args": {"width": 4},
+    "space_args": {"width": 4, "cells": 1},
     "data": "digits",
     "limit": 120,
     "random_baseline": 0,
