@@ -58,8 +58,12 @@ def check_contract(result: dict[str, Any]) -> None:
     assert result["front"][0] == best
 
 
+WHOLE = ("evolution", "tpe")
+"""Strategies that run from data to network in every test run."""
+
+
 @pytest.mark.parametrize(
-    "name", [name if name in ("evolution", "tpe") else pytest.param(name, marks=pytest.mark.slow) for name in STRATEGIES]
+    "name", [name if name in WHOLE else pytest.param(name, marks=pytest.mark.slow) for name in STRATEGIES]
 )
 def test_every_strategy_goes_all_the_way(name: str, tmp_path: Path) -> None:
     outcome = nas(*search_arguments(tmp_path, "--strategy", name, "--name", "run"))
