@@ -95,8 +95,11 @@ def test_ctrl_c_while_libraries_are_imported_leaves_nothing_behind(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [(256, r"run\.json"), (20_000, r"supernet\.safetensors"), (100_000, r"study\.db")],
-    ids=["origin", "checkpoint", "study"],
+    [
+        pytest.param(256, r"run\.json", id="origin", marks=pytest.mark.slow),
+        pytest.param(20_000, r"supernet\.safetensors", id="checkpoint"),
+        pytest.param(100_000, r"study\.db", id="study", marks=pytest.mark.slow),
+    ],
 )
 def test_a_full_disk_names_the_file(size: int, expected: str, tmp_path: Path) -> None:
     limit = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size))

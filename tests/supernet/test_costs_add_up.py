@@ -30,7 +30,8 @@ def check_sums(
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "darts" else name for name in SHIPPED]
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in ("darts", "once_for_all") else name for name in SHIPPED],
 )
 def test_shipped_spaces(name: str) -> None:
     shipped = SHIPPED[name]
