@@ -23,6 +23,7 @@ __all__ = [
     "Supernet",
     "UsageError",
     "data",
+    "distributed",
     "evaluation",
     "export",
     "hardware",

@@ -20,8 +20,11 @@ from nas.cli.options import (
     Data,
     DataDir,
     Dtype,
+    GpusPerWorker,
     Json,
+    MeasureOn,
     Name,
+    Ray,
     Results,
     Run,
     Seed,
@@ -30,9 +33,11 @@ from nas.cli.options import (
     SpaceOption,
     Table,
     Target,
+    TrainWorkers,
+    Workers,
 )
 from nas.cli.progress import RichProgress
-from nas.cli.settings import is_given, latency_source, name_target, one_space, values_of, word
+from nas.cli.settings import is_given, latency_source, moved, name_target, one_space, values_of, word, work_place
 from nas.cli.tables import print_listing, print_result
 from nas.report.quantities import label, written
 from nas.runs.devices import imported_devices
@@ -71,7 +76,18 @@ def search(
     epochs: Annotated[int | None, typer.Option(help="Epochs of supernet training.")] = None,
     candidates: Annotated[int | None, typer.Option(help="Architectures to evaluate.")] = None,
     seed: Seed = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that evaluate candidates.")] = None,
+    workers: Workers = None,
+    ray: Ray = None,
+    gpus_per_worker: GpusPerWorker = None,
+    train_workers: TrainWorkers = None,
+    measure_on: MeasureOn = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="Database of the ledger, such as postgresql://user@host/name, for several machines."),
+    ] = None,
+    study: Annotated[
+        str | None, typer.Option(help="Study in the storage; searches for the same in one study share their work.")
+    ] = None,
     results: Results = RESULTS,
     name: Name = None,
     config: Config = None,
@@ -97,7 +113,9 @@ def search(
         "constraints": constraint,
         "candidates": candidates,
         "seed": seed,
-        "workers": workers,
+        **work_place(workers, ray, gpus_per_worker, train_workers, measure_on),
+        "storage": storage,
+        "study": study,
         "training.epochs": epochs,
     }
     values = values_of(config, given, settings)
@@ -113,13 +131,22 @@ def search(
 
 
 @app.command()
-def resume(run: AnyRun, results: Results = RESULTS, as_json: Json = False) -> None:
-    """Continue an interrupted search, profile or import.
+def resume(
+    run: AnyRun,
+    workers: Workers = None,
+    ray: Ray = None,
+    gpus_per_worker: GpusPerWorker = None,
+    train_workers: TrainWorkers = None,
+    measure_on: MeasureOn = None,
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Continue an interrupted search, profile or import, here or on other workers.
 
     It ends as if it had not been interrupted.
     """
     folder = runs.RunFolder(results / run)
-    config = folder.load_config()
+    config = moved(folder.load_config(), work_place(workers, ray, gpus_per_worker, train_workers, measure_on))
     if folder.kind == "profile":
         latency.run_profile(config, results, run, as_json)
     else:

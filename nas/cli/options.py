@@ -15,11 +15,14 @@ __all__ = [
     "Data",
     "DataDir",
     "Dtype",
+    "GpusPerWorker",
     "Json",
     "Known",
     "KnownOrColumn",
+    "MeasureOn",
     "Name",
     "ProfileName",
+    "Ray",
     "Results",
     "Run",
     "Seed",
@@ -28,6 +31,8 @@ __all__ = [
     "SpaceOption",
     "Table",
     "Target",
+    "TrainWorkers",
+    "Workers",
 ]
 
 Space = Annotated[str | None, typer.Argument(help="A space of `nas list spaces`, or module:function.")]
@@ -63,6 +68,23 @@ Constraint = Annotated[
     list[str] | None, typer.Option(help="Such as 'latency_ms <= 2' or 'params <= 50% of largest'; may be repeated.")
 ]
 Seed = Annotated[int | None, typer.Option(help="Fixes the run.")]
+Workers = Annotated[
+    int | None, typer.Option(help="Processes that evaluate candidates; on a cluster as many as fit by default.")
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        help="Ray cluster to work on: host:port, or auto for that of this machine. By default one of its own."
+    ),
+]
+GpusPerWorker = Annotated[float | None, typer.Option(help="GPUs of each worker; 0.5 puts two on one.")]
+TrainWorkers = Annotated[
+    int | None, typer.Option(help="Processes that train the supernet together, each on a part of every batch.")
+]
+MeasureOn = Annotated[
+    str | None,
+    typer.Option(help="Ray resource that marks the machine for latency; nothing else of the run works there."),
+]
 Results = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 Name = Annotated[str | None, typer.Option(help="Name of the run; by default space-data-method.")]
 ProfileName = Annotated[str | None, typer.Option(help="Name of the profile; by default profile-space-target.")]

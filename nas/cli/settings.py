@@ -1,6 +1,6 @@
 """From what was typed to the settings of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,18 @@ from nas.errors import UsageError
 from nas.runs.devices import find_known, find_target
 from nas.runs.recorded import is_table
 
-__all__ = ["is_given", "known_devices", "latency_source", "name_target", "one_space", "resolve", "values_of", "word"]
+__all__ = [
+    "is_given",
+    "known_devices",
+    "latency_source",
+    "moved",
+    "name_target",
+    "one_space",
+    "resolve",
+    "values_of",
+    "word",
+    "work_place",
+]
 
 
 def one_space(argument: str | None, option: str | None) -> str | None:
@@ -49,6 +60,28 @@ def name_target(values: dict[str, Any], results: Path) -> Path | None:
         return None
     values["target"] = find_target(results, given)
     return None if values["target"] == given else Path(values["target"]).parent
+
+
+def work_place(
+    workers: int | None, ray: str | None, gpus: float | None, train_workers: int | None, measure_on: str | None
+) -> dict[str, Any]:
+    """The settings that say where the work of a run is done."""
+    return {
+        "workers": workers,
+        "ray.address": ray,
+        "ray.gpus_per_worker": gpus,
+        "ray.train_workers": train_workers,
+        "ray.measure_on": measure_on,
+    }
+
+
+def moved(config: runs.RunConfig, place: Mapping[str, Any]) -> runs.RunConfig:
+    """The same run in another place; what is not given stays."""
+    values = config.model_dump(mode="json")
+    for key, value in place.items():
+        if value is not None:
+            runs.put(values, key, value)
+    return runs.resolve(values, "command line")
 
 
 def is_given(values: dict[str, Any], group: str, key: str) -> bool:

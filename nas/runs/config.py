@@ -11,7 +11,7 @@ from nas.errors import UsageError, did_you_mean
 from nas.methods import Retrain, method
 from nas.training import Learning, Recipe
 
-__all__ = ["EvaluationConfig", "ProfileConfig", "RunConfig", "assign", "put", "read_yaml", "resolve"]
+__all__ = ["EvaluationConfig", "ProfileConfig", "RayConfig", "RunConfig", "assign", "put", "read_yaml", "resolve"]
 
 
 class _Strict(BaseModel):
@@ -57,8 +57,28 @@ class ProfileConfig(_Strict):
     run: Path | None = None
 
 
+class RayConfig(_Strict):
+    """Where the work of a run is done; none of it says what is to be found, so a run may go on elsewhere.
+
+    Attributes:
+        address: of a Ray cluster, "auto" for the one that this machine belongs to, or host:port; by default a Ray of
+            the run's own is started where several processes are asked for, and stopped afterwards.
+        cpus_per_worker: CPUs that Ray keeps for each worker.
+        gpus_per_worker: GPUs that it keeps for each worker; two workers share one with 0.5.
+        train_workers: processes that train the supernet together, each on a part of every batch.
+        measure_on: the Ray resource that marks the machine where latency is measured; while the run lasts nothing else
+            of it works there. By default latency is measured where the run was started.
+    """
+
+    address: str | None = None
+    cpus_per_worker: float = Field(1.0, gt=0)
+    gpus_per_worker: float = Field(0.0, ge=0)
+    train_workers: int = Field(1, ge=1)
+    measure_on: str | None = None
+
+
 class RunConfig(_Strict):
-    """Everything that decides the outcome of a run.
+    """Everything that a run is asked to do.
 
     Attributes:
         space: name of a space, or ``module:function``.
@@ -82,7 +102,11 @@ class RunConfig(_Strict):
         candidates: number of architectures evaluated.
         random_baseline: number of random candidates evaluated for comparison in the report.
         seed: fixes the run.
-        workers: processes that evaluate candidates.
+        workers: processes that evaluate candidates; by default this one alone, on a cluster as many as fit.
+        ray: where the work is done.
+        storage: database URL of the ledger, such as postgresql://user@host/name; a file in the run's folder by default.
+        study: name of the study in the storage; searches for the same in one study share their work. By default the
+            name of the run.
         device: "cpu", "cuda" or "auto".
         cpu_threads: threads of PyTorch on the CPU; one is as fast for small networks, and immune to a busy machine.
         training: recipe of the supernet.
@@ -117,7 +141,10 @@ class RunConfig(_Strict):
     candidates: int = Field(200, ge=1)
     random_baseline: int = Field(30, ge=0)
     seed: int = Field(0, ge=0, lt=2**32 - 1)
-    workers: int = Field(1, ge=1, le=1)
+    workers: int | None = Field(None, ge=1)
+    ray: RayConfig = Field(default_factory=RayConfig)
+    storage: str | None = None
+    study: str | None = None
     device: str = "auto"
     cpu_threads: int = Field(1, ge=1)
     training: Recipe = Field(default_factory=Recipe)
@@ -225,8 +252,6 @@ def _sentence(error: ValidationError, source: str) -> str:
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
         return f"{source}: unknown key '{key}'; {did_you_mean(path[-1], _keys_beside(path))}"
-    if key == "workers":
-        return f"{source}: workers is {first['input']!r}, but this version evaluates in one process; use workers=1."
     return f"{source}: {key} is {first['input']!r}, but {first['msg'][0].lower()}{first['msg'][1:]}."
 
 

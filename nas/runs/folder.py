@@ -24,7 +24,9 @@ __all__ = ["Kind", "RunFolder", "free_name", "versions"]
 
 Kind = Literal["search", "profile"]
 
-_LIBRARIES = ("nas", "torch", "numpy", "pandas", "optuna", "onnx", "onnxruntime", "scikit-learn")
+_LIBRARIES = ("nas", "torch", "numpy", "pandas", "optuna", "ray", "onnx", "onnxruntime", "scikit-learn")
+_PLACE = {"workers", "ray"}
+"""Where a run works does not make it another run."""
 
 
 class RunFolder:
@@ -200,7 +202,7 @@ def _is_temporary(path: Path) -> bool:
 
 
 def _check_same(stored: RunConfig, wanted: RunConfig, path: Path) -> None:
-    before, now = _flat(stored.model_dump(mode="json")), _flat(wanted.model_dump(mode="json"))
+    before, now = (_flat(each.model_dump(mode="json", exclude=_PLACE)) for each in (stored, wanted))
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key):
             raise UsageError(

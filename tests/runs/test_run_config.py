@@ -115,7 +115,6 @@ def test_settings(setting: str, expected: dict[str, Any]) -> None:
             "test: training.optimizer is 'lion', but input should be 'sgd' or 'adamw'",
         ),
         ({"training": 7}, "test: training is 7, expected a mapping"),
-        ({"workers": 4}, "test: workers is 4, but this version evaluates in one process; use workers=1."),
         ({"profile": {"seconds": 0}}, "test: profile.seconds is 0, but input should be greater than 0"),
         ({"method": "bigna"}, "method 'bigna' is not known; did you mean 'bignas'?"),
     ],

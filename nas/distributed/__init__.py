@@ -1,0 +1,8 @@
+"""The same work on many processes and machines, by Ray.
+
+Ray is imported when a connection is made, never before.
+"""
+
+from nas.distributed.cluster import connected, ray_module, require, require_reachable
+
+__all__ = ["connected", "ray_module", "require", "require_reachable"]

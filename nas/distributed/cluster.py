@@ -1,0 +1,107 @@
+"""A connection to Ray: a cluster that runs, or one started here and stopped afterwards."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from nas.errors import UsageError
+
+__all__ = ["connected", "ray_module", "require", "require_reachable"]
+
+_CONNECT_SECONDS = 5.0
+_TOKEN = Path.home() / ".ray" / "auth_token"
+
+
+def ray_module() -> Any:
+    """Ray, with usage statistics off unless the user turned them on, and with the token of its clusters."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if _TOKEN.exists() or "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    import ray
+
+    return ray
+
+
+@contextmanager
+def connected(address: str | None = None, *, cpus: float = 0, gpus: float | None = None) -> Iterator[Any]:
+    """Ray within the block; a connection that is there already is used and left open.
+
+    Args:
+        address: "auto" for the cluster that this machine belongs to, or ``host:port``; by default a Ray of this process
+            alone is started, and stopped afterwards.
+        cpus: logical CPUs that such a Ray needs at least; it has those of the machine in any case.
+        gpus: logical GPUs of such a Ray; by default those of the machine.
+
+    Raises:
+        UsageError: nothing answers at the address, or it refuses.
+    """
+    ray = ray_module()
+    if ray.is_initialized():
+        yield ray
+        return
+    quiet = {"include_dashboard": False, "logging_level": "error", "configure_logging": True}
+    if address is None:
+        own = {"address": "local", "num_cpus": max(os.cpu_count() or 1, int(-(-cpus // 1))), "num_gpus": gpus}
+        ray.init(**own, **quiet)
+    else:
+        _connect(ray, address)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def require(name: str, value: object, *, count: int, cpus: float = 0, gpus: float = 0) -> None:
+    """Refuses what the connected cluster can never hold.
+
+    Args:
+        name: of the setting that asks for it, and ``value`` what it is.
+        count: processes, each with so many ``cpus`` and ``gpus``.
+
+    Raises:
+        UsageError: the cluster has fewer.
+    """
+    total = cast(dict[str, float], ray_module().cluster_resources())
+    for resource, each in (("GPU", gpus), ("CPU", cpus)):
+        has, needs = total.get(resource, 0.0), count * each
+        if needs > has:
+            raise UsageError(
+                f"{name} is {value}, which takes {needs:g} {resource}s for {count} workers, but the cluster has "
+                f"{has:g}; ask for fewer workers or less for each."
+            )
+
+
+def require_reachable(address: str, option: str) -> None:
+    """Refuses an address at which nothing listens; Ray itself would try for most of a minute.
+
+    Args:
+        address: ``host:port``.
+        option: what it was given as.
+
+    Raises:
+        UsageError: it is not of that form, or nothing answers.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        raise UsageError(f"{option} is '{address}', expected host:port, such as head:6379.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"{option} is '{address}', where nothing answers ({error}); start the cluster, or correct the address."
+        ) from None
+
+
+def _connect(ray: Any, address: str) -> None:
+    if address != "auto":
+        require_reachable(address, "ray.address")
+    try:
+        ray.init(address=address, logging_level="error")
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        advice = "start one with `ray start --head`, or drop --ray" if address == "auto" else "look at its log"
+        raise UsageError(
+            f"ray.address is '{address}', but no cluster takes the connection ({str(error).splitlines()[0]}); {advice}."
+        ) from None
