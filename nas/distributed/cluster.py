@@ -1,7 +1,9 @@
 """A connection to Ray: a cluster that runs, or one started here and stopped afterwards."""
 
+import math
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,14 +14,19 @@ from nas.errors import UsageError
 __all__ = ["connected", "ray_module", "require", "require_reachable"]
 
 _CONNECT_SECONDS = 5.0
+_QUIET: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
 _TOKEN = Path.home() / ".ray" / "auth_token"
 
 
 def ray_module() -> Any:
-    """Ray, with usage statistics off unless the user turned them on, and with the token of its clusters."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if _TOKEN.exists() or "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    """Ray, with usage statistics off unless the user turned them on, and with the token of its clusters.
+
+    Ray reads both when it is imported, and believes half of what it is told later.
+    """
+    if "ray" not in sys.modules:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        if _TOKEN.exists() or "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
 
     return ray
@@ -42,10 +49,9 @@ def connected(address: str | None = None, *, cpus: float = 0, gpus: float | None
     if ray.is_initialized():
         yield ray
         return
-    quiet = {"include_dashboard": False, "logging_level": "error", "configure_logging": True}
     if address is None:
-        own = {"address": "local", "num_cpus": max(os.cpu_count() or 1, int(-(-cpus // 1))), "num_gpus": gpus}
-        ray.init(**own, **quiet)
+        own = {"num_cpus": max(os.cpu_count() or 1, math.ceil(cpus)), "num_gpus": gpus, "include_dashboard": False}
+        ray.init("local", **own, **_QUIET)
     else:
         _connect(ray, address)
     try:
@@ -99,7 +105,7 @@ def _connect(ray: Any, address: str) -> None:
     if address != "auto":
         require_reachable(address, "ray.address")
     try:
-        ray.init(address=address, logging_level="error")
+        ray.init(address, **_QUIET)
     except (ConnectionError, RuntimeError, ValueError) as error:
         advice = "start one with `ray start --head`, or drop --ray" if address == "auto" else "look at its log"
         raise UsageError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from nas.data import ACCURACY, Data, Metric, Split, load
+from nas.data import ACCURACY, Data, Metric, Split
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights, evaluate
 from nas.hardware import Catalogue, Recorded, StaticCosts, Target, target
@@ -17,10 +17,9 @@ from nas.nn import initialise
 from nas.nn.batch_statistics import batch_norms
 from nas.runs.config import RunConfig
 from nas.runs.recorded import is_table, read_recorded
-from nas.runs.spaces import build_space, space_arguments
+from nas.runs.supernets import build_searched, build_supernet, find_device, judged_by, load_data
 from nas.search import LEARNT, Constraint, Objective, strategy
 from nas.space import Architecture, Space
-from nas.supernet import Supernet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,23 +52,15 @@ class Bench:
             raise UsageError(f"cost '{self.cost}' is not known; {did_you_mean(self.cost, COSTS)}")
         _check_profile(config)
         torch.set_num_threads(config.cpu_threads)
-        self.device = _device(config.device)
-        self.data: Data = load(
-            config.data,
-            config.data_dir,
-            config.seed,
-            config.image_size,
-            self.device,
-            config.limit,
-            config.length,
-        )
+        self.device = find_device(config.device)
+        self.data: Data = load_data(config, self.device)
         self.metric: Metric = self.data.metric
         for constraint in self.constraints:
             constraint.require(list(dict.fromkeys([self.metric.name, ACCURACY.name, *COSTS])))
         self.objectives = [Objective(self.metric.name, self.metric.maximise), Objective(self.cost, maximise=False)]
-        self.supernet = self._build_supernet(config.space_args)
+        self.supernet = build_supernet(config, self.data, config.space_args)
         self.space: Space = self.supernet.space
-        self.searched = self._build_searched()
+        self.searched = build_searched(config, self.data, self.supernet)
         self.target: Target | Recorded = self._find_target()
         self.costs = StaticCosts(self.supernet, self.data.input_shape, self.data.input_dtype)
         self._check_strategy()
@@ -106,8 +97,7 @@ class Bench:
     @cached_property
     def evaluator(self) -> SharedWeights:
         """Judges candidates with the supernet's weights, which must be trained."""
-        settings = self.config.evaluation
-        return SharedWeights(self.searched, self.data, settings.calibration_images, settings.batch_size)
+        return judged_by(self.config, self.searched, self.data)
 
     @cached_property
     def samples(self) -> list[Architecture]:
@@ -176,27 +166,6 @@ class Bench:
     def is_differentiable(self) -> bool:
         """Whether the method learns architecture parameters."""
         return self.method.family == "differentiable"
-
-    def _build_supernet(self, arguments: Mapping[str, Any]) -> Supernet:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.config.seed)
-            model = build_space(self.config.space, arguments, self.data.input_shape, len(self.data.classes))
-        sharing = self.method.make_sharing(self.config.sharing_args, self.config.seed)
-        return Supernet(model, sharing).to(self.device)
-
-    def _build_searched(self) -> Supernet:
-        config, taken = self.config, space_arguments(self.config.space)
-        own = {name: value for name, value in self.method.search_args.items() if name in taken}
-        arguments = {**own, **config.search_args}
-        if not arguments:
-            return self.supernet
-        searched = self._build_supernet({**config.space_args, **arguments})
-        if searched.space.fingerprint != self.space.fingerprint:
-            raise UsageError(
-                f"with search_args {arguments} space '{config.space}' has other choices than the networks that are "
-                "delivered; take arguments that change sizes alone."
-            )
-        return searched
 
     def _check_strategy(self) -> None:
         config = self.config
@@ -267,13 +236,3 @@ def _check_profile(config: RunConfig) -> None:
             f"profile.predictor is 'lookup', but target '{config.target}' is a table, and no block can be measured on "
             "it; use 'regression'."
         )
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("device is 'cuda', but PyTorch finds no GPU here; use device=cpu.")
-    if name not in ("cpu", "cuda"):
-        raise UsageError(f"device is '{name}', expected 'auto', 'cpu' or 'cuda'.")
-    return torch.device(name)

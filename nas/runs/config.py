@@ -64,7 +64,8 @@ class RayConfig(_Strict):
         address: of a Ray cluster, "auto" for the one that this machine belongs to, or host:port; by default a Ray of
             the run's own is started where several processes are asked for, and stopped afterwards.
         cpus_per_worker: CPUs that Ray keeps for each worker.
-        gpus_per_worker: GPUs that it keeps for each worker; two workers share one with 0.5.
+        gpus_per_worker: GPUs that it keeps for each worker; two workers share one with 0.5. By default none on the CPU,
+            else an equal share of all that the cluster has, at most one.
         train_workers: processes that train the supernet together, each on a part of every batch.
         measure_on: the Ray resource that marks the machine where latency is measured; while the run lasts nothing else
             of it works there. By default latency is measured where the run was started.
@@ -72,7 +73,7 @@ class RayConfig(_Strict):
 
     address: str | None = None
     cpus_per_worker: float = Field(1.0, gt=0)
-    gpus_per_worker: float = Field(0.0, ge=0)
+    gpus_per_worker: float | None = Field(None, ge=0)
     train_workers: int = Field(1, ge=1)
     measure_on: str | None = None
 

@@ -19,10 +19,12 @@ from nas.runs.finalists import Finalists, measure_finalists
 from nas.runs.fitting import fit_latency
 from nas.runs.folder import RunFolder
 from nas.runs.latency import LatencyModel
+from nas.runs.ledgers import open_ledger
+from nas.runs.place import batch_size, evaluation, place_of
 from nas.runs.progress import Progress, Silent
 from nas.runs.proposing import collapse_of, derive_final, derived_strategy
 from nas.runs.reporting import write_run_report
-from nas.search import LEARNT, Constraint, Derived, Ledger, search, strategy
+from nas.search import LEARNT, Constraint, Derived, Measure, Pool, search, strategy
 from nas.space import Architecture
 from nas.training import Epoch, RelaxedStep, read_header, train
 
@@ -44,12 +46,15 @@ def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None =
         UsageError: the configuration cannot be carried out.
     """
     progress = progress or Silent()
-    bench = Bench(config)
-    check_constraints(bench, bench.cost_table)
-    folder.create(config)
-    with folder.lock():
-        if not folder.is_complete:
-            _Stages(bench, folder, progress).run()
+    with place_of(config):
+        bench = Bench(config)
+        check_constraints(bench, bench.cost_table)
+        if config.storage is not None:
+            open_ledger(bench, folder).close()
+        folder.create(config)
+        with folder.lock():
+            if not folder.is_complete:
+                _Stages(bench, folder, progress).run()
     return {**folder.read(folder.best), "seconds": folder.read(folder.origin)["seconds"]}
 
 
@@ -79,7 +84,9 @@ class _Stages:
             self.derive(history)
         with stage("search"):
             largest = self.judge_largest()
-            candidates, baseline = self.search([constraint.resolve(largest) for constraint in constraints])
+            with evaluation(self.bench) as evaluate:
+                bounds = [constraint.resolve(largest) for constraint in constraints]
+                candidates, baseline = self.search(bounds, evaluate)
         with stage("measure"):
             finalists = self.measure(candidates, largest)
         with stage("export"):
@@ -150,17 +157,23 @@ class _Stages:
             self.notes.append(sentence)
             self.progress.say(sentence)
 
-    def search(self, constraints: Sequence[Constraint]) -> "tuple[pd.DataFrame, pd.DataFrame]":
+    def search(
+        self, constraints: Sequence[Constraint], evaluate: Measure | Pool
+    ) -> "tuple[pd.DataFrame, pd.DataFrame]":
         """The evaluated candidates, and random ones under the same constraints on costs to compare with."""
         config = self.bench.config
         budget = min(config.candidates, self.bench.space.size)
         title = f"Searching {budget} candidates ({config.strategy})"
-        candidates = self._search(config.strategy, config.strategy_args, budget, config.seed, constraints, title)
+        candidates = self._search(
+            config.strategy, config.strategy_args, budget, config.seed, constraints, evaluate, title
+        )
         if not config.random_baseline:
             return candidates, candidates.head(0)
         title = f"Evaluating {config.random_baseline} random candidates"
         on_costs = [constraint for constraint in constraints if constraint.metric in COSTS]
-        return candidates, self._search("random", {}, config.random_baseline, config.seed + 1, on_costs, title)
+        return candidates, self._search(
+            "random", {}, config.random_baseline, config.seed + 1, on_costs, evaluate, title
+        )
 
     def _search(
         self,
@@ -169,19 +182,21 @@ class _Stages:
         budget: int,
         seed: int,
         constraints: Sequence[Constraint],
+        evaluate: Measure | Pool,
         title: str,
     ) -> "pd.DataFrame":
         bench = self.bench
-        with self.progress.task(title, budget) as task, self._ledger() as ledger:
+        with self.progress.task(title, budget) as task, open_ledger(bench, self.folder) as ledger:
             count = iter(range(1, budget + 1))
             return search(
                 bench.space,
-                bench.evaluator,
+                evaluate,
                 self.learnt if name in LEARNT and self.learnt else strategy(name, bench.space, seed, **options),
                 objectives=bench.objectives,
                 costs=self.costs,
                 constraints=constraints,
                 budget=budget,
+                batch=batch_size(evaluate, budget),
                 ledger=ledger,
                 identity=(bench.evaluator.name, self._fidelity(), bench.config.seed, self._checkpoint()),
                 on_result=lambda result: task.update(next(count)),
@@ -243,10 +258,6 @@ class _Stages:
             "front": [_described(row) for row in finalists.front],
             "notes": self.notes,
         }
-
-    def _ledger(self) -> Ledger:
-        guard = {"space": self.bench.space.fingerprint}
-        return Ledger(self.folder.study, self.folder.name, self.bench.objectives, guard)
 
     def _fidelity(self) -> str:
         settings = self.bench.config.evaluation

@@ -17,6 +17,7 @@ from nas.search.objectives import Objective, objective_values
 from nas.search.optuna_samplers import nsga2, tpe
 from nas.search.pareto import crowding_distance, hypervolume, nondominated_ranks, pareto_front
 from nas.search.perturbation import Projection, perturb, projected
+from nas.search.pool import InTurn, Measure, Pool
 from nas.search.random import Random
 from nas.search.strategy import Result, Strategy
 from nas.space import Space
@@ -28,10 +29,13 @@ __all__ = [
     "Derived",
     "Evolution",
     "Exhaustive",
+    "InTurn",
     "Key",
     "Ledger",
     "Local",
+    "Measure",
     "Objective",
+    "Pool",
     "Projection",
     "Random",
     "Result",

@@ -38,6 +38,16 @@ class Key(NamedTuple):
     checkpoint: str = ""
 
 
+class Entry(NamedTuple):
+    """A measurement to be written, see :meth:`Ledger.add`."""
+
+    key: Key
+    architecture: Architecture
+    metrics: Mapping[str, float]
+    costs: Mapping[str, float]
+    violations: Mapping[str, float]
+
+
 class Ledger:
     """An Optuna study with one finished trial for each measurement; append-only, shared by all strategies.
 
@@ -62,6 +72,7 @@ class Ledger:
         study_name: str,
         objectives: Sequence[Objective],
         metadata: Mapping[str, str] | None = None,
+        owner: str | None = None,
     ) -> None:
         self.objectives = tuple(objectives)
         self._place = storage
@@ -145,6 +156,13 @@ class Ledger:
         with quiet_optuna(), _explained(self._place):
             self._study.add_trial(trial)
         self.refresh()
+
+    def claim(self, keys: Sequence[Key]) -> set[Key]:
+        return set(keys)
+
+    def extend(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self.add(*entry)
 
     def table(self) -> "pd.DataFrame":
         """A row a measurement, in the order written: number, id, architecture, the parts of the key, metrics, costs."""

@@ -1,0 +1,17 @@
+"""What went wrong on another machine, as this one tells it."""
+
+from nas.errors import UsageError
+
+__all__ = ["far_mistake"]
+
+
+def far_mistake(error: Exception) -> Exception:
+    """The exception that a remote call ended with, as it would be here; a mistake of the user says where it was found.
+
+    Args:
+        error: a ``RayTaskError``.
+    """
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, UsageError):
+        return UsageError(f"worker on {getattr(error, 'ip', 'another machine')}: {cause}")
+    return cause if isinstance(cause, Exception) else error

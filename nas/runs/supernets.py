@@ -1,0 +1,78 @@
+"""From a configuration to its data and supernets: all that a worker needs, and where every process begins."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from nas.data import Data, load
+from nas.errors import UsageError
+from nas.evaluation import SharedWeights
+from nas.methods import method
+from nas.runs.config import RunConfig
+from nas.runs.spaces import build_space, space_arguments
+from nas.supernet import Supernet
+
+__all__ = ["build_searched", "build_supernet", "evaluator_of", "find_device", "judged_by", "load_data"]
+
+
+def find_device(name: str) -> torch.device:
+    """Where PyTorch works.
+
+    Raises:
+        UsageError: it is not there, or there is no such kind.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("device is 'cuda', but PyTorch finds no GPU here; use device=cpu.")
+    if name not in ("cpu", "cuda"):
+        raise UsageError(f"device is '{name}', expected 'auto', 'cpu' or 'cuda'.")
+    return torch.device(name)
+
+
+def load_data(config: RunConfig, device: torch.device) -> Data:
+    """The data of a run, on the device."""
+    return load(config.data, config.data_dir, config.seed, config.image_size, device, config.limit, config.length)
+
+
+def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any]) -> Supernet:
+    """A supernet of the space with these arguments, with the first weights that the seed gives, where the data are."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = build_space(config.space, arguments, data.input_shape, len(data.classes))
+    sharing = method(config.method).make_sharing(config.sharing_args, config.seed)
+    return Supernet(model, sharing).to(data.train.device)
+
+
+def build_searched(config: RunConfig, data: Data, delivered: Supernet | None = None) -> Supernet:
+    """The supernet that is trained and judged: the delivered one unless method or settings search another model.
+
+    Raises:
+        UsageError: the other has other choices.
+    """
+    delivered = delivered or build_supernet(config, data, config.space_args)
+    taken = space_arguments(config.space)
+    own = {name: value for name, value in method(config.method).search_args.items() if name in taken}
+    arguments = {**own, **config.search_args}
+    if not arguments:
+        return delivered
+    searched = build_supernet(config, data, {**config.space_args, **arguments})
+    if searched.space.fingerprint != delivered.space.fingerprint:
+        raise UsageError(
+            f"with search_args {arguments} space '{config.space}' has other choices than the networks that are "
+            "delivered; take arguments that change sizes alone."
+        )
+    return searched
+
+
+def judged_by(config: RunConfig, searched: Supernet, data: Data) -> SharedWeights:
+    """Judges candidates with the weights of a supernet, which must be trained."""
+    return SharedWeights(searched, data, config.evaluation.calibration_images, config.evaluation.batch_size)
+
+
+def evaluator_of(config: RunConfig) -> SharedWeights:
+    """The evaluator of a run, built from its configuration alone; the weights are those before training."""
+    torch.set_num_threads(config.cpu_threads)
+    data = load_data(config, find_device(config.device))
+    return judged_by(config, build_searched(config, data), data)
