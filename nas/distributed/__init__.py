@@ -4,6 +4,7 @@ Ray is imported when a connection is made, never before.
 """
 
 from nas.distributed.cluster import connected, ray_module, require, require_reachable
+from nas.distributed.measuring import RemoteMachine
 from nas.distributed.pool import EvaluationPool
 
-__all__ = ["EvaluationPool", "connected", "ray_module", "require", "require_reachable"]
+__all__ = ["EvaluationPool", "RemoteMachine", "connected", "ray_module", "require", "require_reachable"]

@@ -4,14 +4,14 @@ import math
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 from nas.errors import UsageError
 
-__all__ = ["connected", "ray_module", "require", "require_reachable"]
+__all__ = ["connected", "free_of", "ray_module", "require", "require_reachable"]
 
 _CONNECT_SECONDS = 5.0
 _QUIET: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
@@ -51,7 +51,8 @@ def connected(address: str | None = None, *, cpus: float = 0, gpus: float | None
         return
     if address is None:
         own = {"num_cpus": max(os.cpu_count() or 1, math.ceil(cpus)), "num_gpus": gpus, "include_dashboard": False}
-        ray.init("local", **own, **_QUIET)
+        with _importing_as_here():
+            ray.init("local", **own, **_QUIET)
     else:
         _connect(ray, address)
     try:
@@ -60,24 +61,33 @@ def connected(address: str | None = None, *, cpus: float = 0, gpus: float | None
         ray.shutdown()
 
 
-def require(name: str, value: object, *, count: int, cpus: float = 0, gpus: float = 0) -> None:
+def require(
+    name: str, value: object, *, count: int, cpus: float = 0, gpus: float = 0, held: Mapping[str, float] | None = None
+) -> None:
     """Refuses what the connected cluster can never hold.
 
     Args:
         name: of the setting that asks for it, and ``value`` what it is.
         count: processes, each with so many ``cpus`` and ``gpus``.
+        held: what is kept for something else as long as they run, by resource.
 
     Raises:
         UsageError: the cluster has fewer.
     """
-    total = cast(dict[str, float], ray_module().cluster_resources())
+    there = free_of(held)
     for resource, each in (("GPU", gpus), ("CPU", cpus)):
-        has, needs = total.get(resource, 0.0), count * each
+        has, needs = there.get(resource, 0.0), count * each
         if needs > has:
             raise UsageError(
                 f"{name} is {value}, which takes {needs:g} {resource}s for {count} workers, but the cluster has "
                 f"{has:g}; ask for fewer workers or less for each."
             )
+
+
+def free_of(held: Mapping[str, float] | None = None) -> dict[str, float]:
+    """The resources of the connected cluster, apart from those that are held."""
+    total = cast(dict[str, float], ray_module().cluster_resources())
+    return {resource: amount - (held or {}).get(resource, 0.0) for resource, amount in total.items()}
 
 
 def require_reachable(address: str, option: str) -> None:
@@ -99,6 +109,20 @@ def require_reachable(address: str, option: str) -> None:
         raise UsageError(
             f"{option} is '{address}', where nothing answers ({error}); start the cluster, or correct the address."
         ) from None
+
+
+@contextmanager
+def _importing_as_here() -> Iterator[None]:
+    """Within it processes are started that find the modules that this one finds."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def _connect(ray: Any, address: str) -> None:

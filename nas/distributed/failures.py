@@ -1,5 +1,7 @@
 """What went wrong on another machine, as this one tells it."""
 
+import re
+
 from nas.errors import UsageError
 
 __all__ = ["far_mistake"]
@@ -13,5 +15,6 @@ def far_mistake(error: Exception) -> Exception:
     """
     cause = getattr(error, "cause", None)
     if isinstance(cause, UsageError):
-        return UsageError(f"worker on {getattr(error, 'ip', 'another machine')}: {cause}")
+        address = re.search(r"\bip=([^,)\s]+)", str(error))
+        return UsageError(f"worker on {address[1] if address else 'another machine'}: {cause}")
     return cause if isinstance(cause, Exception) else error

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas.distributed.cluster import ray_module, require
+from nas.distributed.cluster import free_of, ray_module, require
 from nas.distributed.failures import far_mistake
 from nas.errors import UsageError
 from nas.evaluation import SharedWeights
@@ -45,11 +45,12 @@ class EvaluationPool:
     by others.
 
     Args:
-        make: builds the evaluator where a worker runs.
+        make: builds the evaluator where a worker runs, from modules that are there.
         supernet: whose weights the workers get, now and after :meth:`publish`.
         workers: how many; None for as many as the cluster has room for.
         cpus: that Ray keeps for each worker.
         gpus: likewise; a worker sees no other GPU.
+        held: what the cluster keeps for something else as long as the pool lives, by resource.
 
     Attributes:
         blocks, blocks_alone: blocks that were run, each once for a batch of images, and what one candidate at a time
@@ -60,11 +61,18 @@ class EvaluationPool:
     """
 
     def __init__(
-        self, make: Make, supernet: nn.Module, workers: int | None, *, cpus: float = 1.0, gpus: float = 0.0
+        self,
+        make: Make,
+        supernet: nn.Module,
+        workers: int | None,
+        *,
+        cpus: float = 1.0,
+        gpus: float = 0.0,
+        held: Mapping[str, float] | None = None,
     ) -> None:
         self._ray = ray_module()
-        count = workers or _most(self._ray.cluster_resources(), cpus, gpus)
-        require("workers", count, count=count, cpus=cpus, gpus=gpus)
+        count = workers or _most(free_of(held), cpus, gpus)
+        require("workers", count, count=count, cpus=cpus, gpus=gpus, held=held)
         self.workers = count
         self.blocks = self.blocks_alone = 0
         self.publish(supernet)
@@ -152,8 +160,9 @@ class EvaluationPool:
             self._ray.get(call)
         except self._ray.exceptions.RayTaskError as error:
             raise far_mistake(error) from error
-        except self._ray.exceptions.RayActorError:
-            self._wake(number)
+        except self._ray.exceptions.RayActorError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise UsageError(f"a worker could not be started ({reason}); see the log of the cluster.") from error
         else:
             self._load[number] = 0
 

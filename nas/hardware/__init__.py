@@ -7,6 +7,7 @@ from nas.hardware.catalogue import Catalogue
 from nas.hardware.costs import StaticCosts
 from nas.hardware.expected import ExpectedCost
 from nas.hardware.features import feature_table
+from nas.hardware.machine import Machine, Subject
 from nas.hardware.measurement import Measurement
 from nas.hardware.measuring import measure_networks
 from nas.hardware.pack import write_pack
@@ -26,10 +27,12 @@ __all__ = [
     "Catalogue",
     "ExpectedCost",
     "LatencyCache",
+    "Machine",
     "Measurement",
     "OnnxRuntime",
     "Recorded",
     "StaticCosts",
+    "Subject",
     "Target",
     "Timing",
     "Trace",

@@ -10,9 +10,8 @@ from torch import nn
 from nas.errors import UsageError
 from nas.hardware.cache import LatencyCache
 from nas.hardware.catalogue import Block, Catalogue
+from nas.hardware.machine import Machine, Subject
 from nas.hardware.measurement import Measurement
-from nas.hardware.target import Target
-from nas.hardware.timing import Call, measure_all
 from nas.supernet import Supernet, extract
 
 __all__ = ["measure_blocks"]
@@ -22,7 +21,7 @@ _SECONDS_EACH = 0.2
 
 
 def measure_blocks(
-    where: Target, supernet: Supernet, catalogue: Catalogue, cache: LatencyCache, done: Callable[[int], None]
+    where: Machine, supernet: Supernet, catalogue: Catalogue, cache: LatencyCache, done: Callable[[int], None]
 ) -> NDArray[np.float64]:
     """Milliseconds ``[blocks]`` of each block of the catalogue, at one speed of the machine.
 
@@ -51,7 +50,7 @@ def measure_blocks(
 
 
 def _measure(
-    where: Target,
+    where: Machine,
     supernet: Supernet,
     catalogue: Catalogue,
     cache: LatencyCache,
@@ -59,17 +58,20 @@ def _measure(
     missing: Sequence[str],
     done: Callable[[int], None],
 ) -> None:
-    shape = tuple(catalogue.example.shape[1:])
-    reference = where.prepare(supernet.extract(catalogue.space.largest()), shape, catalogue.example.dtype)
-    for start in range(0, len(missing), _GROUP):
-        group = missing[start : start + _GROUP]
-        sessions = {name: _session(where, supernet, blocks[name]) for name in group}
-        for name, timing in measure_all(sessions, reference, max_seconds=_SECONDS_EACH * len(group)).items():
-            cache.add(name, where.fingerprint(), shape, where.measured(sessions[name], timing, None))
-        done(len(blocks) - len(missing) + start + len(group))
+    example = catalogue.example
+    shape = tuple(example.shape[1:])
+    reference = Subject(supernet.extract(catalogue.space.largest()), shape, example.dtype)
+    starts = range(0, len(missing), _GROUP)
+    groups = ({name: _subject(supernet, blocks[name]) for name in missing[start : start + _GROUP]} for start in starts)
+    count = len(blocks) - len(missing)
+    for found in where.measure_groups(groups, reference, seconds_each=_SECONDS_EACH, energy=False):
+        for name, measurement in found.items():
+            cache.add(name, where.fingerprint(), shape, measurement)
+        count += len(found)
+        done(count)
 
 
-def _session(where: Target, supernet: Supernet, block: Block) -> Call:
+def _subject(supernet: Supernet, block: Block) -> Subject:
     if len(block.inputs) != 1:
         raise UsageError(
             f"block '{block.path}' takes {len(block.inputs)} inputs, but a block is measured with one; "
@@ -78,7 +80,7 @@ def _session(where: Target, supernet: Supernet, block: Block) -> Call:
     supernet.activate(block.architecture)
     network: nn.Module = extract(supernet.model.get_submodule(block.path), supernet.values).eval()
     (example,) = block.inputs
-    return where.prepare(network, tuple(example.shape[1:]), example.dtype)
+    return Subject(network, tuple(example.shape[1:]), example.dtype)
 
 
 def _known(found: list[Measurement | None]) -> Iterator[Measurement]:

@@ -5,15 +5,14 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
+from nas.hardware.machine import Machine, Subject
 from nas.hardware.measurement import Measurement
-from nas.hardware.target import Target
-from nas.hardware.timing import measure_all
 
 __all__ = ["measure_networks"]
 
 
 def measure_networks(
-    where: Target,
+    where: Machine,
     networks: Mapping[str, nn.Module],
     reference: nn.Module,
     input_shape: Sequence[int],
@@ -26,7 +25,8 @@ def measure_networks(
     ``max_seconds`` bounds the timing, see :func:`nas.hardware.timing.measure_all`; not the preparation, nor the
     fraction of a second for the energy of each network where the target can tell it.
     """
-    sessions = {name: where.prepare(network, input_shape, input_dtype) for name, network in networks.items()}
-    timings = measure_all(sessions, where.prepare(reference, input_shape, input_dtype), max_seconds=max_seconds)
-    counter = where.energy_counter()
-    return {name: where.measured(run, timings[name], counter) for name, run in sessions.items()}
+    shape = tuple(input_shape)
+    group = {name: Subject(network, shape, input_dtype) for name, network in networks.items()}
+    beside, seconds = Subject(reference, shape, input_dtype), max_seconds / max(1, len(networks))
+    (found,) = where.measure_groups([group], beside, seconds_each=seconds, energy=True)
+    return found

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -13,38 +13,18 @@ from torch import nn
 
 from nas.errors import UsageError, did_you_mean
 from nas.hardware.energy import EnergyCounter, energy_per_call
+from nas.hardware.machine import Machine, Subject
 from nas.hardware.measurement import Measurement
-from nas.hardware.timing import Call, Timing, summarise, time_calls
+from nas.hardware.timing import Call, Timing, measure_all, summarise, time_calls
 from nas.hardware.tracing import cannot_run
 
 __all__ = ["Target", "check_settings", "cpu_name", "first_call", "type_of"]
 
 
-class Target(Protocol):
-    """A device with a runtime; subclass it and fill in three methods to measure elsewhere.
-
-    ``threads`` is the number of CPU threads inside an operation, ``batch`` the number of examples in one call, and
-    ``dtype`` the type that the network computes in.
-    """
+class Target(Machine, Protocol):
+    """A machine of this process; subclass it and fill in three methods to measure on another runtime."""
 
     name: ClassVar[str]
-
-    @property
-    def threads(self) -> int: ...
-
-    @property
-    def batch(self) -> int: ...
-
-    @property
-    def dtype(self) -> str: ...
-
-    def device(self) -> str:
-        """The chip, as its maker calls it."""
-        ...
-
-    def versions(self) -> dict[str, str]:
-        """The software that decides the latency, with its versions and settings."""
-        ...
 
     def prepare(self, network: nn.Module, input_shape: Sequence[int], input_dtype: torch.dtype = torch.float32) -> Call:
         """A call that runs one inference and returns when the result is there.
@@ -60,10 +40,19 @@ class Target(Protocol):
         return None
 
     def fingerprint(self) -> str:
-        """A short stable name of device, software and settings: equal ones give comparable latencies."""
         parts = [self.name, self.device(), self.versions(), self.threads, self.batch, self.dtype]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         return f"{self.name}-{digest[:12]}"
+
+    def measure_groups(
+        self, groups: Iterable[Mapping[str, Subject]], reference: Subject, *, seconds_each: float, energy: bool
+    ) -> Iterator[dict[str, Measurement]]:
+        beside = self._prepared(reference)
+        for group in groups:
+            sessions = {name: self._prepared(subject) for name, subject in group.items()}
+            timings = measure_all(sessions, beside, max_seconds=seconds_each * len(group))
+            counter = self.energy_counter() if energy else None
+            yield {name: self.measured(run, timings[name], counter) for name, run in sessions.items()}
 
     def measure(
         self,
@@ -93,6 +82,9 @@ class Target(Protocol):
             versions=self.versions(),
             energy_mj=energy_per_call(run, timing.latency_ms, counter) if counter else None,
         )
+
+    def _prepared(self, subject: Subject) -> Call:
+        return self.prepare(subject.network, subject.input_shape, subject.input_dtype)
 
 
 def check_settings(where: Any, dtypes: Sequence[str]) -> None:

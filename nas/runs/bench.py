@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from nas.data import ACCURACY, Data, Metric, Split
+from nas.distributed import RemoteMachine
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights, evaluate
-from nas.hardware import Catalogue, Recorded, StaticCosts, Target, target
+from nas.hardware import Catalogue, Machine, Recorded, StaticCosts, target
 from nas.methods import Budget, Method, Setting, method
 from nas.nn import initialise
 from nas.nn.batch_statistics import batch_norms
@@ -61,7 +62,7 @@ class Bench:
         self.supernet = build_supernet(config, self.data, config.space_args)
         self.space: Space = self.supernet.space
         self.searched = build_searched(config, self.data, self.supernet)
-        self.target: Target | Recorded = self._find_target()
+        self.target: Machine | Recorded = self._find_target()
         self.costs = StaticCosts(self.supernet, self.data.input_shape, self.data.input_dtype)
         self._check_strategy()
         self._check_batch_sizes()
@@ -122,17 +123,24 @@ class Bench:
         """The metrics of a network on a split, as it stands."""
         return evaluate(network, split.batches(self.config.evaluation.batch_size), self.metric)
 
-    def _find_target(self) -> Target | Recorded:
-        config = self.config
+    def _find_target(self) -> Machine | Recorded:
+        config, label = self.config, self.config.ray.measure_on
+        if self.is_recorded and label:
+            raise UsageError(
+                f"ray.measure_on is '{label}', but target '{config.target}' is a table, where nothing is measured; "
+                "drop it."
+            )
         if self.is_recorded:
             return read_recorded(config, self.space, self.data.input_shape)
-        return target(
+        make = partial(
+            target,
             config.target,
             threads=config.threads,
             batch=config.latency_batch,
             dtype=config.dtype,
             **config.target_args,
         )
+        return RemoteMachine(label, make, config.ray.address) if label else make()
 
     def setting(self, budget: Budget | None = None) -> Setting:
         """What the method trains; the training images are split in two if architecture parameters get their own."""

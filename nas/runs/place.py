@@ -1,16 +1,16 @@
 """Where the work of a run is done: in this process, or on Ray."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
-from nas.distributed import EvaluationPool, connected, ray_module, require
+from nas.distributed import EvaluationPool, RemoteMachine, connected, ray_module, require
 from nas.runs.bench import Bench
 from nas.runs.config import RunConfig
 from nas.runs.supernets import evaluator_of
 from nas.search import Measure, Pool
 
-__all__ = ["batch_size", "evaluation", "place_of"]
+__all__ = ["batch_size", "evaluation", "place_of", "reserved"]
 
 _BATCH = 25
 _BATCHES_EACH = 4
@@ -18,20 +18,39 @@ _BATCHES_EACH = 4
 
 @contextmanager
 def place_of(config: RunConfig) -> Iterator[None]:
-    """Within it Ray is there if the run needs it, with room for all that the run asks for.
+    """Within it Ray is there if the run needs it.
 
     Raises:
-        UsageError: there is no cluster at the address, or it has less than is asked for.
+        UsageError: there is no cluster at the address.
     """
-    ray, workers = config.ray, config.workers or 1
-    if ray.address is None and workers == 1 and ray.train_workers == 1 and ray.measure_on is None:
+    if not _is_spread(config):
         yield
         return
+    ray, workers = config.ray, config.workers or 1
     with connected(ray.address, cpus=max(workers * ray.cpus_per_worker, ray.train_workers)):
-        gpus = ray.gpus_per_worker or 0.0
-        require("workers", workers, count=workers, cpus=ray.cpus_per_worker, gpus=gpus)
-        require("ray.train_workers", ray.train_workers, count=ray.train_workers, cpus=1)
         yield
+
+
+@contextmanager
+def reserved(bench: Bench) -> Iterator[None]:
+    """Within it the machine on which latency is measured is kept for that, if the run names one.
+
+    Raises:
+        UsageError: it is not free, or what remains of the cluster has less than the run asks for.
+    """
+    config, ray = bench.config, bench.config.ray
+    if not _is_spread(config):
+        yield
+        return
+    try:
+        held = _held(bench)
+        workers, gpus = config.workers or 1, ray.gpus_per_worker or 0.0
+        require("workers", workers, count=workers, cpus=ray.cpus_per_worker, gpus=gpus, held=held)
+        require("ray.train_workers", ray.train_workers, count=ray.train_workers, cpus=1, held=held)
+        yield
+    finally:
+        if isinstance(bench.target, RemoteMachine):
+            bench.target.close()
 
 
 @contextmanager
@@ -44,7 +63,12 @@ def evaluation(bench: Bench) -> Iterator[Measure | Pool]:
     gpus = _gpus(config) if bench.device.type == "cuda" else config.ray.gpus_per_worker or 0.0
     here = config.model_copy(update={"data_dir": config.data_dir and config.data_dir.resolve()})
     with EvaluationPool(
-        partial(evaluator_of, here), bench.searched, config.workers, cpus=config.ray.cpus_per_worker, gpus=gpus
+        partial(evaluator_of, here),
+        bench.searched,
+        config.workers,
+        cpus=config.ray.cpus_per_worker,
+        gpus=gpus,
+        held=_held(bench),
     ) as pool:
         yield pool
 
@@ -54,6 +78,21 @@ def batch_size(evaluate: Measure | Pool, budget: int) -> int:
     if not isinstance(evaluate, EvaluationPool):
         return _BATCH
     return max(1, min(_BATCH, -(-budget // (_BATCHES_EACH * evaluate.workers))))
+
+
+def _is_spread(config: RunConfig) -> bool:
+    """Whether the run works in more than this process."""
+    ray = config.ray
+    several = (config.workers or 1, ray.train_workers) != (1, 1)
+    return several or ray.address is not None or ray.measure_on is not None
+
+
+def _held(bench: Bench) -> Mapping[str, float]:
+    """What the machine on which latency is measured takes from the cluster; takes it."""
+    if not isinstance(bench.target, RemoteMachine):
+        return {}
+    bench.target.open()
+    return bench.target.holds
 
 
 def _gpus(config: RunConfig) -> float:

@@ -20,7 +20,7 @@ from nas.runs.fitting import fit_latency
 from nas.runs.folder import RunFolder
 from nas.runs.latency import LatencyModel
 from nas.runs.ledgers import open_ledger
-from nas.runs.place import batch_size, evaluation, place_of
+from nas.runs.place import batch_size, evaluation, place_of, reserved
 from nas.runs.progress import Progress, Silent
 from nas.runs.proposing import collapse_of, derive_final, derived_strategy
 from nas.runs.reporting import write_run_report
@@ -48,13 +48,14 @@ def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None =
     progress = progress or Silent()
     with place_of(config):
         bench = Bench(config)
-        check_constraints(bench, bench.cost_table)
-        if config.storage is not None:
-            open_ledger(bench, folder).close()
-        folder.create(config)
-        with folder.lock():
-            if not folder.is_complete:
-                _Stages(bench, folder, progress).run()
+        with reserved(bench):
+            check_constraints(bench, bench.cost_table)
+            if config.storage is not None:
+                open_ledger(bench, folder).close()
+            folder.create(config)
+            with folder.lock():
+                if not folder.is_complete:
+                    _Stages(bench, folder, progress).run()
     return {**folder.read(folder.best), "seconds": folder.read(folder.origin)["seconds"]}
 
 

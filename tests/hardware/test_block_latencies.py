@@ -1,5 +1,6 @@
 """Blocks measured one by one on a device of known speed."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -52,7 +53,7 @@ def read(sessions: Mapping[str, Callable[[], None]], reference: Callable[[], Non
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    monkeypatch.setattr("nas.hardware.block_latencies.measure_all", read)
+    monkeypatch.setattr(sys.modules[Target.__module__], "measure_all", read)
     return Machine()
 
 

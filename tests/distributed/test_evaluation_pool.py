@@ -1,0 +1,186 @@
+"""Candidates on Ray actors: the same numbers, whatever happens to the workers."""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from nas.distributed import EvaluationPool, connected
+from nas.distributed.pool import shared_with
+from nas.errors import UsageError
+from nas.evaluation import SharedWeights
+from nas.runs import resolve
+from nas.runs.supernets import evaluator_of
+from nas.space import Architecture
+
+SETTINGS = {
+    "space": "chain",
+    "space_args": {"layers": [1, 1, 1], "width": 4, "head": 16},
+    "data": "digits",
+    "limit": 200,
+}
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Any]:
+    with connected(cpus=4, gpus=4) as found:
+        yield found
+
+
+class Watched:
+    """The evaluator of a run that leaves the number of its process in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.inner: SharedWeights = evaluator_of(resolve(SETTINGS, "test"))
+        self.supernet = self.inner.supernet
+        self.blocks = self.blocks_alone = 0
+        (folder / str(os.getpid())).touch()
+
+    def __call__(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
+        return self.inner(architectures)
+
+
+class Devices:
+    """Tells which GPUs it sees instead of how good anything is."""
+
+    blocks = blocks_alone = 0
+
+    def __init__(self) -> None:
+        self.supernet = nn.Linear(1, 1)
+
+    def __call__(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES", "all of them")
+        number = float(seen) if seen.isdigit() else -1.0
+        return pd.DataFrame({"device": [number] * len(architectures), "process": [float(os.getpid())] * len(architectures)})
+
+
+class Deadly:
+    """Ends its process."""
+
+    blocks = blocks_alone = 0
+
+    def __init__(self) -> None:
+        self.supernet = nn.Linear(1, 1)
+
+    def __call__(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
+        os._exit(1)
+
+
+def some(count: int) -> list[Architecture]:
+    space = evaluator_of(resolve(SETTINGS, "test")).supernet.space
+    drawn = (space.sample([7, number]) for number in range(10 * count))
+    return list(dict.fromkeys(drawn))[:count]
+
+
+def gathered(
+    pool: EvaluationPool, architectures: list[Architecture], batch: int, when: Callable[[], None] = lambda: None
+) -> dict[Architecture, dict[str, float]]:
+    """Everything, in batches; ``when`` is called after each that is done. Nothing may come twice."""
+    for start in range(0, len(architectures), batch):
+        pool.submit(architectures[start : start + batch])
+    found: dict[Architecture, dict[str, float]] = {}
+    while len(found) < len(architectures):
+        for architecture, metrics in pool.collect():
+            assert architecture not in found
+            found[architecture] = metrics
+        when()
+    return found
+
+
+def test_workers_give_the_numbers_of_this_process_also_after_new_weights_and_deaths(ray: Any, tmp_path: Path) -> None:
+    evaluator, architectures = evaluator_of(resolve(SETTINGS, "test")), some(24)
+    with EvaluationPool(partial(Watched, tmp_path), evaluator.supernet, 2, cpus=1) as pool:
+        found = gathered(pool, architectures, 6)
+        assert [found[each] for each in architectures] == evaluator(architectures).to_dict("records")
+
+        with torch.no_grad():
+            for parameter in evaluator.supernet.parameters():
+                parameter.mul_(1.5)
+        pool.publish(evaluator.supernet)
+        killed: list[int] = []
+
+        def kill_one() -> None:
+            alive = [int(each.name) for each in tmp_path.iterdir() if int(each.name) not in killed]
+            if len(killed) < 2 and alive:
+                os.kill(alive[0], signal.SIGKILL)
+                killed.append(alive[0])
+
+        again = gathered(pool, architectures, 3, kill_one)
+        assert len(killed) == 2
+        assert [again[each] for each in architectures] == evaluator(architectures).to_dict("records")
+        assert again != found
+
+
+@pytest.mark.parametrize(("share", "workers", "devices"), [(1.0, 4, [1, 1, 1, 1]), (0.5, 4, [2, 2])])
+def test_each_worker_sees_its_own_share_of_a_device(
+    ray: Any, share: float, workers: int, devices: list[int]
+) -> None:
+    with EvaluationPool(Devices, nn.Linear(1, 1), workers, cpus=0.5, gpus=share) as pool:
+        while pool.room < 2 * workers:
+            pool.collect()
+        found = gathered(pool, some(workers), 1)
+    seen = {(row["device"], row["process"]) for row in found.values()}
+    assert -1.0 not in {device for device, _ in seen}
+    assert sorted(Counter(device for device, _ in seen).values()) == devices
+
+
+def test_no_worker_sees_a_device_unless_it_asks_for_one(ray: Any) -> None:
+    with EvaluationPool(Devices, nn.Linear(1, 1), 2, cpus=1) as pool:
+        found = gathered(pool, some(4), 1)
+    assert {row["device"] for row in found.values()} == {-1.0}
+
+
+def test_a_batch_that_takes_down_its_workers_is_named(ray: Any) -> None:
+    with (
+        EvaluationPool(Deadly, nn.Linear(1, 1), 2, cpus=1) as pool,
+        pytest.raises(UsageError, match=r"4 workers died of the same batch \(\w+\)"),
+    ):
+        gathered(pool, some(1), 1)
+
+
+def test_a_worker_without_the_data_says_so(ray: Any, tmp_path: Path) -> None:
+    config = resolve({"data": "npz", "data_dir": str(tmp_path / "nothing")}, "test")
+    with (
+        EvaluationPool(partial(evaluator_of, config), nn.Linear(1, 1), 1) as pool,
+        pytest.raises(UsageError, match=r"worker on [\d.]+: .*nothing"),
+    ):
+        gathered(pool, some(1), 1)
+
+
+def test_more_than_the_cluster_has_is_refused(ray: Any) -> None:
+    with pytest.raises(UsageError, match=r"workers is 5, which takes 5 GPUs .* has 4; ask for fewer"):
+        EvaluationPool(Devices, nn.Linear(1, 1), 5, cpus=0.1, gpus=1)
+    with pytest.raises(UsageError, match=r"workers is 9, which takes 9 CPUs .* has 4"):
+        EvaluationPool(Devices, nn.Linear(1, 1), 9)
+
+
+def test_a_full_store_is_told_in_a_sentence(ray: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(value: object) -> None:
+        raise ray.exceptions.ObjectStoreFullError("full")
+
+    monkeypatch.setattr(ray, "put", full)
+    with pytest.raises(UsageError, match=r"weights of the supernet .* do not fit"):
+        EvaluationPool(Devices, nn.Linear(1, 1), 1)
+
+
+def test_parameters_lie_in_the_shared_memory_and_buffers_do_not() -> None:
+    source, model = (nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)) for _ in range(2))
+    for _ in range(2):
+        state = {name: tensor.detach().numpy().copy() for name, tensor in source.state_dict().items()}
+        for array in state.values():
+            array.flags.writeable = False
+        shared_with(model, state)
+        assert model[0].weight.data_ptr() == state["0.weight"].ctypes.data
+        assert model[1].running_mean.data_ptr() != state["1.running_mean"].ctypes.data
+        np.testing.assert_array_equal(model[0].weight.detach().numpy(), state["0.weight"])
+        model.train()(torch.randn(2, 1, 4, 4))
+        nn.init.ones_(source[0].weight)
