@@ -1,7 +1,6 @@
 """Candidates on Ray actors: the same numbers, whatever happens to the workers."""
 
 import os
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -13,40 +12,19 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from watched_evaluator import Watched, evaluator, kill_one
 
 from nas.distributed import EvaluationPool, connected
 from nas.distributed.pool import shared_with
 from nas.errors import UsageError
-from nas.evaluation import SharedWeights
 from nas.runs import resolve
 from nas.runs.supernets import evaluator_of
 from nas.space import Architecture
-
-SETTINGS = {
-    "space": "chain",
-    "space_args": {"layers": [1, 1, 1], "width": 4, "head": 16},
-    "data": "digits",
-    "limit": 200,
-}
-
 
 @pytest.fixture(scope="module")
 def ray() -> Iterator[Any]:
     with connected(cpus=4, gpus=4) as found:
         yield found
-
-
-class Watched:
-    """The evaluator of a run that leaves the number of its process in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.inner: SharedWeights = evaluator_of(resolve(SETTINGS, "test"))
-        self.supernet = self.inner.supernet
-        self.blocks = self.blocks_alone = 0
-        (folder / str(os.getpid())).touch()
-
-    def __call__(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
-        return self.inner(architectures)
 
 
 class Devices:
@@ -76,7 +54,7 @@ class Deadly:
 
 
 def some(count: int) -> list[Architecture]:
-    space = evaluator_of(resolve(SETTINGS, "test")).supernet.space
+    space = evaluator().supernet.space
     drawn = (space.sample([7, number]) for number in range(10 * count))
     return list(dict.fromkeys(drawn))[:count]
 
@@ -97,26 +75,24 @@ def gathered(
 
 
 def test_workers_give_the_numbers_of_this_process_also_after_new_weights_and_deaths(ray: Any, tmp_path: Path) -> None:
-    evaluator, architectures = evaluator_of(resolve(SETTINGS, "test")), some(24)
-    with EvaluationPool(partial(Watched, tmp_path), evaluator.supernet, 2, cpus=1) as pool:
+    here, architectures = evaluator(), some(24)
+    with EvaluationPool(partial(Watched, tmp_path), here.supernet, 2, cpus=1) as pool:
         found = gathered(pool, architectures, 6)
-        assert [found[each] for each in architectures] == evaluator(architectures).to_dict("records")
+        assert [found[each] for each in architectures] == here(architectures).to_dict("records")
 
         with torch.no_grad():
-            for parameter in evaluator.supernet.parameters():
+            for parameter in here.supernet.parameters():
                 parameter.mul_(1.5)
-        pool.publish(evaluator.supernet)
-        killed: list[int] = []
+        pool.publish(here.supernet)
+        deaths = iter([True, True])
 
-        def kill_one() -> None:
-            alive = [int(each.name) for each in tmp_path.iterdir() if int(each.name) not in killed]
-            if len(killed) < 2 and alive:
-                os.kill(alive[0], signal.SIGKILL)
-                killed.append(alive[0])
+        def die() -> None:
+            if next(deaths, False):
+                assert kill_one(tmp_path)
 
-        again = gathered(pool, architectures, 3, kill_one)
-        assert len(killed) == 2
-        assert [again[each] for each in architectures] == evaluator(architectures).to_dict("records")
+        again = gathered(pool, architectures, 3, die)
+        assert next(deaths, None) is None
+        assert [again[each] for each in architectures] == here(architectures).to_dict("records")
         assert again != found
 
 
