@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nas import runs
-from nas.cli import latency, ranking
+from nas.cli import jobs, latency, ranking
 from nas.cli.interrupts import resumable
 from nas.cli.options import (
     RESULTS,
@@ -31,6 +31,8 @@ from nas.cli.options import (
     Settings,
     Space,
     SpaceOption,
+    Storage,
+    Study,
     Table,
     Target,
     TrainWorkers,
@@ -81,13 +83,8 @@ def search(
     gpus_per_worker: GpusPerWorker = None,
     train_workers: TrainWorkers = None,
     measure_on: MeasureOn = None,
-    storage: Annotated[
-        str | None,
-        typer.Option(help="Database of the ledger, such as postgresql://user@host/name, for several machines."),
-    ] = None,
-    study: Annotated[
-        str | None, typer.Option(help="Study in the storage; searches for the same in one study share their work.")
-    ] = None,
+    storage: Storage = None,
+    study: Study = None,
     results: Results = RESULTS,
     name: Name = None,
     config: Config = None,
@@ -178,6 +175,9 @@ def export(
     typer.echo(f"agrees with PyTorch on {parity['label_agreement']:.2%} of {parity['samples']} validation examples")
 
 
+app.command()(jobs.submit)
+app.command()(jobs.fetch)
+app.command(hidden=True)(jobs.parcel)
 app.command()(ranking.rank)
 app.command()(latency.profile)
 app.add_typer(latency.device, name="device")

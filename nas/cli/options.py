@@ -29,6 +29,8 @@ __all__ = [
     "Settings",
     "Space",
     "SpaceOption",
+    "Storage",
+    "Study",
     "Table",
     "Target",
     "TrainWorkers",
@@ -84,6 +86,13 @@ TrainWorkers = Annotated[
 MeasureOn = Annotated[
     str | None,
     typer.Option(help="Ray resource that marks the machine for latency; nothing else of the run works there."),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(help="Database of the ledger, such as postgresql://user@host/name, for several machines."),
+]
+Study = Annotated[
+    str | None, typer.Option(help="Study in the storage; searches for the same in one study share their work.")
 ]
 Results = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 Name = Annotated[str | None, typer.Option(help="Name of the run; by default space-data-method.")]

@@ -83,8 +83,7 @@ def batch_size(evaluate: Measure | Pool, budget: int) -> int:
 def _is_spread(config: RunConfig) -> bool:
     """Whether the run works in more than this process."""
     ray = config.ray
-    several = (config.workers or 1, ray.train_workers) != (1, 1)
-    return several or ray.address is not None or ray.measure_on is not None
+    return (config.workers or 1, ray.train_workers) != (1, 1) or ray.address is not None
 
 
 def _held(bench: Bench) -> Mapping[str, float]:

@@ -46,6 +46,24 @@ NOTHING_BEGAN = {
         ["--constraint", "flops <= 20% of largest", "--constraint", "params >= 90% of largest"],
         r"'flops <= 18969.6\d*' and 'params >= 10611' are met together by none .* nearest has flops",
     ),
+    "a cluster that is not there": (
+        ["--ray", "127.0.0.1:9"],
+        r"ray.address is '127.0.0.1:9', where nothing answers \(.*\); start the cluster, or correct the address",
+    ),
+    "an address that is none": (["--ray", "there"], r"ray.address is 'there', expected host:port, such as head:6379"),
+    "more GPUs than there are": (
+        ["--workers", 2, "--gpus-per-worker", 64],
+        r"workers is 2, which takes 128 GPUs for 2 workers, but the cluster has \d+; ask for fewer workers",
+    ),
+    "a machine to measure on without a cluster": (
+        ["--measure-on", "jetson"],
+        r"ray.measure_on is 'jetson', the mark of a machine of a cluster, but ray.address names no cluster",
+    ),
+    "an unknown kind of storage": (["--storage", "nosql://here/nas"], r"'nosql://here/nas'"),
+    "a storage that is not there": (
+        ["--storage", "postgresql://nobody:secret@127.0.0.1:9/nas"],
+        r"'postgresql://\*\*\*@",
+    ),
     "unreadable constraint": (["--constraint", "be fast"], r"constraint 'be fast' cannot be read; write a metric"),
     "unknown metric": (["--constraint", "latency <= 3"], r"unknown metric 'latency'; did you mean 'latency_ms'\?"),
     "unknown cost": (["--set", "cost=flop"], r"cost 'flop' is not known; did you mean 'flops'\?"),

@@ -21,6 +21,7 @@ from nas.runs import resolve
 from nas.runs.supernets import evaluator_of
 from nas.space import Architecture
 
+
 @pytest.fixture(scope="module")
 def ray() -> Iterator[Any]:
     with connected(cpus=4, gpus=4) as found:
@@ -38,7 +39,9 @@ class Devices:
     def __call__(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
         seen = os.environ.get("CUDA_VISIBLE_DEVICES", "all of them")
         number = float(seen) if seen.isdigit() else -1.0
-        return pd.DataFrame({"device": [number] * len(architectures), "process": [float(os.getpid())] * len(architectures)})
+        return pd.DataFrame(
+            {"device": [number] * len(architectures), "process": [float(os.getpid())] * len(architectures)}
+        )
 
 
 class Deadly:
@@ -97,9 +100,7 @@ def test_workers_give_the_numbers_of_this_process_also_after_new_weights_and_dea
 
 
 @pytest.mark.parametrize(("share", "workers", "devices"), [(1.0, 4, [1, 1, 1, 1]), (0.5, 4, [2, 2])])
-def test_each_worker_sees_its_own_share_of_a_device(
-    ray: Any, share: float, workers: int, devices: list[int]
-) -> None:
+def test_each_worker_sees_its_own_share_of_a_device(ray: Any, share: float, workers: int, devices: list[int]) -> None:
     with EvaluationPool(Devices, nn.Linear(1, 1), workers, cpus=0.5, gpus=share) as pool:
         while pool.room < 2 * workers:
             pool.collect()

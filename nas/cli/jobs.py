@@ -1,0 +1,140 @@
+"""The commands about clusters: ``nas submit`` and ``nas fetch``."""
+
+import json
+import shlex
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas import runs
+from nas.cli.options import (
+    RESULTS,
+    GpusPerWorker,
+    Json,
+    MeasureOn,
+    Results,
+    Run,
+    Settings,
+    Storage,
+    Study,
+    TrainWorkers,
+    Workers,
+)
+from nas.cli.settings import is_given, name_target, values_of, word, work_place
+from nas.cli.tables import print_result
+from nas.distributed.jobs import Ending, Jobs
+from nas.errors import UsageError
+from nas.runs.jobs import bring_back, complaint, require_free, search_to_send, submit_search, submitted_name
+from nas.runs.parcel import pack
+
+__all__ = ["fetch", "parcel", "submit"]
+
+Address = Annotated[str, typer.Option(help="Of the cluster's dashboard, such as http://head:8265.")]
+NewName = Annotated[str | None, typer.Option("--name", help="Name of the run; by default a new one.")]
+Checkpoints = Annotated[bool, typer.Option("--checkpoints", help="Bring trained weights of over 50 MB back too.")]
+_RESULT = '{"run": '
+
+
+def submit(
+    config: Annotated[Path, typer.Argument(help="YAML file with any of the keys of a run's config.yaml.")],
+    address: Address,
+    include: Annotated[
+        list[Path] | None, typer.Option(help="File or folder that the search needs there; may be repeated.")
+    ] = None,
+    workers: Workers = None,
+    gpus_per_worker: GpusPerWorker = None,
+    train_workers: TrainWorkers = None,
+    measure_on: MeasureOn = None,
+    storage: Storage = None,
+    study: Study = None,
+    python: Annotated[str, typer.Option(help="What starts the Python that has nas, on the cluster.")] = "python",
+    results: Results = RESULTS,
+    name: NewName = None,
+    settings: Settings = None,
+    checkpoints: Checkpoints = False,
+    as_json: Json = False,
+) -> None:
+    """Search on a Ray cluster: send configuration and code, follow, bring the results back.
+
+    Whatever happens to this command, the job goes on; `nas fetch` comes back to it.
+    Submitted again under the same name, a search that was cut short goes on.
+    """
+    place = work_place(workers, None, gpus_per_worker, train_workers, measure_on)
+    values = values_of(config, {**place, "storage": storage, "study": study}, settings)
+    own_predictor = name_target(values, results)
+    if own_predictor and not is_given(values, "profile", "run"):
+        runs.put(values, "profile.run", str(own_predictor))
+    resolved = runs.resolve(values, "command line")
+    stem = "-".join((word(resolved.space), word(resolved.data), resolved.method))
+    name = name or f"{stem}-{time.strftime('%m%d-%H%M%S')}"
+    require_free(results / name)
+    with search_to_send(resolved, name, config.parent, include or []) as folder:
+        jobs = Jobs(address)
+        job = submit_search(jobs, folder, name, python)
+    typer.echo(f"job {job}, run {name}; come back at any time with: {_return(job, jobs, results)}", err=True)
+    _finish(jobs, job, results, checkpoints, as_json)
+
+
+def fetch(
+    job: Annotated[str, typer.Argument(help="The id that `nas submit` printed.")],
+    address: Address,
+    results: Results = RESULTS,
+    checkpoints: Checkpoints = False,
+    as_json: Json = False,
+) -> None:
+    """Follow a job of `nas submit` again, and bring its results back."""
+    _finish(Jobs(address), job, results, checkpoints, as_json)
+
+
+def parcel(run: Run, results: Results = RESULTS, checkpoints: Checkpoints = False) -> None:
+    """Write a finished run to standard output, as text; what `nas fetch` has the cluster do."""
+    typer.echo(pack(runs.RunFolder(results.expanduser() / run), checkpoints))
+
+
+def _finish(jobs: Jobs, job: str, results: Path, checkpoints: bool, as_json: bool) -> None:
+    """Follows a job to its end, then makes the folder of its run here and tells the result."""
+    path = results / submitted_name(jobs.metadata(job), job)
+    require_free(path)
+    try:
+        ending = jobs.follow(job, _tell)
+        _require_success(ending, jobs, job)
+        left = bring_back(jobs, job, path, checkpoints)
+    except KeyboardInterrupt:
+        typer.echo(f"nas: interrupted; the job goes on; come back with: {_return(job, jobs, results)}", err=True)
+        raise typer.Exit(130) from None
+    if left:
+        again = shlex.join(["--checkpoints", "--results", f"{results}-with-checkpoints"])
+        typer.echo(f"{left / 1e6:.0f} MB of checkpoints stay on the cluster; nas fetch {again} brings them.", err=True)
+    folder = runs.RunFolder(path)
+    result = {**folder.read(folder.best), "seconds": folder.read(folder.origin)["seconds"]}
+    if as_json:
+        typer.echo(json.dumps(result))
+    else:
+        print_result(result, folder)
+
+
+def _require_success(ending: Ending, jobs: Jobs, job: str) -> None:
+    """Ends with 2 where the search refused what the user asked for, with 1 where it broke."""
+    if ending.succeeded:
+        return
+    sentence = complaint(jobs.output(job))
+    if ending.code == 2 and sentence:
+        raise UsageError(f"job {job} was refused on the cluster: {sentence}")
+    first = ending.message.partition("\n")[0].rstrip(".")
+    typer.echo(
+        f"nas: job {job} {ending.status.lower()} ({first}); submit it again under its --name to go on from there.",
+        err=True,
+    )
+    raise typer.Exit(1)
+
+
+def _tell(line: str) -> None:
+    if not line.startswith(_RESULT):
+        typer.echo(line, err=True)
+
+
+def _return(job: str, jobs: Jobs, results: Path) -> str:
+    flag = [] if results == RESULTS else ["--results", str(results)]
+    return shlex.join(["nas", "fetch", job, "--address", jobs.address, *flag])

@@ -1,0 +1,84 @@
+"""A run's folder on its way through the log of a job."""
+
+import base64
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from nas.errors import UsageError
+from nas.runs import RunFolder, resolve
+from nas.runs.parcel import pack, unpack
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """What a finished run leaves, with contents of no meaning."""
+    folder = RunFolder(tmp_path / "there" / "run")
+    folder.create(resolve({}, "test"))
+    for file in (folder.best, folder.report, folder.candidates, folder.supernet):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(file.name))
+    folder.onnx.write_bytes(bytes(range(256)) * 100)
+    (folder.path / ".lock").touch()
+    return folder
+
+
+def files(path: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+
+def parcel_of(*members: tarfile.TarInfo) -> str:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for member in members:
+            archive.addfile(member)
+    content = buffer.getvalue()
+    return f"begin parcel {hashlib.sha256(content).hexdigest()} 0\n{base64.encodebytes(content).decode()}end parcel"
+
+
+def test_a_run_comes_through_a_log_as_it_was(run, tmp_path):
+    log = f"some warning\nbegin parcel\n{pack(run)}\nanother warning"
+    assert unpack(log, tmp_path / "here" / "run") == 0
+    sent = files(run.path)
+    del sent[".lock"]
+    assert files(tmp_path / "here" / "run") == sent
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["run"]
+
+
+def test_large_checkpoints_come_only_when_they_are_asked_for(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("nas.runs.parcel._LARGEST_CHECKPOINTS", 10)
+    assert unpack(pack(run), tmp_path / "without") == run.supernet.stat().st_size
+    assert not (tmp_path / "without" / "checkpoints").exists()
+    assert (tmp_path / "without" / "best.onnx").exists()
+    assert unpack(pack(run, checkpoints=True), tmp_path / "with") == 0
+    assert RunFolder(tmp_path / "with").supernet.exists()
+
+
+def test_a_run_that_is_not_complete_is_not_packed(run):
+    run.best.unlink()
+    with pytest.raises(UsageError, match="run 'run' is not complete; submit it again"):
+        pack(run)
+    with pytest.raises(UsageError, match="run 'rum' does not exist"):
+        pack(RunFolder(run.path.with_name("rum")))
+
+
+@pytest.mark.parametrize("damage", [lambda text: "", lambda text: text[:-200], lambda text: text.replace("A", "B", 1)])
+def test_what_is_damaged_leaves_nothing(run, tmp_path, damage):
+    with pytest.raises(UsageError, match="is damaged; fetch it again"):
+        unpack(damage(pack(run)), tmp_path / "here" / "run")
+    assert not (tmp_path / "here").exists()
+
+
+def test_nothing_gets_out_of_the_folder(tmp_path):
+    above, absolute, link = (tarfile.TarInfo(name) for name in ("../above", "/absolute", "link"))
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    with pytest.raises(UsageError, match="is not the folder of a run"):
+        unpack(parcel_of(above), tmp_path / "here" / "run")
+    with pytest.raises(UsageError, match="is not the folder of a run"):
+        unpack(parcel_of(link), tmp_path / "here" / "run")
+    unpack(parcel_of(absolute), tmp_path / "here" / "run")
+    assert sorted(files(tmp_path)) == ["here/run/absolute"]
