@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nas import runs
-from nas.cli import jobs, latency, ranking
+from nas.cli import jobs, latency, ranking, retraining
 from nas.cli.interrupts import resumable
 from nas.cli.options import (
     RESULTS,
@@ -175,6 +175,7 @@ def export(
     typer.echo(f"agrees with PyTorch on {parity['label_agreement']:.2%} of {parity['samples']} validation examples")
 
 
+app.command()(retraining.retrain)
 app.command()(jobs.submit)
 app.command()(jobs.fetch)
 app.command(hidden=True)(jobs.parcel)

@@ -1,8 +1,9 @@
-"""What Ctrl-C leaves, and how to go on."""
+"""What Ctrl-C leaves and how to go on, and what others print meanwhile."""
 
 import shlex
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import typer
@@ -15,9 +16,13 @@ __all__ = ["resumable"]
 
 @contextmanager
 def resumable(results: Path, name: str) -> Iterator[None]:
-    """Tells of Ctrl-C inside, and how to continue once there is a folder to continue in."""
+    """Tells of Ctrl-C inside, and how to continue once there is a folder to continue in.
+
+    What libraries print inside goes to standard error, such as Ray's words on workers that died.
+    """
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except KeyboardInterrupt:
         flag = [] if results == RESULTS else ["--results", str(results)]
         begun = runs.RunFolder(results / name).config.exists()

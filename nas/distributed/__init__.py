@@ -3,8 +3,22 @@
 Ray is imported when a connection is made, never before.
 """
 
-from nas.distributed.cluster import connected, ray_module, require, require_reachable
+from nas.distributed.banks import each, train_banks
+from nas.distributed.cluster import connected, free_of, ray_module, require, require_reachable
+from nas.distributed.data_parallel import Training, train_together
 from nas.distributed.measuring import RemoteMachine
 from nas.distributed.pool import EvaluationPool
 
-__all__ = ["EvaluationPool", "RemoteMachine", "connected", "ray_module", "require", "require_reachable"]
+__all__ = [
+    "EvaluationPool",
+    "RemoteMachine",
+    "Training",
+    "connected",
+    "each",
+    "free_of",
+    "ray_module",
+    "require",
+    "require_reachable",
+    "train_banks",
+    "train_together",
+]

@@ -6,12 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from nas.data import Data
+from nas.data import Augment, Data
 from nas.errors import UsageError
 from nas.evaluation.metrics import evaluate
 from nas.nn import initialise
 from nas.supernet import Supernet
-from nas.training import CrossEntropy, Epoch, PlainStep, Recipe, train
+from nas.training import (
+    CrossEntropy,
+    Distillation,
+    Epoch,
+    LossTerm,
+    PlainStep,
+    Recipe,
+    load_checkpoint,
+    restore,
+    train,
+)
 from nas.training.auxiliary import AuxiliaryHead, AuxiliaryStep
 from nas.training.drop_path import DropPath, DropPathStep, cell_edges
 from nas.training.steps import Step
@@ -34,12 +44,25 @@ class Standalone:
         recipe: of each training.
         seed: of initialisation and training.
         inherit: start from the weights of the supernet instead of fresh ones.
+        augment: in place of the augmentation of the data; the cutout of the recipe comes on top of either.
+        teacher: what the networks learn from beside the labels, which keep the share of the loss that it leaves.
     """
 
     name = "standalone"
 
-    def __init__(self, supernet: Supernet, data: Data, recipe: Recipe, seed: int = 0, inherit: bool = False) -> None:
+    def __init__(
+        self,
+        supernet: Supernet,
+        data: Data,
+        recipe: Recipe,
+        seed: int = 0,
+        inherit: bool = False,
+        augment: Augment | None = None,
+        teacher: Distillation | None = None,
+    ) -> None:
         self.supernet, self.data, self.recipe, self.seed, self.inherit = supernet, data, recipe, seed, inherit
+        self.augment = data.augment if augment is None else augment
+        self.teacher = teacher
 
     def __call__(self, architectures: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
         """One row for each architecture, with the columns of :meth:`nas.evaluation.metrics.Tally.metrics`."""
@@ -60,9 +83,26 @@ class Standalone:
         Raises:
             UsageError: the recipe drops paths or has an auxiliary head, but the network has no place for it.
         """
+        network = self.begin(architecture)
+        self.fit(network, checkpoint, on_epoch)
+        return network
+
+    def begin(self, architecture: Mapping[str, Any]) -> nn.Module:
+        """The network of an architecture with its first weights."""
         network = self.supernet.extract(architecture)
-        if not self.inherit:
-            initialise(network, self.seed)
+        return network if self.inherit else initialise(network, self.seed)
+
+    def fit(
+        self,
+        network: nn.Module,
+        checkpoint: Path | None = None,
+        on_epoch: Callable[[Epoch], None] | None = None,
+    ) -> None:
+        """Trains what :meth:`begin` gave, in place; continues from the checkpoint if there is one.
+
+        Raises:
+            UsageError: as :meth:`train`.
+        """
         step, drop = self._step(network), DropPath(network, self._edges(network))
         if self.recipe.drop_path:
             per_epoch = self.data.train.steps(self.recipe.batch_size)
@@ -73,11 +113,20 @@ class Standalone:
                 self.data.train,
                 self.recipe,
                 seed=self.seed,
-                augment=self.recipe.augmentation(self.data.augment),
+                augment=self.recipe.augmentation(self.augment),
                 checkpoint=checkpoint,
                 on_epoch=on_epoch,
             )
-        return network
+
+    def restored(self, architecture: Mapping[str, Any], checkpoint: Path) -> nn.Module:
+        """The network as it was after the last epoch in a checkpoint, be its training finished or not.
+
+        Raises:
+            UsageError: the checkpoint cannot be read or belongs to another network.
+        """
+        network = self.begin(architecture)
+        restore(load_checkpoint(checkpoint)[0], self._step(network).model)
+        return network.eval()
 
     def _edges(self, network: nn.Module) -> list[str]:
         """The paths of the operations that are dropped; none without drop path."""
@@ -89,10 +138,14 @@ class Standalone:
             )
         return edges
 
+    @property
+    def _objective(self) -> list[LossTerm]:
+        labels = CrossEntropy(self.recipe.label_smoothing, weight=1 - self.teacher.share if self.teacher else 1.0)
+        return [labels, self.teacher] if self.teacher else [labels]
+
     def _step(self, network: nn.Module) -> Step:
-        objective = [CrossEntropy(self.recipe.label_smoothing)]
         if not self.recipe.auxiliary:
-            return PlainStep(network, objective)
+            return PlainStep(network, self._objective)
         place = getattr(self.supernet.model, "auxiliary", None)
         if not isinstance(place, str):
             raise UsageError(
@@ -101,4 +154,4 @@ class Standalone:
             )
         model = AuxiliaryHead(network, place, len(self.data.classes), self.data.input_shape)
         initialise(model.head, self.seed)
-        return AuxiliaryStep(model.to(self.data.train.device), objective, self.recipe.auxiliary)
+        return AuxiliaryStep(model.to(self.data.train.device), self._objective, self.recipe.auxiliary)

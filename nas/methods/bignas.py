@@ -1,7 +1,7 @@
 """BigNAS: one supernet whose subnets need no retraining."""
 
 from nas.methods.method import Method
-from nas.training import CrossEntropy, InPlaceDistillation, Sandwich, SupernetStep
+from nas.methods.sandwich import sandwich_step
 
 __all__ = ["BIGNAS"]
 
@@ -10,9 +10,5 @@ BIGNAS = Method(
     family="sandwich",
     paper="Yu et al., BigNAS: Scaling up neural architecture search with big single-stage models, 2020",
     summary="sandwich rule: the largest subnet learns from labels, the others from it; no retraining",
-    step=lambda each: SupernetStep(
-        each.supernet,
-        Sandwich(each.supernet.space, each.seed, random=2),
-        [CrossEntropy(each.recipe.label_smoothing, roles=("largest",)), InPlaceDistillation()],
-    ),
+    step=sandwich_step,
 )

@@ -1,8 +1,8 @@
 """Layer tying: which layers share their weights is searched."""
 
 from nas.methods.method import Method
+from nas.methods.sandwich import sandwich_step
 from nas.supernet.sharing import Tied
-from nas.training import CrossEntropy, InPlaceDistillation, Sandwich, SupernetStep
 
 __all__ = ["LAYER_TYING"]
 
@@ -11,11 +11,7 @@ LAYER_TYING = Method(
     family="mixture",
     paper="Hay and Wolf, Dynamic layer tying for parameter-efficient transformers, 2024",
     summary="each layer has its own weights or those of an earlier one; sandwich rule; fewer parameters",
-    step=lambda each: SupernetStep(
-        each.supernet,
-        Sandwich(each.supernet.space, each.seed, random=2),
-        [CrossEntropy(each.recipe.label_smoothing, roles=("largest",)), InPlaceDistillation()],
-    ),
+    step=sandwich_step,
     sharing=Tied,
     settings={"constraints": ["params <= 50% of largest"]},
 )

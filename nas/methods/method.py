@@ -12,6 +12,7 @@ from nas.methods.options import checked
 from nas.space import Architecture, Space
 from nas.supernet import Supernet
 from nas.supernet.sharing import Shared, Sharing
+from nas.supernet.sharing.partition import Partition
 from nas.training import Learning, Recipe, RelaxedStep, Step
 
 __all__ = ["Budget", "Choose", "Method", "Retrain", "Setting", "Trained"]
@@ -123,6 +124,11 @@ class Method:
     needs_budget: bool = False
     retrain: Retrain = "no"
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def trains_banks_apart(self) -> bool:
+        """Whether the sharing scheme cuts the space in parts that no longer depend on each other."""
+        return isinstance(self.sharing, type) and issubclass(self.sharing, Partition)
 
     def make_sharing(self, options: Mapping[str, Any], seed: int) -> Sharing:
         """The sharing scheme of a supernet; each supernet needs one of its own.

@@ -1,8 +1,8 @@
 """Mixture-of-supernets: the weights of a subnet are mixed from experts by its architecture."""
 
 from nas.methods.method import Method
+from nas.methods.sandwich import sandwich_step
 from nas.supernet.sharing import RoutedExperts
-from nas.training import CrossEntropy, InPlaceDistillation, Sandwich, SupernetStep
 
 __all__ = ["MIXTURE_OF_SUPERNETS"]
 
@@ -12,11 +12,7 @@ MIXTURE_OF_SUPERNETS = Method(
     paper="Jawahar et al., Mixture-of-supernets: Improving weight-sharing supernet training with "
     "architecture-routed mixture-of-experts, 2023",
     summary="sandwich rule with in-place distillation; routers mix the feed-forward weights for each architecture",
-    step=lambda each: SupernetStep(
-        each.supernet,
-        Sandwich(each.supernet.space, each.seed, random=1),
-        [CrossEntropy(each.recipe.label_smoothing, roles=("largest",)), InPlaceDistillation()],
-    ),
+    step=lambda setting: sandwich_step(setting, random=1),
     recipe={"optimizer": "adamw", "learning_rate": 3e-3, "weight_decay": 0.01, "clip": 1.0},
     sharing=RoutedExperts,
 )

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nas.evaluation.ranking import cost_word
 from nas.files import write_file
 from nas.report.header import card
 from nas.report.page import checked_path, page
 from nas.report.quantities import label, written
-from nas.report.ranking_content import RankingContent, alike, cost_word, measures
+from nas.report.ranking_content import RankingContent, alike, measures
 from nas.report.ranking_figures import TOP, epoch_figure, measure_figure, truth_figure
 from nas.report.sections import figure_with_caption, section
 
@@ -35,7 +36,7 @@ def render_ranking_report(content: RankingContent) -> str:
     sections = [section("The ranking, and what it must be compared with", bars)]
     sections.append(section("Scores against truth", scatter))
     if (epochs := epoch_figure(content)) is not None:
-        caption = "Each point is the supernet after one epoch; a ranking that changes between epochs is partly luck."
+        caption = _epoch_caption(record["epochs"]["agreement"])
         sections.append(section("The last epochs", figure_with_caption("epochs", epochs, caption, "")))
     sections.append(section("The best by score", _top_table(content)))
     return page(content.title, content.summary, [record["verdict"], *record["notes"]], _cards(content), sections)
@@ -53,7 +54,10 @@ def _cards(content: RankingContent) -> str:
         cards.append(_estimate_card(within, cost["within"], "where counting tells little"))
     cards.append(_estimate_card("Ceiling", record["ceiling"], judging))
     for k, rank in list(record["best_rank"].items())[:1]:
-        lost = f"{record['regret'][k]:.3g} worse than the best {content.truth}"
+        lost = (
+            f"{record['regret'][k]:.3g} worse than the best {content.truth}; "
+            f"{record['better_than_random']:.0%} likely as good as the best of ten random draws"
+        )
         cards.append(
             card("True rank of the best by score", f"{rank:.3g}", f"of {record['count']:,}", html.escape(lost))
         )
@@ -84,6 +88,16 @@ def _measure_caption(record: Mapping[str, Any]) -> str:
         *([f"Not known: {', '.join(unknown)}."] if unknown else ()),
     ]
     return " ".join(sentences)
+
+
+def _epoch_caption(agreement: Mapping[str, Any] | None) -> str:
+    sentence = "Each point is the supernet after one epoch; a ranking that changes between epochs is partly luck."
+    if agreement is None:
+        return sentence
+    return (
+        f"{sentence} Two of these epochs rank alike with tau {agreement['mean']:.2f} on average; a score differs "
+        f"between them by {agreement['deviation']:.2g} (standard deviation)."
+    )
 
 
 def _strata(name: str, cost: Mapping[str, Any]) -> str:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import UsageError
-from nas.report.quantities import label
+from nas.evaluation.ranking import cost_word
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RankingContent", "alike", "cost_word", "measures"]
+__all__ = ["RankingContent", "alike", "measures"]
 
 _COLUMNS = ("id", "score", "score_rank", "truth", "truth_rank", "architecture")
 
@@ -24,7 +24,7 @@ class RankingContent:
         summary: ``method``, ``space`` and ``data``, as far as they are known.
         record: what :meth:`nas.evaluation.ranking.Ranking.record` gives, with ``metric`` (name of the score),
             ``columns`` (names of the truth), ``maximise`` (whether greater truths are better), ``epochs`` (None, or
-            ``epoch``, ``tau`` and ``consecutive``) and ``notes`` (sentences).
+            ``epoch``, ``tau``, ``consecutive`` and ``agreement``, None of one epoch) and ``notes`` (sentences).
         table: a row for each architecture, the best scored first: ``id``, ``score``, ``score_rank``, ``truth``,
             ``truth_rank`` (1 is the best), ``architecture`` (JSON) and any costs.
 
@@ -67,13 +67,3 @@ def measures(record: Mapping[str, Any]) -> dict[str, Mapping[str, float | None] 
 def alike(cost: Mapping[str, Any]) -> str:
     """What architectures of one stratum of a cost have: "equal" or "similar" values of it."""
     return "equal" if cost["rule"] == "equal" else "similar"
-
-
-def cost_word(name: str) -> str:
-    """What a cost is called within a sentence.
-
-    >>> cost_word("flops"), cost_word("params")
-    ('FLOPs', 'parameters')
-    """
-    heading = label(name)
-    return heading if heading[1:2].isupper() else heading.lower()

@@ -18,9 +18,10 @@ from nas.nn import initialise
 from nas.nn.batch_statistics import batch_norms
 from nas.runs.config import RunConfig
 from nas.runs.recorded import is_table, read_recorded
-from nas.runs.supernets import build_searched, build_supernet, find_device, judged_by, load_data
+from nas.runs.supernets import build_searched, build_supernet, find_device, judged_by, load_data, setting_of
 from nas.search import LEARNT, Constraint, Objective, strategy
 from nas.space import Architecture, Space
+from nas.training import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,22 +144,8 @@ class Bench:
         return RemoteMachine(label, make, config.ray.address) if label else make()
 
     def setting(self, budget: Budget | None = None) -> Setting:
-        """What the method trains; the training images are split in two if architecture parameters get their own."""
-        config, own = self.config, None
-        weights, augment = self.data.train, config.training.augmentation(self.data.augment)
-        if self.is_differentiable and config.learning.share is not None:
-            weights, own = weights.fraction(config.learning.share, (config.seed, 4))
-        return Setting(
-            self.searched,
-            weights,
-            own,
-            self.data.validation,
-            augment,
-            config.training,
-            config.learning,
-            config.seed,
-            budget,
-        )
+        """What the method trains; with a cost to keep if it asks for one."""
+        return setting_of(self.config, self.searched, self.data, budget)
 
     @property
     def sharing(self) -> dict[str, Any]:
@@ -203,8 +190,8 @@ class Bench:
         """Refuses batches of one image, whose statistics batch norm cannot take."""
         config = self.config
         sizes = {
-            "training.batch_size": config.training.batch_size,
-            "retraining.batch_size": config.retraining.batch_size,
+            **_passes("training.batch_size", config.training),
+            **_passes("retraining.batch_size", config.retraining),
             "evaluation.batch_size": config.evaluation.batch_size,
             "evaluation.calibration_images": config.evaluation.calibration_images,
         }
@@ -230,6 +217,12 @@ class Bench:
                     f"has {len(self.data.classes)} classes; return a model whose outputs have shape "
                     f"{list(self.data.output_shape)}."
                 )
+
+
+def _passes(name: str, recipe: Recipe) -> dict[str, int]:
+    """How many images go through the network at a time."""
+    where = name if recipe.microbatches == 1 else f"{name} in each of {recipe.microbatches} microbatches"
+    return {where: recipe.batch_size // recipe.microbatches}
 
 
 def _check_profile(config: RunConfig) -> None:

@@ -182,14 +182,24 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     training = {**chosen.recipe, **_mapping(values, "training", source)}
     retraining = {**training, **_mapping(values, "retraining", source)}
     learning = {**chosen.learning, **_mapping(values, "learning", source)}
+    ranks = _mapping(values, "ray", source).get("train_workers")
+    if isinstance(ranks, int) and ranks > 1 and not chosen.trains_banks_apart:
+        training = {"microbatches": ranks, **training}
     own = {"retrain": chosen.retrain, **chosen.settings}
     merged = {**own, **values, "training": training, "retraining": retraining, "learning": learning}
     if chosen.needs_budget:
         merged["profile"] = {"predictor": "lookup", **_mapping(values, "profile", source)}
     try:
-        return RunConfig.model_validate(merged)
+        config = RunConfig.model_validate(merged)
     except ValidationError as error:
         raise UsageError(_sentence(error, source)) from None
+    parts, ranks = config.training.microbatches, config.ray.train_workers
+    if parts % ranks and not chosen.trains_banks_apart:
+        raise UsageError(
+            f"{source}: ray.train_workers is {ranks}, but training.microbatches is {parts}, and each worker takes "
+            "as many parts of a batch; give a divisor of it."
+        )
+    return config
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

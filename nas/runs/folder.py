@@ -53,6 +53,7 @@ class RunFolder:
         self.report = path / "report.html"
         self.candidates = path / "candidates.csv"
         self.finalists = path / "finalists.jsonl"
+        self.retraining = path / "retrain"
 
     @property
     def name(self) -> str:

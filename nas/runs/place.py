@@ -1,16 +1,27 @@
 """Where the work of a run is done: in this process, or on Ray."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
-from nas.distributed import EvaluationPool, RemoteMachine, connected, ray_module, require
+from nas.distributed import (
+    EvaluationPool,
+    RemoteMachine,
+    connected,
+    free_of,
+    require,
+    train_banks,
+    train_together,
+)
+from nas.methods import Budget
 from nas.runs.bench import Bench
 from nas.runs.config import RunConfig
-from nas.runs.supernets import evaluator_of
+from nas.runs.supernets import evaluator_of, training_of
 from nas.search import Measure, Pool
+from nas.training import Epoch
 
-__all__ = ["batch_size", "evaluation", "place_of", "reserved"]
+__all__ = ["batch_size", "evaluation", "gpus_each", "place_of", "reserved", "train_elsewhere", "travelling"]
 
 _BATCH = 25
 _BATCHES_EACH = 4
@@ -27,7 +38,7 @@ def place_of(config: RunConfig) -> Iterator[None]:
         yield
         return
     ray, workers = config.ray, config.workers or 1
-    with connected(ray.address, cpus=max(workers * ray.cpus_per_worker, ray.train_workers)):
+    with connected(ray.address, cpus=max(workers, ray.train_workers) * ray.cpus_per_worker):
         yield
 
 
@@ -44,13 +55,34 @@ def reserved(bench: Bench) -> Iterator[None]:
         return
     try:
         held = _held(bench)
-        workers, gpus = config.workers or 1, ray.gpus_per_worker or 0.0
-        require("workers", workers, count=workers, cpus=ray.cpus_per_worker, gpus=gpus, held=held)
-        require("ray.train_workers", ray.train_workers, count=ray.train_workers, cpus=1, held=held)
+        each = {"cpus": ray.cpus_per_worker, "gpus": ray.gpus_per_worker or 0.0}
+        for name, count in (("workers", config.workers or 1), ("ray.train_workers", ray.train_workers)):
+            require(name, count, count=count, **each, held=held)
         yield
     finally:
         if isinstance(bench.target, RemoteMachine):
             bench.target.close()
+
+
+def train_elsewhere(bench: Bench, checkpoint: Path, budget: Budget | None, on_epoch: Callable[[Epoch], None]) -> None:
+    """Trains the supernet to the end of its checkpoint, if the run has workers for that; else does nothing.
+
+    Several processes train parts of every batch, or parts of the space where the method cuts it. One process does where
+    it gets a GPU and there is none here.
+    """
+    config, workers = bench.config, bench.config.ray.train_workers
+    gpus = gpus_each(bench, workers)
+    if workers == 1 and not (gpus and bench.device.type == "cpu"):
+        return
+    launch = train_banks if workers > 1 and bench.method.trains_banks_apart else train_together
+    launch(
+        partial(training_of, travelling(config), budget),
+        workers,
+        checkpoint,
+        cpus=config.ray.cpus_per_worker,
+        gpus=gpus,
+        on_epoch=on_epoch,
+    )
 
 
 @contextmanager
@@ -60,14 +92,12 @@ def evaluation(bench: Bench) -> Iterator[Measure | Pool]:
     if config.ray.address is None and (config.workers or 1) == 1:
         yield bench.evaluator
         return
-    gpus = _gpus(config) if bench.device.type == "cuda" else config.ray.gpus_per_worker or 0.0
-    here = config.model_copy(update={"data_dir": config.data_dir and config.data_dir.resolve()})
     with EvaluationPool(
-        partial(evaluator_of, here),
+        partial(evaluator_of, travelling(config)),
         bench.searched,
         config.workers,
         cpus=config.ray.cpus_per_worker,
-        gpus=gpus,
+        gpus=gpus_each(bench, config.workers),
         held=_held(bench),
     ) as pool:
         yield pool
@@ -78,6 +108,20 @@ def batch_size(evaluate: Measure | Pool, budget: int) -> int:
     if not isinstance(evaluate, EvaluationPool):
         return _BATCH
     return max(1, min(_BATCH, -(-budget // (_BATCHES_EACH * evaluate.workers))))
+
+
+def gpus_each(bench: Bench, workers: int | None) -> float:
+    """The GPUs of each worker: what is asked for, else none on the CPU, else an equal share of all, at most one."""
+    asked = bench.config.ray.gpus_per_worker
+    if asked is not None or bench.device.type == "cpu":
+        return asked or 0.0
+    there = free_of(_held(bench)).get("GPU", 0.0)
+    return min(1.0, there / (workers or max(there, 1.0)))
+
+
+def travelling(config: RunConfig) -> RunConfig:
+    """The configuration for a process that works in another folder."""
+    return config.model_copy(update={"data_dir": config.data_dir and config.data_dir.resolve()})
 
 
 def _is_spread(config: RunConfig) -> bool:
@@ -92,11 +136,3 @@ def _held(bench: Bench) -> Mapping[str, float]:
         return {}
     bench.target.open()
     return bench.target.holds
-
-
-def _gpus(config: RunConfig) -> float:
-    """The GPUs of each worker: what is asked for, else an equal share of all."""
-    if config.ray.gpus_per_worker is not None:
-        return config.ray.gpus_per_worker
-    there: float = ray_module().cluster_resources().get("GPU", 0.0)
-    return min(1.0, there / (config.workers or max(there, 1.0)))

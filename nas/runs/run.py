@@ -20,7 +20,7 @@ from nas.runs.fitting import fit_latency
 from nas.runs.folder import RunFolder
 from nas.runs.latency import LatencyModel
 from nas.runs.ledgers import open_ledger
-from nas.runs.place import batch_size, evaluation, place_of, reserved
+from nas.runs.place import batch_size, evaluation, place_of, reserved, train_elsewhere
 from nas.runs.progress import Progress, Silent
 from nas.runs.proposing import collapse_of, derive_final, derived_strategy
 from nas.runs.reporting import write_run_report
@@ -118,6 +118,7 @@ class _Stages:
                 self.folder.log("train", **epoch)
                 task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
 
+            train_elsewhere(bench, self.folder.supernet, setting.budget, report)
             return train(
                 self.step,
                 setting.weights,

@@ -6,14 +6,24 @@ from typing import Any
 import torch
 
 from nas.data import Data, load
+from nas.distributed import Training
 from nas.errors import UsageError
 from nas.evaluation import SharedWeights
-from nas.methods import method
+from nas.methods import Budget, Setting, method
 from nas.runs.config import RunConfig
 from nas.runs.spaces import build_space, space_arguments
 from nas.supernet import Supernet
 
-__all__ = ["build_searched", "build_supernet", "evaluator_of", "find_device", "judged_by", "load_data"]
+__all__ = [
+    "build_searched",
+    "build_supernet",
+    "evaluator_of",
+    "find_device",
+    "judged_by",
+    "load_data",
+    "setting_of",
+    "training_of",
+]
 
 
 def find_device(name: str) -> torch.device:
@@ -76,3 +86,30 @@ def evaluator_of(config: RunConfig) -> SharedWeights:
     torch.set_num_threads(config.cpu_threads)
     data = load_data(config, find_device(config.device))
     return judged_by(config, build_searched(config, data), data)
+
+
+def setting_of(config: RunConfig, searched: Supernet, data: Data, budget: Budget | None = None) -> Setting:
+    """What the method trains; the training images are split in two if architecture parameters get their own."""
+    weights, own = data.train, None
+    if method(config.method).family == "differentiable" and config.learning.share is not None:
+        weights, own = weights.fraction(config.learning.share, (config.seed, 4))
+    return Setting(
+        searched,
+        weights,
+        own,
+        data.validation,
+        config.training.augmentation(data.augment),
+        config.training,
+        config.learning,
+        config.seed,
+        budget,
+    )
+
+
+def training_of(config: RunConfig, budget: Budget | None = None) -> Training:
+    """The training of a run's supernet, built from its configuration alone; a budget where the method learns one."""
+    torch.set_num_threads(config.cpu_threads)
+    data = load_data(config, find_device(config.device))
+    setting = setting_of(config, build_searched(config, data), data, budget)
+    step = method(config.method).step(setting)
+    return Training(step, setting.weights, config.training, setting.seed, setting.augment)

@@ -10,7 +10,7 @@ from nas.search.derivation import collapse, derive, entropy, longest_path, thres
 from nas.search.derived import Derived
 from nas.search.evolution import Evolution
 from nas.search.exhaustive import Exhaustive
-from nas.search.ledger import Key, Ledger
+from nas.search.ledger import Entry, Key, Ledger
 from nas.search.local import Local
 from nas.search.loop import search
 from nas.search.objectives import Objective, objective_values
@@ -27,6 +27,7 @@ __all__ = [
     "STRATEGIES",
     "Constraint",
     "Derived",
+    "Entry",
     "Evolution",
     "Exhaustive",
     "InTurn",

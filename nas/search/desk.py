@@ -146,7 +146,8 @@ class Desk:
             self._ledger.extend([self._entry(architecture, metrics) for architecture, metrics in found.items()])
         for architecture in [each for each in self._admitted if each in found]:
             self._here.discard(architecture)
-            self._accept(architecture, found[architecture])
+            recorded = self._ledger.get(self._key(architecture)) if self._ledger is not None else None
+            self._accept(architecture, found[architecture] if recorded is None else recorded)
 
     def _accept(self, architecture: Architecture, metrics: Mapping[str, float]) -> None:
         result = self._judge.result(architecture, {**metrics, **self._admitted[architecture].metrics})

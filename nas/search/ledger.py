@@ -1,23 +1,31 @@
 """What has been measured, so that nothing is measured twice."""
 
+import hashlib
+import json
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import os
+import socket
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from nas.errors import UsageError
+from nas.search.claims import Claims
 from nas.search.objectives import Objective, objective_values
 from nas.search.quiet import quiet_optuna
+from nas.search.storage import Storage
 from nas.space import Architecture, Space
 
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
-__all__ = ["Key", "Ledger"]
+__all__ = ["Entry", "Key", "Ledger"]
+
+_OPENING = ""
+"""Name of the lock under which tables and studies are made."""
 
 
 class Key(NamedTuple):
@@ -39,13 +47,19 @@ class Key(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A measurement to be written, see :meth:`Ledger.add`."""
+    """A measurement to be written.
+
+    Attributes:
+        metrics: what the evaluator measured.
+        costs: what was known before.
+        violations: constraint → its violation, 0 where satisfied.
+    """
 
     key: Key
     architecture: Architecture
     metrics: Mapping[str, float]
-    costs: Mapping[str, float]
-    violations: Mapping[str, float]
+    costs: Mapping[str, float] = MappingProxyType({})
+    violations: Mapping[str, float] = MappingProxyType({})
 
 
 class Ledger:
@@ -54,16 +68,23 @@ class Ledger:
     A trial holds the objectives as its values, the constraints, and as user attributes the key, the architecture,
     the metrics and the costs. Choices are not stored as parameters: forty of them cost 25 ms a trial instead of 4;
     :meth:`study` gives them where Optuna's importances are wanted. A measurement whose objectives are not finite is
-    a failed trial. SQLite runs with a write-ahead log, so several processes may write.
+    a failed trial.
+
+    Several processes may use a study at once: each claims what it is going to evaluate, and writes under a lock, so
+    that no key is there twice, whatever stops or dies. A database that goes away is waited for.
 
     Args:
         storage: path of an SQLite file, or a database URL of SQLAlchemy.
         study_name: one storage holds any number of studies.
         objectives: what the values are.
         metadata: guards against mixing, such as the fingerprint of the space; compared when the study exists.
+        owner: who claims; the same text again, after a crash, has its claims back at once; by default always another.
+        lease: seconds after which the claims of a process that died are free.
+        patience: seconds during which a lost connection is tried again.
 
     Raises:
-        UsageError: the storage cannot be opened, or the study was made for other objectives or metadata.
+        UsageError: the storage cannot be opened, or the study was made for other objectives or metadata; from all
+            methods that use the database: the connection was lost and did not come back.
     """
 
     def __init__(
@@ -73,16 +94,24 @@ class Ledger:
         objectives: Sequence[Objective],
         metadata: Mapping[str, str] | None = None,
         owner: str | None = None,
+        *,
+        lease: float = 30.0,
+        patience: float = 30.0,
     ) -> None:
         self.objectives = tuple(objectives)
-        self._place = storage
         self._trials: dict[Key, optuna.trial.FrozenTrial] = {}
         self._read = 0
-        with _explained(storage):
-            self._storage = _open(storage)
-            self._study = _study(self._storage, study_name, self.objectives)
-            self._check(study_name, {"objectives": "; ".join(map(str, self.objectives)), **(metadata or {})})
-            self.refresh()
+        self._name = study_name
+        self._database = Storage(storage, patience)
+        with self._database.explained():
+            for lock in (_OPENING, study_name):
+                self._database.create_lock(lock)
+            with self._database.exclusive(_OPENING):
+                self._claims = Claims(self._database, study_name, owner or _anybody(), lease)
+                self._storage = self._database.open_optuna()
+                self._study = _study(self._storage, study_name, self.objectives)
+                self._check(study_name, {"objectives": "; ".join(map(str, self.objectives)), **(metadata or {})})
+            self._take_in()
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -96,21 +125,15 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the database; the ledger cannot be used afterwards."""
+        """Ends the claims and lets go of the database; the ledger cannot be used afterwards."""
+        self._claims.close()
         self._storage.remove_session()
         self._storage.engine.dispose()
+        self._database.close()
 
     def refresh(self) -> None:
         """Takes in what other processes have added; of equal keys the first counts."""
-        trials = self._study.get_trials(deepcopy=False)
-        for trial in trials[self._read :]:
-            if "key" not in trial.user_attrs:
-                raise UsageError(
-                    f"study '{self._study.study_name}' holds trial {trial.number}, which no ledger wrote; "
-                    "take another study name."
-                )
-            self._trials.setdefault(Key(*trial.user_attrs["key"]), trial)
-        self._read = len(trials)
+        self._database.retried(self._take_in)
 
     def get(self, key: Key) -> dict[str, float] | None:
         """The metrics measured under this key, without the costs; None when there are none yet."""
@@ -125,44 +148,50 @@ class Ledger:
         costs: Mapping[str, float] | None = None,
         violations: Mapping[str, float] | None = None,
     ) -> None:
-        """Writes a measurement; does nothing when the key is there.
+        """Writes one measurement, as :meth:`extend`."""
+        self.extend([Entry(key, architecture, metrics, costs or {}, violations or {})])
 
-        Args:
-            metrics: what the evaluator measured.
-            costs: what was known before.
-            violations: constraint → its violation, 0 where satisfied.
+    def claim(self, keys: Iterable[Key]) -> set[Key]:
+        """Reserves what this owner is about to evaluate, until it is written or the ledger is closed.
+
+        Returns:
+            Those that nobody else is evaluating and that are not here, as of a :meth:`refresh` in between.
+        """
+        digests = {_digest(key): key for key in keys}
+
+        def take() -> set[str]:
+            with self._database.exclusive(self._name):
+                taken = self._claims.take(digests)
+            self._take_in()
+            self._claims.drop({digest for digest in taken if digests[digest] in self._trials})
+            return taken
+
+        taken = self._database.retried(take) if digests else set()
+        return {digests[digest] for digest in taken if digests[digest] not in self._trials}
+
+    def extend(self, entries: Iterable[Entry]) -> None:
+        """Writes measurements in order, each unless its key is there, and ends their claims.
 
         Raises:
-            UsageError: an objective is neither a metric nor a cost, or the storage cannot be written.
+            UsageError: an objective is neither a metric nor a cost (nothing is written then), or the storage cannot be
+                written.
         """
-        import optuna
-
-        self.refresh()
-        if key in self._trials:
-            return
-        together = {**metrics, **(costs or {})}
-        finite = objective_values(self.objectives, together) is not None
-        trial = optuna.trial.create_trial(
-            state=optuna.trial.TrialState.COMPLETE if finite else optuna.trial.TrialState.FAIL,
-            values=[float(together[objective.metric]) for objective in self.objectives] if finite else None,
-            user_attrs={
-                "key": list(key),
-                "architecture": architecture.to_json(),
-                "metrics": _jsonable(metrics),
-                "costs": _jsonable(costs or {}),
-            },
-            constraints=dict(violations or {}),
-        )
-        with quiet_optuna(), _explained(self._place):
-            self._study.add_trial(trial)
-        self.refresh()
-
-    def claim(self, keys: Sequence[Key]) -> set[Key]:
-        return set(keys)
-
-    def extend(self, entries: Sequence[Entry]) -> None:
+        trials: dict[Key, optuna.trial.FrozenTrial] = {}
         for entry in entries:
-            self.add(*entry)
+            trials.setdefault(entry.key, self._trial(entry))
+
+        def write() -> None:
+            with self._database.exclusive(self._name) as confirm_lock:
+                self._take_in()
+                for key in [key for key in trials if key not in self._trials]:
+                    confirm_lock()
+                    self._study.add_trial(trials[key])
+                self._claims.drop({_digest(key) for key in trials})
+            self._take_in()
+
+        if trials:
+            with quiet_optuna():
+                self._database.retried(write)
 
     def table(self) -> "pd.DataFrame":
         """A row a measurement, in the order written: number, id, architecture, the parts of the key, metrics, costs."""
@@ -211,6 +240,33 @@ class Ledger:
                     )
         return copy
 
+    def _take_in(self) -> None:
+        trials = self._study.get_trials(deepcopy=False)
+        for trial in trials[self._read :]:
+            if "key" not in trial.user_attrs:
+                raise UsageError(
+                    f"study '{self._name}' holds trial {trial.number}, which no ledger wrote; take another study name."
+                )
+            self._trials.setdefault(Key(*trial.user_attrs["key"]), trial)
+        self._read = len(trials)
+
+    def _trial(self, entry: Entry) -> "optuna.trial.FrozenTrial":
+        import optuna
+
+        together = {**entry.metrics, **entry.costs}
+        finite = objective_values(self.objectives, together) is not None
+        return optuna.trial.create_trial(
+            state=optuna.trial.TrialState.COMPLETE if finite else optuna.trial.TrialState.FAIL,
+            values=[float(together[objective.metric]) for objective in self.objectives] if finite else None,
+            user_attrs={
+                "key": list(entry.key),
+                "architecture": entry.architecture.to_json(),
+                "metrics": _jsonable(entry.metrics),
+                "costs": _jsonable(entry.costs),
+            },
+            constraints=dict(entry.violations),
+        )
+
     def _check(self, study_name: str, metadata: Mapping[str, str]) -> None:
         for name, value in metadata.items():
             known = self._study.user_attrs.get(name)
@@ -223,42 +279,6 @@ class Ledger:
                 )
 
 
-@contextmanager
-def _explained(storage: Path | str) -> Iterator[None]:
-    """Turns what a database says into one sentence, without the password of its URL."""
-    import optuna
-    import sqlalchemy
-
-    try:
-        yield
-    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, ImportError, RuntimeError) as error:
-        name = re.sub(r"://[^/]*@", "://***@", str(storage))
-        reason = str(getattr(error, "orig", None) or error.__cause__ or error).splitlines()[0]
-        raise UsageError(
-            f"ledger '{name}' cannot be opened or written ({reason}); expected an SQLite file in an existing folder "
-            "of a disk with room, or a database URL whose driver is installed."
-        ) from error
-
-
-def _open(storage: Path | str) -> "optuna.storages.RDBStorage":
-    import sqlalchemy
-    from optuna.storages import RDBStorage
-
-    url = str(storage) if "://" in str(storage) else f"sqlite:///{Path(storage).absolute()}"
-    if not url.startswith("sqlite"):
-        return RDBStorage(url)
-    opened = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
-    sqlalchemy.event.listen(opened.engine, "connect", _write_ahead)
-    opened.engine.dispose()
-    return opened
-
-
-def _write_ahead(connection: Any, _record: Any) -> None:
-    """Readers and a writer side by side, one fsync a checkpoint instead of one a commit."""
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-
-
 def _study(storage: "optuna.storages.RDBStorage", study_name: str, objectives: Sequence[Objective]) -> "optuna.Study":
     import optuna
 
@@ -269,6 +289,14 @@ def _study(storage: "optuna.storages.RDBStorage", study_name: str, objectives: S
         if len(study.directions) == len(objectives):
             study.set_metric_names([objective.metric for objective in objectives])
     return study
+
+
+def _anybody() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+
+
+def _digest(key: Key) -> str:
+    return hashlib.sha256(json.dumps(key).encode()).hexdigest()
 
 
 def _jsonable(metrics: Mapping[str, float]) -> dict[str, float | str]:

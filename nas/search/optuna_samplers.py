@@ -33,13 +33,14 @@ def nsga2(space: Space, seed: int = 0, *, population: int = 20) -> "OptunaStrate
     """
     if population < 2:
         raise UsageError(f"nsga2 has population {population}; take at least 2.")
+    from nas.search.generations import Generations
 
     def sampler(batch_seed: int) -> "optuna.samplers.BaseSampler":
         from optuna.samplers import NSGAIISampler
 
         return NSGAIISampler(population_size=population, seed=batch_seed)
 
-    return OptunaStrategy(space, seed, sampler)
+    return OptunaStrategy(space, seed, sampler, Generations)
 
 
 def tpe(space: Space, seed: int = 0, *, startup: int = 25) -> "OptunaStrategy":
@@ -69,14 +70,22 @@ class OptunaStrategy:
 
     Args:
         sampler: makes a sampler from a seed, which is a function of (seed, batch number).
+        storage: makes what holds the study; by default Optuna's own, in memory.
     """
 
-    def __init__(self, space: Space, seed: int, sampler: Callable[[int], "optuna.samplers.BaseSampler"]) -> None:
+    def __init__(
+        self,
+        space: Space,
+        seed: int,
+        sampler: Callable[[int], "optuna.samplers.BaseSampler"],
+        storage: Callable[[], "optuna.storages.BaseStorage | None"] = lambda: None,
+    ) -> None:
         from optuna.distributions import BaseDistribution, CategoricalDistribution
 
         self._space = space
         self._seed = seed
         self._sampler = sampler
+        self._storage = storage
         self._memory = Memory(space, seed)
         self._distributions: dict[str, BaseDistribution] = {
             name: CategoricalDistribution(range(len(candidates))) for name, candidates in space.choices.items()
@@ -109,14 +118,17 @@ class OptunaStrategy:
         self._objectives = objectives
         self._pending: dict[Architecture, optuna.Trial] = {}
         with quiet_optuna():
-            self._study = optuna.create_study(directions=["minimize"] * objectives, sampler=self._sampler(self._seed))
+            self._study = optuna.create_study(
+                storage=self._storage(), directions=["minimize"] * objectives, sampler=self._sampler(self._seed)
+            )
 
     def _proposal(self) -> Architecture | None:
         from optuna.trial import TrialState
 
         for _ in range(_ATTEMPTS):
             trial = self._study.ask(self._distributions)
-            (proposal,) = self._space.from_indices([[trial.params[name] for name in self._space.choices]])
+            chosen = trial.params
+            (proposal,) = self._space.from_indices([[chosen[name] for name in self._space.choices]])
             if self._memory.claim(proposal):
                 self._pending[proposal] = trial
                 return proposal

@@ -9,6 +9,7 @@ from nas.training.learning import Learning
 from nas.training.loop import Epoch, train
 from nas.training.objectives import CrossEntropy, Distillation, Entropy, Forward, InPlaceDistillation, LossTerm
 from nas.training.paths import Fair, Path, PathSampler, Sandwich, Uniform
+from nas.training.ranks import Ranks
 from nas.training.recipe import Recipe
 from nas.training.relaxed_step import RelaxedStep, Rule
 from nas.training.self_distillation import SelfDistillation
@@ -40,6 +41,7 @@ __all__ = [
     "Path",
     "PathSampler",
     "PlainStep",
+    "Ranks",
     "Recipe",
     "RelaxedStep",
     "Rule",

@@ -66,7 +66,7 @@ class AuxiliaryStep(Step):
     def __init__(self, model: AuxiliaryHead, objective: Sequence[LossTerm], weight: float = 0.4) -> None:
         self.model, self.objective, self.weight = model, objective, weight
 
-    def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
+    def run(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
         output, auxiliary = self.model(x)
         loss = total_loss(self.objective, Forward(output, y, "network", {}, x))
         extra = total_loss(self.objective, Forward(auxiliary, y, "auxiliary", {}, x))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nas.errors import UsageError
 from nas.files import write_file
 
-__all__ = ["load_checkpoint", "read_header", "restore", "save_checkpoint", "state_of"]
+__all__ = ["load_checkpoint", "read_header", "restore", "save_checkpoint", "state_of", "write_checkpoint"]
 
 
 def save_checkpoint(
@@ -28,8 +28,6 @@ def save_checkpoint(
         state: other tensors; :func:`state_of` finds them again.
         header: JSON values kept beside the tensors.
     """
-    from safetensors.torch import save
-
     tensors = {f"model/{name}": value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     if optimizer is not None:
         for index, moments in optimizer.state_dict()["state"].items():
@@ -39,6 +37,13 @@ def save_checkpoint(
                 if torch.is_tensor(value)
             }
     tensors |= {f"state/{name}": value.detach().cpu().contiguous() for name, value in (state or {}).items()}
+    write_checkpoint(path, tensors, header)
+
+
+def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Writes what :func:`load_checkpoint` gives."""
+    from safetensors.torch import save
+
     write_file(path, save(_unshared(tensors), {"header": json.dumps(header)}))
 
 

@@ -10,6 +10,7 @@ from torch.utils.hooks import RemovableHandle
 
 from nas.nn import Cell, Elastic, OneOf
 from nas.nn.channels import Region
+from nas.training.microbatches import WHOLE, Microbatches
 from nas.training.steps import Backward, Step
 
 __all__ = ["DropPath", "DropPathStep", "cell_edges"]
@@ -67,12 +68,19 @@ class DropPathStep(Step):
         self.model, self.inner, self.drop = step.model, step, drop
         self.largest, self.epochs, self.steps_per_epoch = largest, epochs, steps_per_epoch
 
-    def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
+    def before(self, step: int, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         self.drop.rate = self.largest * (step // self.steps_per_epoch) / self.epochs
-        return self.inner(step, x, y, backward)
+        return self.inner.before(step, x, y)
 
-    def begin(self, optimizer: torch.optim.Optimizer) -> None:
-        self.inner.begin(optimizer)
+    def run(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
+        return self.inner.run(step, x, y, backward)
+
+    def after(self, step: int) -> None:
+        self.inner.after(step)
+
+    def begin(self, optimizer: torch.optim.Optimizer, microbatches: Microbatches = WHOLE) -> None:
+        super().begin(optimizer, microbatches)
+        self.inner.begin(optimizer, microbatches)
 
     def used_regions(self) -> Iterable[tuple[nn.Parameter, Region]]:
         return self.inner.used_regions()

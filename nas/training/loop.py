@@ -14,6 +14,8 @@ from nas.data import Augment, Split
 from nas.errors import UsageError
 from nas.training.checkpoint import load_checkpoint, restore, save_checkpoint, state_of
 from nas.training.masked_step import masked_step
+from nas.training.microbatches import Microbatches
+from nas.training.ranks import ALONE, Ranks
 from nas.training.recipe import Recipe
 from nas.training.steps import Step
 
@@ -34,25 +36,36 @@ def train(
     augment: Augment | None = None,
     checkpoint: Path | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
+    ranks: Ranks = ALONE,
+    until: int | None = None,
 ) -> list[Epoch]:
     """Trains ``step.model`` in place and leaves it in evaluation mode.
 
     Batches, paths and dropout are functions of (seed, epoch, step), so a run that continues from its checkpoint
     ends bit for bit where an uninterrupted one does.
 
+    Several processes may train together: each calls this with an equal step, and the group of ``torch.distributed``
+    is there. Each runs its share of the microbatches of every batch; gradients are averaged once a step, so weights are
+    the same bits in all processes, and all end where one process with as many microbatches does, up to rounding.
+
     Args:
-        checkpoint: file written after every epoch; if it exists, training continues from it.
-        on_epoch: told every epoch that is trained now, after its checkpoint was written.
+        checkpoint: file written after every epoch; if it exists, training continues from it. Of several processes the
+            first one writes it, and each reads its own.
+        on_epoch: told every epoch that is trained now, after its checkpoint was written; of several processes in the
+            first one.
+        ranks: the processes, and which of them this is.
+        until: how many epochs there are to be when this returns; those of the recipe by default.
 
     Returns:
         One record for each epoch.
 
     Raises:
-        UsageError: the loss or a weight is not finite; the last good checkpoint stays.
+        UsageError: the loss or a weight is not finite, and the last good checkpoint stays; a batch cannot be cut as the
+            recipe says; or the processes cannot share its parts or begin at different epochs.
     """
     model = step.model
     optimizer = recipe.make_optimizer(model)
-    step.begin(optimizer)
+    step.begin(optimizer, Microbatches(recipe.microbatches, seed, ranks))
     history: list[Epoch] = []
     if checkpoint is not None and checkpoint.exists():
         tensors, header = load_checkpoint(checkpoint)
@@ -60,11 +73,15 @@ def train(
         restore(tensors, model, optimizer)
         step.restore(state_of(tensors))
         history = header["history"]
-    for epoch in range(len(history), recipe.epochs):
+    _check_begin(len(history), model, ranks)
+    for epoch in range(len(history), recipe.epochs if until is None else until):
         with torch.random.fork_rng(devices=_cuda_devices(model)):
             torch.manual_seed(_mix(seed, epoch))
             record = _run_epoch(step, optimizer, data, recipe, epoch=epoch, seed=seed, augment=augment)
         history.append(record)
+        _average_buffers(model, ranks)
+        if ranks.rank:
+            continue
         if checkpoint is not None:
             header = {"recipe": recipe.model_dump(), "seed": seed, "history": history}
             save_checkpoint(checkpoint, model, optimizer, step.state(), **header)
@@ -98,7 +115,7 @@ def _run_epoch(
     means = {role: float(torch.stack([loss[role] for loss in losses if role in loss]).mean()) for role in roles}
     return {
         "epoch": epoch,
-        "loss": sum(means.values()) / len(means),
+        "loss": sum(means.values()) / max(1, len(means)),
         **{f"loss_{role}": value for role, value in means.items()},
         "learning_rate": optimizer.param_groups[0]["lr"],
         "images_per_second": images / (time.perf_counter() - started),
@@ -142,6 +159,24 @@ def _check_weights(model: nn.Module, recipe: Recipe, epoch: int) -> None:
                 f"training diverged in epoch {epoch + 1}: '{name}' is not finite; "
                 f"lower training.learning_rate (now {recipe.learning_rate:g}); the last good checkpoint is kept."
             )
+
+
+def _check_begin(epoch: int, model: nn.Module, ranks: Ranks) -> None:
+    if not ranks.agree(epoch, next(model.parameters()).device):
+        raise UsageError(
+            f"process {ranks.rank} of {ranks.size} would begin with epoch {epoch + 1} and another with another; give "
+            "every process the same checkpoint."
+        )
+
+
+@torch.no_grad()
+def _average_buffers(model: nn.Module, ranks: Ranks) -> None:
+    """Makes buffers, such as running statistics of batch norms, the same in all processes."""
+    buffers = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+    means = [buffer.double() for buffer in buffers]
+    ranks.average(means)
+    for buffer, mean in zip(buffers, means, strict=True):
+        buffer.copy_(mean)
 
 
 def _check_recipe(header: dict[str, Any], recipe: Recipe, seed: int, checkpoint: Path) -> None:

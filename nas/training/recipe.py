@@ -35,6 +35,8 @@ class Recipe(BaseModel):
         cutout: side in pixels of the square that is covered in each image; None as the data say.
         masked: keep what the paths of a step did not use exactly as it is, against momentum and weight decay.
         amp: mixed precision where there is a GPU.
+        microbatches: parts that every batch is cut into, each with batch-norm statistics of its own; several processes
+            train together on as many parts each. The number of parts decides what is learnt, that of processes nothing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -55,12 +57,22 @@ class Recipe(BaseModel):
     cutout: int | None = Field(None, ge=0)
     masked: bool = False
     amp: bool = True
+    microbatches: int = Field(1, ge=1)
 
     @model_validator(mode="after")
     def _anneals_downwards(self) -> Self:
         if self.final_learning_rate > self.learning_rate:
             raise ValueError(
                 f"final_learning_rate {self.final_learning_rate:g} is above learning_rate {self.learning_rate:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _cuts_evenly(self) -> Self:
+        if self.batch_size % self.microbatches:
+            raise ValueError(
+                f"microbatches {self.microbatches} does not divide batch_size {self.batch_size}, so parts of a batch "
+                "would differ in size"
             )
         return self
 

@@ -11,6 +11,7 @@ from nas.space import Architecture
 from nas.supernet import GateWeights, Relaxed, Supernet
 from nas.training.estimators import BilevelProblem, Estimator, first_order
 from nas.training.learning import Learning
+from nas.training.microbatches import WHOLE, Microbatches
 from nas.training.objectives import Forward, LossTerm, StatefulTerm
 from nas.training.steps import Backward, Step, total_loss
 from nas.training.streams import BatchStream
@@ -18,6 +19,9 @@ from nas.training.streams import BatchStream
 __all__ = ["RelaxedStep", "Rule"]
 
 Rule = Callable[[Relaxed], Architecture]
+
+_ARCHITECTURE = 1
+"""The random numbers of the passes that architecture parameters learn from."""
 
 
 class RelaxedStep(Step):
@@ -54,25 +58,39 @@ class RelaxedStep(Step):
         self.steps_per_epoch, self.epochs, self.rule, self.estimator = steps_per_epoch, epochs, rule, estimator
         self.weight_optimizer: torch.optim.Optimizer | None = None
         self.optimizer = learning.make_optimizer(relaxed.parameters, steps_per_epoch * epochs)
+        self._gates: dict[str, GateWeights] = {}
 
-    def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
+    def before(self, step: int, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """Has the architecture parameters learn, if they do so from batches of their own."""
         for term in self._stateful():
             term.before_step(step)
-        due = self.learning.is_due(step, self.steps_per_epoch * self.epochs)
+        if self.stream is not None:
+            return {"architecture": self._learn(step, x, y)} if self._is_due(step) else {}
+        self.optimizer.zero_grad()
+        return {}
+
+    def run(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
         if self.stream is None:
-            return self._both(step, x, y, backward, due)
-        losses = {"architecture": self._learn(step, x, y)} if due else {}
-        self.relaxed.follow(self.relaxed.draw_for_weights(2 * step, self._progress(step)))
+            self._gates = self.relaxed.draw(step, self._progress(step))
+            self.relaxed.follow(self._gates)
+        else:
+            self.relaxed.follow(self.relaxed.draw_for_weights(2 * step, self._progress(step)))
         loss = self._loss(x, y, "weights")
         backward(loss)
-        return {**losses, "weights": loss.detach()}
+        return {"weights": loss.detach()}
+
+    def after(self, step: int) -> None:
+        """Steps the architecture parameters if they learn on one level with the weights."""
+        if self.stream is None and self._is_due(step):
+            self._step()
 
     @property
     def derived(self) -> Architecture:
         """The architecture that the probabilities stand for."""
         return self.rule(self.relaxed)
 
-    def begin(self, optimizer: torch.optim.Optimizer) -> None:
+    def begin(self, optimizer: torch.optim.Optimizer, microbatches: Microbatches = WHOLE) -> None:
+        super().begin(optimizer, microbatches)
         self.weight_optimizer = optimizer
 
     def state(self) -> dict[str, Tensor]:
@@ -129,12 +147,19 @@ class RelaxedStep(Step):
         """A step of the architecture parameters; the loss that they learnt from."""
         assert self.stream is not None
         images, labels = self.stream.at(step // self.learning.every)
-        gates: dict[str, GateWeights] = {}
+        self.optimizer.zero_grad()
+        parts = self.microbatches.of(self.model, (step, _ARCHITECTURE), x, y, images, labels)
+        loss = torch.stack([self._estimate(step, *part) for part in parts]).mean()
+        self._step(loss)
+        return loss
+
+    def _estimate(self, step: int, x: Tensor, y: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        """Adds the gradients of a microbatch to those of the architecture parameters; the loss that they are of."""
         learnt_from: list[Tensor] = []
 
         def loss(x: Tensor, y: Tensor, role: str) -> Tensor:
-            gates.update(self.relaxed.draw(2 * step + 1, self._progress(step)))
-            self.relaxed.follow(gates)
+            self._gates = self.relaxed.draw(2 * step + 1, self._progress(step))
+            self.relaxed.follow(self._gates)
             value = self._loss(x, y, role)
             if role == "architecture":
                 learnt_from.append(value.detach())
@@ -150,24 +175,24 @@ class RelaxedStep(Step):
             self.weight_optimizer,
         )
         for parameter, gradient in zip(logits, self.estimator(problem), strict=True):
-            parameter.grad = gradient
-        self._step(gates)
+            if gradient is not None:
+                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
         return learnt_from[0]
 
-    def _both(self, step: int, x: Tensor, y: Tensor, backward: Backward, due: bool) -> dict[str, Tensor]:
-        gates = self.relaxed.draw(step, self._progress(step))
-        self.relaxed.follow(gates)
-        self.optimizer.zero_grad()
-        loss = self._loss(x, y, "weights")
-        backward(loss)
-        if due:
-            self._step(gates)
-        return {"weights": loss.detach()}
-
-    def _step(self, gates: Mapping[str, GateWeights]) -> None:
-        before = {name: logits.detach().clone() for name, logits in self.relaxed.parameters.logits.items()}
+    def _step(self, *losses: Tensor) -> None:
+        """Moves the architecture parameters by the mean gradient of all microbatches; puts into losses their mean."""
+        parameters, cut = self.relaxed.parameters, self.microbatches
+        for logits in parameters.parameters():
+            if logits.grad is not None:
+                logits.grad = logits.grad / cut.each
+        gradients = [logits.grad for logits in parameters.parameters() if logits.grad is not None]
+        cut.ranks.average([*gradients, *losses])
+        before = {name: logits.detach().clone() for name, logits in parameters.logits.items()}
         self.optimizer.step()
-        self.relaxed.adjust(before, gates)
+        self.relaxed.adjust(before, self._gates)
+
+    def _is_due(self, step: int) -> bool:
+        return self.learning.is_due(step, self.steps_per_epoch * self.epochs)
 
     def _loss(self, x: Tensor, y: Tensor, role: str) -> Tensor:
         return total_loss(self.objective, Forward(self.model(x), y, role, {}, x, self.relaxed.distribution()))

@@ -18,6 +18,7 @@ from nas.supernet.sharing.gradient_matching import GradientMatching
 from nas.supernet.sharing.partition import Division, Partition
 from nas.training.feedback import Feedback
 from nas.training.objectives import Forward, LossTerm
+from nas.training.ranks import ALONE, Ranks
 from nas.training.steps import total_loss
 from nas.training.streams import BatchStream
 
@@ -47,7 +48,8 @@ class Splitting(Feedback, Generic[Scheme]):
         """Has the scheme cut its regions."""
         raise TypeError(f"{type(self).__name__} must define divide()")
 
-    def begin(self, optimizer: torch.optim.Optimizer) -> None:
+    def begin(self, optimizer: torch.optim.Optimizer, ranks: Ranks = ALONE) -> None:
+        super().begin(optimizer, ranks)
         self._optimizer = optimizer
 
     def before_step(self, step: int) -> None:
@@ -141,7 +143,9 @@ class ByGradients(Splitting[GradientMatching]):
                 if not variants:
                     return None
                 found.append(cosine_distances([self._gradient(each, parameters, x, y) for each in variants]))
-        return torch.stack(found).mean(0)
+        mean = torch.stack(found).mean(0).to(x.device)
+        self.ranks.average([mean])
+        return mean.cpu()
 
     def record(self) -> dict[str, Any]:
         """The forward and backward passes of the epoch that compared gradients, where there were any."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nas.nn.batch_statistics import batch_statistics
+from nas.space import Architecture
 from nas.supernet import Supernet
 from nas.supernet.sharing import BalancedMixture
 from nas.training.feedback import Feedback
@@ -58,18 +59,22 @@ class ValidationScores(Feedback):
 
     def after_step(self, step: int, paths: Sequence[Path]) -> None:
         x, y = self.stream.at(step)
+        found: list[tuple[Architecture, int, Tensor]] = []
         for path in paths:
             self.supernet.activate(path.architecture, path.bank)
             bank = self.supernet.bank
             assert bank is not None
-            self.mixture.tell(path.architecture, bank, self._accuracy(x, y))
+            found.append((path.architecture, bank, self._accuracy(x, y)))
+        self.ranks.average([accuracy for _, _, accuracy in found])
+        for architecture, bank, accuracy in found:
+            self.mixture.tell(architecture, bank, float(accuracy))
 
     def record(self) -> dict[str, Any]:
         return {"temperature": self.mixture.temperature, "untried_scores": self.mixture.untried}
 
     @torch.no_grad()
-    def _accuracy(self, x: Tensor, y: Tensor) -> float:
+    def _accuracy(self, x: Tensor, y: Tensor) -> Tensor:
         """Of the active architecture on one batch: the share of images, or of characters."""
         with self.supernet.weights(), batch_statistics(self.supernet.model):
             logits: Tensor = self.supernet.model(x)
-        return float((logits.argmax(1) == y).float().mean())
+        return (logits.argmax(1) == y).float().mean()

@@ -80,4 +80,4 @@ def search_arguments(folder: Path, *more: object, **changes: Any) -> list[object
 def leftovers(folder: Path) -> list[str]:
     """Files that a command began and did not finish."""
     hidden = (path for path in folder.rglob("*") if path.name.startswith(".") or path.name.endswith(".tmp"))
-    return sorted(str(path) for path in hidden if path.name != ".lock")
+    return sorted(str(path) for path in hidden if not path.name.endswith(".lock"))

@@ -38,6 +38,7 @@ RECORD: dict[str, Any] = {
     "precision": {"1": 0.0, "5": 0.4, "10": 0.7},
     "regret": {"1": 1.25, "5": 0.5, "10": 0.0},
     "best_rank": {"1": 7.0, "5": 3.0, "10": 1.0},
+    "better_than_random": 0.11,
     "costs": {
         "flops": {"tau": estimate(0.6), "gain": estimate(-0.1), "within": estimate(0.2), "rule": "equal", "strata": 4},
         "params": {"tau": estimate(0.3), "gain": estimate(0.2), "within": estimate(None), "rule": "bins", "strata": 5},
@@ -47,7 +48,12 @@ RECORD: dict[str, Any] = {
     "metric": "accuracy",
     "columns": ["test_acc"],
     "maximise": True,
-    "epochs": {"epoch": [8, 9, 10], "tau": [0.4, 0.6, 0.5], "consecutive": [0.7, 0.9]},
+    "epochs": {
+        "epoch": [8, 9, 10],
+        "tau": [0.4, 0.6, 0.5],
+        "consecutive": [0.7, 0.9],
+        "agreement": {"mean": 0.77, "spread": 0.1, "deviation": 0.0123},
+    },
     "notes": ["Sparse tau rounds test_acc down."],
 }
 
@@ -85,7 +91,9 @@ def test_the_verdict_comes_first(make: Make) -> None:
     assert text.index("The supernet ranks worse") < text.index("Sparse tau rounds") < text.index("Tau of the supernet")
     for said in ("0.500", "95% interval 0.40 to 0.70", "Tau of FLOPs alone", "Tau within equal FLOPs", "70%"):
         assert said in text
-    assert "1.25 worse than the best test_acc" in text and "Not known: tau within similar parameters." in text
+    assert "1.25 worse than the best test_acc; 11% likely as good as the best of ten random draws" in text
+    assert "rank alike with tau 0.77 on average; a score differs between them by 0.012 (standard deviation)" in text
+    assert "Not known: tau within similar parameters." in text
     assert "equal FLOPs: of 4 values; similar parameters: of 5 quantiles" in text.replace("Equal", "equal")
     assert len(outline.figures) == 3
 
@@ -122,8 +130,9 @@ def test_epochs_are_drawn_where_there_are_any(make: Make) -> None:
     assert (truth["x"], truth["y"]) == ([8, 9, 10], [0.4, 0.6, 0.5])
     assert (before["x"], before["y"]) == ([9, 10], [0.7, 0.9])
     assert epoch_figure(make(epochs=None)) is None
-    one = checked(epoch_figure(make(epochs={"epoch": [8], "tau": [0.4], "consecutive": []})))
-    assert len(one["data"]) == 1
+    one = make(epochs={"epoch": [8], "tau": [0.4], "consecutive": [], "agreement": None})
+    assert len(checked(epoch_figure(one))["data"]) == 1
+    assert "rank alike with tau" not in render_ranking_report(one)
     assert len(Outline(render_ranking_report(make(epochs=None))).figures) == 2
 
 

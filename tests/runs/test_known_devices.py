@@ -1,6 +1,7 @@
 """Devices that are known already: their frozen predictors serve wherever they lie, whatever runs here."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,23 @@ from nas.runs.known import transfer_predictor
 from nas.runs.platforms import known_platforms, split_platform
 
 
-@pytest.fixture
-def profiled(tmp_path: Path) -> list[RunFolder]:
-    """Finished profiles of two devices."""
-    table = write_devices(tmp_path)
-    folders = []
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the table of devices and finished profiles of two of them."""
+    path = tmp_path_factory.mktemp("finished")
+    table = write_devices(path)
     for name in DEVICES[:2]:
-        bench, folder = bench_of(table, device=name, networks=30), RunFolder(tmp_path / name)
+        bench, folder = bench_of(table, device=name, networks=30), RunFolder(path / name)
         folder.create(bench.config, "profile")
         fit_latency(bench, folder, Silent())
-        folders.append(folder)
-    return folders
+    return path
+
+
+@pytest.fixture
+def profiled(finished: Path, tmp_path: Path) -> list[RunFolder]:
+    """Copies of these profiles, which a test may change, beside a copy of the table."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return [RunFolder(tmp_path / name) for name in DEVICES[:2]]
 
 
 def new_bench(table: Path, folders: list[RunFolder], **changes: Any) -> Bench:

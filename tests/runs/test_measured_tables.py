@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from written_tables import write
 
 import nas
 from nas.errors import UsageError
@@ -29,17 +30,6 @@ def parse(text: Any) -> dict[str, Any]:
 
 
 SHORT = Notation(("name",), parse, input_size="r")
-
-
-def write(path: Path, **columns: list[Any]) -> Path:
-    table = pd.DataFrame(columns)
-    table.to_csv(path, index=False) if path.suffix == ".csv" else table.to_parquet(path)
-    return path
-
-
-@pytest.fixture(params=["csv", "parquet"])
-def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return tmp_path / f"table.{request.param}"
 
 
 def test_rows_of_the_same_network_become_their_median_in_table_order(file: Path) -> None:

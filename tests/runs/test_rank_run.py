@@ -14,7 +14,7 @@ import torch
 from nas.data import BITS_PER_CHARACTER
 from nas.errors import UsageError
 from nas.evaluation.ranking import agreement, rank, tau
-from nas.runs import Bench, RunFolder, resolve
+from nas.runs import Bench, RunFolder, judging, resolve
 from nas.runs.ranking import rank_runs
 from nas.training import save_checkpoint
 
@@ -44,7 +44,7 @@ def trained(path: Path, seed: int = 0, epochs: int = 1, **changes: Any) -> tuple
 @pytest.fixture(autouse=True)
 def fewer_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Intervals that are coarse and quick."""
-    monkeypatch.setattr("nas.runs.ranking.rank", partial(rank, samples=DRAWS))
+    monkeypatch.setattr("nas.runs.judging.rank", partial(rank, samples=DRAWS))
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +165,26 @@ def test_kept_epochs_are_ranked_in_their_order(lab: dict[str, Any], tmp_path: Pa
     assert epochs["agreement"]["mean"] == pytest.approx(found.mean)
     assert epochs["agreement"]["deviation"] == pytest.approx(found.deviation.mean())
     assert record["tau"]["value"] == pytest.approx(tau(lab["scores"], lab["table"]["one"]))
+
+
+def test_the_epoch_that_the_run_ended_with_is_not_scored_again(
+    lab: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, bench = trained(tmp_path / "kept", epochs=2)
+    save_checkpoint(folder.path / "checkpoints" / "epoch-1.safetensors", bench.searched)
+    with torch.no_grad():
+        next(bench.searched.parameters()).mul_(2)
+    save_checkpoint(folder.path / "checkpoints" / "epoch-0.safetensors", bench.searched)
+    score, scored = judging._score, []
+
+    def counted(bench: Bench, question: Any, title: str, progress: Any) -> np.ndarray:
+        scored.append(title)
+        return score(bench, question, title, progress)
+
+    monkeypatch.setattr(judging, "_score", counted)
+    record = rank_runs([folder], lab["truth"], ["one"])["runs"]["kept"]
+    assert scored == ["Scoring architectures with kept", "Scoring architectures with epoch 0"]
+    assert record["epochs"]["epoch"] == [0, 1] and record["epochs"]["tau"][1] == record["tau"]["value"]
 
 
 def test_the_same_question_gets_the_same_answer(lab: dict[str, Any]) -> None:

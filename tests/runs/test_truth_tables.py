@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
+from written_tables import write
 
 from nas.errors import UsageError
 from nas.runs.truth import read_truth
@@ -15,17 +15,6 @@ SPACE = Space({"depth": [1, 2, 3, 4], "kernel": [3, 5]})
 SHORT = Notation(
     ("name",), lambda text: {"depth": int(str(text)[0]), "kernel": int(str(text)[-1])}, input_size="pixels"
 )
-
-
-def write(path: Path, **columns: list[Any]) -> Path:
-    table = pd.DataFrame(columns)
-    table.to_csv(path, index=False) if path.suffix == ".csv" else table.to_parquet(path)
-    return path
-
-
-@pytest.fixture(params=["csv", "parquet"])
-def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return tmp_path / f"table.{request.param}"
 
 
 def test_each_column_is_a_training(file: Path) -> None:

@@ -11,7 +11,7 @@ from nas.evaluation.ranking.measures import (
 )
 from nas.evaluation.ranking.repeats import Agreement, agreement, bootstrap, ceiling, consecutive
 from nas.evaluation.ranking.strata import Strata, equal_cost, tau_within_strata
-from nas.evaluation.ranking.verdict import FEWEST, JUDGEABLE, CostRanking, Estimate, Outcome, Ranking, rank
+from nas.evaluation.ranking.verdict import FEWEST, JUDGEABLE, CostRanking, Estimate, Outcome, Ranking, cost_word, rank
 
 __all__ = [
     "FEWEST",
@@ -27,6 +27,7 @@ __all__ = [
     "bootstrap",
     "ceiling",
     "consecutive",
+    "cost_word",
     "equal_cost",
     "precision_at",
     "probability_better_than_random",

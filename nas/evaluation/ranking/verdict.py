@@ -21,7 +21,7 @@ from nas.evaluation.ranking.measures import (
 from nas.evaluation.ranking.repeats import bootstrap, ceiling
 from nas.evaluation.ranking.strata import Rule, Strata, equal_cost, tau_within_strata
 
-__all__ = ["FEWEST", "JUDGEABLE", "CostRanking", "Estimate", "Outcome", "Ranking", "rank"]
+__all__ = ["FEWEST", "JUDGEABLE", "CostRanking", "Estimate", "Outcome", "Ranking", "cost_word", "rank"]
 
 FEWEST = 3
 """Architectures that a ranking needs."""
@@ -133,14 +133,14 @@ class Ranking:
         if not self.costs:
             return f"The scores rank with tau {self.tau}; no cost is known to compare them with."
         if self.outcome == "better":
-            others = " and ".join(f"{cost.tau.value:.2f} by {_word(name)}" for name, cost in self.costs.items())
-            names = " or ".join(map(_word, self.costs))
+            others = " and ".join(f"{cost.tau.value:.2f} by {cost_word(name)}" for name, cost in self.costs.items())
+            names = " or ".join(map(cost_word, self.costs))
             return f"The supernet ranks better than {names} alone: tau {self.tau} against {others}."
         name, cost = min(self.costs.items(), key=lambda item: item[1].gain.value)
         pair = f"tau {self.tau} against {cost.tau.value:.2f}, a difference of {cost.gain}"
         if self.outcome == "worse":
-            return f"The supernet ranks worse than {_word(name)} alone: {pair}."
-        return f"It is not shown that the supernet ranks better than {_word(name)} alone: {pair}."
+            return f"The supernet ranks worse than {cost_word(name)} alone: {pair}."
+        return f"It is not shown that the supernet ranks better than {cost_word(name)} alone: {pair}."
 
     def record(self) -> dict[str, Any]:
         """Everything as plain values for JSON; None where undefined."""
@@ -283,5 +283,10 @@ def _cost(name: str, values: ArrayLike, scores: Floats) -> Floats:
     return found
 
 
-def _word(cost: str) -> str:
-    return {"flops": "FLOPs", "params": "parameters"}.get(cost, cost)
+def cost_word(name: str) -> str:
+    """What a cost is called within a sentence.
+
+    >>> cost_word("flops"), cost_word("params"), cost_word("latency_ms")
+    ('FLOPs', 'parameters', 'latency ms')
+    """
+    return {"flops": "FLOPs", "params": "parameters"}.get(name, name.replace("_", " "))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-__all__ = ["Bank", "Place", "Slot", "folded", "held", "is_within", "placed", "places"]
+__all__ = ["Bank", "Slot", "TensorPlace", "folded", "held", "is_within", "placed", "tensor_places"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class Slot:
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class TensorPlace:
     """Where a module of the model holds a parameter or buffer.
 
     Attributes:
@@ -56,20 +56,20 @@ class Bank(nn.Module):
         return tensor
 
 
-def places(model: nn.Module) -> list[Place]:
+def tensor_places(model: nn.Module) -> list[TensorPlace]:
     """Everywhere that modules of the model hold a parameter or buffer."""
-    found: list[Place] = []
+    found: list[TensorPlace] = []
     first: dict[int, str] = {}
     for path, module in model.named_modules(remove_duplicate=False):
         for name, tensor in _held(module):
             key = first.setdefault(id(tensor), f"{path}.{name}" if path else name)
-            found.append(Place(path, module, name, key))
+            found.append(TensorPlace(path, module, name, key))
     return found
 
 
 def held(model: nn.Module) -> dict[str, Tensor]:
-    """The parameters and buffers of the model by :attr:`Place.key`."""
-    return {place.key: getattr(place.module, place.name) for place in places(model)}
+    """The parameters and buffers of the model by :attr:`TensorPlace.key`."""
+    return {place.key: getattr(place.module, place.name) for place in tensor_places(model)}
 
 
 @contextmanager

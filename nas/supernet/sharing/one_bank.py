@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.space import Architecture, Space
-from nas.supernet.sharing.bank import Bank, Slot, held, is_within, places
+from nas.supernet.sharing.bank import Bank, Slot, held, is_within, tensor_places
 from nas.supernet.sharing.sharing import Sharing
 
 __all__ = ["OneBank"]
@@ -35,7 +35,7 @@ class OneBank(Sharing):
 
     def bind(self, model: nn.Module, space: Space) -> None:
         self.space = space
-        self._places = places(model)
+        self._places = tensor_places(model)
         self.copies = nn.ModuleList(Bank(self.first_tensors(model, bank)) for bank in range(1, self.models))
 
     def first_tensors(self, model: nn.Module, bank: int) -> Mapping[str, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.space import Architecture, Space
-from nas.supernet.sharing.bank import Bank, Place, Slot, is_within, places
+from nas.supernet.sharing.bank import Bank, Slot, TensorPlace, is_within, tensor_places
 from nas.supernet.sharing.embedding import ArchitectureEmbedding
 from nas.supernet.sharing.sharing import Sharing
 
@@ -121,7 +121,7 @@ class RoutedExperts(Sharing):
         numbers = torch.tensor(self._embed(architecture), dtype=like.dtype, device=like.device)
         return {name: self.routers[name](numbers).view(-1, self.experts).softmax(-1) for name in dict.fromkeys(routers)}
 
-    def _mixed(self, place: Place, gates: Tensor) -> Tensor:
+    def _mixed(self, place: TensorPlace, gates: Tensor) -> Tensor:
         own = _own(place)
         experts = [own, *(bank[place.key] for bank in self._banks())]
         rows = ((-1,) + (1,) * own.dim())[: own.dim()]
@@ -141,7 +141,7 @@ class RoutedExperts(Sharing):
             parameter.add_(noise * parameter.std(correction=0), alpha=self.noise)
         return bank
 
-    def _router_of(self, place: Place) -> str:
+    def _router_of(self, place: TensorPlace) -> str:
         """The name of a router: the path of the layer that first held the tensor, or of its parent."""
         layer = place.key.rpartition(".")[0]
         return "/" + (layer if self.neuron_wise else layer.rpartition(".")[0]).replace(".", "/")
@@ -174,18 +174,18 @@ def _path(router: str) -> str:
     return router[1:].replace("/", ".")
 
 
-def _own(place: Place) -> Tensor:
+def _own(place: TensorPlace) -> Tensor:
     tensor: Tensor = getattr(place.module, place.name)
     return tensor
 
 
-def _routed(model: nn.Module, only: Sequence[str]) -> list[Place]:
+def _routed(model: nn.Module, only: Sequence[str]) -> list[TensorPlace]:
     """The parameters of the layers that match, and wherever else these are held.
 
     Raises:
         UsageError: none does.
     """
-    held = [place for place in places(model) if isinstance(_own(place), nn.Parameter)]
+    held = [place for place in tensor_places(model) if isinstance(_own(place), nn.Parameter)]
     matched = {place.key for place in held if any(fnmatchcase(place.path, pattern) for pattern in only)}
     if not matched:
         paths = list(dict.fromkeys(place.path for place in held))

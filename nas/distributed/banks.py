@@ -1,0 +1,202 @@
+"""Several supernets at once: banks of weights trained apart from each other, and trainings that share nothing."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from nas.distributed.cluster import ray_module, require
+from nas.distributed.data_parallel import Make, Training, is_done
+from nas.distributed.failures import far_mistake
+from nas.errors import UsageError
+from nas.training import Epoch, SupernetStep, load_checkpoint, train
+from nas.training.apart import apart_from, merged_epoch, of_banks
+from nas.training.checkpoint import write_checkpoint
+
+__all__ = ["each", "train_banks"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_START_SECONDS = 300.0
+_FAILURES = 3
+
+
+def train_banks(
+    make: Make,
+    workers: int,
+    checkpoint: Path,
+    *,
+    cpus: float = 1.0,
+    gpus: float = 0.0,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> None:
+    """Trains a supernet whose space is cut, its banks dealt out to Ray actors once they no longer depend on each other.
+
+    Until then this process trains; afterwards every actor runs the steps of its banks, and the banks are put together
+    after every epoch. The checkpoint ends as that of :func:`nas.training.train` in one process, which then finds
+    nothing left to do and loads it: to the bit, but for dropout where batches are not cut.
+
+    Args:
+        make: builds the training here and where an actor runs.
+        workers: actors, at most one for each bank.
+        checkpoint: written here after every epoch.
+        cpus: that Ray keeps for each actor.
+        gpus: likewise.
+        on_epoch: told every epoch that is trained now, after its checkpoint was written.
+
+    Raises:
+        UsageError: banks depend on each other to the end; the cluster has no room; or ``train`` refuses.
+    """
+    if is_done(checkpoint):
+        return
+    made = make()
+    first = apart_from(made.step, made.data.steps(made.recipe.batch_size))
+    if first is None or not isinstance(made.step, SupernetStep):
+        raise UsageError(
+            "banks can be trained apart from each other where the space is cut (few-shot, gradient-matching); in this "
+            "supernet they depend on each other to the end: train it with ray.train_workers instead."
+        )
+    banks = made.step.model.sharing.banks
+    count = min(workers, banks)
+    require("workers", workers, count=count, cpus=cpus, gpus=gpus)
+    together = min(first, made.recipe.epochs)
+    history = _train(made, checkpoint, until=together, on_epoch=on_epoch)
+    groups = [list(range(number, banks, count)) for number in range(count)]
+    with _actors(make, groups, cpus, gpus) as actors:
+        for _ in range(len(history), made.recipe.epochs):
+            epoch = _epoch_of_all(actors, checkpoint)
+            if on_epoch is not None:
+                on_epoch(epoch)
+
+
+def each(
+    function: Callable[[Item], Result], items: Sequence[Item], *, cpus: float = 1.0, gpus: float = 0.0
+) -> list[Result]:
+    """What a function gives for each item, as Ray tasks: trainings of other seeds, say. Tasks that die are repeated.
+
+    Args:
+        function: must be importable where tasks run.
+        cpus: that Ray keeps for each task.
+        gpus: likewise; a task sees no other GPU.
+
+    Raises:
+        UsageError: the cluster cannot hold one task, or a task raises one.
+    """
+    require("cpus and gpus of a task", f"{cpus:g} and {gpus:g}", count=1, cpus=cpus, gpus=gpus)
+    ray = ray_module()
+    task = ray.remote(_call).options(num_cpus=cpus, num_gpus=gpus, max_retries=_FAILURES)
+    calls = [task.remote(function, item) for item in items]
+    try:
+        return _results(calls)
+    finally:
+        for call in calls:
+            ray.cancel(call, force=True)
+
+
+class _Trainer:
+    """Trains some banks, epoch by epoch; each begins with what all banks were after the last."""
+
+    def __init__(self, make: Make, banks: Iterable[int]) -> None:
+        self._make, self._banks = make, list(banks)
+        self._made: Training | None = None
+
+    def wake(self) -> None:
+        """Builds the training; not in the constructor, whose exceptions Ray gives as text alone."""
+        if self._made is None:
+            self._made = self._make()
+            assert isinstance(self._made.step, SupernetStep)
+            self._made.step.only = self._banks
+
+    def epoch(self, last: bytes) -> tuple[Epoch, dict[str, Tensor]]:
+        """What the next epoch reports, and the tensors of these banks after it."""
+        self.wake()
+        made = self._made
+        assert made is not None and isinstance(made.step, SupernetStep)
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "supernet.safetensors"
+            if last:
+                file.write_bytes(last)
+            done = len(load_checkpoint(file)[1]["history"]) if last else 0
+            history = _train(made, file, until=done + 1)
+            tensors, _ = load_checkpoint(file)
+        return history[-1], of_banks(tensors, made.step.model, made.recipe.make_optimizer(made.step.model), self._banks)
+
+
+def _train(
+    made: Training, checkpoint: Path, *, until: int, on_epoch: Callable[[Epoch], None] | None = None
+) -> list[Epoch]:
+    return train(
+        made.step,
+        made.data,
+        made.recipe,
+        seed=made.seed,
+        augment=made.augment,
+        checkpoint=checkpoint,
+        on_epoch=on_epoch,
+        until=until,
+    )
+
+
+def _epoch_of_all(actors: Sequence[Any], checkpoint: Path) -> Epoch:
+    """Has every actor train an epoch, and puts the checkpoint together."""
+    last = ray_module().put(checkpoint.read_bytes())
+    found = _results([actor.epoch.remote(last) for actor in actors])
+    tensors, header = load_checkpoint(checkpoint)
+    for _, ours in found:
+        tensors |= ours
+    epoch = merged_epoch([record for record, _ in found])
+    write_checkpoint(checkpoint, tensors, {**header, "history": [*header["history"], epoch]})
+    return epoch
+
+
+@contextmanager
+def _actors(make: Make, groups: Sequence[Sequence[int]], cpus: float, gpus: float) -> Iterator[list[Any]]:
+    """Actors that are ready, as long as the block lasts; Ray starts them again where they die.
+
+    Raises:
+        UsageError: they are not there after five minutes, or cannot work.
+    """
+    ray = ray_module()
+    kind = ray.remote(_Trainer).options(
+        num_cpus=cpus, num_gpus=gpus, max_restarts=_FAILURES, max_task_retries=_FAILURES
+    )
+    actors = [kind.remote(make, group) for group in groups]
+    try:
+        calls = [actor.wake.remote() for actor in actors]
+        ready, _ = ray.wait(calls, num_returns=len(calls), timeout=_START_SECONDS)
+        if len(ready) < len(calls):
+            raise UsageError(
+                f"{len(calls) - len(ready)} of {len(calls)} workers were not there after {_START_SECONDS:.0f} s; see "
+                "what else runs on the cluster (ray status), or ask for fewer."
+            )
+        _results(calls)
+        yield actors
+    finally:
+        for actor in actors:
+            ray.kill(actor)
+
+
+def _results(calls: Sequence[Any]) -> list[Any]:
+    """What remote calls give.
+
+    Raises:
+        UsageError: one of them raises it, or its worker died too often.
+    """
+    ray = ray_module()
+    try:
+        return list(ray.get(list(calls)))
+    except ray.exceptions.RayTaskError as error:
+        raise far_mistake(error) from error
+    except ray.exceptions.RayActorError as error:
+        raise UsageError(
+            f"a worker died {_FAILURES + 1} times ({str(error).splitlines()[0]}); give each more memory, or see the "
+            "log of the cluster."
+        ) from error
+
+
+def _call(function: Callable[[Item], Result], item: Item) -> Result:
+    return function(item)

@@ -1,0 +1,242 @@
+"""The best networks of a run trained with many recipes, and the best of all delivered."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from nas.distributed import connected, require
+from nas.distributed.trials import Outcome, require_shared_folder, run_trials
+from nas.errors import UsageError
+from nas.files import write_file
+from nas.runs.bench import Bench
+from nas.runs.config import RunConfig
+from nas.runs.deliver import deliver, restore_trained
+from nas.runs.folder import RunFolder
+from nas.runs.place import gpus_each, travelling
+from nas.runs.progress import Progress, Silent
+from nas.runs.trial_plans import draw_plans
+from nas.runs.trial_training import Trainer, packed, standalone
+from nas.space import Architecture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["retrain_run"]
+
+_SETTINGS = "settings.json"
+
+
+def retrain_run(
+    folder: RunFolder,
+    config: RunConfig,
+    *,
+    top: int = 5,
+    trials: int = 20,
+    epochs: int | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Trains the best networks of a finished run with many recipes; delivers the one that validates best.
+
+    The state is kept in the run's folder ``retrain``: asked for the same again, an interrupted retraining goes on where
+    it was, and one that has ended gives its result. ``retrained.csv`` and ``.parquet`` get a row for each trial,
+    ``best.onnx`` the network, and ``best.json`` what is known of it, ``retrained``, last of all.
+
+    Args:
+        config: of the run, with the place where the trials work.
+        top: so many first rows of the front are trained.
+        trials: how many trainings are begun; most are stopped early.
+        epochs: of the longest training; by default those of the run's ``retraining``.
+        seed: of the recipes and the trainings; by default that of the run.
+
+    Returns:
+        ``run``, ``metric``, ``retrained`` of ``best.json``, and ``trials``: a row for each.
+
+    Raises:
+        UsageError: the run is not finished, was retrained otherwise, or no trial came to an end.
+    """
+    _check(folder, {"top": top, "trials": trials, "epochs": epochs})
+    with folder.lock():
+        result = folder.read(folder.best)
+        front = result["front"][:top]
+        asked = {
+            "trials": trials,
+            "epochs": config.retraining.epochs if epochs is None else epochs,
+            "seed": config.seed if seed is None else seed,
+            "architectures": [row["id"] for row in front],
+        }
+        begun = _begun(folder, asked)
+        if begun is None or result.get("retrained", {}).get("begun") != begun:
+            with folder.stage("retrain"):
+                _Retraining(folder, config, front, asked, progress or Silent()).run(result)
+    return _told(folder)
+
+
+class _Retraining:
+    """The trials of a run, then what comes of them."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: RunConfig,
+        front: Sequence[Mapping[str, Any]],
+        asked: Mapping[str, Any],
+        progress: Progress,
+    ) -> None:
+        self.folder, self.config, self.progress = folder, config, progress
+        self.front, self.asked, self.seed = front, asked, asked["seed"]
+        self.bench = Bench(config)
+        restore_trained(self.bench, folder)
+        self.plans = draw_plans(
+            [row["architecture"] for row in front],
+            config.retraining.model_copy(update={"epochs": asked["epochs"]}),
+            self.bench.data,
+            count=asked["trials"],
+            seed=self.seed,
+            can_inherit=self.bench.searched is self.bench.supernet,
+        )
+
+    def run(self, result: Mapping[str, Any]) -> None:
+        """Trains, writes the table, then the network, then what is known of it."""
+        outcomes = self.train()
+        self.folder.write_table("retrained", self.table(outcomes))
+        retrained = {**self.export(self.best(outcomes)), "begun": _begun(self.folder, self.asked)}
+        write_file(self.folder.best, json.dumps({**result, "retrained": retrained}, indent=2))
+
+    def train(self) -> list[Outcome]:
+        """Every trial to its end, from where an interrupted call left it."""
+        config, workers, count = self.config, self.config.workers, len(self.plans)
+        cpus = config.ray.cpus_per_worker
+        with connected(config.ray.address, cpus=(workers or 1) * cpus):
+            gpus = gpus_each(self.bench, workers)
+            require("workers", workers or 1, count=workers or 1, cpus=cpus, gpus=gpus)
+            require_shared_folder(self.folder.path, "--results")
+            _begin(self.folder, self.asked)
+            with self.progress.task(f"Training {len(self.front)} networks with {count} recipes", count) as task:
+                return run_trials(
+                    Trainer(travelling(config), packed(self.bench.searched), self.plans, self.seed),
+                    [plan.recipe.epochs for plan in self.plans],
+                    self.folder.retraining,
+                    self.bench.metric,
+                    workers=workers,
+                    cpus=cpus,
+                    gpus=gpus,
+                    on_done=lambda done, epochs: task.update(done, f"{epochs} epochs"),
+                )
+
+    def table(self, outcomes: Sequence[Outcome]) -> "pd.DataFrame":
+        """A row for each trial, the best first, those that failed last."""
+        import pandas as pd
+
+        rows = [self._row(outcome) for outcome in sorted(outcomes, key=self._rank)]
+        return pd.DataFrame(rows)
+
+    def best(self, outcomes: Sequence[Outcome]) -> Outcome:
+        """The trial whose network validates best, be it stopped early or not."""
+        winner = min(outcomes, key=self._rank)
+        if winner.checkpoint is None:
+            raise UsageError(f"every trial failed, the first with: {outcomes[0].error}")
+        return winner
+
+    def export(self, winner: Outcome) -> dict[str, Any]:
+        """What is known of the winner, with the test split read for it alone; its network is delivered."""
+        bench, plan, name = self.bench, self.plans[winner.number], self.bench.metric.name
+        assert winner.checkpoint is not None
+        trainer = standalone(plan, bench.supernet, bench.data, self.seed)
+        network = trainer.restored(plan.architecture, winner.checkpoint)
+        before = next(row for row in self.front if row["architecture"] == plan.architecture)
+        judged = bench.judge(network, bench.data.validation)
+        tested = bench.judge(network, bench.data.test)[name]
+        row = {**before, f"shared_{name}": before[name], **judged, f"test_{name}": tested}
+        architecture = bench.space.architecture(Architecture(plan.architecture))
+        parity = deliver(bench, network, self.folder.onnx, architecture, row)
+        self.progress.say(
+            f"ONNX agrees with PyTorch on {parity.label_agreement:.2%} of {parity.samples} validation "
+            f"{bench.data.examples} (largest difference {parity.max_difference:.1e})."
+        )
+        return {
+            **row,
+            **plan.model_dump(mode="json"),
+            "trial": winner.number,
+            "trials": len(self.plans),
+            "epochs": winner.epochs,
+            "state": winner.state,
+            "seed": self.seed,
+            "parity": asdict(parity),
+        }
+
+    def _rank(self, outcome: Outcome) -> tuple[bool, float, int]:
+        """Sorts the best first."""
+        metric = self.bench.metric
+        value = outcome.metrics.get(metric.name, 0.0)
+        return outcome.checkpoint is None, -value if metric.maximise else value, outcome.number
+
+    def _row(self, outcome: Outcome) -> dict[str, Any]:
+        plan = self.plans[outcome.number]
+        recipe = plan.recipe
+        return {
+            "trial": outcome.number,
+            "id": next(row["id"] for row in self.front if row["architecture"] == plan.architecture),
+            "start": plan.start,
+            "learning_rate": recipe.learning_rate,
+            "weight_decay": recipe.weight_decay,
+            "augmentation": plan.augmentation,
+            "distillation": plan.distillation,
+            "planned_epochs": recipe.epochs,
+            "epochs": outcome.epochs,
+            "state": outcome.state,
+            self.bench.metric.name: outcome.metrics.get(self.bench.metric.name),
+            **outcome.metrics,
+            "seconds": round(outcome.seconds, 2),
+            "error": outcome.error,
+            "architecture": json.dumps(plan.architecture),
+        }
+
+
+def _check(folder: RunFolder, counts: Mapping[str, int | None]) -> None:
+    """Refuses runs without a result, and less than one of anything."""
+    folder.load_config()
+    if folder.kind != "search":
+        raise UsageError(f"run '{folder.name}' is a {folder.kind}, which has no networks to train; name a search.")
+    if not folder.is_complete:
+        raise UsageError(f"run '{folder.name}' has no result yet; finish it with: nas resume {folder.name}")
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise UsageError(f"{name} is {count}; give 1 or more.")
+
+
+def _begun(folder: RunFolder, asked: Mapping[str, Any]) -> str | None:
+    """When the retraining with these settings was begun; None if there is none.
+
+    Raises:
+        UsageError: there is one with other settings.
+    """
+    file = folder.retraining / _SETTINGS
+    if not file.exists():
+        return None
+    stored = folder.read(file)
+    for name, value in asked.items():
+        if stored.get(name) != value:
+            raise UsageError(
+                f"{folder.retraining} holds a retraining with {name}={stored.get(name)!r}, but {value!r} is asked for; "
+                "ask for the same, or delete that folder to begin again."
+            )
+    return str(stored["begun"])
+
+
+def _begin(folder: RunFolder, asked: Mapping[str, Any]) -> None:
+    """Keeps the settings, unless an interrupted call has done so."""
+    if _begun(folder, asked) is None:
+        begun = time.strftime("%Y-%m-%dT%H:%M:%S")
+        write_file(folder.retraining / _SETTINGS, json.dumps({"begun": begun, **asked}, indent=2))
+
+
+def _told(folder: RunFolder) -> dict[str, Any]:
+    """What the files say."""
+    import pandas as pd
+
+    result = folder.read(folder.best)
+    trials = json.loads(pd.read_parquet(folder.path / "retrained.parquet").to_json(orient="records"))
+    return {"run": folder.name, "metric": result["metric"], "retrained": result["retrained"], "trials": trials}
