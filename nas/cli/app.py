@@ -40,7 +40,7 @@ from nas.cli.options import (
 )
 from nas.cli.progress import RichProgress
 from nas.cli.settings import is_given, latency_source, moved, name_target, one_space, values_of, word, work_place
-from nas.cli.tables import print_listing, print_result
+from nas.cli.tables import print_listing, print_result, print_seeds
 from nas.report.quantities import label, written
 from nas.runs.devices import imported_devices
 from nas.runs.latency import check_profile
@@ -78,6 +78,9 @@ def search(
     epochs: Annotated[int | None, typer.Option(help="Epochs of supernet training.")] = None,
     candidates: Annotated[int | None, typer.Option(help="Architectures to evaluate.")] = None,
     seed: Seed = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=2, help="Search with so many seeds side by side; each is a run of its own.")
+    ] = None,
     workers: Workers = None,
     ray: Ray = None,
     gpus_per_worker: GpusPerWorker = None,
@@ -124,7 +127,10 @@ def search(
     name = name or runs.free_name(results, stem)
     if not runs.RunFolder(results / name).config.exists():
         check_profile(resolved)
-    _run_search(resolved, results, name, as_json)
+    if seeds is None:
+        _run_search(resolved, results, name, as_json)
+    else:
+        _run_seeds(resolved, seeds, results, name, as_json)
 
 
 @app.command()
@@ -214,6 +220,15 @@ def _run_search(config: runs.RunConfig, results: Path, name: str, as_json: bool)
         typer.echo(json.dumps(result))
     else:
         print_result(result, folder)
+
+
+def _run_seeds(config: runs.RunConfig, count: int, results: Path, name: str, as_json: bool) -> None:
+    with resumable(results, name):
+        report = runs.run_seeds(config, count, results, name, RichProgress())
+    if as_json:
+        typer.echo(json.dumps(report))
+    else:
+        print_seeds(report, results)
 
 
 def _listing(what: Listing, results: Path) -> list[dict[str, str]]:

@@ -1,6 +1,7 @@
 """What a command prints at its end."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from nas.report.feasibility import constraint_sentence, coverage
 from nas.report.quantities import is_share, label, written
 from nas.runs import RunFolder
 
-__all__ = ["new_console", "print_feasibility", "print_listing", "print_predictor", "print_result"]
+__all__ = ["new_console", "print_feasibility", "print_listing", "print_predictor", "print_result", "print_seeds"]
 
 _EXTREMES = ("smallest", "median", "largest")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -78,6 +79,21 @@ def print_predictor(errors: Mapping[str, Any]) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def print_seeds(report: Mapping[str, Any], results: Path) -> None:
+    """The chosen network of each seed, and what is common to them."""
+    tested = f"test_{report['metric']}"
+    table = Table("run", *(Column(each, justify="right") for each in (label(tested).lower(), "latency", "params")))
+    for run in report["runs"]:
+        best = run["best"]
+        table.add_row(run["run"], written(tested, best[tested]), _latency(best), f"{best['params']:,}")
+    console = new_console()
+    console.print(table)
+    mean, spread = (written(tested, report[each]) for each in ("mean", "spread"))
+    console.print(f"{label(tested)} {mean} ± {spread} (standard deviation over seeds)", highlight=False)
+    for run in report["runs"]:
+        console.print(f"  {results / run['run']}", highlight=False, soft_wrap=True)
 
 
 def print_listing(rows: Sequence[Mapping[str, str]]) -> None:

@@ -1,25 +1,22 @@
-"""Several supernets at once: banks of weights trained apart from each other, and trainings that share nothing."""
+"""Several supernets at once: banks of weights trained apart from each other."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any
 
 from torch import Tensor
 
 from nas.distributed.cluster import ray_module, require
 from nas.distributed.data_parallel import Make, Training, is_done
-from nas.distributed.failures import far_mistake
+from nas.distributed.failures import result_of
 from nas.errors import UsageError
 from nas.training import Epoch, SupernetStep, load_checkpoint, train
 from nas.training.apart import apart_from, merged_epoch, of_banks
 from nas.training.checkpoint import write_checkpoint
 
-__all__ = ["each", "train_banks"]
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+__all__ = ["train_banks"]
 
 _START_SECONDS = 300.0
 _FAILURES = 3
@@ -73,30 +70,6 @@ def train_banks(
                 on_epoch(epoch)
 
 
-def each(
-    function: Callable[[Item], Result], items: Sequence[Item], *, cpus: float = 1.0, gpus: float = 0.0
-) -> list[Result]:
-    """What a function gives for each item, as Ray tasks: trainings of other seeds, say. Tasks that die are repeated.
-
-    Args:
-        function: must be importable where tasks run.
-        cpus: that Ray keeps for each task.
-        gpus: likewise; a task sees no other GPU.
-
-    Raises:
-        UsageError: the cluster cannot hold one task, or a task raises one.
-    """
-    require("cpus and gpus of a task", f"{cpus:g} and {gpus:g}", count=1, cpus=cpus, gpus=gpus)
-    ray = ray_module()
-    task = ray.remote(_call).options(num_cpus=cpus, num_gpus=gpus, max_retries=_FAILURES)
-    calls = [task.remote(function, item) for item in items]
-    try:
-        return _results(calls)
-    finally:
-        for call in calls:
-            ray.cancel(call, force=True)
-
-
 class _Trainer:
     """Trains some banks, epoch by epoch; each begins with what all banks were after the last."""
 
@@ -144,7 +117,7 @@ def _train(
 def _epoch_of_all(actors: Sequence[Any], checkpoint: Path) -> Epoch:
     """Has every actor train an epoch, and puts the checkpoint together."""
     last = ray_module().put(checkpoint.read_bytes())
-    found = _results([actor.epoch.remote(last) for actor in actors])
+    found = [result_of(call) for call in [actor.epoch.remote(last) for actor in actors]]
     tensors, header = load_checkpoint(checkpoint)
     for _, ours in found:
         tensors |= ours
@@ -173,30 +146,9 @@ def _actors(make: Make, groups: Sequence[Sequence[int]], cpus: float, gpus: floa
                 f"{len(calls) - len(ready)} of {len(calls)} workers were not there after {_START_SECONDS:.0f} s; see "
                 "what else runs on the cluster (ray status), or ask for fewer."
             )
-        _results(calls)
+        for call in calls:
+            result_of(call)
         yield actors
     finally:
         for actor in actors:
             ray.kill(actor)
-
-
-def _results(calls: Sequence[Any]) -> list[Any]:
-    """What remote calls give.
-
-    Raises:
-        UsageError: one of them raises it, or its worker died too often.
-    """
-    ray = ray_module()
-    try:
-        return list(ray.get(list(calls)))
-    except ray.exceptions.RayTaskError as error:
-        raise far_mistake(error) from error
-    except ray.exceptions.RayActorError as error:
-        raise UsageError(
-            f"a worker died {_FAILURES + 1} times ({str(error).splitlines()[0]}); give each more memory, or see the "
-            "log of the cluster."
-        ) from error
-
-
-def _call(function: Callable[[Item], Result], item: Item) -> Result:
-    return function(item)

@@ -9,6 +9,7 @@ from nas.runs.folder import RunFolder, free_name, versions
 from nas.runs.profiling import run_profile
 from nas.runs.progress import Progress, Silent, Task
 from nas.runs.run import run_search
+from nas.runs.seeds import run_seeds
 from nas.runs.spaces import available_spaces, build_space
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "resolve",
     "run_profile",
     "run_search",
+    "run_seeds",
     "versions",
 ]

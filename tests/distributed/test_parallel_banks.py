@@ -10,8 +10,9 @@ from torch import nn
 
 from nas.data import ImageSplit
 from nas.distributed import connected
-from nas.distributed.banks import each, train_banks
+from nas.distributed.banks import train_banks
 from nas.distributed.data_parallel import Training
+from nas.distributed.tasks import each
 from nas.errors import UsageError
 from nas.nn import OneOf
 from nas.supernet import Supernet

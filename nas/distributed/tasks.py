@@ -1,0 +1,55 @@
+"""Pieces of work that share nothing, side by side: searches with other seeds, say."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from nas.distributed.cluster import ray_module, require
+from nas.distributed.failures import result_of
+
+__all__ = ["each"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_RETRIES = 3
+
+
+def each(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    cpus: float = 1.0,
+    gpus: float = 0.0,
+    on_done: Callable[[int], None] | None = None,
+) -> list[Result]:
+    """What a function gives for each item, as Ray tasks; tasks that die are repeated.
+
+    Args:
+        function: must be importable where tasks run.
+        cpus: that Ray keeps for each task.
+        gpus: likewise; a task sees no other GPU.
+        on_done: told how many are done.
+
+    Raises:
+        UsageError: the cluster cannot hold one task, a task raises one, or dies again and again.
+    """
+    require("cpus and gpus of a task", f"{cpus:g} and {gpus:g}", count=1, cpus=cpus, gpus=gpus)
+    ray = ray_module()
+    task = ray.remote(_call).options(num_cpus=cpus, num_gpus=gpus, max_retries=_RETRIES)
+    calls = [task.remote(function, item) for item in items]
+    try:
+        waiting = calls
+        while waiting:
+            done, waiting = ray.wait(waiting)
+            for call in done:
+                result_of(call)
+            if on_done is not None:
+                on_done(len(calls) - len(waiting))
+        return [result_of(call) for call in calls]
+    finally:
+        for call in calls:
+            ray.cancel(call, force=True)
+
+
+def _call(function: Callable[[Item], Result], item: Item) -> Result:
+    return function(item)
