@@ -187,7 +187,7 @@ class Bench:
             )
 
     def _check_batch_sizes(self) -> None:
-        """Refuses batches of one image, whose statistics batch norm cannot take."""
+        """Refuses batches of one example, whose statistics batch norm cannot take."""
         config = self.config
         sizes = {
             **_passes("training.batch_size", config.training),
@@ -198,7 +198,8 @@ class Bench:
         for name, size in sizes.items():
             if size < 2 and batch_norms(self.supernet.modules()):
                 raise UsageError(
-                    f"{name} is {size}, but space '{config.space}' has batch norm; give it 2 or more images."
+                    f"{name} is {size}, but space '{config.space}' has batch norm; give it 2 or more "
+                    f"{self.data.examples}."
                 )
 
     def _check_runs(self) -> None:

@@ -22,7 +22,7 @@ class EvaluationConfig(_Strict):
     """How candidates are judged with shared weights.
 
     Attributes:
-        calibration_images: training images over which batch-norm statistics are averaged.
+        calibration_images: training images, or windows of text, over which batch-norm statistics are averaged.
         batch_size: of calibration and validation.
     """
 

@@ -262,8 +262,8 @@ class _Stages:
         }
 
     def _fidelity(self) -> str:
-        settings = self.bench.config.evaluation
-        return f"validation, calibrated on {settings.calibration_images} images in batches of {settings.batch_size}"
+        settings, examples = self.bench.config.evaluation, self.bench.data.examples
+        return f"validation, calibrated on {settings.calibration_images} {examples} in batches of {settings.batch_size}"
 
     def _checkpoint(self) -> str:
         """A digest of the trained weights, which the ledger's results belong to."""

@@ -30,7 +30,7 @@ FOLDER = Path(__file__).parent
 CONFIG = resolve({"space": "mobilenet", "data": "digits", "cpu_threads": 1}, "benchmark")
 CANDIDATES = 200
 BATCH = 25
-ROUNDS = 5
+ROUNDS = 3
 OBJECTIVES = [Objective("accuracy", maximise=True), Objective("flops", maximise=False)]
 
 
