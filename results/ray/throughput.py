@@ -131,6 +131,8 @@ def main() -> None:
             f"batches of {BATCH} on 2 workers": two.blocks / (ROUNDS + 1),
             "one candidate at a time": two.blocks_alone / (ROUNDS + 1),
         }
+    for pipe in pipes:
+        pipe.send("stop")
     write(pd.DataFrame(rows[1:]), blocks)
 
 
