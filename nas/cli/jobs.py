@@ -105,8 +105,8 @@ def _finish(jobs: Jobs, job: str, results: Path, checkpoints: bool, as_json: boo
         typer.echo(f"nas: interrupted; the job goes on; come back with: {_return(job, jobs, results)}", err=True)
         raise typer.Exit(130) from None
     if left:
-        again = shlex.join(["--checkpoints", "--results", f"{results}-with-checkpoints"])
-        typer.echo(f"{left / 1e6:.0f} MB of checkpoints stay on the cluster; nas fetch {again} brings them.", err=True)
+        again = f"{_return(job, jobs, Path(f'{results}-with-checkpoints'))} --checkpoints"
+        typer.echo(f"{left / 1e6:.0f} MB of checkpoints stay on the cluster; {again} brings them.", err=True)
     folder = runs.RunFolder(path)
     result = {**folder.read(folder.best), "seconds": folder.read(folder.origin)["seconds"]}
     if as_json:

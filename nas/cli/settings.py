@@ -76,11 +76,11 @@ def work_place(
 
 
 def moved(config: runs.RunConfig, place: Mapping[str, Any]) -> runs.RunConfig:
-    """The same run in another place; what is not given stays."""
+    """The same run in another place; what is not given stays, and a cluster or machine called "none" is left."""
     values = config.model_dump(mode="json")
     for key, value in place.items():
         if value is not None:
-            runs.put(values, key, value)
+            runs.put(values, key, None if value == "none" else value)
     return runs.resolve(values, "command line")
 
 

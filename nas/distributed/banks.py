@@ -55,12 +55,12 @@ def train_banks(
     if first is None or not isinstance(made.step, SupernetStep):
         raise UsageError(
             "banks can be trained apart from each other where the space is cut (few-shot, gradient-matching); in this "
-            "supernet they depend on each other to the end: train it with ray.train_workers instead."
+            "supernet they depend on each other to the end: train it in one process with ray.train_workers=1."
         )
     banks = made.step.model.sharing.banks
     count = min(workers, banks)
-    require("workers", workers, count=count, cpus=cpus, gpus=gpus)
-    together = min(first, made.recipe.epochs)
+    require("ray.train_workers", workers, count=count, cpus=cpus, gpus=gpus)
+    together = min(max(1, first), made.recipe.epochs)
     history = _train(made, checkpoint, until=together, on_epoch=on_epoch)
     groups = [list(range(number, banks, count)) for number in range(count)]
     with _actors(make, groups, cpus, gpus) as actors:

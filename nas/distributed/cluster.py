@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from nas.errors import UsageError
 
-__all__ = ["connected", "free_of", "ray_module", "require", "require_reachable"]
+__all__ = ["connected", "free_of", "ray_module", "require", "require_reachable", "room_for"]
 
 _CONNECT_SECONDS = 5.0
 _QUIET: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
@@ -77,11 +77,22 @@ def require(
     there = free_of(held)
     for resource, each in (("GPU", gpus), ("CPU", cpus)):
         has, needs = there.get(resource, 0.0), count * each
-        if needs > has:
+        if count > room_for(has, each):
             raise UsageError(
                 f"{name} is {value}, which takes {needs:g} {resource}s for {count} workers, but the cluster has "
                 f"{has:g}; ask for fewer workers or less for each."
             )
+
+
+def room_for(amount: float, each: float) -> float:
+    """How many processes fit; a share of a resource is never of two of its pieces.
+
+    >>> room_for(2, 0.6), room_for(1, 0.2), room_for(4, 2)
+    (2, 5, 2)
+    """
+    if each == 0:
+        return math.inf
+    return int(amount) * int(1 / each + 1e-9) if each < 1 else int(amount / each + 1e-9)
 
 
 def free_of(held: Mapping[str, float] | None = None) -> dict[str, float]:
@@ -130,7 +141,7 @@ def _connect(ray: Any, address: str) -> None:
         require_reachable(address, "ray.address")
     try:
         ray.init(address, **_QUIET)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         advice = "start one with `ray start --head`, or drop --ray" if address == "auto" else "look at its log"
         raise UsageError(
             f"ray.address is '{address}', but no cluster takes the connection ({str(error).splitlines()[0]}); {advice}."

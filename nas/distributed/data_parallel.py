@@ -177,13 +177,18 @@ def _fit(rank: Callable[[], None], workers: int, resources: dict[str, float], fo
     try:
         trainer.fit()
     except WorkerGroupError as error:
-        deaths = [each for each in error.worker_failures.values() if isinstance(each, ray.exceptions.RayActorError)]
+        deaths = [each for each in error.worker_failures.values() if _is_death(ray, each)]
         if not deaths:
             raise
         return f"processes that trained together died {_FAILURES + 1} times ({str(deaths[0]).splitlines()[0]})"
     except ControllerError as error:
         return f"Ray could not start {workers} processes that train together ({str(error).splitlines()[-1]})"
     return None
+
+
+def _is_death(ray: Any, error: Exception) -> bool:
+    """Whether a process ended, as against what it does raised something."""
+    return isinstance(error, ray.exceptions.RayError) and not isinstance(error, ray.exceptions.RayTaskError)
 
 
 @contextmanager

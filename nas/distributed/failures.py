@@ -33,7 +33,7 @@ def result_of(call: Any) -> Any:
         return ray.get(call)
     except ray.exceptions.RayTaskError as error:
         raise far_mistake(error) from error
-    except (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError) as error:
+    except ray.exceptions.RayError as error:
         raise UsageError(
             f"a worker died again and again ({str(error).splitlines()[0]}); give each more memory, or see the log of "
             "the cluster."

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas.distributed.cluster import free_of, ray_module, require
+from nas.distributed.cluster import free_of, ray_module, require, room_for
 from nas.distributed.failures import far_mistake
 from nas.errors import UsageError
 from nas.evaluation import SharedWeights
@@ -160,7 +160,7 @@ class EvaluationPool:
             self._ray.get(call)
         except self._ray.exceptions.RayTaskError as error:
             raise far_mistake(error) from error
-        except self._ray.exceptions.RayActorError as error:
+        except self._ray.exceptions.RayError as error:
             reason = str(error).strip().splitlines()[-1]
             raise UsageError(f"a worker could not be started ({reason}); see the log of the cluster.") from error
         else:
@@ -173,7 +173,7 @@ class EvaluationPool:
             done: _Done = self._ray.get(call)
         except self._ray.exceptions.RayTaskError as error:
             raise far_mistake(error) from error
-        except (self._ray.exceptions.RayActorError, self._ray.exceptions.ObjectLostError) as error:
+        except self._ray.exceptions.RayError as error:
             self._died(number, order, error)
             return []
         if number in self._load:
@@ -183,7 +183,8 @@ class EvaluationPool:
         return list(zip(order.architectures, done.metrics, strict=True))
 
     def _died(self, number: int, order: _Order, error: Exception) -> None:
-        self._deaths[order.number] += 1
+        is_first = self._load.pop(number, None) is not None
+        self._deaths[order.number] += is_first
         if self._deaths[order.number] >= _DEATHS:
             names = ", ".join(architecture.id for architecture in order.architectures)
             raise UsageError(
@@ -191,7 +192,7 @@ class EvaluationPool:
                 "more memory, or see the log of the cluster."
             ) from error
         self._waiting.appendleft(order)
-        if self._load.pop(number, None) is not None:
+        if is_first:
             self._wake(number)
 
     def _wake(self, number: int) -> None:
@@ -270,7 +271,4 @@ def _view(array: np.ndarray) -> Tensor:
 
 def _most(resources: Mapping[str, float], cpus: float, gpus: float) -> int:
     """As many workers as the cluster has room for, at least one."""
-    limits = [resources.get("CPU", 0.0) // cpus]
-    if gpus:
-        limits.append(resources.get("GPU", 0.0) // gpus)
-    return max(1, int(min(limits)))
+    return max(1, int(min(room_for(resources.get("CPU", 0.0), cpus), room_for(resources.get("GPU", 0.0), gpus))))

@@ -1,5 +1,6 @@
 """What a run is asked to do: one pydantic model, read from YAML, flags and ``key=value`` settings."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -58,7 +59,10 @@ class ProfileConfig(_Strict):
 
 
 class RayConfig(_Strict):
-    """Where the work of a run is done; none of it says what is to be found, so a run may go on elsewhere.
+    """Where the work of a run is done; a run may go on elsewhere.
+
+    None of it says what is to be found, but for ``train_workers``: a batch is cut into at least so many parts
+    (``training.microbatches``), each with batch-norm statistics of its own.
 
     Attributes:
         address: of a Ray cluster, "auto" for the one that this machine belongs to, or host:port; by default a Ray of
@@ -66,7 +70,8 @@ class RayConfig(_Strict):
         cpus_per_worker: CPUs that Ray keeps for each worker.
         gpus_per_worker: GPUs that it keeps for each worker; two workers share one with 0.5. By default none on the CPU,
             else an equal share of all that the cluster has, at most one.
-        train_workers: processes that train the supernet together, each on a part of every batch.
+        train_workers: processes that train the supernet together, each on a part of every batch, or each its banks
+            where the method cuts the space in parts.
         measure_on: the Ray resource that marks the machine where latency is measured; while the run lasts nothing else
             of it works there. By default latency is measured where the run was started.
     """
@@ -193,6 +198,15 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
         config = RunConfig.model_validate(merged)
     except ValidationError as error:
         raise UsageError(_sentence(error, source)) from None
+    if config.device == "cpu" and config.ray.gpus_per_worker:
+        raise UsageError(
+            f"{source}: device is 'cpu', but ray.gpus_per_worker is {config.ray.gpus_per_worker:g}; drop one of them."
+        )
+    if config.storage is not None and re.search(r"://[^/]*:[^/]*@|password=", config.storage):
+        raise UsageError(
+            f"{source}: storage holds a password, which the files of the run would show; leave it out of the URL and "
+            "put it in the environment variable PGPASSWORD, or in ~/.pgpass."
+        )
     parts, ranks = config.training.microbatches, config.ray.train_workers
     if parts % ranks and not chosen.trains_banks_apart:
         raise UsageError(

@@ -1,5 +1,6 @@
 """Where the work of a run is done: in this process, or on Ray."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -71,12 +72,12 @@ def train_elsewhere(bench: Bench, checkpoint: Path, budget: Budget | None, on_ep
     it gets a GPU and there is none here.
     """
     config, workers = bench.config, bench.config.ray.train_workers
-    gpus = gpus_each(bench, workers)
-    if workers == 1 and not (gpus and bench.device.type == "cpu"):
+    if workers == 1 and not (config.ray.gpus_per_worker and bench.device.type == "cpu"):
         return
+    gpus = gpus_each(bench, workers)
     launch = train_banks if workers > 1 and bench.method.trains_banks_apart else train_together
     launch(
-        partial(training_of, travelling(config), budget),
+        partial(training_of, travelling(config, gpus), budget),
         workers,
         checkpoint,
         cpus=config.ray.cpus_per_worker,
@@ -92,12 +93,13 @@ def evaluation(bench: Bench) -> Iterator[Measure | Pool]:
     if config.ray.address is None and (config.workers or 1) == 1:
         yield bench.evaluator
         return
+    gpus = gpus_each(bench, config.workers)
     with EvaluationPool(
-        partial(evaluator_of, travelling(config)),
+        partial(evaluator_of, travelling(config, gpus)),
         bench.searched,
         config.workers,
         cpus=config.ray.cpus_per_worker,
-        gpus=gpus_each(bench, config.workers),
+        gpus=gpus,
         held=_held(bench),
     ) as pool:
         yield pool
@@ -115,13 +117,17 @@ def gpus_each(bench: Bench, workers: int | None) -> float:
     asked = bench.config.ray.gpus_per_worker
     if asked is not None or bench.device.type == "cpu":
         return asked or 0.0
-    there = free_of(_held(bench)).get("GPU", 0.0)
-    return min(1.0, there / (workers or max(there, 1.0)))
+    there = int(free_of(_held(bench)).get("GPU", 0.0))
+    return 1 / math.ceil((workers or there) / there) if there else 0.0
 
 
-def travelling(config: RunConfig) -> RunConfig:
-    """The configuration for a process that works in another folder."""
-    return config.model_copy(update={"data_dir": config.data_dir and config.data_dir.resolve()})
+def travelling(config: RunConfig, gpus: float) -> RunConfig:
+    """The configuration for a process that works in another folder, with so many GPUs.
+
+    One without any works on the CPU: Ray would let it see all of them.
+    """
+    here = {"data_dir": config.data_dir and config.data_dir.resolve()}
+    return config.model_copy(update=here if gpus else {**here, "device": "cpu"})
 
 
 def _is_spread(config: RunConfig) -> bool:

@@ -57,6 +57,7 @@ def retrain_run(
     Raises:
         UsageError: the run is not finished, was retrained otherwise, or no trial came to an end.
     """
+    config = config.model_copy(update={"ray": config.ray.model_copy(update={"measure_on": None})})
     _check(folder, {"top": top, "trials": trials, "epochs": epochs})
     with folder.lock():
         result = folder.read(folder.best)
@@ -116,7 +117,7 @@ class _Retraining:
             _begin(self.folder, self.asked)
             with self.progress.task(f"Training {len(self.front)} networks with {count} recipes", count) as task:
                 return run_trials(
-                    Trainer(travelling(config), packed(self.bench.searched), self.plans, self.seed),
+                    Trainer(travelling(config, gpus), packed(self.bench.searched), self.plans, self.seed),
                     [plan.recipe.epochs for plan in self.plans],
                     self.folder.retraining,
                     self.bench.metric,

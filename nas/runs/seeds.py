@@ -5,12 +5,15 @@ from statistics import mean, stdev
 from typing import Any
 
 from nas.distributed import connected, each
+from nas.distributed.trials import require_shared_folder
+from nas.errors import UsageError
 from nas.runs.bench import Bench
 from nas.runs.config import RayConfig, RunConfig
 from nas.runs.folder import RunFolder
-from nas.runs.place import gpus_each, travelling
+from nas.runs.place import travelling
 from nas.runs.progress import Progress, Silent
 from nas.runs.run import run_search
+from nas.runs.supernets import find_device
 
 __all__ = ["run_seeds"]
 
@@ -22,7 +25,8 @@ def run_seeds(
 
     The runs are called ``<name>-seed<seed>``, and each can be continued by itself; called again, those that are
     complete are not done again. So many run at a time as Ray has CPUs and GPUs for, at least ``workers``. All machines
-    must share the folder of results.
+    must share the folder of results. Latency is measured while others work: networks are compared with the largest one
+    measured in turn, but a number of milliseconds is worth less than one of a search by itself.
 
     Returns:
         ``metric``, ``mean`` and ``spread`` (standard deviation) of it on the test split, ``runs`` (their results).
@@ -31,7 +35,13 @@ def run_seeds(
         UsageError: a search cannot be carried out.
     """
     ray = config.ray
-    alone = travelling(config).model_copy(update={"workers": None, "ray": RayConfig()})
+    if ray.measure_on or ray.train_workers > 1:
+        raise UsageError(
+            "--seeds runs whole searches side by side, each in one process; drop --measure-on and --train-workers."
+        )
+    on_gpu = find_device(config.device).type == "cuda"
+    gpus = float(on_gpu) if ray.gpus_per_worker is None else ray.gpus_per_worker
+    alone = travelling(config, gpus).model_copy(update={"workers": None, "ray": RayConfig()})
     searches = [
         (
             alone.model_copy(update={"seed": config.seed + number}),
@@ -39,15 +49,16 @@ def run_seeds(
         )
         for number in range(count)
     ]
-    bench = Bench(alone)
+    metric = Bench(alone).metric.name
+    results.mkdir(parents=True, exist_ok=True)
     with (
         (progress or Silent()).task(f"Searching with {count} seeds", count) as task,
         connected(ray.address, cpus=(config.workers or 1) * ray.cpus_per_worker),
     ):
-        gpus = gpus_each(bench, config.workers)
+        require_shared_folder(results, "--results")
         found = each(_search, searches, cpus=ray.cpus_per_worker, gpus=gpus, on_done=task.update)
-    tested = [run["best"][f"test_{bench.metric.name}"] for run in found]
-    return {"metric": bench.metric.name, "mean": mean(tested), "spread": stdev(tested), "runs": found}
+    tested = [run["best"][f"test_{metric}"] for run in found]
+    return {"metric": metric, "mean": mean(tested), "spread": stdev(tested), "runs": found}
 
 
 def _search(search: tuple[RunConfig, Path]) -> dict[str, Any]:

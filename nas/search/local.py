@@ -18,8 +18,8 @@ class Local:
     """Pareto local search (Paquete et al., 2004), a strong baseline for NAS (White et al., 2021).
 
     Proposes the unvisited neighbours of the current front, one of each member in turn and in random order. When the
-    front has no unvisited neighbour, the climb starts anew from random architectures. While nothing feasible is
-    known, the front is what violates the constraints least.
+    front has no unvisited neighbour, it waits for what is not told yet, then the climb starts anew from random
+    architectures. While nothing feasible is known, the front is what violates the constraints least.
 
     Args:
         starts: random architectures that a climb starts from.
@@ -36,18 +36,21 @@ class Local:
         self._memory = Memory(space, seed)
         self._climb: list[Result] = []
         self._neighbours: dict[Architecture, list[Architecture]] = {}
+        self._untold: set[Architecture] = set()
 
     def ask(self, n: int) -> list[Architecture]:
         turns = itertools.zip_longest(*(self._neighbours_of(member) for member in self._front()))
         neighbours = (neighbour for turn in turns for neighbour in turn if neighbour is not None)
         found = list(itertools.islice(filter(self._memory.claim, neighbours), n))
-        if found:
-            return found
-        self._climb.clear()
-        self._neighbours.clear()
-        return self._memory.draw(min(n, self.starts))
+        if not found and not self._untold:
+            self._climb.clear()
+            self._neighbours.clear()
+            found = self._memory.draw(min(n, self.starts))
+        self._untold.update(found)
+        return found
 
     def tell(self, results: Sequence[Result]) -> None:
+        self._untold.difference_update(result.architecture for result in results)
         self._climb += self._memory.add(results)
 
     def _front(self) -> list[Architecture]:

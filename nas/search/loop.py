@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["search"]
 
+_AHEAD = 4
+"""Batches asked for at a time: enough to put neighbours together, few enough that workers begin soon."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -80,14 +83,15 @@ def search(
         goes_on = goes_on and desk.admitted < budget and fruitless < patience and not desk.has_all(space)
         if not (goes_on or desk.is_waiting):
             break
-        if goes_on and pool.room:
-            asked = strategy.ask(batch * pool.room)
-            goes_on = bool(asked)
+        asked = strategy.ask(batch * min(pool.room, _AHEAD)) if goes_on and pool.room else []
+        if asked:
             admitted = desk.take(asked, budget - desk.admitted, batch)
             fruitless = 0 if admitted else fruitless + 1
             orders.append(asked)
-        else:
+        elif desk.is_waiting or not pool.room:
             desk.collect(batch)
+        else:
+            goes_on = False
         orders = _tell(strategy, orders, desk)
     if desk.admitted < budget:
         logger.info("search ended after %d of %d architectures", desk.admitted, budget)

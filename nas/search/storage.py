@@ -195,7 +195,9 @@ class Storage:
             return False
         state = getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None)
         broken = isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError)
-        return error.connection_invalidated or (broken and (state is None or str(state).startswith(("08", "57P"))))
+        return error.connection_invalidated or (
+            broken and (state is None or str(state).startswith(("08", "40", "57P")))
+        )
 
     @contextmanager
     def _file_lock(self) -> Iterator[None]:

@@ -38,7 +38,7 @@ class Strategy(Protocol):
     """
 
     def ask(self, n: int) -> list[Architecture]:
-        """At most ``n`` proposals; none when nothing is left to propose."""
+        """At most ``n`` proposals; none when it waits to be told more, or nothing is left to propose."""
         ...
 
     def tell(self, results: Sequence[Result]) -> None:

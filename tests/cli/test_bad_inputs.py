@@ -61,7 +61,7 @@ NOTHING_BEGAN = {
     ),
     "an unknown kind of storage": (["--storage", "nosql://here/nas"], r"'nosql://here/nas'"),
     "a storage that is not there": (
-        ["--storage", "postgresql://nobody:secret@127.0.0.1:9/nas"],
+        ["--storage", "postgresql://nobody@127.0.0.1:9/nas"],
         r"'postgresql://\*\*\*@",
     ),
     "unreadable constraint": (["--constraint", "be fast"], r"constraint 'be fast' cannot be read; write a metric"),

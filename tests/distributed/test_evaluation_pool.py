@@ -110,12 +110,6 @@ def test_each_worker_sees_its_own_share_of_a_device(ray: Any, share: float, work
     assert sorted(Counter(device for device, _ in seen).values()) == devices
 
 
-def test_no_worker_sees_a_device_unless_it_asks_for_one(ray: Any) -> None:
-    with EvaluationPool(Devices, nn.Linear(1, 1), 2, cpus=1) as pool:
-        found = gathered(pool, some(4), 1)
-    assert {row["device"] for row in found.values()} == {-1.0}
-
-
 def test_a_batch_that_takes_down_its_workers_is_named(ray: Any) -> None:
     with (
         EvaluationPool(Deadly, nn.Linear(1, 1), 2, cpus=1) as pool,
