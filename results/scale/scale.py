@@ -28,6 +28,8 @@ FOLDER = Path(__file__).parent
 CONFIG = resolve({"space": "mobilenet", "data": "digits", "cpu_threads": 1}, "benchmark")
 OBJECTIVES = [Objective("accuracy", maximise=True), Objective("flops", maximise=False)]
 BATCH = 5
+AHEAD = 4
+"""Batches that are asked for before the first begins."""
 PAUSE = 0.2
 """Seconds that a candidate takes where the model is checked; asleep, so that many workers fit on two cores."""
 POINTS = (1, 2, 4, 8, 16)
@@ -149,7 +151,8 @@ def model(costs: Costs, workers: int, evaluation: float, size: int, candidates: 
         "driver": candidates * costs.driver[ledger_size],
         "broadcast": size * costs.store + (machines - 1) * size / NETWORK,
     }
-    steady = max(parts["workers"], parts["driver"] + BATCH * evaluation)
+    driver = costs.driver[ledger_size]
+    steady = max(parts["workers"] + min(candidates, AHEAD * BATCH) * driver, parts["driver"] + BATCH * evaluation)
     seconds = steady + parts["broadcast"]
     return {
         "workers": workers,
@@ -222,7 +225,7 @@ def write(costs: Costs, size: int, checked: pd.DataFrame, modelled: pd.DataFrame
         f"batches of {BATCH} are assumed, everything else is measured here.",
         "",
         f"- evaluation of a `mobilenet` candidate on digits: {1000 * costs.evaluation:.1f} ms on one thread",
-        f"- the driver (ask, static costs, claim, record, tell; `random`), a candidate: {driver} results in the ledger",
+        f"- the driver (ask, static costs, claim, record, tell; `random`, SQLite), a candidate: {driver} results",
         f"- a batch on its way to a worker and back: {1000 * costs.per_batch:.1f} ms",
         f"- a worker until it is ready: {costs.start:.1f} s and its process (not counted below: once a search)",
         f"- weights: {size / 2**20:.2f} MiB; a GiB into the object store and read there takes {costs.store * 2**30:.2f} s",
