@@ -21,7 +21,7 @@ def test_a_run_on_two_workers_finds_what_one_process_finds(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_a_run_on_three_workers_that_is_killed_goes_on_with_two_and_then_alone(tmp_path: Path) -> None:
-    settings = {**RANDOM, "candidates": 200}
+    settings = {**RANDOM, "space_args": {"layers": [2, 2, 2], "width": 4, "head": 16}, "candidates": 200}
     run_search(resolve(settings, "test"), RunFolder(tmp_path / "a/run"))
     folder = tmp_path / "b"
 
