@@ -130,7 +130,7 @@ def test_standard_output_is_one_json_object(finished: tuple[Path, Outcome]) -> N
 def test_the_folder_holds_what_was_promised(finished: tuple[Path, Outcome]) -> None:
     results, outcome = finished
     folder = results / "tiny"
-    assert sorted(path.name for path in folder.iterdir() if path.name != ".lock") == FILES
+    assert sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock")) == FILES
     stored = json.loads((folder / "best.json").read_text())
     assert {**stored, "seconds": outcome.json["seconds"]} == outcome.json
     assert "<html" in (folder / "report.html").read_text()
@@ -206,7 +206,8 @@ def test_without_json_there_are_tables(copied: Path) -> None:
 
 def test_every_command_has_help() -> None:
     commands = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
-    assert sorted(commands) == ["export", "list", "profile", "rank", "resume", "search"]
+    known = ["export", "fetch", "list", "parcel", "profile", "rank", "resume", "retrain", "search", "submit"]
+    assert sorted(commands) == known
     below = [command.name or command.callback.__name__ for command in device.registered_commands if command.callback]
     assert sorted(below) == ["import", "pack"]
     for words in ([], *([command] for command in commands), ["device"], *(["device", command] for command in below)):

@@ -70,6 +70,7 @@ def alone(make: Callable[[], Training], checkpoint: Path, epochs: int = 3) -> tu
     return made, history
 
 
+@pytest.mark.slow
 def test_processes_that_die_are_replaced_and_end_as_one_process_does(tmp_path: Path) -> None:
     file, died = tmp_path / "net.safetensors", tmp_path / "died"
     alone(training_of(), file, epochs=1)
@@ -91,6 +92,7 @@ def test_processes_that_die_are_replaced_and_end_as_one_process_does(tmp_path: P
     assert told == [1, 2], "a training that is done starts no process"
 
 
+@pytest.mark.slow
 def test_what_a_process_refuses_is_said_here(tmp_path: Path) -> None:
     file = tmp_path / "net.safetensors"
     alone(training_of(), file, epochs=1)

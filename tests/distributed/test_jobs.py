@@ -69,6 +69,7 @@ def submit_words(head: Head, *more: object) -> list[object]:
     return ["submit", "search.yaml", "--address", head.address, "--python", sys.executable, *more]
 
 
+@pytest.mark.slow
 def test_a_search_whose_client_is_killed_ends_and_its_folder_comes_back(project, head):
     client = start(project, head, *submit_words(head, "--name", "tiny"))
     assert client.stderr is not None

@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from killing import CHAIN, MOBILENET, finish, outcome, resume, run, search
 
 from nas.hardware import LatencyCache
-from nas.search import Ledger
+from nas.search import Entry, Ledger
 
 
 def lines(file: Path) -> list[str]:
@@ -52,23 +52,24 @@ def test_killed_between_two_candidates(tmp_path: Path, monkeypatch: pytest.Monke
     reference, killed = tmp_path / "reference", tmp_path / "killed"
     settings = {**CHAIN, "training": {"epochs": 1}}
     finish(reference, settings)
-    add = Ledger.add
+    extend = Ledger.extend
     added: list[Any] = []
 
-    def add_at_most(number: int) -> Callable[..., None]:
-        def add_and_count(*arguments: Any) -> None:
-            if len(added) == number:
-                raise KilledError
-            added.append(arguments[1])
-            add(*arguments)
+    def extend_at_most(number: int) -> Callable[..., None]:
+        def extend_and_count(ledger: Ledger, entries: Iterable[Entry]) -> None:
+            for entry in entries:
+                if len(added) == number:
+                    raise KilledError
+                added.append(entry.key)
+                extend(ledger, [entry])
 
-        return add_and_count
+        return extend_and_count
 
-    monkeypatch.setattr(Ledger, "add", add_at_most(7))
+    monkeypatch.setattr(Ledger, "extend", extend_at_most(7))
     with pytest.raises(KilledError):
         finish(killed, settings)
     added.clear()
-    monkeypatch.setattr(Ledger, "add", add_at_most(100))
+    monkeypatch.setattr(Ledger, "extend", extend_at_most(100))
     finish(killed, settings)
     assert outcome(killed) == outcome(reference)
     assert 15 - 7 <= len(added) <= 15 - 7 + 3
