@@ -239,6 +239,9 @@ def write(costs: Costs, size: int, checked: pd.DataFrame, modelled: pd.DataFrame
             for row in checked.itertuples(index=False)
         ),
         "",
+        "Where measured points are lower, the model lacks what is particular to this machine: all workers share two cores",
+        "with the driver.",
+        "",
         "## Efficiency (and what bounds it)",
         "",
         "| workers | " + " | ".join(wide.columns) + " |",
