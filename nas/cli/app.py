@@ -39,7 +39,7 @@ from nas.cli.options import (
     Workers,
 )
 from nas.cli.progress import RichProgress
-from nas.cli.settings import is_given, latency_source, moved, name_target, one_space, values_of, word, work_place
+from nas.cli.settings import latency_source, moved, one_space, resolve_search, work_place
 from nas.cli.tables import print_listing, print_result, print_seeds
 from nas.report.quantities import label, written
 from nas.runs.devices import imported_devices
@@ -118,12 +118,7 @@ def search(
         "study": study,
         "training.epochs": epochs,
     }
-    values = values_of(config, given, settings)
-    own_predictor = name_target(values, results)
-    if own_predictor and not is_given(values, "profile", "run"):
-        runs.put(values, "profile.run", str(own_predictor))
-    resolved = runs.resolve(values, "command line")
-    stem = "-".join((word(resolved.space), word(resolved.data), resolved.method))
+    resolved, stem = resolve_search(config, given, settings, results)
     name = name or runs.free_name(results, stem)
     if not runs.RunFolder(results / name).config.exists():
         check_profile(resolved)

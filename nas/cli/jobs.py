@@ -22,7 +22,7 @@ from nas.cli.options import (
     TrainWorkers,
     Workers,
 )
-from nas.cli.settings import is_given, name_target, values_of, word, work_place
+from nas.cli.settings import resolve_search, work_place
 from nas.cli.tables import print_result
 from nas.distributed.jobs import Ending, Jobs
 from nas.errors import UsageError
@@ -62,12 +62,7 @@ def submit(
     Submitted again under the same name, a search that was cut short goes on.
     """
     place = work_place(workers, None, gpus_per_worker, train_workers, measure_on)
-    values = values_of(config, {**place, "storage": storage, "study": study}, settings)
-    own_predictor = name_target(values, results)
-    if own_predictor and not is_given(values, "profile", "run"):
-        runs.put(values, "profile.run", str(own_predictor))
-    resolved = runs.resolve(values, "command line")
-    stem = "-".join((word(resolved.space), word(resolved.data), resolved.method))
+    resolved, stem = resolve_search(config, {**place, "storage": storage, "study": study}, settings, results)
     name = name or f"{stem}-{time.strftime('%m%d-%H%M%S')}"
     require_free(results / name)
     with search_to_send(resolved, name, config.parent, include or []) as folder:
@@ -108,7 +103,7 @@ def _finish(jobs: Jobs, job: str, results: Path, checkpoints: bool, as_json: boo
         again = f"{_return(job, jobs, Path(f'{results}-with-checkpoints'))} --checkpoints"
         typer.echo(f"{left / 1e6:.0f} MB of checkpoints stay on the cluster; {again} brings them.", err=True)
     folder = runs.RunFolder(path)
-    result = {**folder.read(folder.best), "seconds": folder.read(folder.origin)["seconds"]}
+    result = folder.result
     if as_json:
         typer.echo(json.dumps(result))
     else:

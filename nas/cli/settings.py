@@ -17,6 +17,7 @@ __all__ = [
     "name_target",
     "one_space",
     "resolve",
+    "resolve_search",
     "values_of",
     "word",
     "work_place",
@@ -51,6 +52,18 @@ def resolve(file: Path | None, given: dict[str, Any], settings: Sequence[str] | 
     values = values_of(file, given, settings)
     name_target(values, results)
     return runs.resolve(values, "command line")
+
+
+def resolve_search(
+    file: Path | None, given: dict[str, Any], settings: Sequence[str] | None, results: Path
+) -> tuple[runs.RunConfig, str]:
+    """The settings of a search and what it is called by default; an imported device brings its latency predictor."""
+    values = values_of(file, given, settings)
+    own_predictor = name_target(values, results)
+    if own_predictor and not is_given(values, "profile", "run"):
+        runs.put(values, "profile.run", str(own_predictor))
+    config = runs.resolve(values, "command line")
+    return config, "-".join((word(config.space), word(config.data), config.method))
 
 
 def name_target(values: dict[str, Any], results: Path) -> Path | None:

@@ -12,7 +12,7 @@ from nas.distributed.cluster import ray_module, require
 from nas.distributed.data_parallel import Make, Training, is_done
 from nas.distributed.failures import result_of
 from nas.errors import UsageError
-from nas.training import Epoch, SupernetStep, load_checkpoint, train
+from nas.training import Epoch, SupernetStep, load_checkpoint
 from nas.training.apart import apart_from, merged_epoch, of_banks
 from nas.training.checkpoint import write_checkpoint
 
@@ -61,7 +61,7 @@ def train_banks(
     count = min(workers, banks)
     require("ray.train_workers", workers, count=count, cpus=cpus, gpus=gpus)
     together = min(max(1, first), made.recipe.epochs)
-    history = _train(made, checkpoint, until=together, on_epoch=on_epoch)
+    history = made.run(checkpoint, until=together, on_epoch=on_epoch)
     groups = [list(range(number, banks, count)) for number in range(count)]
     with _actors(make, groups, cpus, gpus) as actors:
         for _ in range(len(history), made.recipe.epochs):
@@ -94,24 +94,9 @@ class _Trainer:
             if last:
                 file.write_bytes(last)
             done = len(load_checkpoint(file)[1]["history"]) if last else 0
-            history = _train(made, file, until=done + 1)
+            history = made.run(file, until=done + 1)
             tensors, _ = load_checkpoint(file)
         return history[-1], of_banks(tensors, made.step.model, made.recipe.make_optimizer(made.step.model), self._banks)
-
-
-def _train(
-    made: Training, checkpoint: Path, *, until: int, on_epoch: Callable[[Epoch], None] | None = None
-) -> list[Epoch]:
-    return train(
-        made.step,
-        made.data,
-        made.recipe,
-        seed=made.seed,
-        augment=made.augment,
-        checkpoint=checkpoint,
-        on_epoch=on_epoch,
-        until=until,
-    )
 
 
 def _epoch_of_all(actors: Sequence[Any], checkpoint: Path) -> Epoch:

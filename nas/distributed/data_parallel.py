@@ -14,6 +14,7 @@ from nas.distributed.cluster import ray_module, require
 from nas.errors import UsageError
 from nas.files import write_file
 from nas.training import Epoch, Ranks, Recipe, Step, read_header, train
+from nas.training.ranks import ALONE
 
 __all__ = ["Make", "Training", "is_done", "train_together"]
 
@@ -36,6 +37,27 @@ class Training:
     recipe: Recipe
     seed: int
     augment: Augment | None = None
+
+    def run(
+        self,
+        checkpoint: Path,
+        *,
+        on_epoch: Callable[[Epoch], None] | None = None,
+        ranks: Ranks = ALONE,
+        until: int | None = None,
+    ) -> list[Epoch]:
+        """:func:`nas.training.train` with all that."""
+        return train(
+            self.step,
+            self.data,
+            self.recipe,
+            seed=self.seed,
+            augment=self.augment,
+            checkpoint=checkpoint,
+            on_epoch=on_epoch,
+            ranks=ranks,
+            until=until,
+        )
 
 
 Make = Callable[[], Training]
@@ -134,17 +156,7 @@ def _train(make: Make, mailbox: Any, checkpoint: Path) -> None:
             ray.get(mailbox.put.remote(epoch, file.read_bytes()), timeout=_CALL_SECONDS)
 
         try:
-            made = make()
-            train(
-                made.step,
-                made.data,
-                made.recipe,
-                seed=made.seed,
-                augment=made.augment,
-                checkpoint=file,
-                on_epoch=send,
-                ranks=ranks,
-            )
+            make().run(file, on_epoch=send, ranks=ranks)
         except UsageError as error:
             place = f"worker on {ray.util.get_node_ip_address()}: "
             mistake = place + str(error).replace(str(file), str(checkpoint))

@@ -64,6 +64,11 @@ class RunFolder:
         """Whether everything that a run delivers is there."""
         return all(file.exists() for file in (self.best, self.onnx, self.report, self.candidates))
 
+    @property
+    def result(self) -> dict[str, Any]:
+        """What a finished search found, and the seconds that each stage took."""
+        return {**self.read(self.best), "seconds": self.read(self.origin)["seconds"]}
+
     def kept(self, epoch: int) -> Path:
         """The checkpoint of the supernet as it was after an epoch, counted from 0."""
         return self.path / "checkpoints" / f"epoch-{epoch}.safetensors"

@@ -56,7 +56,7 @@ def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None =
             with folder.lock():
                 if not folder.is_complete:
                     _Stages(bench, folder, progress).run()
-    return {**folder.read(folder.best), "seconds": folder.read(folder.origin)["seconds"]}
+    return folder.result
 
 
 class _Stages:
