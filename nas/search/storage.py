@@ -206,7 +206,7 @@ class Storage:
         assert self._file is not None
         file = self._file.with_name(f".{self._file.name}.lock")
         try:
-            with FileLock(file, timeout=_LOCK_SECONDS, poll_interval=0.01):
+            with FileLock(file).acquire(timeout=_LOCK_SECONDS, poll_interval=0.01):
                 yield
         except Timeout:
             raise UsageError(
