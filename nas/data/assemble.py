@@ -1,5 +1,7 @@
 """From what a source has to three disjoint splits on a device."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,8 @@ from nas.errors import UsageError
 __all__ = ["assemble"]
 
 _HELD_OUT = 0.2
+_EXPECTED = 5
+"""Classes of which a test split should have at least so many images are not missing by chance."""
 
 Chosen = tuple[Part, Tensor]
 """A part, and the positions in it that make up a split."""
@@ -28,14 +32,19 @@ def assemble(
     20 % of up to 5,000 training images are held out, less of more, down to 10 % from 10,000 on.
 
     Raises:
-        UsageError: if a class is missing in a split or has too few images, or the pixels exceed the memory.
+        UsageError: if there is but one class, a class has too few images or is missing in a split (a rare one may be
+            missing in a small test split), or the pixels exceed the memory.
     """
+    if len(raw.classes) < 2:
+        raise UsageError(
+            f"Data set '{name}' has a single class, '{raw.classes[0]}', so there is nothing to learn; "
+            "add images of another class."
+        )
     chosen = _three(raw, seed)
     if limit is not None and limit < len(chosen["train"][1]):
         part, positions = chosen["train"]
         chosen["train"] = part, positions[sample(part.labels[positions], limit, (seed, 3))]
-    for title, (part, positions) in chosen.items():
-        _check_classes(f"{title} split of '{name}'", part.labels[positions], raw.classes)
+    notes = [*raw.notes, *_absences(name, raw, chosen)]
     check_memory(sum(len(positions) for _, positions in chosen.values()), raw.shape, raw.dtype)
 
     images = {title: part.read(positions) for title, (part, positions) in chosen.items()}
@@ -46,7 +55,7 @@ def assemble(
         title: ImageSplit(images[title].to(device), part.labels[positions].to(device), mean.to(device), std.to(device))
         for title, (part, positions) in chosen.items()
     }
-    return ImageData(name, raw.classes, splits["train"], splits["validation"], splits["test"], augment)
+    return ImageData(name, raw.classes, splits["train"], splits["validation"], splits["test"], augment, tuple(notes))
 
 
 def _three(raw: RawData, seed: int) -> dict[str, Chosen]:
@@ -68,7 +77,22 @@ def _three(raw: RawData, seed: int) -> dict[str, Chosen]:
     return {"train": (raw.train, train), "validation": validation, "test": test}
 
 
-def _check_classes(where: str, labels: Tensor, classes: list[str]) -> None:
-    missing = (torch.bincount(labels, minlength=len(classes)) == 0).nonzero().flatten().tolist()
-    for label in missing:
-        raise UsageError(f"The {where} has no image of class '{classes[label]}'; add images or drop the class.")
+def _absences(name: str, raw: RawData, chosen: dict[str, Chosen]) -> Iterator[str]:
+    """Refuses splits that lack a class; gives a note where chance explains that the test split does."""
+    counts = {
+        title: torch.bincount(part.labels[positions], minlength=len(raw.classes))
+        for title, (part, positions) in chosen.items()
+    }
+    share = counts["train"] / counts["train"].sum()
+    for title, count in counts.items():
+        missing = count == 0
+        names = [f"'{raw.classes[label]}'" for label in missing.nonzero().flatten().tolist()]
+        if names and not (title == "test" and share[missing].sum() * count.sum() < _EXPECTED):
+            raise UsageError(
+                f"The {title} split of '{name}' has no image of class {names[0]}; add images or drop the class."
+            )
+        if names:
+            yield (
+                f"The {title} split of '{name}' has no image of class {', '.join(names)}, of which its figures say "
+                "nothing."
+            )

@@ -1,7 +1,10 @@
 """A user's own data set: ``package.module:function`` that returns torch datasets."""
 
 import inspect
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +12,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas.data.parts import RawData, check_labels, check_memory, from_arrays, resized
+from nas.data.parts import RawData, check_labels, check_memory, from_arrays, numbered_classes, resized
 from nas.errors import UsageError
 from nas.functions import import_function
 
 __all__ = ["read_custom"]
 
+_LOOKS = 8
+"""How often the first item is read to see whether it is the same each time."""
+_MOST_CHANNELS = 4
+"""Of an image whose channels come last."""
+
 
 def read_custom(name: str, data_dir: Path | None, image_size: int | None) -> RawData:
-    """Call the function and read every item once, so a random transform in the dataset is frozen.
+    """Call the function and read every item once, so a random transform in the dataset is frozen, which a note says.
+
+    Global random generators are seeded while items are read and restored afterwards: every process reads the same.
 
     Args:
         name: ``package.module:function``; the function may take ``data_dir``, and returns a ``Dataset`` or a
             tuple (train, test) or (train, validation, test) of them, each of (image [C, H, W], int label).
-            Images are uint8 (0 to 255) or floats; names of classes come from ``train.classes`` if it exists.
+            Images are uint8 (0 to 255) or floats; images [H, W, C] of up to four channels are recognised where
+            they cannot be [C, H, W]. Names of classes come from ``train.classes`` if it exists.
         data_dir: passed on.
         image_size: side to which images are resized; without it all must have one shape.
 
@@ -38,14 +49,49 @@ def read_custom(name: str, data_dir: Path | None, image_size: int | None) -> Raw
         )
     titles = {1: ["data"], 2: ["train", "test"], 3: ["train", "validation", "test"]}[len(sets)]
     wheres = [f"The {title} set of '{name}'" for title in titles]
-    read = [_read(dataset, where, image_size) for dataset, where in zip(sets, wheres, strict=True)]
-    classes = _classes(sets[0], read[0][1])
+    with _seeded():
+        drawn = [_random_transform(dataset, where) for dataset, where in zip(sets, wheres, strict=True)]
+    with _seeded():
+        read = [_read(dataset, where, image_size) for dataset, where in zip(sets, wheres, strict=True)]
+    classes = _classes(sets[0], read[0][1], wheres[0])
     pairs = [
         (images, check_labels(labels, len(images), len(classes), where))
         for (images, labels), where in zip(read, wheres, strict=True)
     ]
     test = pairs[-1] if len(pairs) > 1 else None
-    return from_arrays(classes, pairs[0], pairs[1] if len(pairs) == 3 else None, test)
+    raw = from_arrays(classes, pairs[0], pairs[1] if len(pairs) == 3 else None, test)
+    return replace(raw, notes=tuple(filter(None, drawn)))
+
+
+@contextmanager
+def _seeded() -> Iterator[None]:
+    """Fixed seeds of the global random generators, whose states are put back afterwards."""
+    before, numpy_before = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        random.seed(0)
+        np.random.seed(0)
+        torch.manual_seed(0)
+        try:
+            yield
+        finally:
+            random.setstate(before)
+            np.random.set_state(numpy_before)
+
+
+def _random_transform(dataset: Any, where: str) -> str | None:
+    """A note if the first item is not the same each time that it is read."""
+    items = [dataset[0] for _ in range(_LOOKS)] if len(dataset) else []
+    images = [item[0] for item in items if isinstance(item, tuple | list) and len(item) == 2]
+    if all(not isinstance(image, Tensor) or _same(image, images[0]) for image in images):
+        return None
+    return (
+        f"{where} draws its images at random each time they are read; the first draw is kept for the whole run, "
+        "so leave augmentation to the recipe (training.flip, training.cutout)."
+    )
+
+
+def _same(image: Tensor, other: Any) -> bool:
+    return isinstance(other, Tensor) and image.shape == other.shape and torch.equal(image, other)
 
 
 def _call(name: str, function: Callable[..., Any], data_dir: Path | None) -> Any:
@@ -100,13 +146,19 @@ def _item(dataset: Any, index: int, where: str, image_size: int | None) -> tuple
         label = label.item()
     if isinstance(label, bool) or not isinstance(label, int | np.integer):
         raise UsageError(f"{where} has label {label!r} at {index}; return (image, label) pairs with an integer.")
-    image = image.detach().cpu()
+    image = _channels_first(image.detach().cpu())
     image = image if image.dtype == torch.uint8 else image.float()
     return resized(image[None], (image_size, image_size))[0] if image_size else image, int(label)
 
 
-def _classes(dataset: Any, labels: list[int]) -> list[str]:
+def _channels_first(image: Tensor) -> Tensor:
+    """[C, H, W], also of an image [H, W, C] with up to four channels and more rows and columns than that."""
+    rows, columns, channels = image.shape
+    return image.permute(2, 0, 1) if channels <= _MOST_CHANNELS < min(rows, columns) else image
+
+
+def _classes(dataset: Any, labels: list[int], where: str) -> list[str]:
     names = getattr(dataset, "classes", None)
     if isinstance(names, list | tuple):
         return [str(name) for name in names]
-    return [str(label) for label in range(max(labels) + 1)]
+    return numbered_classes(labels, where)

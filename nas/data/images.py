@@ -106,6 +106,7 @@ class ImageData:
         validation: for architecture parameters and candidate scores.
         test: read once, for the final networks.
         augment: what training does to images by default.
+        notes: sentences about the data that the user should read.
     """
 
     name: str
@@ -114,6 +115,7 @@ class ImageData:
     validation: ImageSplit
     test: ImageSplit
     augment: Augment
+    notes: tuple[str, ...] = ()
 
     @property
     def examples(self) -> str:

@@ -1,15 +1,17 @@
 """NumPy archives of images ``x`` and labels ``y``."""
 
+import math
 import zipfile
 import zlib
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from nas.data.files import find, folder_of
-from nas.data.parts import RawData, check_labels, from_arrays
+from nas.data.parts import MEMORY_BUDGET, RawData, check_labels, from_arrays, numbered_classes
 from nas.errors import UsageError
 
 __all__ = ["as_images", "read_npz", "read_npz_folder"]
@@ -19,13 +21,44 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     """All arrays of an archive; pickled objects are refused.
 
     Raises:
-        UsageError: if the file is damaged or holds objects.
+        UsageError: if the file is damaged, holds objects, or more than :data:`~nas.data.parts.MEMORY_BUDGET`.
     """
     try:
+        _check_sizes(path)
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, UsageError):
+            raise
         raise UsageError(f"File '{path}' is no readable npz archive of plain arrays; save it again.") from error
+
+
+def _check_sizes(path: Path) -> None:
+    """Compares the size of each array with what the archive holds of it, before any memory is taken."""
+    with zipfile.ZipFile(path) as archive:
+        total = sum(entry.file_size for entry in archive.infolist())
+        if total > MEMORY_BUDGET:
+            raise UsageError(
+                f"File '{path}' unpacks to {total / 2**30:.1f} GiB where {MEMORY_BUDGET / 2**30:g} GiB are allowed; "
+                "store fewer or smaller images."
+            )
+        for entry in archive.infolist():
+            with archive.open(entry) as file:
+                shape, dtype = _header(file)
+                values = entry.file_size - file.tell()
+            if math.prod(shape) * dtype.itemsize != values and not dtype.hasobject:
+                raise UsageError(
+                    f"File '{path}' holds {values} bytes of '{entry.filename}' where its header {shape} of {dtype} "
+                    f"asks for {math.prod(shape) * dtype.itemsize}; save it again."
+                )
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type that a npy file tells."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
 
 
 def as_images(x: np.ndarray, where: str) -> Tensor:
@@ -56,14 +89,13 @@ def read_npz_folder(data_dir: Path | None, image_size: int | None) -> RawData:
     """
     folder = folder_of("npz", data_dir, "train.npz (arrays x and y), and perhaps validation.npz and test.npz")
     train = _arrays(find([folder], ["train.npz"]))
-    labels = train["y"]
-    classes = int(labels.max()) + 1 if labels.size and labels.dtype.kind in "iu" else 0
-    pairs = {"train": _pair(folder / "train.npz", train, classes)}
+    classes = numbered_classes(train["y"], f"File '{folder / 'train.npz'}'")
+    pairs = {"train": _pair(folder / "train.npz", train, len(classes))}
     for part in ("validation", "test"):
         path = folder / f"{part}.npz"
         if path.is_file():
-            pairs[part] = _pair(path, _arrays(path), classes)
-    return from_arrays([str(label) for label in range(classes)], **pairs, image_size=image_size)
+            pairs[part] = _pair(path, _arrays(path), len(classes))
+    return from_arrays(classes, **pairs, image_size=image_size)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

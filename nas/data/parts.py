@@ -10,7 +10,16 @@ from torch import Tensor
 
 from nas.errors import UsageError
 
-__all__ = ["MEMORY_BUDGET", "Part", "RawData", "check_labels", "check_memory", "from_arrays", "resized"]
+__all__ = [
+    "MEMORY_BUDGET",
+    "Part",
+    "RawData",
+    "check_labels",
+    "check_memory",
+    "from_arrays",
+    "numbered_classes",
+    "resized",
+]
 
 MEMORY_BUDGET = 4 * 2**30
 """Bytes of pixels that a data set may hold in memory."""
@@ -37,6 +46,7 @@ class RawData:
         classes: class names; label i is ``classes[i]``.
         shape: (C, H, W) of every image.
         dtype: torch.uint8 or torch.float32.
+        notes: sentences that the user should read.
     """
 
     classes: list[str]
@@ -45,6 +55,7 @@ class RawData:
     train: Part
     validation: Part | None = None
     test: Part | None = None
+    notes: tuple[str, ...] = ()
 
 
 def from_arrays(
@@ -118,6 +129,27 @@ def check_labels(labels: np.ndarray | Sequence[int], images: int, classes: int, 
             f"{where} holds label {values[position]} at position {position}; labels must be from 0 to {classes - 1}."
         )
     return torch.from_numpy(values.astype(np.int64))
+
+
+def numbered_classes(labels: np.ndarray | Sequence[int], where: str) -> list[str]:
+    """Names of classes that have only numbers: "0" to the largest label.
+
+    Args:
+        labels: one integer for each image.
+        where: the file or object they come from, for the message.
+
+    Raises:
+        UsageError: a label is so large that some class must lack an image.
+    """
+    values = np.asarray(labels)
+    if not values.size or values.dtype.kind not in "iu":
+        return []
+    largest = int(values.max())
+    if largest >= values.size:
+        raise UsageError(
+            f"{where} holds label {largest} for {values.size} images; number the classes from 0 without gaps."
+        )
+    return [str(label) for label in range(largest + 1)]
 
 
 def check_memory(images: int, shape: tuple[int, ...], dtype: torch.dtype) -> None:

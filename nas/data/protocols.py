@@ -56,6 +56,10 @@ class Data(Protocol):
         """What an example is called, in the plural: "images", or "windows" of text."""
 
     @property
+    def notes(self) -> Sequence[str]:
+        """Sentences about the data that the user should read."""
+
+    @property
     def train(self) -> Split:
         """For weights, and for batch-norm statistics."""
 

@@ -1,6 +1,7 @@
 """The data sets that have a name, and ``load``, which turns a name into splits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -60,7 +61,6 @@ _SOURCES = {
         "your images; --data-dir with a sub-folder for each class, perhaps below train/, val/, test/",
         read_folder,
         crop=1 / 8,
-        flip=True,
     ),
     "npz": _Source("your arrays; --data-dir with train.npz and perhaps test.npz, each with x and y", read_npz_folder),
 }
@@ -116,6 +116,19 @@ def load(
         if value is not None and value < least:
             raise UsageError(f"{field} is {value}; give an integer of {least} or more.")
     folder = Path(data_dir) if data_dir is not None else None
+    with _memory_of(name):
+        return _load(name, folder, seed, image_size, device, limit, length)
+
+
+def _load(
+    name: str,
+    folder: Path | None,
+    seed: int,
+    image_size: int | None,
+    device: str | torch.device,
+    limit: int | None,
+    length: int | None,
+) -> Data:
     if name in _TEXT:
         if image_size is not None:
             raise UsageError(f"image_size is {image_size}, but data set '{name}' has no images; give length instead.")
@@ -135,6 +148,20 @@ def _named(name: str) -> _Source:
     if ":" in name:
         return _Source("", lambda data_dir, image_size: read_custom(name, data_dir, image_size))
     raise UsageError(f"Unknown data set '{name}'; {did_you_mean(name, available())}")
+
+
+@contextmanager
+def _memory_of(name: str) -> Iterator[None]:
+    """Says in a sentence that memory, of the machine or of its device, does not suffice."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "memory" not in str(error):
+            raise
+        raise UsageError(
+            f"Data set '{name}' does not fit into memory; give a smaller image_size or a limit on the images, "
+            "or free some memory."
+        ) from error
 
 
 def _device(name: str | torch.device) -> torch.device:

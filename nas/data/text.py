@@ -125,6 +125,11 @@ class TextData:
         return "windows"
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing that would surprise."""
+        return ()
+
+    @property
     def augment(self) -> Augment:
         """Nothing is done to text."""
         return Augment()

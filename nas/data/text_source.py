@@ -29,10 +29,13 @@ def split_text(name: str, text: str, length: int, limit: int | None, device: tor
         device: where the tokens stay.
 
     Raises:
-        UsageError: if a split is too short for two windows, which an interval of their mean needs.
+        UsageError: if all characters are the same, or a split is too short for two windows, which an interval of their
+            mean needs.
     """
     codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
     vocabulary, tokens = np.unique(codes, return_inverse=True)
+    if len(vocabulary) < 2:
+        raise UsageError(f"The text of data set '{name}' is one character over and over, so there is nothing to learn.")
     kept = torch.from_numpy(tokens.astype(np.uint8 if len(vocabulary) <= 256 else np.int32)).to(device)
     ends = 8 * len(kept) // 10, 9 * len(kept) // 10
     parts = [TextSplit(part, length) for part in kept.tensor_split(ends)]

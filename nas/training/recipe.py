@@ -32,6 +32,8 @@ class Recipe(BaseModel):
         drop_path: probability at the end of the training that an image skips an operation of a cell; it rises from zero
             epoch by epoch. Of networks that are trained by themselves.
         auxiliary: weight of the loss of an auxiliary head; 0 for none. Of networks that are trained by themselves.
+        flip: mirror half of the images left to right; None as the data say, which do not where nobody knows whether
+            left and right are alike.
         cutout: side in pixels of the square that is covered in each image; None as the data say.
         masked: keep what the paths of a step did not use exactly as it is, against momentum and weight decay.
         amp: mixed precision where there is a GPU.
@@ -54,6 +56,7 @@ class Recipe(BaseModel):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     drop_path: float = Field(0.0, ge=0, lt=1)
     auxiliary: float = Field(0.0, ge=0)
+    flip: bool | None = None
     cutout: int | None = Field(None, ge=0)
     masked: bool = False
     amp: bool = True
@@ -95,8 +98,9 @@ class Recipe(BaseModel):
         return self.final_learning_rate + (self.learning_rate - self.final_learning_rate) * left
 
     def augmentation(self, default: Augment) -> Augment:
-        """What training does to images: the default of the data, with the cutout of the recipe."""
-        return default if self.cutout is None else replace(default, cutout=self.cutout)
+        """What training does to images: the default of the data, with what the recipe says over it."""
+        own = {"flip": self.flip, "cutout": self.cutout}
+        return replace(default, **{name: value for name, value in own.items() if value is not None})
 
 
 def _cosine_power(progress: float, power: float) -> float:

@@ -48,6 +48,18 @@ def unknown(): return make(20), make(9, classes=3)
 def differ(): return make(20), make(9, dtype=torch.uint8)
 def empty(): return make(0)
 def nan(): return TensorDataset(torch.full((20, 1, 4, 4), float("nan")), torch.arange(20) % 2)
+def huge(): return TensorDataset(torch.zeros(4, 1, 5, 5), torch.tensor([0, 1, 2, 2**40]))
+def last(channels): return TensorDataset(torch.rand(20, 6, 7, channels), torch.arange(20) % 2)
+def grey_last(): return last(1)
+def colour_last(): return last(3)
+def maps(): return TensorDataset(torch.rand(20, 16, 4, 4), torch.arange(20) % 2)
+def short(): return TensorDataset(torch.zeros(20, 1, 5, 5), torch.zeros(20).long())
+def greedy(): raise MemoryError
+class Mirrored(Named):
+    def __getitem__(self, i):
+        image, label = torch.arange(25, dtype=torch.uint8).view(1, 5, 5), i % 2
+        return (image.flip(2) if torch.rand(()) < .5 else image), label
+def mirrored(): return Mirrored()
 def fails(): raise RuntimeError("inside")
 constant = 5
 """
@@ -136,3 +148,32 @@ def test_errors_inside_the_users_code_are_not_hidden() -> None:
         load("own_test_data:fails")
     with pytest.raises(ModuleNotFoundError, match="there_is_no_such_module"):
         load("broken_test_data:f")
+
+
+@pytest.mark.parametrize(("function", "channels"), [("grey_last", 1), ("colour_last", 3)])
+def test_channels_may_come_last(function: str, channels: int) -> None:
+    assert load(f"own_test_data:{function}").input_shape == (channels, 6, 7)
+    assert load("own_test_data:maps").input_shape == (16, 4, 4)
+
+
+def test_random_transforms_are_told_and_frozen_alike_in_every_process() -> None:
+    data = load("own_test_data:mirrored")
+    assert data.notes[0].startswith("The data set of 'own_test_data:mirrored' draws its images at random")
+    before = torch.get_rng_state()
+    again = load("own_test_data:mirrored")
+    assert torch.equal(data.train.images, again.train.images) and len(data.train.images.unique(dim=0)) == 2
+    assert torch.equal(torch.get_rng_state(), before)
+    assert load("own_test_data:named").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        ("huge", "holds label 1099511627776 for 4 images; number the classes from 0 without gaps"),
+        ("short", "has a single class, '0', so there is nothing to learn"),
+        ("greedy", "'own_test_data:greedy' does not fit into memory; give a smaller image_size"),
+    ],
+)
+def test_what_cannot_be_learnt_or_held_is_refused(function: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        load(f"own_test_data:{function}")

@@ -1,5 +1,6 @@
 """Image folders made here with Pillow."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def test_one_folder_is_split_in_three(tmp_path: Path) -> None:
     assert data.classes == ["cat", "dog"] and data.input_shape == (3, 16, 16)
     assert [len(s) for s in (data.train, data.validation, data.test)] == [18, 6, 6]
     assert data.train.labels.bincount().tolist() == [12, 6]
-    assert (data.augment.crop, data.augment.flip) == (2, True)
+    assert (data.augment.crop, data.augment.flip) == (2, False)  # nobody knows whether left and right are alike
 
 
 def test_pixels_and_labels_survive(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_empty_folders_are_named(tmp_path: Path) -> None:
 
 def test_classes_must_agree_between_parts(tmp_path: Path) -> None:
     write_images(tmp_path / "train", {"a": 5, "b": 5})
-    write_images(tmp_path / "test", {"a": 2})
+    write_images(tmp_path / "test", {"a": 10})
     with pytest.raises(UsageError, match="test split of 'folder' has no image of class 'b'"):
         load("folder", tmp_path)
     write_images(tmp_path / "test", {"b": 2, "c": 2})
@@ -130,3 +131,79 @@ def test_a_class_too_small_to_split_is_named(tmp_path: Path) -> None:
     write_images(tmp_path, {"a": 9, "rare": 2})
     with pytest.raises(UsageError, match="Class 'rare' has 1 image left where a split in two needs at least 2"):
         load("folder", tmp_path)
+
+
+def test_a_rare_class_may_be_missing_from_a_small_test_set(tmp_path: Path) -> None:
+    write_images(tmp_path / "train", {"common": 40, "rare": 5})
+    write_images(tmp_path / "test", {"common": 10})
+    data = load("folder", tmp_path)
+    assert len(data.test) == 10
+    assert data.notes == ("The test split of 'folder' has no image of class 'rare', of which its figures say nothing.",)
+
+
+def test_a_single_class_is_refused(tmp_path: Path) -> None:
+    write_images(tmp_path, {"cat": 10})
+    with pytest.raises(UsageError, match="'folder' has a single class, 'cat', so there is nothing to learn; add"):
+        load("folder", tmp_path)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photos_are_turned_as_a_viewer_turns_them(tmp_path: Path, orientation: int) -> None:
+    upright = np.zeros((16, 24, 3), np.uint8)
+    upright[:8, :, 0], upright[:, :12, 1] = 255, 255  # red above, green on the left
+    turns = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the transposition that undoes each orientation
+    stored = Image.fromarray(upright)
+    if orientation in turns:
+        stored = stored.transpose(Image.Transpose(turns[orientation]))
+    exif = Image.Exif()
+    exif[274] = orientation
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(5):
+            stored.save(tmp_path / name / f"{i}.jpg", exif=exif.tobytes(), quality=95)
+    data = load("folder", tmp_path)
+    assert data.input_shape == (3, 16, 24)
+    read = data.train.images[0].permute(1, 2, 0).numpy().astype(int)
+    assert abs(read - upright).mean() < 12
+
+
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+    ink = np.zeros((8, 8, 4), np.uint8)
+    ink[:4, :, 3], ink[4:6, :, 3] = 255, 128  # black above, half black, and nothing below
+    palette = Image.new("P", (8, 8), 0)
+    palette.putpalette([0, 0, 0])
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(5):
+            Image.fromarray(ink).save(tmp_path / name / f"{i}.png")
+    assert load("folder", tmp_path).train.images[0, 0, :, 0].tolist() == [0] * 4 + [127] * 2 + [255] * 2
+    for path in tmp_path.glob("*/*.png"):
+        palette.save(path, transparency=0)
+    assert load("folder", tmp_path).train.images.unique().tolist() == [255]
+
+
+def test_images_may_lie_deeper_in_their_class(tmp_path: Path) -> None:
+    write_images(tmp_path / "cat", {"black": 4, "white": 4, ".thumbnails": 9})
+    write_images(tmp_path, {"dog": 8})
+    (tmp_path / "cat" / "white" / "round").symlink_to(tmp_path / "cat")  # a circle
+    data = load("folder", tmp_path)
+    assert data.classes == ["cat", "dog"]
+    assert sum(len(split) for split in (data.train, data.validation, data.test)) == 16
+
+
+def test_a_pipe_is_no_image_and_nothing_waits_for_it(tmp_path: Path) -> None:
+    write_images(tmp_path, {"a": 5, "b": 5})
+    os.mkfifo(tmp_path / "a" / "pipe.jpg")
+    with pytest.raises(UsageError, match=r"Image '.*pipe.jpg' is no regular file, or a link to nothing; remove it"):
+        load("folder", tmp_path)
+
+
+def test_photos_need_a_size(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(5):
+            Image.new("RGB", (5000, 5000), "red").save(tmp_path / name / f"{i}.jpg", quality=50)
+    with pytest.raises(UsageError, match=r"Image '.*0.jpg' has 5000x5000 pixels.*give --image-size \(image_size\)"):
+        load("folder", tmp_path)
+    data = load("folder", tmp_path, image_size=16)
+    assert data.train.images.shape[1:] == (3, 16, 16) and int(data.train.images[:, 0].min()) > 250

@@ -1,5 +1,7 @@
 """``load`` on what needs no download: digits and npz folders, and the sentences for bad arguments."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -130,4 +132,28 @@ def test_bad_npz_folders_are_named(tmp_path: Path) -> None:
     save(tmp_path, "train", 20, 4, 4)
     save(tmp_path, "test", 9, 4, 4, classes=3)
     with pytest.raises(UsageError, match=r"test.npz' holds label 2 at position 2; labels must be from 0 to 1"):
+        load("npz", tmp_path)
+    np.savez(tmp_path / "train.npz", x=np.zeros((4, 4, 4), np.uint8), y=np.array([0, 1, 1, 2**40]))
+    with pytest.raises(UsageError, match=r"train.npz' holds label 1099511627776 for 4 images; number the classes"):
+        load("npz", tmp_path)
+
+
+def test_an_npz_that_lies_about_its_size_takes_no_memory(tmp_path: Path) -> None:
+    save(tmp_path, "train", 30, 8, 8)
+    small = io.BytesIO()
+    np.lib.format.write_array_header_1_0(small, {"descr": "|u1", "fortran_order": False, "shape": (2**40, 8, 8)})
+    with zipfile.ZipFile(tmp_path / "test.npz", "w") as archive:
+        archive.writestr("x.npy", small.getvalue() + bytes(640))
+    with pytest.raises(UsageError, match=r"holds 640 bytes of 'x.npy' where its header \(1099511627776, 8, 8\)"):
+        load("npz", tmp_path)
+    np.save(tmp_path / "test", np.zeros(4))
+    (tmp_path / "test.npy").rename(tmp_path / "test.npz")
+    with pytest.raises(UsageError, match=r"test.npz' is no readable npz archive"):
+        load("npz", tmp_path)
+
+
+def test_an_npz_that_unpacks_to_more_than_fits_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path, "train", 30, 64, 64)
+    monkeypatch.setattr("nas.data.npz.MEMORY_BUDGET", 2**16)
+    with pytest.raises(UsageError, match=r"train.npz' unpacks to 0.0 GiB where .* are allowed; store fewer or smaller"):
         load("npz", tmp_path)

@@ -68,3 +68,5 @@ def test_the_cutout_of_the_recipe_replaces_that_of_the_data() -> None:
     assert Recipe().augmentation(default) == default
     assert Recipe(cutout=16).augmentation(default) == Augment(crop=4, flip=True, cutout=16)
     assert Recipe(cutout=0).augmentation(default) == Augment(crop=4, flip=True)
+    assert Recipe(flip=False).augmentation(default) == Augment(crop=4, flip=False, cutout=8)
+    assert Recipe(flip=True).augmentation(Augment()) == Augment(flip=True)
