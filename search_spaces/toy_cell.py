@@ -12,6 +12,7 @@ from nas.errors import UsageError
 from nas.nn import Branch, Cell, Conv2d, Elastic, Gate, Gates, OneOf
 from nas.nn.elastic import Copy
 from nas.nn.gate import push_forward
+from nas.nn.tree import children
 from nas.space import Choice, Notation, choices_of
 from search_spaces.cell_operations import dilated_conv, on_part, relu_conv_bn, separable_conv
 
@@ -129,7 +130,7 @@ class Entangled(Elastic):
         return self._gate.mix(lambda kind: self.get_submodule(kind)(x))
 
     def branches(self) -> Iterator[Branch]:
-        for kind, operation in self.named_children():
+        for kind, operation in children(self):
             yield Branch(kind, operation, self.choice.map(_kind_of), kind.__eq__)
 
     def running(self) -> Iterator[tuple[str, nn.Module]]:

@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from nas.errors import UsageError
 from nas.hardware.places import Place, places
 from nas.hardware.tracing import Shape, cannot_run, meta_copy
+from nas.nn.tree import modules
 from nas.predictors import BlockTable, BlockValues
 from nas.space import Architecture, Space
 from nas.supernet import Supernet, extract
@@ -215,7 +216,7 @@ def _signature(block: Block) -> tuple[Any, ...]:
     """Equal for blocks that do the same work."""
     return (
         tuple((tuple(each.shape), each.dtype) for each in block.inputs),
-        *(entry for name, module in block.module.named_modules() for entry in _settings(name, module)),
+        *(entry for name, module in modules(block.module) for entry in _settings(name, module)),
     )
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from nas.hardware.catalogue import Catalogue
 from nas.hardware.places import Place
 from nas.nn import Cell, OneOf, Zero
+from nas.nn.tree import modules
 from nas.predictors import BlockTable, BlockValues
 
 __all__ = ["graph_columns", "graph_table"]
@@ -43,7 +44,7 @@ def graph_table(catalogue: Catalogue, columns: Sequence[str], values: Floats) ->
         columns: a name for each number.
         values: ``[blocks, columns]``, what each block of the catalogue adds.
     """
-    cells = [(path, each) for path, each in catalogue.supernet.model.named_modules() if isinstance(each, Cell)]
+    cells = [(path, each) for path, each in modules(catalogue.supernet.model) if isinstance(each, Cell)]
     tables = (_cell_values(catalogue, path, cell, values) for path, cell in cells)
     return BlockTable(graph_columns(columns), [table for table in tables if table is not None])
 

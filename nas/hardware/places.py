@@ -10,6 +10,7 @@ from torch import nn
 
 from nas.nn import Cell, Elastic, OneOf, Repeat, Zero
 from nas.nn.elastic import Branch
+from nas.nn.tree import below, children
 from nas.space import Choice, choices_of, outcomes
 from nas.supernet import Supernet
 
@@ -56,8 +57,7 @@ def _walk(
         yield path, module, deciding
         return
     for branch in _branches(module):
-        below = f"{path}.{branch.name}" if path else branch.name
-        yield from _walk(branch.module, below, (*deciding, *_decides(branch)))
+        yield from _walk(branch.module, below(path, branch.name), (*deciding, *_decides(branch)))
 
 
 def _decides(branch: Branch) -> tuple[Choice, ...]:
@@ -76,4 +76,4 @@ def _is_opened(module: nn.Module, path: str) -> bool:
 def _branches(module: nn.Module) -> Iterator[Branch]:
     if isinstance(module, Elastic):
         return module.branches()
-    return (Branch(name, child) for name, child in module.named_children())
+    return (Branch(name, child) for name, child in children(module))

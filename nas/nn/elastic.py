@@ -12,6 +12,7 @@ from torch.nn.utils import skip_init
 from nas.errors import UsageError
 from nas.nn.channels import Region, select
 from nas.nn.gate import Gate, Gates
+from nas.nn.tree import children
 from nas.space import choices_of
 
 __all__ = ["Branch", "Copy", "Elastic", "ElasticLayer", "State", "inactive", "uninitialised"]
@@ -27,7 +28,7 @@ class Branch:
     """A child and when it is there.
 
     Attributes:
-        name: its path below the module, as in ``named_modules``.
+        name: its path below the module.
         module: the child.
         depends: the argument that decides; None if the child is always there.
         present: whether the child is there, given the value of that argument.
@@ -54,12 +55,12 @@ class Elastic(nn.Module):
 
     def branches(self) -> Iterator[Branch]:
         """The children, each with the condition under which it runs."""
-        for name, child in self.named_children():
+        for name, child in children(self):
             yield Branch(name, child)
 
     def running(self) -> Iterator[tuple[str, nn.Module]]:
         """Name and module of the children that run under the current gates."""
-        return self.named_children()
+        return children(self)
 
     def plain(self, copy: Copy) -> nn.Module:
         """A plain torch module with the weights of the active architecture, which shares nothing with this one."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nas.errors import UsageError
 from nas.nn.elastic import Branch, Copy, Elastic, inactive
 from nas.nn.gate import Gate, Gates, push_forward
+from nas.nn.tree import children
 from nas.space import choices_of, evaluate, outcomes
 
 __all__ = ["Repeat"]
@@ -71,15 +72,11 @@ class Repeat(Elastic):
         return self.depth.mix(outputs.__getitem__)
 
     def branches(self) -> Iterator[Branch]:
-        for index, (name, block) in enumerate(self._blocks()):
+        for index, (name, block) in enumerate(children(self)):
             yield Branch(name, block, self.arguments["depth"], partial(lt, index))
 
     def running(self) -> Iterator[tuple[str, nn.Module]]:
-        return islice(self._blocks(), max(self.depth.values))
-
-    def _blocks(self) -> Iterator[tuple[str, nn.Module]]:
-        """All blocks, also one that is there twice, which ``named_children`` would leave out."""
-        return ((name, self.get_submodule(name)) for name in self._modules)
+        return islice(children(self), max(self.depth.values))
 
     def plain(self, copy: Copy) -> nn.Module:
         return nn.Sequential(*(copy(block) for _, block in self.running()))

@@ -15,6 +15,7 @@ from nas.nn.channels import Channels
 from nas.nn.conv import Conv2d, _ConvState
 from nas.nn.elastic import Branch, Copy, Elastic, inactive
 from nas.nn.gate import Gate, Gates, push_forward
+from nas.nn.tree import children
 from nas.space import Concatenation, choices_of, evaluate, outcomes
 
 __all__ = ["Align", "SwitchableBatchNorm2d", "UngatedConv2d", "interpolate_channels", "pad_channels"]
@@ -131,7 +132,7 @@ class SwitchableBatchNorm2d(Elastic):
         return self.widths.mix(lambda width: self.align(self[width](x[:, :width]), widest))
 
     def branches(self) -> Iterator[Branch]:
-        for name, norm in self.named_children():
+        for name, norm in children(self):
             yield Branch(name, norm, self.arguments["num_features"], partial(eq, int(name)))
 
     def running(self) -> Iterator[tuple[str, nn.Module]]:

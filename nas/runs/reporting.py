@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nas.nn import Repeat
+from nas.nn.tree import children, modules
 from nas.report import LatencyContent, ReportContent, write_report
 from nas.runs.bench import Bench
 from nas.runs.config import RunConfig
@@ -163,9 +164,9 @@ def _all_blocks(bench: Bench, active: dict[str, Any]) -> Iterator[tuple[str, str
         f"{path}.{name}": type(block).__name__
         for path, module in active_modules(model)
         if isinstance(module, Repeat)
-        for name, block in module.named_children()
+        for name, block in children(module)
         if f"{path}.{name}" not in running
     }
     kinds = {path: block.kind for path, block in active.items()} | skipped
-    order = {path: place for place, (path, _) in enumerate(model.named_modules())}
+    order = {path: place for place, (path, _) in enumerate(modules(model))}
     return iter(sorted(kinds.items(), key=lambda item: order[item[0]]))

@@ -9,6 +9,7 @@ from torch import nn
 
 from nas.errors import UsageError
 from nas.nn import Branch, Elastic
+from nas.nn.tree import below, children
 from nas.space import Choice, Condition, Expression, Space, Use, choices_of, evaluate
 
 __all__ = ["Discovery", "Site", "discover", "expressions_in"]
@@ -84,10 +85,10 @@ def _walk(module: nn.Module, path: str, conditions: _Conditions) -> Iterator[tup
     if isinstance(module, Elastic):
         branches: Iterator[Branch] = module.branches()
     else:
-        branches = (Branch(name, child) for name, child in module._modules.items() if child is not None)
+        branches = (Branch(name, child) for name, child in children(module))
     for branch in branches:
         inner = conditions if branch.depends is None else (*conditions, (branch.depends, branch.present))
-        yield from _walk(branch.module, f"{path}.{branch.name}" if path else branch.name, inner)
+        yield from _walk(branch.module, below(path, branch.name), inner)
 
 
 def _name_new_choices(path: str, arguments: Mapping[str, Any], names: dict[Choice, str]) -> None:

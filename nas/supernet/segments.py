@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from nas.nn import Elastic, OneOf, Repeat
+from nas.nn.tree import below, children
 
 __all__ = ["Segment", "active_modules", "segments"]
 
@@ -30,7 +31,7 @@ def segments(model: nn.Module) -> Iterator[Segment]:
     :class:`~nas.nn.OneOf`, and a ``nn.Sequential`` that holds one. Any other module is one segment.
     """
     if type(model) is nn.Sequential:
-        for name, block in _blocks(model):
+        for name, block in children(model):
             yield from _open(block, name)
     else:
         yield from _open(model, "")
@@ -38,8 +39,8 @@ def segments(model: nn.Module) -> Iterator[Segment]:
 
 def _open(module: nn.Module, path: str) -> Iterator[Segment]:
     if _is_sequence(module):
-        for name, block in module.running() if isinstance(module, Elastic) else _blocks(module):
-            yield from _open(block, _join(path, name))
+        for name, block in module.running() if isinstance(module, Elastic) else children(module):
+            yield from _open(block, below(path, name))
     else:
         yield Segment(path, module)
 
@@ -47,8 +48,8 @@ def _open(module: nn.Module, path: str) -> Iterator[Segment]:
 def active_modules(module: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
     """Path and module of everything that runs under the current gates, ``module`` included."""
     yield path, module
-    for name, child in module.running() if isinstance(module, Elastic) else module.named_children():
-        yield from active_modules(child, _join(path, name))
+    for name, child in module.running() if isinstance(module, Elastic) else children(module):
+        yield from active_modules(child, below(path, name))
 
 
 def _is_sequence(module: nn.Module) -> bool:
@@ -56,13 +57,4 @@ def _is_sequence(module: nn.Module) -> bool:
         return module.gate.weights is None
     if isinstance(module, Repeat):
         return module.depth.weights is None
-    return type(module) is nn.Sequential and any(map(_is_sequence, module.children()))
-
-
-def _blocks(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The children, also one that is there twice, which ``named_children`` would leave out."""
-    return ((name, module.get_submodule(name)) for name in module._modules)
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+    return type(module) is nn.Sequential and any(_is_sequence(child) for _, child in children(module))

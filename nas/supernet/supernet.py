@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError, did_you_mean
 from nas.nn import Elastic, ElasticLayer, Gate
+from nas.nn.batch_statistics import batch_norms
 from nas.nn.channels import Region
 from nas.nn.gate import Idle
+from nas.nn.tree import modules
 from nas.space import Architecture, Choice, candidate_key
 from nas.supernet.discovery import discover
 from nas.supernet.extraction import extract
@@ -66,6 +68,7 @@ class Supernet(nn.Module):
         self._readers = [(site.path, [self._names[choice] for choice in site.choices]) for site in found.sites]
         self._readers += [(path, [self._names[choice]]) for path, choice in added.items()]
         self._read_below: dict[str, list[str]] = {}
+        self._repeats_norms = _repeat(batch_norms(module for _, module in modules(model)))
         self.sharing = sharing
         sharing.bind(model, self.space)
         self.activate(self.space.largest())
@@ -191,9 +194,14 @@ class Supernet(nn.Module):
     def segments(self) -> list[tuple[SegmentKey, Segment]]:
         """The active blocks in order, each with a key that says all about what it computes, given its input.
 
-        Two architectures whose leading keys agree run the same operations with the same weights up to there.
+        Two architectures whose leading keys agree run the same operations with the same weights up to there. A model
+        in which one batch norm runs in two blocks is one segment: it has one set of statistics, as in plain torch, so
+        what the first block computes depends on the second.
         """
-        return [(self._segment_key(segment.path), segment) for segment in segments(self.model)]
+        found = list(segments(self.model))
+        if self._repeats_norms and _share_a_norm(found):
+            found = [Segment("", self.model)]
+        return [(self._segment_key(segment.path), segment) for segment in found]
 
     def active_regions(self, within: nn.Module | None = None) -> Iterator[tuple[nn.Parameter, Region]]:
         """Each parameter that runs and the region of it in use (see :func:`nas.nn.channels.select`), once.
@@ -240,3 +248,13 @@ class Supernet(nn.Module):
             if all(choice in gates for choice in choices):
                 module.configure(gates)
         self._gates = gates
+
+
+def _share_a_norm(found: Sequence[Segment]) -> bool:
+    """Whether a batch norm that keeps statistics runs in two of the segments."""
+    inside = (set(batch_norms(module for _, module in active_modules(segment.module))) for segment in found)
+    return _repeat([norm for norms in inside for norm in norms])
+
+
+def _repeat(norms: Sequence[nn.Module]) -> bool:
+    return len(set(norms)) < len(norms)

@@ -10,6 +10,7 @@ from torch.utils.hooks import RemovableHandle
 
 from nas.nn import Cell, Elastic, OneOf
 from nas.nn.channels import Region
+from nas.nn.tree import below, children, modules
 from nas.training.microbatches import WHOLE, Microbatches
 from nas.training.steps import Backward, Step
 
@@ -102,7 +103,7 @@ def cell_edges(model: nn.Module, network: nn.Module) -> list[str]:
         model: with choices; its cells are looked for.
         network: the plain network of an architecture of it.
     """
-    present = {path for path, _ in network.named_modules(remove_duplicate=False)}
+    present = {path for path, _ in modules(network)}
     return [path for path in dict.fromkeys(_possible_edges(model, "")) if path in present]
 
 
@@ -111,10 +112,10 @@ def _possible_edges(module: nn.Module, path: str) -> Iterator[str]:
     children = (
         [(branch.name, branch.module) for branch in module.branches()]
         if isinstance(module, Elastic)
-        else list(module.named_children())
+        else list(children(module))
     )
     for name, child in children:
-        place = path if isinstance(module, OneOf) else f"{path}.{name}" if path else name
+        place = path if isinstance(module, OneOf) else below(path, name)
         if isinstance(module, Cell):
             yield place
         yield from _possible_edges(child, place)

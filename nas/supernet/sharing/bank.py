@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from nas.nn.tree import below, modules
+
 __all__ = ["Bank", "Slot", "TensorPlace", "folded", "held", "is_within", "placed", "tensor_places"]
 
 
@@ -60,9 +62,9 @@ def tensor_places(model: nn.Module) -> list[TensorPlace]:
     """Everywhere that modules of the model hold a parameter or buffer."""
     found: list[TensorPlace] = []
     first: dict[int, str] = {}
-    for path, module in model.named_modules(remove_duplicate=False):
+    for path, module in modules(model):
         for name, tensor in _held(module):
-            key = first.setdefault(id(tensor), f"{path}.{name}" if path else name)
+            key = first.setdefault(id(tensor), below(path, name))
             found.append(TensorPlace(path, module, name, key))
     return found
 

@@ -1,0 +1,25 @@
+"""Walking a model by path: a module that stands at two places is met at both.
+
+``torch.nn.Module.named_children`` names a module once, wherever else it stands.
+"""
+
+from collections.abc import Iterator
+
+from torch import nn
+
+__all__ = ["below", "children", "modules"]
+
+
+def children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Name and module of each child, in order, also of one that is there twice."""
+    return ((name, child) for name, child in module._modules.items() if child is not None)
+
+
+def modules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Path and module of everything in the tree, ``module`` included, at each of its places."""
+    return module.named_modules(remove_duplicate=False)
+
+
+def below(path: str, name: str) -> str:
+    """The path of a child, given that of its parent; the model itself has the empty path."""
+    return f"{path}.{name}" if path else name
