@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from nas.nn import Cell, Elastic, OneOf
+from nas.nn import Branch, Cell, Elastic, OneOf
 from nas.nn.channels import Region
 from nas.nn.tree import below, children, modules
 from nas.training.microbatches import WHOLE, Microbatches
@@ -109,13 +109,9 @@ def cell_edges(model: nn.Module, network: nn.Module) -> list[str]:
 
 def _possible_edges(module: nn.Module, path: str) -> Iterator[str]:
     """Where edges may be after extraction, which puts the chosen candidate in the place of a ``OneOf``."""
-    children = (
-        [(branch.name, branch.module) for branch in module.branches()]
-        if isinstance(module, Elastic)
-        else list(children(module))
-    )
-    for name, child in children:
-        place = path if isinstance(module, OneOf) else below(path, name)
+    branches = module.branches() if isinstance(module, Elastic) else (Branch(*child) for child in children(module))
+    for branch in branches:
+        place = path if isinstance(module, OneOf) else below(path, branch.name)
         if isinstance(module, Cell):
             yield place
-        yield from _possible_edges(child, place)
+        yield from _possible_edges(branch.module, place)
