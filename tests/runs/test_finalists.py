@@ -6,11 +6,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 from synthetic_devices import bench_of, write_devices
 
 from nas.errors import UsageError
 from nas.hardware import Measurement
 from nas.runs import Bench, RunFolder, Silent, finalists, resolve, session
+from nas.runs.deliver import final_network
 from nas.runs.finalists import Finalists, measure_finalists
 from nas.runs.fitting import fit_latency
 from nas.runs.latency import LatencyModel
@@ -162,3 +164,29 @@ def dict_of(row: Mapping[str, Any]) -> dict[str, Any]:
     import json
 
     return dict(json.loads(row["architecture"]))
+
+
+def test_the_speed_of_the_machine_is_the_median_of_what_the_reference_took() -> None:
+    same = {"spread_ms": 0.1, "repeats": 9, "threads": 1, "batch": 1, "dtype": "float32", "target": "", "device": ""}
+    references = (1.0, 9.0, 2.0, None)
+    assert session.reference_level(Measurement(1.0, **same, versions={}, reference_ms=ms) for ms in references) == 2.0
+
+
+@pytest.mark.parametrize("retrain", ["inherited", "fresh"])
+def test_only_inherited_weights_are_inherited(bench: Bench, tmp_path: Path, retrain: str) -> None:
+    """At a learning rate of nothing, retraining gives back what it began with."""
+    still = {"epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0}
+    config = bench.config.model_copy(update={"retrain": retrain})
+    own = Bench(resolve({**config.model_dump(), "retraining": still}, "test"))
+    architecture = own.space.smallest()
+    with torch.no_grad():
+        for parameter in own.supernet.parameters():
+            parameter.fill_(0.1)
+    network = final_network(own, RunFolder(tmp_path), architecture, Silent())
+    inherited = own.supernet.extract(architecture)
+    same = [
+        torch.allclose(mine, theirs, atol=1e-6)
+        for mine, theirs in zip(network.parameters(), inherited.parameters(), strict=True)
+        if mine.dim() > 1
+    ]
+    assert all(same) if retrain == "inherited" else not any(same)

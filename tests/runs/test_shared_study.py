@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from killing import CHAIN
@@ -59,8 +60,19 @@ def test_of_two_searches_one_is_killed_and_the_other_ends_with_everything_once(t
     assert len({trial.user_attrs["key"][0] for trial in trials}) == CANDIDATES
     alone = {name: value for name, value in SETTINGS.items() if name != "study"}
     run_search(resolve(alone, "test"), RunFolder(tmp_path / "alone/run"))
-    import pandas as pd
-
     tables = [pd.read_csv(tmp_path / each / "candidates.csv") for each in ("second", "alone/run")]
     columns = ["id", "accuracy", "loss", "flops"]
     pd.testing.assert_frame_equal(*(table[columns] for table in tables))
+
+
+def test_searches_whose_supernets_were_trained_differently_share_nothing(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'shared.db'}"
+    settings = {**SETTINGS, "candidates": 10, "limit": 100, "storage": storage}
+    columns = ["id", "accuracy", "loss"]
+    tables = {}
+    for name, epochs, changes in (("one", 1, {}), ("two", 2, {}), ("alone", 2, {"study": None, "storage": None})):
+        folder = RunFolder(tmp_path / name)
+        run_search(resolve({**settings, "training": {"epochs": epochs}, **changes}, "test"), folder)
+        tables[name] = pd.read_csv(folder.candidates)[columns]
+    pd.testing.assert_frame_equal(tables["two"], tables["alone"])
+    assert not tables["one"]["loss"].equals(tables["two"]["loss"])

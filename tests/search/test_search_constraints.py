@@ -50,6 +50,9 @@ def test_unreadable_constraints_show_an_example(text: str) -> None:
         ("x <= 2", math.nan, math.inf),
         ("x <= 2", math.inf, math.inf),
         ("x < 2", 1.999, 0),
+        ("x < 2", 3, 0.5),
+        ("x > 2", 3, 0),
+        ("x > 2", 1, 0.5),
     ],
 )
 def test_violation_is_the_relative_excess(text: str, value: float, violation: float) -> None:
@@ -58,6 +61,7 @@ def test_violation_is_the_relative_excess(text: str, value: float, violation: fl
 
 def test_a_strict_bound_is_violated_at_equality() -> None:
     assert 0 < Constraint.parse("x < 2").violation({"x": 2}) < 1e-9
+    assert 0 < Constraint.parse("x > 2").violation({"x": 2}) < 1e-9
 
 
 def test_shares_become_absolute() -> None:

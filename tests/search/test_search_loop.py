@@ -66,6 +66,27 @@ def test_the_front_is_marked_among_the_feasible() -> None:
         assert row["pareto"] == (row["feasible"] and len(better) == 1)
 
 
+@pytest.mark.parametrize(("operator", "keeps"), [(">", pd.Series.gt), ("<", pd.Series.lt)])
+def test_strict_bounds_keep_the_right_side(operator: str, keeps: Callable[[pd.Series, float], pd.Series]) -> None:
+    bound = accuracy(SPACE.sample(3))
+    table = run("random", Evaluator(), constraints=[f"accuracy {operator} {bound!r}"])
+    assert table["feasible"].tolist() == keeps(table["accuracy"], bound).tolist()
+    assert 0 < table["feasible"].sum() < len(table)
+
+
+def test_what_a_strategy_proposes_twice_in_one_order_is_evaluated_once() -> None:
+    class Twice:
+        def ask(self, n: int) -> list[Architecture]:
+            return [SPACE.sample(number) for number in range(n // 2) for _ in range(2)]
+
+        def tell(self, results: Sequence[Result]) -> None:
+            pass
+
+    evaluator = Evaluator()
+    table = search(SPACE, evaluator, Twice(), objectives=OBJECTIVES, costs=costs, budget=12, batch=8, patience=1)
+    assert len(set(evaluator.seen)) == len(evaluator.seen) == len(table) == table["id"].nunique()
+
+
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_what_breaks_a_cheap_constraint_is_never_evaluated(name: str) -> None:
     evaluator = Evaluator()
