@@ -1,6 +1,7 @@
 """A user's own function, named as ``package.module:function``."""
 
 import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,9 @@ __all__ = ["import_function"]
 
 def import_function(name: str, role: str) -> Callable[..., Any]:
     """The function that ``package.module:function`` names; errors inside the user's module are not hidden.
+
+    The current folder is searched too, after everything that is installed, so that no file in it takes the place of
+    another module; and from then on, since the module may import its neighbours later.
 
     Args:
         name: dotted module and attribute.
@@ -25,6 +29,8 @@ def import_function(name: str, role: str) -> Callable[..., Any]:
     module_name, _, attribute = name.partition(":")
     if not all(word.isidentifier() for word in (*module_name.split("."), attribute)):
         raise UsageError(f"{role} '{name}' is no package.module:function; write it like 'my.module:function'.")
+    if "" not in sys.path:
+        sys.path.append("")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -35,5 +41,9 @@ def import_function(name: str, role: str) -> Callable[..., Any]:
         ) from error
     function = getattr(module, attribute, None)
     if not callable(function):
-        raise UsageError(f"{role} '{name}' is not there: module '{module_name}' has no function '{attribute}'.")
+        file = getattr(module, "__file__", None) or "built in"
+        raise UsageError(
+            f"{role} '{name}' is not there: module '{module_name}' has no function '{attribute}' (it is {file}; "
+            "rename a file of yours that is called like an installed module)."
+        )
     return function  # type: ignore[no-any-return]

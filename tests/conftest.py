@@ -1,8 +1,14 @@
-"""Tests run in several processes, so each counts with one thread."""
+"""Tests run in several processes, so each counts with one thread, and keep no key in the home of whoever runs them."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+if "NAS_TEST_STATE" not in os.environ:
+    os.environ["NAS_TEST_STATE"] = os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="nas-state-")
+    atexit.register(shutil.rmtree, os.environ["NAS_TEST_STATE"], ignore_errors=True)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -8,17 +8,13 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits: 0, 2 after a mistake of the user with one sentence, 130 after Ctrl-C.
-
-    Modules of the current folder can be named as ``module:function``.
-    """
+    """Runs the command line and exits: 0, 2 after a mistake of the user with one sentence, 130 after Ctrl-C."""
     from typer import Abort, BadParameter
 
     from nas.errors import UsageError
 
     usage_mistake: Any = BadParameter.__bases__  # typer brings its own click and does not export this class of it
 
-    sys.path.insert(0, "")
     try:
         from nas.cli.app import app
 

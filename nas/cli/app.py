@@ -36,10 +36,11 @@ from nas.cli.options import (
     Table,
     Target,
     TrainWorkers,
+    Trust,
     Workers,
 )
 from nas.cli.progress import RichProgress
-from nas.cli.settings import latency_source, moved, one_space, resolve_search, work_place
+from nas.cli.settings import latency_source, moved, one_space, opened, resolve_search, work_place
 from nas.cli.tables import print_listing, print_result, print_seeds
 from nas.report.quantities import label, written
 from nas.runs.devices import imported_devices
@@ -136,6 +137,7 @@ def resume(
     gpus_per_worker: GpusPerWorker = None,
     train_workers: TrainWorkers = None,
     measure_on: MeasureOn = None,
+    trust: Trust = False,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
@@ -143,7 +145,7 @@ def resume(
 
     It ends as if it had not been interrupted.
     """
-    folder = runs.RunFolder(results / run)
+    folder = opened(results, run, trust)
     config = moved(folder.load_config(), work_place(workers, ray, gpus_per_worker, train_workers, measure_on))
     if folder.kind == "profile":
         latency.run_profile(config, results, run, as_json)
@@ -158,6 +160,7 @@ def export(
         str | None, typer.Option(help="An id from candidates.csv, or JSON; the best by default.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The file to write; by default <run>/<id>.onnx.")] = None,
+    trust: Trust = False,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
@@ -165,7 +168,7 @@ def export(
 
     The network is recalibrated, checked against PyTorch and measured.
     """
-    folder = runs.RunFolder(results / run)
+    folder = opened(results, run, trust)
     report = runs.export_architecture(folder, architecture, out, RichProgress())
     if as_json:
         typer.echo(json.dumps(report))

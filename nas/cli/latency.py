@@ -28,6 +28,7 @@ from nas.cli.options import (
     SpaceOption,
     Table,
     Target,
+    Trust,
 )
 from nas.cli.progress import RichProgress
 from nas.cli.settings import known_devices, latency_source, one_space, resolve, values_of, word
@@ -131,6 +132,7 @@ def import_(
     samples: Annotated[int | None, typer.Option(help="Networks to learn latency from, at most.")] = None,
     known: Known = None,
     constraint: Constraint = None,
+    trust: Trust = False,
     results: Results = RESULTS,
     settings: Settings = None,
     as_json: Json = False,
@@ -144,7 +146,7 @@ def import_(
     values = values_of(None, given, settings)
     folder = runs.RunFolder(runs.device_table(results, target).parent)
     with resumable(results, f"devices/{target}"):
-        report = runs.import_measurements(table, target, results, values, RichProgress())
+        report = runs.import_measurements(table, target, results, values, RichProgress(), trusted=trust)
     _tell_profile(report, folder, as_json)
 
 
@@ -159,7 +161,7 @@ def _tell_profile(report: dict[str, Any], folder: runs.RunFolder, as_json: bool)
     if as_json:
         typer.echo(json.dumps(report))
     else:
-        settings = target_settings(folder.load_config())
+        settings = target_settings(folder.read_config())
         target = f"{report['target']} ({settings})" if settings else report["target"]
         print_feasibility(report["space"], report["input_shape"], target, report["feasibility"])
         print_predictor(report["predictor"])

@@ -34,6 +34,7 @@ __all__ = [
     "Table",
     "Target",
     "TrainWorkers",
+    "Trust",
     "Workers",
 ]
 
@@ -102,6 +103,9 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", help="key=value for any key, such as training.batch_size=32.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Import and connect to what this names, though somebody else made it.")
+]
 Run = Annotated[str, typer.Argument(help="Name of a run.")]
 AnyRun = Annotated[str, typer.Argument(help="Name of a search or a profile, or devices/NAME of an import.")]
 

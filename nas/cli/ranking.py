@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from nas import runs
-from nas.cli.options import RESULTS, Json, Results
+from nas.cli.options import RESULTS, Json, Results, Trust
 from nas.cli.progress import RichProgress
+from nas.cli.settings import opened
 from nas.cli.tables import new_console
 from nas.report.ranking_content import measures
 from nas.runs.ranking import rank_runs
@@ -35,6 +35,7 @@ def rank(
         typer.Option("--minimise/--maximise", help="Whether smaller values are better; by default as in the run."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the random architectures and of the intervals.")] = 0,
+    trust: Trust = False,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
@@ -42,7 +43,7 @@ def rank(
 
     Tells whether it ranks better than counting FLOPs or parameters does, and writes a page about it into each run.
     """
-    folders = [runs.RunFolder(results / name) for name in run]
+    folders = [opened(results, name, trust) for name in run]
     report = rank_runs(
         folders,
         truth,

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from nas import runs
-from nas.cli.options import RESULTS, GpusPerWorker, Json, Ray, Results, Run, Seed, Workers
+from nas.cli.options import RESULTS, GpusPerWorker, Json, Ray, Results, Run, Seed, Trust, Workers
 from nas.cli.progress import RichProgress
-from nas.cli.settings import moved, work_place
+from nas.cli.settings import moved, opened, work_place
 from nas.cli.tables import new_console
 from nas.report.quantities import label, written
 from nas.runs.retraining import retrain_run
@@ -31,6 +30,7 @@ def retrain(
     workers: Workers = None,
     ray: Ray = None,
     gpus_per_worker: GpusPerWorker = None,
+    trust: Trust = False,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
@@ -39,7 +39,7 @@ def retrain(
     Recipes, first weights and the networks are compared on the validation split, the worst are stopped early, and the
     winner is written as the run's ONNX file. The same command continues what was interrupted.
     """
-    folder = runs.RunFolder(results / run)
+    folder = opened(results, run, trust)
     config = moved(folder.load_config(), work_place(workers, ray, gpus_per_worker, None, None))
     try:
         with redirect_stdout(sys.stderr):

@@ -16,6 +16,7 @@ __all__ = [
     "moved",
     "name_target",
     "one_space",
+    "opened",
     "resolve",
     "resolve_search",
     "values_of",
@@ -95,6 +96,14 @@ def moved(config: runs.RunConfig, place: Mapping[str, Any]) -> runs.RunConfig:
         if value is not None:
             runs.put(values, key, None if value == "none" else value)
     return runs.resolve(values, "command line")
+
+
+def opened(results: Path, name: str, trust: bool) -> runs.RunFolder:
+    """The folder of a run that is there, made the user's own where that is asked for."""
+    folder = runs.RunFolder(results / name)
+    if trust:
+        folder.trust()
+    return folder
 
 
 def is_given(values: dict[str, Any], group: str, key: str) -> bool:

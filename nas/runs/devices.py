@@ -20,6 +20,7 @@ from nas.runs.platforms import split_platform
 from nas.runs.profiling import run_profile
 from nas.runs.progress import Progress, Silent
 from nas.runs.recorded import is_table, packed_setup
+from nas.runs.trust import is_sealed, reached, seal
 from nas.space import Architecture
 
 __all__ = ["device_table", "find_known", "find_target", "import_measurements", "imported_devices", "pack_space"]
@@ -27,6 +28,7 @@ __all__ = ["device_table", "find_known", "find_target", "import_measurements", "
 _BUILT_IN = (CPU.name, CUDA.name, OnnxRuntime.name)
 
 _CARRIED = ("space", "space_args", "data", "data_dir", "image_size", "length", "limit", "seed")
+_SEALED = "device pack"
 
 
 def device_table(results: Path, name: str) -> Path:
@@ -90,7 +92,12 @@ def pack_space(config: RunConfig, out: Path, networks: int, progress: Progress |
             f"Space '{config.space}' gave {len(chosen)} different networks, fewer than the {networks} asked for."
         )
     carried = config.model_dump(mode="json", include=set(_CARRIED))
-    setup = {"config": carried, "input_shape": bench.data.input_shape, "fingerprint": bench.space.fingerprint}
+    setup = {
+        "config": carried,
+        "seal": seal(_SEALED, resolve(carried, _SEALED)),
+        "input_shape": bench.data.input_shape,
+        "fingerprint": bench.space.fingerprint,
+    }
     with progress.task(f"Packing {len(chosen)} networks of {config.space}", len(chosen)) as task:
         path = write_pack(
             out,
@@ -106,7 +113,13 @@ def pack_space(config: RunConfig, out: Path, networks: int, progress: Progress |
 
 
 def import_measurements(
-    table: Path, name: str, results: Path, values: Mapping[str, Any], progress: Progress | None = None
+    table: Path,
+    name: str,
+    results: Path,
+    values: Mapping[str, Any],
+    progress: Progress | None = None,
+    *,
+    trusted: bool = False,
 ) -> dict[str, Any]:
     """Keeps what a board measured as a target of its own, and fits its latency predictor.
 
@@ -117,13 +130,15 @@ def import_measurements(
         name: of the device from now on.
         results: folder of the runs; the device is kept below ``devices/<name>``.
         values: settings of the profile, such as constraints.
+        trusted: whether functions that the table names may be imported and called; those that this user packed, or
+            that ``values`` name too, are in any case.
 
     Returns:
         What :func:`nas.runs.run_profile` tells.
 
     Raises:
-        UsageError: the name is taken or not fit for a folder, the table is damaged or of another space, the folder of
-            the data is not here, or an interrupted import had other settings.
+        UsageError: the name is taken or not fit for a folder, the table is damaged, of another space or names what it
+            may not, the folder of the data is not here, or an interrupted import had other settings.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or is_table(name):
         raise UsageError(f"device name {name!r} cannot name a folder; use letters, digits, '-' and '_'.")
@@ -134,12 +149,12 @@ def import_measurements(
         raise UsageError(
             f"device '{name}' is already in {kept.parent}; choose another --target, or delete that folder."
         )
-    carried = {**packed_setup(table)["config"], **values}
+    carried = {**_carried(table, values, trusted), **values}
     _check_data_dir(table, carried.get("data_dir"))
     Bench(resolve({**carried, "target": str(table)}, str(table)))
     config = resolve({**carried, "target": str(kept)}, str(table))
     folder = RunFolder(kept.parent)
-    if folder.config.exists() and folder.load_config() != config:
+    if folder.config.exists() and folder.read_config() != config:
         raise UsageError(
             f"device '{name}' was begun with other settings; finish it as it was with: nas resume devices/{name}, or "
             f"delete {folder.path} and import it again."
@@ -147,6 +162,30 @@ def import_measurements(
     folder.create(config, "profile")
     write_file(kept, table.read_bytes())
     return run_profile(config, folder, progress)
+
+
+def _carried(table: Path, typed: Mapping[str, Any], trusted: bool) -> dict[str, Any]:
+    """The settings of the space that a table tells; it is handed over, so it names no other, and no function unasked.
+
+    Raises:
+        UsageError: it does.
+    """
+    setup = packed_setup(table)
+    carried: dict[str, Any] = setup["config"]
+    for key in carried:
+        if key not in _CARRIED:
+            raise UsageError(
+                f"{table}: column 'setup' names '{key}', which no device pack carries; {did_you_mean(key, _CARRIED)}"
+            )
+    config = resolve(carried, f"{table}, column 'setup'")
+    foreign = {key: name for key, name in reached(config).items() if typed.get(key) is None}
+    if foreign and not trusted and not is_sealed(_SEALED, config, setup.get("seal")):
+        key, name = next(iter(foreign.items()))
+        raise UsageError(
+            f"{table} names {key} '{name}', which this would import and call, and was not packed by you here; give "
+            f"--set {key}={name} if that is your own, or --trust if you trust whoever made the table."
+        )
+    return carried
 
 
 def _check_carried(config: RunConfig) -> None:

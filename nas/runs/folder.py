@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from nas.errors import UsageError, did_you_mean
 from nas.files import append_line, write_file
 from nas.runs.config import RunConfig, read_yaml, resolve
+from nas.runs.trust import is_sealed, outward_links, reached, seal
 from nas.space import Architecture
 
 if TYPE_CHECKING:
@@ -108,17 +109,41 @@ class RunFolder:
         if self.config.exists():
             if self.kind != kind:
                 raise UsageError(f"{self.path} holds a {self.kind}, and a {kind} is asked for; choose another --name.")
-            _check_same(self.load_config(), config, self.path)
+            _check_same(self.read_config(), config, self.path)
         elif self.path.exists() and not all(_is_temporary(path) or path == self.origin for path in self.path.iterdir()):
             raise UsageError(f"{self.path} is no run but holds other files; choose another --name.")
         if not (self.config.exists() and self.origin.exists()):
-            origin = {"kind": kind, "command": ["nas", *sys.argv[1:]], "seed": config.seed, "versions": versions()}
+            origin: dict[str, Any] = {
+                "kind": kind,
+                "command": ["nas", *sys.argv[1:]],
+                "seed": config.seed,
+                "versions": versions(),
+            }
+            if not self.config.exists():
+                origin["seal"] = seal(str(self.path.resolve()), config)
             write_file(self.origin, json.dumps({**origin, "seconds": {}}, indent=2))
         if not self.config.exists():
             write_file(self.config, config.to_yaml())
 
     def load_config(self) -> RunConfig:
-        """The resolved configuration that the run was started with.
+        """The resolved configuration that the run was started with, to go on with it.
+
+        Raises:
+            UsageError: there is no such run, or somebody else made it and it would reach out of its folder.
+        """
+        config = self.read_config()
+        if not self.is_own(config):
+            named = [f"{key} '{name}'" for key, name in reached(config).items()]
+            links = [f"a link out of it ('{path}')" for path in outward_links(self.path)]
+            if named or links:
+                raise UsageError(
+                    f"{self.path} was not made by you here, and names {', '.join([*named, *links[:1]])}, which this "
+                    "would import, connect to or follow; look at it, and add --trust if you trust whoever made it."
+                )
+        return config
+
+    def read_config(self) -> RunConfig:
+        """The resolved configuration that the run was started with, to look at; what it names may be anybody's.
 
         Raises:
             UsageError: there is no such run.
@@ -128,6 +153,26 @@ class RunFolder:
             hint = did_you_mean(self.name, runs) if runs else "there is no run there."
             raise UsageError(f"run '{self.name}' does not exist in {self.path.parent}; {hint}")
         return resolve(read_yaml(self.config), str(self.config))
+
+    def is_own(self, config: RunConfig) -> bool:
+        """Whether this user started the run with this configuration in this place, or confirmed it."""
+        found = self.read(self.origin).get("seal") if self.origin.exists() else None
+        return is_sealed(str(self.path.resolve()), config, found)
+
+    def trust(self) -> None:
+        """Makes a run that somebody else started the user's own.
+
+        Raises:
+            UsageError: there is no such run, or no proof of it can be kept.
+            OSError: the folder cannot be written.
+        """
+        proof = seal(str(self.path.resolve()), self.read_config())
+        if proof is None:
+            raise UsageError(
+                f"{self.path} cannot be made yours, since no key can be kept; let XDG_STATE_HOME name a folder that "
+                "can be written."
+            )
+        write_file(self.origin, json.dumps({**self.read(self.origin), "seal": proof}, indent=2))
 
     @contextmanager
     def lock(self) -> Iterator[None]:

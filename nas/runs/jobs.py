@@ -13,10 +13,12 @@ from nas.data import available
 from nas.distributed.jobs import Jobs
 from nas.errors import UsageError, did_you_mean
 from nas.files import write_file
-from nas.runs.config import RunConfig
+from nas.runs.config import RayConfig, RunConfig, read_yaml, resolve
+from nas.runs.folder import RunFolder
 from nas.runs.parcel import unpack
 from nas.runs.recorded import is_table
 from nas.runs.spaces import space_arguments
+from nas.runs.trust import is_sealed, seal
 from nas.search import LEARNT, STRATEGIES
 
 __all__ = ["bring_back", "complaint", "require_free", "search_to_send", "submit_search", "submitted_name"]
@@ -24,6 +26,7 @@ __all__ = ["bring_back", "complaint", "require_free", "search_to_send", "submit_
 _CONFIG = "config.yaml"
 _RESULTS = "~/nas-results"
 """Where runs are kept on the head node."""
+_SEALED = "job"
 _NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 _MOST_BYTES = 500 * 2**20
 _NOT_SENT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".gitignore", ".rayignore")
@@ -77,8 +80,10 @@ def submit_search(jobs: Jobs, folder: Path, name: str, python: str = "python") -
     Raises:
         UsageError: the cluster refuses it.
     """
-    command = f"{python} -m nas search --config {_CONFIG} --ray auto --results {_RESULTS} --name {name} --json"
-    return jobs.submit(command, {"nas_run": name, "nas_python": python}, folder)
+    command = f"{python} -P -m nas search --config {_CONFIG} --ray auto --results {_RESULTS} --name {name} --json"
+    config = resolve(read_yaml(folder / _CONFIG), _CONFIG)
+    metadata = {"nas_run": name, "nas_python": python, "nas_seal": seal(_SEALED, _at_home(config)) or ""}
+    return jobs.submit(command, metadata, folder)
 
 
 def submitted_name(metadata: Mapping[str, str], job: str) -> str:
@@ -96,6 +101,8 @@ def submitted_name(metadata: Mapping[str, str], job: str) -> str:
 def bring_back(jobs: Jobs, job: str, path: Path, checkpoints: bool = False) -> int:
     """Makes the folder of a finished run here, whole or not at all; a second job hands it over in its log.
 
+    It is the user's own if it names the functions that the user sent from here, else one of somebody else.
+
     Args:
         jobs: of the cluster.
         job: that has ended well.
@@ -111,13 +118,22 @@ def bring_back(jobs: Jobs, job: str, path: Path, checkpoints: bool = False) -> i
     metadata = jobs.metadata(job)
     name = submitted_name(metadata, job)
     words = [name, "--results", _RESULTS, *(["--checkpoints"] if checkpoints else [])]
-    courier = jobs.submit(f"{metadata.get('nas_python', 'python')} -m nas parcel {' '.join(words)}")
+    courier = jobs.submit(f"{metadata.get('nas_python', 'python')} -P -m nas parcel {' '.join(words)}")
     ending = jobs.wait(courier)
     output = jobs.output(courier)
     jobs.forget(courier)
     if not ending.succeeded:
         raise UsageError(f"the folder of run '{name}' cannot be brought back: {complaint(output) or ending.message}")
-    return unpack(output, path)
+    left_out = unpack(output, path)
+    folder = RunFolder(path)
+    if is_sealed(_SEALED, _at_home(folder.read_config()), metadata.get("nas_seal")):
+        folder.trust()
+    return left_out
+
+
+def _at_home(config: RunConfig) -> RunConfig:
+    """The configuration without the cluster that the job was sent to."""
+    return config.model_copy(update={"ray": RayConfig()})
 
 
 def complaint(log: str) -> str | None:

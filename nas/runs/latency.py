@@ -107,7 +107,7 @@ def check_profile(config: RunConfig) -> None:
     if config.profile.run is None:
         return
     folder = RunFolder(config.profile.run)
-    stored = folder.load_config()
+    stored = folder.read_config()
     if not (folder.predictor / "summary.json").exists():
         raise UsageError(f"{folder.path} has no latency predictor yet; finish that profile, or profile again.")
     own_table = (folder.path / Path(stored.target).name).resolve() == Path(config.target).resolve()

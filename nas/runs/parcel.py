@@ -15,6 +15,8 @@ from nas.runs.folder import RunFolder
 __all__ = ["pack", "unpack"]
 
 _LARGEST_CHECKPOINTS = 50_000_000
+_TRIALS = "retrain"
+"""The state of trainings under Ray Tune is pickled, and of no use on another machine; it does not travel."""
 _SHAPE = re.compile(r"^begin parcel ([0-9a-f]{64}) (\d+)\n([A-Za-z0-9+/=\n]*)^end parcel$", re.MULTILINE)
 
 
@@ -28,7 +30,7 @@ def pack(folder: RunFolder, checkpoints: bool = False) -> str:
     Raises:
         UsageError: there is no such run, or it is not complete.
     """
-    folder.load_config()
+    folder.read_config()
     if not folder.is_complete:
         raise UsageError(f"run '{folder.name}' is not complete; submit it again under its name to go on with it.")
     weights = folder.supernet.parent
@@ -37,7 +39,8 @@ def pack(folder: RunFolder, checkpoints: bool = False) -> str:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for path in sorted(folder.path.rglob("*")):
-            if path.is_file() and not path.name.startswith(".") and not (left_out and path.is_relative_to(weights)):
+            stays = (left_out and path.is_relative_to(weights)) or path.is_relative_to(folder.retraining)
+            if path.is_file() and not path.name.startswith(".") and not stays:
                 archive.add(path, str(path.relative_to(folder.path)), recursive=False)
     content = buffer.getvalue()
     lines = base64.encodebytes(content).decode()
@@ -74,7 +77,9 @@ def unpack(text: str, path: Path) -> int:
     return int(found[2])
 
 
-def _plain_files(member: tarfile.TarInfo, destination: str) -> tarfile.TarInfo:
+def _plain_files(member: tarfile.TarInfo, destination: str) -> tarfile.TarInfo | None:
+    if Path(member.name).parts[:1] == (_TRIALS,):
+        return None
     if not member.isreg():
         raise tarfile.SpecialFileError(member)
     return tarfile.data_filter(member, destination)

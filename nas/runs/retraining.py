@@ -198,11 +198,16 @@ class _Retraining:
 
 def _check(folder: RunFolder, counts: Mapping[str, int | None]) -> None:
     """Refuses runs without a result, and less than one of anything."""
-    folder.load_config()
+    stored = folder.load_config()
     if folder.kind != "search":
         raise UsageError(f"run '{folder.name}' is a {folder.kind}, which has no networks to train; name a search.")
     if not folder.is_complete:
         raise UsageError(f"run '{folder.name}' has no result yet; finish it with: nas resume {folder.name}")
+    if (folder.retraining / "trials").exists() and not folder.is_own(stored):
+        raise UsageError(
+            f"{folder.retraining} was not made by you here, and holds a state of Ray Tune, which can run anything when "
+            "it is read; delete it to begin again, or add --trust if you trust whoever made it."
+        )
     for name, count in counts.items():
         if count is not None and count < 1:
             raise UsageError(f"{name} is {count}; give 1 or more.")

@@ -46,16 +46,15 @@ def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None =
         UsageError: the configuration cannot be carried out.
     """
     progress = progress or Silent()
-    with place_of(config):
-        bench = Bench(config)
-        with reserved(bench):
-            check_constraints(bench, bench.cost_table)
-            if config.storage is not None:
-                open_ledger(bench, folder).close()
-            folder.create(config)
-            with folder.lock():
-                if not folder.is_complete:
-                    _Stages(bench, folder, progress).run()
+    bench = Bench(config)
+    with place_of(config), reserved(bench):
+        check_constraints(bench, bench.cost_table)
+        if config.storage is not None:
+            open_ledger(bench, folder).close()
+        folder.create(config)
+        with folder.lock():
+            if not folder.is_complete:
+                _Stages(bench, folder, progress).run()
     return folder.result
 
 

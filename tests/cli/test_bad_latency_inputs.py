@@ -182,7 +182,10 @@ BOARDS: dict[str, tuple[Callable[[list[dict[str, Any]]], object], str]] = {
     "a network measured twice": (lambda rows: rows.append(rows[0]), r"row 25, column 'architecture'.*already"),
     "no space": (other_setup(config=None), r"column 'setup' tells no space"),
     "another space": (other_setup(config={"space": "chian"}), r"space 'chian' is not known; did you mean 'chain'\?"),
-    "an unknown setting": (other_setup(config={"spaces": "chain"}), r"unknown key 'spaces'; did you mean 'space'\?"),
+    "an unknown setting": (
+        other_setup(config={"spaces": "chain"}),
+        r"names 'spaces', which no .*; did you mean 'space'\?",
+    ),
     "another version": (other_setup(fingerprint="0"), r"on another version of space 'chain'; pack it and measure"),
     "another input": (other_setup(input_shape=[3, 32, 32]), r"input_shape \[3, 32, 32\], but this run has \[1, 8, 8\]"),
 }

@@ -1,0 +1,97 @@
+"""Whose a folder is: what a file that somebody hands over names is neither imported nor connected to.
+
+A configuration may name a function that is called (``module:function``), a database or a cluster. That counts where the
+user typed it. A folder keeps a *seal*: proof that this user, who alone has the key, typed or confirmed these names for
+that place. Without it they are refused until they are confirmed.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from nas.runs.config import RunConfig
+
+__all__ = ["is_sealed", "outward_links", "reached", "seal"]
+
+_KEY_BYTES = 32
+
+logger = logging.getLogger(__name__)
+
+
+def reached(config: RunConfig) -> dict[str, str]:
+    """What a configuration has this process import or connect to: key → name.
+
+    >>> reached(RunConfig(space="mine:tiny", storage="postgresql://db/nas"))
+    {'space': 'mine:tiny', 'storage': 'postgresql://db/nas'}
+    """
+    named = {"space": config.space, "data": config.data}
+    addresses = {"storage": config.storage, "ray.address": config.ray.address}
+    functions = {key: name for key, name in named.items() if ":" in name}
+    return functions | {key: address for key, address in addresses.items() if address not in (None, "auto")}
+
+
+def outward_links(folder: Path) -> Iterator[Path]:
+    """Links in a folder that lead out of it, through which files elsewhere would be read or written."""
+    top = folder.resolve()
+    return (path for path in folder.rglob("*") if path.is_symlink() and not path.resolve().is_relative_to(top))
+
+
+def seal(place: str, config: RunConfig) -> str | None:
+    """Hex HMAC-SHA256 of a place and of what a configuration reaches there, under the key of this user.
+
+    None, and a word about what follows, where no key can be kept.
+
+    Args:
+        place: path of a run's folder, or the kind of thing that goes elsewhere and comes back.
+    """
+    try:
+        return _seal(_key(), place, config)
+    except OSError as error:
+        if reached(config):
+            logger.warning(
+                "%s cannot be kept (%s), so what is begun here will take --trust later; XDG_STATE_HOME may name "
+                "another folder.",
+                error.filename,
+                error.strerror,
+            )
+        return None
+
+
+def is_sealed(place: str, config: RunConfig, found: object) -> bool:
+    """Whether this user made a seal, ``found`` in a file, for that place and what the configuration reaches."""
+    if not isinstance(found, str) or not found.isascii() or not _key_file().exists():
+        return False
+    return hmac.compare_digest(found, _seal(_key(), place, config))
+
+
+def _seal(key: bytes, place: str, config: RunConfig) -> str:
+    arguments = config.model_dump(mode="json", include={"space_args", "search_args", "data_dir"})
+    content = json.dumps([place, reached(config), arguments], sort_keys=True)
+    return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()
+
+
+def _key_file() -> Path:
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "nas" / "key"
+
+
+def _key() -> bytes:
+    """The user's key, made when it is first needed; of several processes that make one, all take that of the first."""
+    file = _key_file()
+    if not file.exists():
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = file.with_name(f".key.{os.getpid()}.tmp")
+        try:
+            temporary.touch(mode=0o600)
+            temporary.chmod(0o600)
+            temporary.write_bytes(secrets.token_bytes(_KEY_BYTES))
+            with suppress(FileExistsError):
+                file.hardlink_to(temporary)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return file.read_bytes()
