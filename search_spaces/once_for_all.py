@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.nn import BatchNorm2d, Conv2d, Repeat
-from nas.space import Choice, Notation, round_to
+from nas.space import Choice, Notation, largest, round_to
 
 __all__ = ["NOTATION", "MobileBlock", "SqueezeExcitation", "once_for_all"]
 
@@ -157,7 +157,7 @@ class MobileBlock(nn.Module):
     ) -> None:
         super().__init__()
         hidden = round_to(inputs * expansion, 8)
-        self.expand = nn.Identity() if expansion == 1 else _conv(inputs, hidden, 1, activation)
+        self.expand = nn.Identity() if largest(expansion) == 1 else _conv(inputs, hidden, 1, activation)
         self.depthwise = _conv(hidden, hidden, kernel, activation, stride=stride, groups=hidden)
         self.excite = SqueezeExcitation(hidden) if excite else nn.Identity()
         self.project = _conv(hidden, outputs, 1)

@@ -38,7 +38,7 @@ class Repeat(Elastic):
             raise UsageError(f"Repeat depth can be {wrong[0]!r}, but there are {len(blocks)} blocks.")
         last = blocks[max(0, min(depths) - 1) :]
         widths = [block.out_channels for block in last if hasattr(block, "out_channels")]
-        if len(depths) > 1 and any(width is not widths[0] and width != widths[0] for width in widths):
+        if len(depths) > 1 and any(_differ(width, widths[0]) for width in widths):
             raise UsageError(
                 f"Repeat blocks end in different widths {widths}, so the next layer would depend on the depth; "
                 "give every block the same width, or the same Choice."
@@ -80,3 +80,10 @@ class Repeat(Elastic):
 
     def plain(self, copy: Copy) -> nn.Module:
         return nn.Sequential(*(copy(block) for _, block in self.running()))
+
+
+def _differ(width: Any, other: Any) -> bool:
+    """Whether two widths, numbers or expressions, need not be equal."""
+    if choices_of(width, other):
+        return width is not other
+    return bool(width != other)

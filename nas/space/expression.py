@@ -7,7 +7,8 @@ a silent constant baked into the model.
 
 import itertools
 import operator
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from nas.errors import UsageError
@@ -19,6 +20,7 @@ __all__ = [
     "choices_of",
     "concatenate",
     "evaluate",
+    "expressions_in",
     "largest",
     "outcomes",
     "round_to",
@@ -30,7 +32,8 @@ _MOST_OUTCOMES = 1_000_000
 class Expression:
     """A value that an architecture decides.
 
-    Supports ``+ - * / // %`` with numbers and other expressions, :meth:`round_to` and :meth:`map`.
+    Supports ``+ - * / // %`` with numbers and other expressions, :meth:`round_to` and :meth:`map`. Two expressions
+    are equal if they are the same object; equality with a number or a text is refused like any other use as a value.
     """
 
     choices: tuple[Any, ...]
@@ -81,6 +84,9 @@ class Expression:
     def __mod__(self, other: Any) -> "Operation":
         return Operation(operator.mod, self, other)
 
+    def __rmod__(self, other: Any) -> "Operation":
+        return Operation(operator.mod, other, self)
+
     def __bool__(self) -> bool:
         self._refuse("a truth value (`if`, `and`, `not`)")
 
@@ -104,11 +110,51 @@ class Expression:
 
     __le__ = __gt__ = __ge__ = __lt__
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Expression):
+            self._refuse("an operand of a comparison (`==`, `!=`, `in`)")
+        return self is other
+
+    __hash__ = object.__hash__
+
+    def __str__(self) -> str:  # noqa: PLE0307
+        self._refuse("a text (str(), print(), an f-string; `!r` shows it)")
+
+    def __format__(self, specification: str) -> str:
+        return str(self)
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> NoReturn:
+        """Called by PyTorch when an expression is given as a size, before it complains in its own words."""
+        found = next(expressions_in([*args, *(kwargs or {}).values()]))
+        found._refuse(f"an argument of torch.{function.__name__}()")
+
     def _refuse(self, use: str) -> NoReturn:
+        layer = _torch_layer_under_construction()
+        if layer is not None:
+            raise UsageError(
+                f"torch.nn.{layer} was given {self.choices[0]!r}, but only the layers of nas.nn take choices; use "
+                f"nas.nn.{layer}, or where there is no such layer a nas.nn.OneOf with a layer for each candidate."
+            )
         raise UsageError(
             f"{self!r} was used as {use}, but it has no value until an architecture is activated; "
             "use arithmetic or .map(function) and give the result to a layer of nas.nn."
         )
+
+
+def _torch_layer_under_construction() -> str | None:
+    """The class of the ``torch.nn`` layer, if any, whose constructor runs into an expression."""
+    frame, layer = sys._getframe(1), None
+    while frame := frame.f_back:
+        if frame.f_code.co_name == "__init__" and _is_torch_layers(str(frame.f_globals.get("__name__"))):
+            kinds = type(frame.f_locals["self"]).__mro__
+            own = kinds[0].__module__.startswith("nas.")
+            layer = None if own else next(kind.__name__ for kind in kinds if _is_torch_layers(kind.__module__))
+    return layer
+
+
+def _is_torch_layers(module: str) -> bool:
+    return module.startswith("torch.nn.modules.")
 
 
 class Operation(Expression):
@@ -170,6 +216,17 @@ def choices_of(*values: Any) -> tuple[Any, ...]:
     """The distinct choices that these values depend on, in order of appearance."""
     found = itertools.chain.from_iterable(value.choices for value in values if isinstance(value, Expression))
     return tuple(dict.fromkeys(found))
+
+
+def expressions_in(values: Iterable[Any]) -> Iterator[Expression]:
+    """The expressions among values, also inside lists, tuples and dictionaries."""
+    for value in values:
+        if isinstance(value, Expression):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from expressions_in(value)
+        elif type(value) is dict:
+            yield from expressions_in(value.values())
 
 
 def evaluate(value: Any, values: Mapping[Any, Any]) -> Any:

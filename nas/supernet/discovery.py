@@ -1,7 +1,7 @@
 """Finds the choices of a model by walking its modules, and names them by module path."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,9 @@ from torch import nn
 from nas.errors import UsageError
 from nas.nn import Branch, Elastic
 from nas.nn.tree import below, children
-from nas.space import Choice, Condition, Expression, Space, Use, choices_of, evaluate
+from nas.space import Choice, Condition, Space, Use, choices_of, evaluate, expressions_in
 
-__all__ = ["Discovery", "Site", "discover", "expressions_in"]
+__all__ = ["Discovery", "Site", "discover"]
 
 
 @dataclass(frozen=True)
@@ -120,20 +120,15 @@ def _condition(depends: Any, present: Any, names: dict[Choice, str]) -> Conditio
 def _check_attributes(model: nn.Module, names: dict[Choice, str]) -> None:
     for path, module in model.named_modules():
         for attribute, value in vars(module).items():
-            unread = [choice for choice in choices_of(*expressions_in([value])) if choice not in names]
+            held = choices_of(*expressions_in([value]))
+            if held and type(module).__module__.startswith("torch.nn."):
+                raise UsageError(
+                    f"'{path}.{attribute}' holds {held[0]!r}, but torch.nn.{type(module).__name__} takes no choice; "
+                    "use a layer of nas.nn, or a nas.nn.OneOf with a layer for each candidate."
+                )
+            unread = [choice for choice in held if choice not in names]
             if unread:
                 raise UsageError(
                     f"'{path}.{attribute}' holds {unread[0]!r}, which no layer of nas.nn reads, so it would have no "
                     "effect; give it to a layer, or use nas.nn.OneOf."
                 )
-
-
-def expressions_in(values: Iterable[Any]) -> Iterator[Expression]:
-    """The expressions among attribute values, also inside lists, tuples and dictionaries."""
-    for value in values:
-        if isinstance(value, Expression):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            yield from expressions_in(value)
-        elif type(value) is dict:
-            yield from expressions_in(value.values())

@@ -8,8 +8,7 @@ from typing import Any
 from torch import nn
 
 from nas.nn import Elastic
-from nas.space import Choice, evaluate
-from nas.supernet.discovery import expressions_in
+from nas.space import Choice, evaluate, expressions_in
 
 __all__ = ["extract"]
 

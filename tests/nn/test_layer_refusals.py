@@ -150,3 +150,45 @@ UNACTIVATED: list[tuple[Callable[[], nn.Module], Tensor]] = [
 def test_a_layer_with_choices_needs_a_supernet(make: Callable[[], nn.Module], x: Tensor) -> None:
     with pytest.raises(UsageError, match=r"has no active architecture; wrap the model in nas\.Supernet"):
         make()(x)
+
+
+TORCH_LAYERS: dict[str, Callable[[], Any]] = {
+    "Conv2d": lambda: nn.Conv2d(3, WIDTH, 3),
+    "Conv1d": lambda: nn.Conv1d(WIDTH, 3, 1),
+    "Linear": lambda: nn.Linear(WIDTH, 2),
+    "Embedding": lambda: nn.Embedding(5, WIDTH),
+    "BatchNorm2d": lambda: nn.BatchNorm2d(2 * WIDTH),
+    "LayerNorm": lambda: nn.LayerNorm(WIDTH),
+    "GroupNorm": lambda: nn.GroupNorm(OTHER, 6),
+    "MultiheadAttention": lambda: nn.MultiheadAttention(8, OTHER),
+    "TransformerEncoderLayer": lambda: nn.TransformerEncoderLayer(WIDTH, 2),
+    "Dropout": lambda: nn.Dropout(WIDTH / 10),
+}
+
+
+@pytest.mark.parametrize(("name", "make"), TORCH_LAYERS.items(), ids=TORCH_LAYERS)
+def test_a_torch_layer_that_is_given_a_choice_names_its_twin(name: str, make: Callable[[], Any]) -> None:
+    sentence = rf"torch\.nn\.{name} was given Choice\(\[.*\], name='\w+'\), but only .*; use nas\.nn\.{name},"
+    with pytest.raises(UsageError, match=sentence):
+        make()
+
+
+def test_a_subclass_of_a_torch_layer_names_the_twin_of_that() -> None:
+    class Mine(nn.Linear):
+        pass
+
+    with pytest.raises(UsageError, match=r"torch\.nn\.Linear was given Choice.*; use nas\.nn\.Linear,"):
+        Mine(WIDTH, 3)
+
+
+def test_a_torch_layer_that_keeps_a_choice_is_refused_by_the_supernet() -> None:
+    model = nn.Sequential(Conv2d(1, 4, KERNEL, padding=KERNEL // 2), nn.MaxPool2d(KERNEL, padding=KERNEL // 2))
+    with pytest.raises(
+        UsageError, match=r"'1\.kernel_size' holds Choice.*but torch\.nn\.MaxPool2d takes no choice; use"
+    ):
+        nas.Supernet(model)
+
+
+def test_a_size_that_torch_is_asked_for_is_refused_in_words() -> None:
+    with pytest.raises(UsageError, match=r"was used as an argument of torch\.zeros\(\), but it has no value until"):
+        torch.zeros(3, WIDTH)
