@@ -5,14 +5,14 @@ the shape it gets, and a candidate costs a few table look-ups.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 
 from nas.hardware.tracing import Shape, Trace, meta_copy, trace
-from nas.nn.channels import Region
+from nas.nn.channels import Region, extent
 from nas.supernet import Segment, SegmentKey, Supernet
 
 __all__ = ["BlockCost", "StaticCosts"]
@@ -94,12 +94,7 @@ class StaticCosts:
     def _block(self, key: SegmentKey, segment: Segment, shape: Shape, dtype: torch.dtype) -> BlockCost:
         if (key, shape, dtype) not in self._blocks:
             regions = self.supernet.active_regions(segment.module)
-            sizes = {(id(p), region): _extent(p.shape, region) for p, region in regions}
+            sizes = {(id(p), region): extent(p.shape, region) for p, region in regions}
             kind = type(segment.module).__name__
             self._blocks[key, shape, dtype] = BlockCost(segment.path, kind, trace(segment.module, shape, dtype), sizes)
         return self._blocks[key, shape, dtype]
-
-
-def _extent(shape: Iterable[int], region: Region) -> Shape:
-    used = [sum(stop - start for start, stop in ranges) for ranges in region]
-    return (*used, *list(shape)[len(used) :])

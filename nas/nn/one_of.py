@@ -21,7 +21,7 @@ class OneOf(Elastic):
     Every candidate owns its weights. Candidates are named by the mapping's keys, or by their position.
 
     Args:
-        candidates: modules of equal input and output shape, listed from the smallest to the largest.
+        candidates: modules of equal input and output shape, listed in any order; a supernet orders them by cost.
         choice: give the same :class:`~nas.space.Choice` to several ``OneOf`` to tie them, as the cells of a
             cell space are tied; its candidates are names in ``candidates``.
 

@@ -52,7 +52,7 @@ def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any]) 
         torch.manual_seed(config.seed)
         model = build_space(config.space, arguments, data.input_shape, len(data.classes))
     sharing = method(config.method).make_sharing(config.sharing_args, config.seed)
-    return Supernet(model, sharing).to(data.train.device)
+    return Supernet(model, sharing, data.input_shape, data.input_dtype).to(data.train.device)
 
 
 def build_searched(config: RunConfig, data: Data, delivered: Supernet | None = None) -> Supernet:

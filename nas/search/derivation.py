@@ -42,8 +42,9 @@ Options = Mapping[str, Sequence[Any]]
 Flags = Mapping[str, Sequence[bool]]
 """Choice → a property of each of its options."""
 
-Rule = Callable[[Sequence[Any], Floats], int]
-"""Candidates and their weights, minus infinity where banned → the position of the candidate that is taken."""
+Rule = Callable[[Sequence[int], Floats], int]
+"""The positions of the candidates from the smallest to the largest, and the weights of the candidates, minus infinity
+where banned → the position of the candidate that is taken."""
 
 
 def derive(
@@ -81,8 +82,8 @@ def derive(
     weights = option_weights(space, probabilities, options=options, banned=banned)
     subsets = subset_elements(space, options)
     taken = {
-        name: rules.get(name, argmax)(candidates, weights[name])
-        for name, candidates in space.choices.items()
+        name: rules.get(name, argmax)(order, weights[name])
+        for name, order in space.order.items()
         if name not in subsets
     }
     values = {name: space.choices[name][index] for name, index in taken.items()}
@@ -98,7 +99,7 @@ def derive(
     return space.architecture(values)
 
 
-def argmax(candidates: Sequence[Any], weights: Floats) -> int:
+def argmax(order: Sequence[int], weights: Floats) -> int:
     """The candidate of the largest weight, of equals the first."""
     return int(np.argmax(weights))
 
@@ -106,17 +107,13 @@ def argmax(candidates: Sequence[Any], weights: Floats) -> int:
 def threshold(level: float) -> Rule:
     """The rule that drops candidates whose weight is below ``level`` and takes the largest of the others.
 
-    For depths, widths, and blocks that are there or not. Numbers are compared by size; other candidates are listed
-    from the smallest to the largest. Where every candidate is below the level, that of the largest weight is taken.
+    For depths, widths, and blocks that are there or not. Where every candidate is below the level, that of the largest
+    weight is taken.
     """
 
-    def largest_kept(candidates: Sequence[Any], weights: Floats) -> int:
-        kept = [int(position) for position in np.flatnonzero(weights >= level)]
-        if not kept:
-            return argmax(candidates, weights)
-        if all(isinstance(candidate, int | float) and not isinstance(candidate, bool) for candidate in candidates):
-            return max(kept, key=lambda position: candidates[position])
-        return kept[-1]
+    def largest_kept(order: Sequence[int], weights: Floats) -> int:
+        kept = [position for position in order if weights[position] >= level]
+        return kept[-1] if kept else argmax(order, weights)
 
     return largest_kept
 

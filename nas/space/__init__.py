@@ -16,6 +16,7 @@ from nas.space.expression import (
     round_to,
 )
 from nas.space.notation import Notation, find_notation
+from nas.space.order import are_numbers, order_by_value
 from nas.space.space import Seed, Space, generator
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Space",
     "Subset",
     "Use",
+    "are_numbers",
     "candidate_key",
     "choices_of",
     "concatenate",
@@ -38,6 +40,7 @@ __all__ = [
     "find_notation",
     "generator",
     "largest",
+    "order_by_value",
     "outcomes",
     "round_to",
 ]

@@ -19,8 +19,8 @@ class Choice(Expression):
     identity.
 
     Args:
-        candidates: distinct JSON values. Numbers are ordered by size; other candidates are listed from the
-            smallest to the largest network, so that "the largest architecture" means something.
+        candidates: distinct JSON values, listed in any order: which is the larger network is told by their values if
+            they are numbers, and by what they cost if not.
         name: its name in architectures; by default the module path of its first use.
 
     Raises:

@@ -1,9 +1,10 @@
 """When a choice is there at all."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Condition", "Use", "holds", "is_active"]
+__all__ = ["Condition", "Use", "assignments", "holds", "is_active", "settled"]
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,14 @@ class Condition:
 
     names: tuple[str, ...]
     allowed: frozenset[tuple[int, ...]]
+
+    def to_json(self) -> dict[str, Any]:
+        """In JSON values, the same for equal conditions."""
+        return {"names": self.names, "allowed": sorted(self.allowed)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Condition":
+        return cls(tuple(data["names"]), frozenset(map(tuple, data["allowed"])))
 
 
 Use = tuple[Condition, ...]
@@ -46,3 +55,36 @@ def is_active(uses: Iterable[Use], chosen: Mapping[str, int]) -> bool | None:
             return True
         open_use = True
     return None if open_use else False
+
+
+def settled(uses: Mapping[str, Sequence[Use]], pick: Callable[[str], int]) -> dict[str, int]:
+    """Asks for an index of every choice that turns out to be active, those that decide others first."""
+    chosen: dict[str, int] = {}
+    waiting = list(uses)
+    while waiting:
+        still_open = []
+        for name in waiting:
+            active = is_active(uses[name], chosen)
+            if active:
+                chosen[name] = pick(name)
+            elif active is None:
+                still_open.append(name)
+        if len(still_open) == len(waiting):
+            break
+        waiting = still_open
+    return chosen
+
+
+def assignments(sizes: Mapping[str, int], uses: Mapping[str, Sequence[Use]]) -> Iterator[dict[str, int]]:
+    """Every way to give the active choices indices, lazily, in lexicographic order."""
+
+    def extended(chosen: dict[str, int], waiting: list[str]) -> Iterator[dict[str, int]]:
+        for position, name in enumerate(waiting):
+            if is_active(uses[name], chosen):
+                rest = waiting[:position] + waiting[position + 1 :]
+                for index in range(sizes[name]):
+                    yield from extended({**chosen, name: index}, rest)
+                return
+        yield chosen
+
+    return extended({}, list(sizes))

@@ -9,6 +9,7 @@ import itertools
 import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import FrameType
 from typing import Any, NoReturn
 
 from nas.errors import UsageError
@@ -144,12 +145,14 @@ class Expression:
 
 def _torch_layer_under_construction() -> str | None:
     """The class of the ``torch.nn`` layer, if any, whose constructor runs into an expression."""
-    frame, layer = sys._getframe(1), None
-    while frame := frame.f_back:
+    layer: str | None = None
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
         if frame.f_code.co_name == "__init__" and _is_torch_layers(str(frame.f_globals.get("__name__"))):
             kinds = type(frame.f_locals["self"]).__mro__
             own = kinds[0].__module__.startswith("nas.")
             layer = None if own else next(kind.__name__ for kind in kinds if _is_torch_layers(kind.__module__))
+        frame = frame.f_back
     return layer
 
 

@@ -1,8 +1,9 @@
 """The set of architectures that a model with choices describes."""
 
 import hashlib
+import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy.typing as npt
 from nas.errors import UsageError, did_you_mean
 from nas.space.architecture import Architecture
 from nas.space.choice import Choice, candidate_key
-from nas.space.condition import Condition, Use, is_active
+from nas.space.condition import Condition, Use, assignments, holds, settled
 from nas.space.counting import count
+from nas.space.order import complete_order, order_by_value
 
 __all__ = ["Seed", "Space", "generator"]
 
@@ -32,6 +34,8 @@ class Space:
         choices: name → candidates, as a list or a :class:`~nas.space.Choice`.
         uses: name → the places where the choice is used; a choice without an entry is always active. A choice is
             active if any use is reached, and a use is reached if all of its conditions hold.
+        order: name → the positions of its candidates from the smallest to the largest. A supernet orders candidates
+            that are modules by their cost; by default numbers are ordered by value and others as they are listed.
 
     >>> space = Space({"depth": [1, 2], "kernel": [3, 5]})
     >>> space.size, space.largest()
@@ -42,12 +46,14 @@ class Space:
         self,
         choices: Mapping[str, Sequence[Any] | Choice],
         uses: Mapping[str, Sequence[Use]] | None = None,
+        order: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         self.choices: dict[str, tuple[Any, ...]] = {
             name: (choice if isinstance(choice, Choice) else Choice(choice)).candidates
             for name, choice in choices.items()
         }
         self.uses: dict[str, tuple[Use, ...]] = {name: _needed((uses or {}).get(name, ((),))) for name in self.choices}
+        self.order = complete_order(self.choices, order or {})
         self._index = {
             name: {candidate_key(candidate): index for index, candidate in enumerate(candidates)}
             for name, candidates in self.choices.items()
@@ -73,18 +79,28 @@ class Space:
                 )
             return indices[name]
 
-        return self._architecture(self._complete(pick))
+        return self._architecture(settled(self.uses, pick))
 
     canonical = architecture
 
-    def complete(self, values: Mapping[str, Any]) -> Architecture:
-        """Like :meth:`architecture`, but an active choice without a value takes its first candidate."""
-        return self._architecture(self._complete(self._pick_from(values)))
+    def complete(self, values: Mapping[str, Any], share: float = 0.0) -> Architecture:
+        """Like :meth:`architecture`, but active choices without a value take the candidate at this share of the order.
+
+        Args:
+            share: from 0, the smallest, to 1, the largest.
+        """
+
+        def pick(name: str) -> int:
+            if name in values:
+                return self._index_of(name, values[name])
+            return self.order[name][round(share * (len(self.order[name]) - 1))]
+
+        return self._architecture(settled(self.uses, pick))
 
     def sample(self, seed: Seed) -> Architecture:
         """A random architecture, each active choice drawn uniformly (uniform over choices, not architectures)."""
         rng = generator(seed)
-        return self._architecture(self._complete(lambda name: int(rng.integers(len(self.choices[name])))))
+        return self._architecture(settled(self.uses, lambda name: int(rng.integers(len(self.choices[name])))))
 
     def mutate(self, parent: Architecture, seed: Seed, rate: float = 0.1) -> Architecture:
         """A copy in which each active choice takes another candidate with probability ``rate``, at least one does.
@@ -108,7 +124,7 @@ class Space:
             index = self._index_of(name, parent[name])
             return (index + 1 + int(rng.integers(size - 1))) % size if name in moved else index
 
-        return self._architecture(self._complete(pick))
+        return self._architecture(settled(self.uses, pick))
 
     def cross(self, mother: Architecture, father: Architecture, seed: Seed) -> Architecture:
         """Uniform crossover: each active choice from either parent that has it, else drawn uniformly."""
@@ -120,27 +136,48 @@ class Space:
                 return int(rng.integers(len(self.choices[name])))
             return self._index_of(name, known[int(rng.integers(len(known)))])
 
-        return self._architecture(self._complete(pick))
+        return self._architecture(settled(self.uses, pick))
 
     def neighbours(self, centre: Architecture) -> Iterator[Architecture]:
-        """Every architecture that differs in one active choice; newly active choices take their first candidate."""
-        for changed in centre:
+        """Every architecture that differs in one active choice, each once.
+
+        Choices that become active grow together: all take their smallest candidates, then the next larger ones, up to
+        their largest, so that each of their candidates is met. There are at most as many neighbours as candidates of
+        active choices times the most candidates of a choice that was not active.
+        """
+        steps = max((len(candidates) for name, candidates in self.choices.items() if name not in centre), default=1)
+        found = {centre}
+        for changed, step in itertools.product(centre, range(steps)):
             for candidate in self.choices[changed]:
-                neighbour = self.complete({**centre, changed: candidate})
-                if neighbour != centre:
+                neighbour = self.complete({**centre, changed: candidate}, step / max(1, steps - 1))
+                if neighbour not in found:
+                    found.add(neighbour)
                     yield neighbour
 
     def smallest(self) -> Architecture:
-        """Numbers at their least, other choices at their first candidate."""
-        return self._architecture(self._complete(lambda name: _extreme(self.choices[name], min)))
+        """Every active choice at the first candidate of its :attr:`order`."""
+        return self.complete({}, 0.0)
 
     def largest(self) -> Architecture:
-        """Numbers at their greatest, other choices at their last candidate."""
-        return self._architecture(self._complete(lambda name: _extreme(self.choices[name], max)))
+        """Every active choice at the last candidate of its :attr:`order`."""
+        return self.complete({}, 1.0)
+
+    def largest_with(self, name: str) -> Architecture | None:
+        """The choice is active and all that need not be otherwise at its largest; None if it never is active."""
+        for use in self.uses[name]:
+            needed = list(dict.fromkeys(other for condition in use for other in condition.names))
+            for positions in itertools.product(*(reversed(self.order[other]) for other in needed)):
+                if all(holds(condition, dict(zip(needed, positions, strict=True))) for condition in use):
+                    values = zip(needed, positions, strict=True)
+                    found = self.complete({other: self.choices[other][position] for other, position in values}, 1.0)
+                    if name in found:
+                        return found
+        return None
 
     def __iter__(self) -> Iterator[Architecture]:
         """Every architecture once, lazily, in lexicographic order of the candidates."""
-        return map(self._architecture, self._enumerate({}, list(self.choices)))
+        sizes = {name: len(candidates) for name, candidates in self.choices.items()}
+        return map(self._architecture, assignments(sizes, self.uses))
 
     def __contains__(self, values: object) -> bool:
         if not isinstance(values, Mapping):
@@ -186,12 +223,10 @@ class Space:
         return [f"{name}={candidate}" for name, candidates in self.choices.items() for candidate in candidates]
 
     def to_json(self) -> str:
-        """The whole space as JSON, conditions included; stable for equal spaces."""
-        uses = {
-            name: [[{"names": c.names, "allowed": sorted(c.allowed)} for c in use] for use in uses]
-            for name, uses in self.uses.items()
-        }
-        return json.dumps({"choices": self.choices, "uses": uses}, separators=(",", ":"))
+        """The whole space as JSON, conditions included, and orders that values do not tell; stable for equal spaces."""
+        values = {name: order_by_value(candidates) for name, candidates in self.choices.items()}
+        order = {name: order for name, order in self.order.items() if order != values[name]}
+        return json.dumps({**self._members(), **({"order": order} if order else {})}, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Space":
@@ -202,14 +237,8 @@ class Space:
         """
         try:
             data = json.loads(text)
-            uses = {
-                name: [
-                    tuple(Condition(tuple(c["names"]), frozenset(map(tuple, c["allowed"]))) for c in use)
-                    for use in uses
-                ]
-                for name, uses in data["uses"].items()
-            }
-            return cls(data["choices"], uses)
+            uses = {name: [tuple(map(Condition.from_json, use)) for use in uses] for name, uses in data["uses"].items()}
+            return cls(data["choices"], uses, data.get("order"))
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(
                 f"text {text[:80]!r} is not the JSON of a space ({error!r}); write it with Space.to_json()."
@@ -217,8 +246,11 @@ class Space:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that guard artefacts against another space."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        """Sixteen hexadecimal digits that guard artefacts against a space of other architectures.
+
+        The order of candidates is no part of it: which architectures there are and how they are encoded is the same.
+        """
+        return hashlib.sha256(json.dumps(self._members(), separators=(",", ":")).encode()).hexdigest()[:16]
 
     def __repr__(self) -> str:
         return f"Space({len(self.choices)} choices, {self.size:,} architectures)"
@@ -233,8 +265,10 @@ class Space:
             raise UsageError(f"choice '{name}' is {value!r}, but its candidates are {list(self.choices[name])}.")
         return index
 
-    def _pick_from(self, values: Mapping[str, Any]) -> Callable[[str], int]:
-        return lambda name: self._index_of(name, values[name]) if name in values else 0
+    def _members(self) -> dict[str, Any]:
+        """The choices and their uses in JSON values."""
+        uses = {name: [[condition.to_json() for condition in use] for use in uses] for name, uses in self.uses.items()}
+        return {"choices": self.choices, "uses": uses}
 
     def _from_row(self, row: Mapping[str, int]) -> Architecture:
         def pick(name: str) -> int:
@@ -242,42 +276,10 @@ class Space:
                 raise UsageError(f"choice '{name}' has index {row[name]}, but {len(self.choices[name])} candidates.")
             return row[name]
 
-        return self._architecture(self._complete(pick))
+        return self._architecture(settled(self.uses, pick))
 
     def _architecture(self, chosen: Mapping[str, int]) -> Architecture:
         return Architecture({name: self.choices[name][chosen[name]] for name in self.choices if name in chosen})
-
-    def _complete(self, pick: Callable[[str], int]) -> dict[str, int]:
-        """Asks for an index of every choice that turns out to be active, those that decide others first."""
-        chosen: dict[str, int] = {}
-        waiting = list(self.choices)
-        while waiting:
-            still_open = []
-            for name in waiting:
-                active = is_active(self.uses[name], chosen)
-                if active:
-                    chosen[name] = pick(name)
-                elif active is None:
-                    still_open.append(name)
-            if len(still_open) == len(waiting):
-                break
-            waiting = still_open
-        return chosen
-
-    def _enumerate(self, chosen: dict[str, int], waiting: list[str]) -> Iterator[dict[str, int]]:
-        for position, name in enumerate(waiting):
-            if is_active(self.uses[name], chosen):
-                rest = waiting[:position] + waiting[position + 1 :]
-                for index in range(len(self.choices[name])):
-                    yield from self._enumerate({**chosen, name: index}, rest)
-                return
-        yield chosen
-
-
-def _extreme(candidates: Sequence[Any], which: Callable[..., Any]) -> int:
-    if all(isinstance(candidate, (int, float)) and not isinstance(candidate, bool) for candidate in candidates):
-        return int(which(range(len(candidates)), key=lambda index: candidates[index]))
-    return int(which(range(len(candidates))))
 
 
 def _needed(uses: Sequence[Use]) -> tuple[Use, ...]:

@@ -8,14 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError, did_you_mean
-from nas.nn import Elastic, ElasticLayer, Gate
+from nas.nn import Elastic, Gate
 from nas.nn.batch_statistics import batch_norms
 from nas.nn.channels import Region
 from nas.nn.gate import Idle
 from nas.nn.tree import modules
-from nas.space import Architecture, Choice, candidate_key
+from nas.space import Architecture, Choice, Space, candidate_key
 from nas.supernet.discovery import discover
 from nas.supernet.extraction import extract
+from nas.supernet.ordering import order_by_cost
+from nas.supernet.regions import parameters_in_use
 from nas.supernet.segments import Segment, active_modules, segments
 from nas.supernet.sharing import Shared, Sharing
 from nas.supernet.sharing.bank import Slot, folded, placed
@@ -34,9 +36,13 @@ class Supernet(nn.Module):
     Args:
         model: any module that holds layers of :mod:`nas.nn` with choices.
         sharing: which weights an architecture sees; one set for all by default, see :mod:`nas.supernet.sharing`.
+        input_shape: of one example without the batch, or a tuple of such shapes if there are several inputs. With it
+            candidates that are modules with as many parameters as each other are ordered by their FLOPs.
+        input_dtype: of the inputs.
 
     Raises:
-        UsageError: the model holds no choice, or names two of them alike; or the scheme does not fit it.
+        UsageError: the model holds no choice, or names two of them alike; it cannot be run on such an input; or the
+            scheme does not fit it.
 
     >>> import nas
     >>> kernel = nas.Choice([3, 5])
@@ -48,7 +54,13 @@ class Supernet(nn.Module):
     )
     """
 
-    def __init__(self, model: nn.Module, sharing: Sharing | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        sharing: Sharing | None = None,
+        input_shape: Sequence[int] | Sequence[Sequence[int]] | None = None,
+        input_dtype: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__()
         sharing = sharing or Shared()
         added = sharing.choices(model)
@@ -56,12 +68,15 @@ class Supernet(nn.Module):
         if not found.choices:
             raise UsageError(f"{type(model).__name__} holds no choice; put a nas.Choice into a layer of nas.nn.")
         self.model = model
-        self.space = found.space
+        one_hot = {choice: [Gate((each,)) for each in choice.candidates] for choice in found.choices.values()}
+        ordering = order_by_cost(model, found, one_hot, input_shape, input_dtype)
+        self.space = Space(found.choices, found.space.uses, ordering.order)
+        self.tied = ordering.tied
         self._choices = found.choices
         self._one_hot = {
-            (name, candidate_key(candidate)): Gate((candidate,))
+            (name, candidate_key(gate.values[0])): gate
             for name, choice in found.choices.items()
-            for candidate in choice.candidates
+            for gate in one_hot[choice]
         }
         self._sites = [(site.module, site.choices) for site in found.sites if site.choices]
         self._names = {choice: name for name, choice in found.choices.items()}
@@ -214,14 +229,11 @@ class Supernet(nn.Module):
         seen: set[tuple[int, Region]] = set()
         slots = () if self.sharing.mixes else self._slots()
         banked = {(slot.module, slot.name): slot.tensor for slot in slots}
-        for _, module in active_modules(self.model if within is None else within):
-            regions = module.state.regions if isinstance(module, ElasticLayer) and module.is_elastic else {}
-            for name, own in module.named_parameters(recurse=False):
-                parameter = cast(nn.Parameter, banked.get((module, name), own))
-                entry = (id(parameter), regions.get(name, ()))
-                if entry not in seen:
-                    seen.add(entry)
-                    yield parameter, entry[1]
+        for module, name, own, region in parameters_in_use(self.model if within is None else within):
+            parameter = cast(nn.Parameter, banked.get((module, name), own))
+            if (id(parameter), region) not in seen:
+                seen.add((id(parameter), region))
+                yield parameter, region
 
     def read_by(self, path: str) -> list[str]:
         """The names of the choices that the module at ``path`` reads, its children included."""

@@ -118,13 +118,25 @@ def test_crossover_stays_inside_and_takes_from_the_parents(space: Space, seed: i
 
 @SOME
 @given(spaces(), SEEDS)
-def test_neighbours_are_the_members_that_differ_in_one_choice(space: Space, seed: int) -> None:
+def test_neighbours_differ_in_one_choice_and_new_ones_take_every_candidate(space: Space, seed: int) -> None:
     centre = space.sample(seed)
     neighbours = list(space.neighbours(centre))
-    assert len(neighbours) == len(set(neighbours)) == sum(len(space.choices[name]) - 1 for name in centre)
+    assert neighbours == list(space.neighbours(centre)) and len(neighbours) == len(set(neighbours))
+    steps = max((len(candidates) for name, candidates in space.choices.items() if name not in centre), default=1)
+    moves = sum(len(space.choices[name]) - 1 for name in centre)
+    assert moves <= len(neighbours) <= moves * steps
+    met: dict[tuple[str, str], dict[str, set[str]]] = {}
     for neighbour in neighbours:
         assert neighbour in space
-        assert len(differing(centre, neighbour)) == 1
+        (changed,) = differing(centre, neighbour)
+        new = met.setdefault((changed, json.dumps(neighbour[changed])), {})
+        for name in neighbour.keys() - centre.keys():
+            new.setdefault(name, set()).add(json.dumps(neighbour[name]))
+    assert len(met) == moves
+    for new in met.values():
+        for name, values in new.items():
+            if all(other in centre for use in space.uses[name] for each in use for other in each.names):
+                assert len(values) == len(space.choices[name])
 
 
 @SOME
@@ -134,8 +146,35 @@ def test_smallest_and_largest_are_extreme(space: Space) -> None:
         assert member in space
         for name, value in member.items():
             candidates = space.choices[name]
-            numeric = all(type(candidate) in (int, float) for candidate in candidates)
-            assert value == (which(candidates) if numeric else candidates[position])
+            assert value == candidates[space.order[name][position]]
+            if all(type(candidate) in (int, float) for candidate in candidates):
+                assert value == which(candidates)
+
+
+@SOME
+@given(spaces(), st.data())
+def test_a_given_order_says_what_is_largest_and_travels_with_the_space(space: Space, data: st.DataObject) -> None:
+    order = {name: data.draw(st.permutations(range(len(each)))) for name, each in space.choices.items()}
+    ordered = Space(space.choices, space.uses, order)
+    again = Space.from_json(ordered.to_json())
+    for each in (ordered, again):
+        assert each.order == {name: tuple(positions) for name, positions in order.items()}
+        for name, value in each.largest().items():
+            assert value == each.choices[name][order[name][-1]]
+        for name, value in each.smallest().items():
+            assert value == each.choices[name][order[name][0]]
+    assert again.to_json() == ordered.to_json() and ordered.fingerprint == space.fingerprint
+    assert Space(space.choices, space.uses, space.order).to_json() == space.to_json()
+
+
+@SOME
+@given(spaces())
+def test_a_choice_is_active_in_the_largest_architecture_with_it(space: Space) -> None:
+    possible = {name for member in space for name in member}
+    for name in space.choices:
+        found = space.largest_with(name)
+        assert (found is not None) == (name in possible)
+        assert found is None or (name in found and found in space)
 
 
 def differing(a: Architecture, b: Architecture) -> list[str]:

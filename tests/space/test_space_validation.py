@@ -57,6 +57,15 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: Architecture.from_json("[1]"),
         r"architecture '\[1\]' is not a JSON object that maps choice names",
     ),
+    "order that lists a candidate twice": (
+        lambda: Space({"a": [1, 2]}, order={"a": [0, 0]}),
+        r"order of choice 'a' is \[0, 0\]; expected each position of its 2 candidates once",
+    ),
+    "order of an unknown choice": (lambda: Space({"a": [1]}, order={"b": [0]}), r"order of choice 'b' is \[0\]"),
+    "order that is no list": (
+        lambda: Space.from_json('{"choices": {"a": [1]}, "uses": {}, "order": {"a": 0}}'),
+        r"is not the JSON of a space \(TypeError",
+    ),
     "space that is not JSON": (lambda: Space.from_json("depth"), r"text 'depth' is not the JSON of a space"),
     "space without uses": (lambda: Space.from_json('{"choices": {}}'), r"is not the JSON of a space \(KeyError"),
     "space that is a list": (lambda: Space.from_json("[]"), r"is not the JSON of a space \(TypeError"),

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +41,7 @@ class Thresholds(Relaxation):
     """
 
     def __init__(self, supernet: Supernet) -> None:
-        self._order = {name: _by_size(candidates) for name, candidates in supernet.space.choices.items()}
+        self._order = supernet.space.order
         before = supernet.architecture
         try:
             self._added = {name: _additions(supernet, name, order) for name, order in self._order.items()}
@@ -75,12 +74,6 @@ def _norm(parts: Parts) -> Tensor:
     norms = [torch.linalg.vector_norm(select(parameter, region)) for parameter, region in parts]
     norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
     return norm
-
-
-def _by_size(candidates: Sequence[Any]) -> list[int]:
-    """The positions of candidates from the smallest to the largest: numbers by size, others as they are listed."""
-    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in candidates)
-    return sorted(range(len(candidates)), key=(lambda position: candidates[position]) if numbers else None)
 
 
 def _additions(supernet: Supernet, name: str, order: Sequence[int]) -> list[Parts]:

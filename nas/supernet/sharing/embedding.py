@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from nas.space import Architecture, Space, candidate_key
+from nas.space import Architecture, Space, are_numbers, candidate_key
 
 __all__ = ["ArchitectureEmbedding"]
 
@@ -34,7 +34,7 @@ class ArchitectureEmbedding:
 
 
 def _codes(candidates: Sequence[Any]) -> list[tuple[float, ...]]:
-    if all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in candidates):
+    if are_numbers(candidates):
         least, span = min(candidates), max(candidates) - min(candidates)
         return [((each - least) / (span or 1),) for each in candidates]
     return [tuple(float(each == other) for other in range(len(candidates))) for each in range(len(candidates))]

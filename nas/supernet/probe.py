@@ -1,0 +1,101 @@
+"""What modules get in one inference without arithmetic, and the FLOPs of a module on that."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
+
+from nas.errors import UsageError
+from nas.nn import Zero
+
+__all__ = ["Probe", "is_free"]
+
+
+_WITHOUT_FLOPS = ("activation", "batchnorm", "container", "dropout", "flatten", "padding", "pooling")
+"""Modules of ``torch.nn.modules`` whose layers, without matrices, have no convolution or matrix product."""
+
+
+def is_free(module: nn.Module) -> bool:
+    """Whether it is known without a run that a module takes no FLOPs."""
+    kinds = {type(each) for each in module.modules()}
+    known = (nn.Identity, Zero)
+    simple = all(kind in known or kind.__module__.removeprefix("torch.nn.modules.") in _WITHOUT_FLOPS for kind in kinds)
+    return simple and all(parameter.dim() < 2 for parameter in module.parameters())
+
+
+class Probe:
+    """Runs a model and modules of it on the meta device, whatever device their weights are on; they stay as they are.
+
+    Args:
+        model: its modules are asked about.
+        input_shape: of one example, without the batch, or a tuple of such shapes if there are several inputs.
+        dtype: of the inputs.
+    """
+
+    def __init__(
+        self, model: nn.Module, input_shape: Sequence[int] | Sequence[Sequence[int]], dtype: torch.dtype
+    ) -> None:
+        several = isinstance(input_shape[0], Sequence)
+        self._model, self._dtype = model, dtype
+        self._shapes = [
+            tuple(each) for each in cast("Sequence[Sequence[int]]", input_shape if several else [input_shape])
+        ]
+        self._inputs: dict[nn.Module, list[tuple[Any, ...]]] = {}
+
+    def run(self, modules: Iterable[nn.Module]) -> None:
+        """Notes the inputs of those of the modules that run in the model as it stands and did not run before.
+
+        Raises:
+            UsageError: the model cannot be run on such inputs.
+        """
+        hooks = [each.register_forward_pre_hook(self._note) for each in modules if each not in self._inputs]
+        example = tuple(torch.empty((1, *shape), dtype=self._dtype, device="meta") for shape in self._shapes)
+        try:
+            _call(self._model, example)
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            reason = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
+            shapes = " and ".join(map(str, self._shapes))
+            raise UsageError(
+                f"{type(self._model).__name__} cannot be run on an input of shape {shapes} and type {self._dtype}: "
+                f"{reason}; check the input shape, and that all tensors of the model are parameters or buffers."
+            ) from error
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def knows(self, module: nn.Module) -> bool:
+        """Whether the module ran."""
+        return module in self._inputs
+
+    def flops(self, modules: Mapping[nn.Module, nn.Module]) -> int:
+        """Of the values, each given the inputs of all calls of its key; a multiply-add counts as two."""
+        with FlopCounterMode(display=False) as counter:
+            for known, module in modules.items():
+                for inputs in self._inputs.get(known, ()):
+                    _call(module, inputs)
+        return int(counter.get_total_flops())
+
+    def _note(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        self._inputs.setdefault(module, []).append(inputs)
+
+
+def _call(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    tensors: dict[str, Tensor] = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    with torch.no_grad(), _evaluating(module):
+        functional_call(module, {name: tensor.to("meta") for name, tensor in tensors.items()}, inputs)
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Within it the module and all below are in evaluation mode."""
+    modes = [(each, each.training) for each in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for each, training in modes:
+            each.training = training
