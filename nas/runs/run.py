@@ -18,6 +18,7 @@ from nas.runs.feasibility import check_constraints
 from nas.runs.finalists import Finalists, measure_finalists
 from nas.runs.fitting import fit_latency
 from nas.runs.folder import RunFolder
+from nas.runs.largest import largest_notes
 from nas.runs.latency import LatencyModel
 from nas.runs.ledgers import open_ledger
 from nas.runs.place import batch_size, evaluation, place_of, reserved, train_elsewhere
@@ -65,7 +66,7 @@ class _Stages:
         self.bench, self.folder, self.progress = bench, folder, progress
         self.latency: LatencyModel | None = None
         self.learnt: Derived | None = None
-        self.notes: list[str] = []
+        self.notes: list[str] = largest_notes(bench.supernet)
 
     @cached_property
     def setting(self) -> Setting:
@@ -75,6 +76,8 @@ class _Stages:
 
     def run(self) -> None:
         stage = self.folder.stage
+        for note in self.notes:
+            self.progress.say(note)
         with stage("profile"):
             constraints = self.profile()
         with stage("train"):

@@ -163,3 +163,18 @@ def random_hypervolume() -> float:
 @pytest.mark.parametrize("name", ["evolution", "local", "nsga2", "tpe"])
 def test_learning_beats_random_search(name: str, random_hypervolume: float) -> None:
     assert mean_hypervolume(name, seeds=2 if name == "tpe" else 5) > random_hypervolume
+
+
+def test_local_search_climbs_to_a_block_that_pays_with_one_of_its_operations_alone() -> None:
+    """A second block is worse than none with its smallest operation, and best with its largest."""
+    space = Space(
+        {"depth": [1, 2], "operation": ["bad", "poor", "good"]},
+        {"operation": [(Condition(("depth",), frozenset({(1,)})),)]},
+    )
+    score = {None: 0.5, "bad": 0.1, "poor": 0.2, "good": 1.0}
+    player = strategy("local", space, 0, starts=1)
+    first = Architecture({"depth": 1})
+    player.tell([Result(first, {}, (0.5,), 0.0)])
+    asked = player.ask(3)
+    assert set(asked) == {Architecture({"depth": 2, "operation": each}) for each in ("bad", "poor", "good")}
+    assert max(asked, key=lambda each: score[each.get("operation")])["operation"] == "good"

@@ -1,0 +1,41 @@
+"""What a run takes as the largest network, which teaches, bounds constraints and is the reference of measurements."""
+
+from collections.abc import Iterable
+
+from nas.space import order_by_value
+from nas.supernet import Supernet
+
+__all__ = ["largest_notes"]
+
+_MOST_NAMES = 2
+
+
+def largest_notes(supernet: Supernet) -> list[str]:
+    """A sentence about choices whose largest candidate is not listed last, and one about those where it is a tie."""
+    space = supernet.space
+    largest = {name: space.choices[name][order[-1]] for name, order in space.order.items()}
+    last = {name: candidates[order_by_value(candidates)[-1]] for name, candidates in space.choices.items()}
+    moved = [name for name in largest if largest[name] != last[name]]
+    tied = [name for name in supernet.tied if supernet.options[name] == space.choices[name]]
+    notes = []
+    if moved:
+        taken = _listed({str(largest[name]) for name in moved})
+        notes.append(
+            f"The largest network takes what costs most, not what is listed last: {taken} for {_choices(moved)}."
+        )
+    if tied:
+        equal = _listed(str(candidate) for candidate in supernet.tied[tied[0]])
+        notes.append(
+            f"Several candidates cost as much as the largest ({equal} for {_choices(tied)}); the largest network takes "
+            "the last of them."
+        )
+    return notes
+
+
+def _choices(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return _listed(names[:_MOST_NAMES]) + (f" and {more} more choices" if more > 0 else "")
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(sorted(words))
