@@ -5,7 +5,7 @@ from nas.runs.config import RunConfig, assign, put, read_yaml, resolve
 from nas.runs.deliver import export_architecture
 from nas.runs.devices import device_table, import_measurements, pack_space
 from nas.runs.feasibility import feasibility
-from nas.runs.folder import RunFolder, free_name, versions
+from nas.runs.folder import RunFolder, free_name
 from nas.runs.profiling import run_profile
 from nas.runs.progress import Progress, Silent, Task
 from nas.runs.run import run_search
@@ -34,5 +34,4 @@ __all__ = [
     "run_profile",
     "run_search",
     "run_seeds",
-    "versions",
 ]

@@ -13,10 +13,11 @@ from nas.evaluation import Standalone
 from nas.export import Parity, check_parity, write_onnx
 from nas.hardware import Recorded
 from nas.runs.bench import LATENCY, Bench
-from nas.runs.folder import RunFolder, versions
+from nas.runs.folder import RunFolder
 from nas.runs.latency import LatencyModel, frozen_level
 from nas.runs.progress import Progress, Silent
 from nas.runs.session import measure_with_largest
+from nas.runs.versions import versions
 from nas.space import Architecture
 from nas.training import Epoch, load_checkpoint, restore
 

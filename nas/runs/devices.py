@@ -17,7 +17,7 @@ from nas.runs.config import RunConfig, resolve
 from nas.runs.folder import RunFolder
 from nas.runs.known import transfer_predictor
 from nas.runs.platforms import split_platform
-from nas.runs.profiling import run_profile
+from nas.runs.profiling import write_profile
 from nas.runs.progress import Progress, Silent
 from nas.runs.recorded import is_table, packed_setup
 from nas.runs.trust import is_sealed, reached, seal
@@ -154,14 +154,9 @@ def import_measurements(
     Bench(resolve({**carried, "target": str(table)}, str(table)))
     config = resolve({**carried, "target": str(kept)}, str(table))
     folder = RunFolder(kept.parent)
-    if folder.config.exists() and folder.read_config() != config:
-        raise UsageError(
-            f"device '{name}' was begun with other settings; finish it as it was with: nas resume devices/{name}, or "
-            f"delete {folder.path} and import it again."
-        )
-    folder.create(config, "profile")
-    write_file(kept, table.read_bytes())
-    return run_profile(config, folder, progress)
+    with folder.begin(config, "profile"):
+        write_file(kept, table.read_bytes())
+        return write_profile(Bench(config), folder, progress or Silent())
 
 
 def _carried(table: Path, typed: Mapping[str, Any], trusted: bool) -> dict[str, Any]:

@@ -1,33 +1,32 @@
 """A run is a folder: its files, its lock, its log."""
 
+import io
 import json
-import platform
-import sys
+import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from nas.errors import UsageError, did_you_mean
 from nas.files import append_line, write_file
 from nas.runs.config import RunConfig, read_yaml, resolve
-from nas.runs.trust import is_sealed, outward_links, reached, seal
+from nas.runs.origin import Kind, Origin, read_object
+from nas.runs.same_run import difference
+from nas.runs.trust import outward_links, reached
 from nas.space import Architecture
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Kind", "RunFolder", "free_name", "versions"]
+__all__ = ["RunFolder", "free_name"]
 
-Kind = Literal["search", "profile"]
-
-_LIBRARIES = ("nas", "torch", "numpy", "pandas", "optuna", "ray", "onnx", "onnxruntime", "scikit-learn")
-_PLACE = {"workers", "ray"}
-"""Where a run works does not make it another run."""
+_LOCK = ".lock"
+_PATIENCE = 2.0
+"""Seconds to wait for a lock, since who is refused a run has looked at it under the lock for a moment."""
 
 
 class RunFolder:
@@ -39,8 +38,10 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._created: tuple[RunConfig, Kind] | None = None
         self.config = path / "config.yaml"
         self.origin = path / "run.json"
+        self.started = Origin(self.origin)
         self.log_file = path / "log.jsonl"
         self.measurements = path / "measurements.jsonl"
         self.blocks = path / "blocks.jsonl"
@@ -51,6 +52,7 @@ class RunFolder:
         self.projection = path / "projection.json"
         self.best = path / "best.json"
         self.onnx = path / "best.onnx"
+        self.profile = path / "profile.json"
         self.report = path / "report.html"
         self.candidates = path / "candidates.csv"
         self.finalists = path / "finalists.jsonl"
@@ -68,7 +70,7 @@ class RunFolder:
     @property
     def result(self) -> dict[str, Any]:
         """What a finished search found, and the seconds that each stage took."""
-        return {**self.read(self.best), "seconds": self.read(self.origin)["seconds"]}
+        return {**self.read(self.best), "seconds": self.started.read("seconds")["seconds"]}
 
     def kept(self, epoch: int) -> Path:
         """The checkpoint of the supernet as it was after an epoch, counted from 0."""
@@ -81,7 +83,7 @@ class RunFolder:
     @property
     def last_tuned(self) -> Path | None:
         """The checkpoint of the last round of derivation that ended; None before the first."""
-        rounds = self.read(self.projection)["rounds"] if self.projection.exists() else 0
+        rounds = self.read(self.projection, "rounds")["rounds"] if self.projection.exists() else 0
         return self.tuned(rounds - 1) if rounds else None
 
     def retrained(self, architecture: Architecture) -> Path:
@@ -89,41 +91,67 @@ class RunFolder:
         return self.path / "checkpoints" / f"retrained-{architecture.id}.safetensors"
 
     @property
+    def called(self) -> str:
+        """What ``nas resume`` calls the run."""
+        return f"devices/{self.name}" if self.path.parent.name == "devices" else self.name
+
+    @property
+    def _option(self) -> str:
+        """What names it on the command line."""
+        return "--name" if self.called == self.name else "--target"
+
+    @property
     def kind(self) -> Kind:
-        """What the run is; runs from before this was told are searches.
+        """What the run is; where that is lost, what it has made so far tells.
 
         Raises:
             UsageError: the file that says so is damaged.
         """
-        told = self.read(self.origin).get("kind", "search") if self.origin.exists() else "search"
-        if told not in get_args(Kind):
-            raise UsageError(f"{self.origin} is damaged (its kind is {told!r}); delete that folder and begin again.")
-        return cast(Kind, told)
+        measured = any(file.exists() for file in (self.profile, self.measurements, self.blocks))
+        found = any(file.exists() for file in (self.supernet, self.candidates, self.best))
+        return self.started.kind or ("profile" if measured and not found else "search")
 
-    def create(self, config: RunConfig, kind: Kind = "search") -> None:
-        """Makes the folder, or finds the one that an interrupted run of the same kind and configuration left.
+    @property
+    def is_run(self) -> bool:
+        """Whether a run was begun here; the configuration alone, if it gets lost, is made again."""
+        return self.config.exists() or self.started.config is not None
+
+    @property
+    def has_value(self) -> bool:
+        """Whether work would be lost with the run: trained weights or a result, measurements where it is a profile."""
+        made = [self.best, self.profile, *self.supernet.parent.glob("*.safetensors")]
+        measured = [self.measurements, self.blocks, self.predictor / "summary.json"]
+        return any(file.exists() for file in (made if self.kind == "search" else [*made, *measured]))
+
+    @contextmanager
+    def begin(self, config: RunConfig, kind: Kind = "search") -> Iterator[None]:
+        """Keeps others out while the block lasts, in a new folder or where a run that asked for the same left off.
+
+        One that asked for something else gives way if it has nothing of value, as after a constraint that nothing
+        satisfies or a disk without room.
 
         Raises:
-            UsageError: the folder belongs to a run of another kind or configuration, or to something else.
+            UsageError: another process works on it, or it belongs to a run of another kind or configuration, or to
+                something else.
         """
-        if self.config.exists():
-            if self.kind != kind:
-                raise UsageError(f"{self.path} holds a {self.kind}, and a {kind} is asked for; choose another --name.")
-            _check_same(self.read_config(), config, self.path)
-        elif self.path.exists() and not all(_is_temporary(path) or path == self.origin for path in self.path.iterdir()):
-            raise UsageError(f"{self.path} is no run but holds other files; choose another --name.")
-        if not (self.config.exists() and self.origin.exists()):
-            origin: dict[str, Any] = {
-                "kind": kind,
-                "command": ["nas", *sys.argv[1:]],
-                "seed": config.seed,
-                "versions": versions(),
-            }
+        self._refuse_foreign()
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self._locked(0):
+            self._refuse_foreign()
+            self._make_way(config, kind)
+            if not self.origin.exists():
+                self.started.write(config, kind, is_new=not self.config.exists())
             if not self.config.exists():
-                origin["seal"] = seal(str(self.path.resolve()), config)
-            write_file(self.origin, json.dumps({**origin, "seconds": {}}, indent=2))
-        if not self.config.exists():
-            write_file(self.config, config.to_yaml())
+                write_file(self.config, config.to_yaml())
+            yield
+
+    def create(self, config: RunConfig, kind: Kind = "search") -> None:
+        """Makes the folder, or finds it, and lets go of it; as :meth:`begin`.
+
+        If it becomes another run before :meth:`lock`, this tells.
+        """
+        with self.begin(config, kind):
+            self._created = config, kind
 
     def load_config(self) -> RunConfig:
         """The resolved configuration that the run was started with, to go on with it.
@@ -146,33 +174,35 @@ class RunFolder:
         """The resolved configuration that the run was started with, to look at; what it names may be anybody's.
 
         Raises:
-            UsageError: there is no such run.
+            UsageError: there is no such run, or its configuration was changed since.
         """
-        if not self.config.exists():
+        if not self.is_run:
             runs = [folder.name for folder in self.path.parent.glob("*") if (folder / "config.yaml").exists()]
             hint = did_you_mean(self.name, runs) if runs else "there is no run there."
             raise UsageError(f"run '{self.name}' does not exist in {self.path.parent}; {hint}")
-        return resolve(read_yaml(self.config), str(self.config))
+        started = self.started.config
+        if started is None:
+            return resolve(read_yaml(self.config), str(self.config))
+        if not self.config.exists():
+            return started
+        try:
+            config = resolve(read_yaml(self.config), str(self.config))
+        except UsageError as error:
+            raise UsageError(f"{str(error).rstrip('.')}; delete that file, and the run makes it again.") from None
+        if edited := difference(started, config):
+            raise UsageError(
+                f"{self.config} says {edited.key}={edited.now!r} now, but the run was started with {edited.before!r}, "
+                "which all that it found belongs to; put that back, or start a run of another name."
+            )
+        return config
 
     def is_own(self, config: RunConfig) -> bool:
         """Whether this user started the run with this configuration in this place, or confirmed it."""
-        found = self.read(self.origin).get("seal") if self.origin.exists() else None
-        return is_sealed(str(self.path.resolve()), config, found)
+        return self.started.is_own(config)
 
     def trust(self) -> None:
-        """Makes a run that somebody else started the user's own.
-
-        Raises:
-            UsageError: there is no such run, or no proof of it can be kept.
-            OSError: the folder cannot be written.
-        """
-        proof = seal(str(self.path.resolve()), self.read_config())
-        if proof is None:
-            raise UsageError(
-                f"{self.path} cannot be made yours, since no key can be kept; let XDG_STATE_HOME name a folder that "
-                "can be written."
-            )
-        write_file(self.origin, json.dumps({**self.read(self.origin), "seal": proof}, indent=2))
+        """Makes a run that somebody else started the user's own; as :meth:`nas.runs.origin.Origin.seal`."""
+        self.started.seal(self.read_config())
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -181,15 +211,10 @@ class RunFolder:
         Raises:
             UsageError: another process works on the run.
         """
-        try:
-            with FileLock(self.path / ".lock", timeout=0):
-                for path in filter(_is_temporary, self.path.rglob(".*.tmp")):
-                    path.unlink()
-                yield
-        except Timeout:
-            raise UsageError(
-                f"run '{self.name}' is in use by another process; wait for it or choose another --name."
-            ) from None
+        with self._locked(_PATIENCE):
+            if self._created:
+                self._refuse_other(*self._created)
+            yield
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -197,37 +222,68 @@ class RunFolder:
         self.log(name, event="begin")
         started = time.perf_counter()
         yield
-        origin = self.read(self.origin)
-        origin["seconds"][name] = round(origin["seconds"].get(name, 0.0) + time.perf_counter() - started, 2)
-        write_file(self.origin, json.dumps(origin, indent=2))
+        self.started.add_seconds(name, time.perf_counter() - started)
         self.log(name, event="end")
 
     def log(self, stage: str, **entry: Any) -> None:
         """Appends one line to the log."""
         append_line(self.log_file, json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "stage": stage, **entry}))
 
-    def read(self, path: Path) -> dict[str, Any]:
-        """The JSON object in one of the run's files.
+    def read(self, path: Path, *keys: str) -> dict[str, Any]:
+        """The JSON object in one of the run's files, which must have these keys.
 
         Raises:
-            UsageError: the file is damaged.
+            UsageError: the file is damaged or gone.
         """
-        try:
-            content = json.loads(path.read_text())
-            if not isinstance(content, dict):
-                raise TypeError(f"it holds {type(content).__name__}")
-        except (OSError, ValueError, TypeError) as error:
-            raise UsageError(f"{path} is damaged ({error}); delete it and resume the run to make it again.") from None
-        return content
+        return read_object(path, "resume the run", *keys)
 
     def write_table(self, name: str, table: "pd.DataFrame") -> None:
         """Writes ``<name>.csv`` and ``<name>.parquet``."""
-        import io
-
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False)
         write_file(self.path / f"{name}.parquet", buffer.getvalue())
         write_file(self.path / f"{name}.csv", table.to_csv(index=False))
+
+    @contextmanager
+    def _locked(self, patience: float) -> Iterator[None]:
+        try:
+            with FileLock(self.path / _LOCK, timeout=patience):
+                for left in filter(_is_temporary, self.path.rglob(".*.tmp")):
+                    left.unlink()
+                yield
+        except Timeout:
+            raise UsageError(
+                f"run '{self.name}' is in use by another process; wait for it or choose another {self._option}."
+            ) from None
+
+    def _refuse_foreign(self) -> None:
+        """Refuses a folder that holds other things than a run."""
+        files = [] if not self.path.exists() or self.is_run else self.path.iterdir()
+        if any(path.name not in (self.origin.name, _LOCK) and not _is_temporary(path) for path in files):
+            raise UsageError(f"{self.path} is no run but holds other files; choose another {self._option}.")
+
+    def _make_way(self, config: RunConfig, kind: Kind) -> None:
+        """Removes the run of another asking if it has nothing of value, and what a killed beginning left."""
+        try:
+            if self.is_run:
+                self._refuse_other(config, kind)
+            else:
+                self.origin.unlink(missing_ok=True)
+        except UsageError:
+            if self.has_value:
+                raise
+            shutil.rmtree(self.predictor, ignore_errors=True)
+            for file in (self.log_file, self.measurements, self.blocks, self.config, self.origin):
+                file.unlink(missing_ok=True)
+
+    def _refuse_other(self, config: RunConfig, kind: Kind) -> None:
+        advice = f"choose another {self._option}, or continue it as it was with: nas resume {self.called}"
+        if self.started.kind not in (kind, None):
+            raise UsageError(f"{self.path} holds a {self.kind}, and a {kind} is asked for; {advice}")
+        if other := difference(self.read_config(), config):
+            raise UsageError(
+                f"{self.path} holds a run with {other.key}={other.before!r}, but {other.now!r} is asked for; {advice}"
+            )
 
 
 def free_name(results: Path, stem: str) -> str:
@@ -236,34 +292,6 @@ def free_name(results: Path, stem: str) -> str:
     return next(name for name in names if not (results / name).exists())
 
 
-def versions() -> dict[str, str]:
-    """Python, platform and the libraries that decide the outcome."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
-    for library in _LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            found[library] = "not installed"
-    return found
-
-
 def _is_temporary(path: Path) -> bool:
     """Whether a killed :func:`nas.files.write_file` left it."""
     return path.name.startswith(".") and path.suffix == ".tmp"
-
-
-def _check_same(stored: RunConfig, wanted: RunConfig, path: Path) -> None:
-    before, now = (_flat(each.model_dump(mode="json", exclude=_PLACE)) for each in (stored, wanted))
-    for key in sorted(before.keys() | now.keys()):
-        if before.get(key) != now.get(key):
-            raise UsageError(
-                f"{path} holds a run with {key}={before.get(key)!r}, but {now.get(key)!r} is asked for; "
-                f"choose another --name, or continue it as it was with: nas resume {path.name}"
-            )
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat

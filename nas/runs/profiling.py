@@ -14,7 +14,7 @@ from nas.runs.latency import check_profile
 from nas.runs.progress import Progress, Silent
 from nas.runs.reporting import latency_content, run_summary
 
-__all__ = ["run_profile"]
+__all__ = ["run_profile", "write_profile"]
 
 _TOLD = ("kind", "samples", "within_5pct", "within_10pct", "spearman", "mape", "noise_floor")
 
@@ -23,27 +23,38 @@ def run_profile(config: RunConfig, folder: RunFolder, progress: Progress | None 
     """Measures networks on the target, fits the predictor, writes ``profile.json`` and a page; nothing is trained.
 
     Returns:
+        As :func:`write_profile`.
+
+    Raises:
+        UsageError: the configuration cannot be carried out, or the folder is another's.
+    """
+    bench = Bench(config)
+    check_profile(config)
+    with folder.begin(config, "profile"):
+        return write_profile(bench, folder, progress or Silent())
+
+
+def write_profile(bench: Bench, folder: RunFolder, progress: Progress) -> dict[str, Any]:
+    """The same in a folder that was begun.
+
+    Returns:
         ``space``, ``target``, ``input_shape`` (of one example), ``predictor`` (``kind``, ``samples``, its errors on
         held-out networks and the ``noise_floor`` of measurements, None if unknown), ``feasibility`` and, where the
         machine tells it, ``energy_mj`` (median of a call).
     """
-    bench = Bench(config)
-    check_profile(config)
-    folder.create(config, "profile")
-    with folder.lock():
-        with folder.stage("profile"):
-            latency = fit_latency(bench, folder, progress or Silent())
-            found = feasibility(bench, latency.costs, latency.summary["mape"])
-        report = {
-            "space": config.space,
-            "target": bench.target.name,
-            "input_shape": list(bench.data.input_shape),
-            "predictor": {name: latency.summary[name] for name in _TOLD},
-            "feasibility": found,
-        }
-        if latency.summary["energy_mj"] is not None:
-            report["energy_mj"] = latency.summary["energy_mj"]
-        content = latency_content(latency, feasibility=found)
-        write_latency_report(folder.report, folder.name, content, run_summary(bench, folder))
-        write_file(folder.path / "profile.json", json.dumps(report, indent=2))
+    with folder.stage("profile"):
+        latency = fit_latency(bench, folder, progress)
+        found = feasibility(bench, latency.costs, latency.summary["mape"])
+    report = {
+        "space": bench.config.space,
+        "target": bench.target.name,
+        "input_shape": list(bench.data.input_shape),
+        "predictor": {name: latency.summary[name] for name in _TOLD},
+        "feasibility": found,
+    }
+    if latency.summary["energy_mj"] is not None:
+        report["energy_mj"] = latency.summary["energy_mj"]
+    content = latency_content(latency, feasibility=found)
+    write_latency_report(folder.report, folder.name, content, run_summary(bench, folder))
+    write_file(folder.profile, json.dumps(report, indent=2))
     return report

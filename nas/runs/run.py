@@ -52,8 +52,7 @@ def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None =
         check_constraints(bench, bench.cost_table)
         if config.storage is not None:
             open_ledger(bench, folder).close()
-        folder.create(config)
-        with folder.lock():
+        with folder.begin(config):
             if not folder.is_complete:
                 _Stages(bench, folder, progress).run()
     return folder.result

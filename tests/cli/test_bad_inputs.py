@@ -315,6 +315,11 @@ def test_a_checkpoint_of_another_model(copied: Path) -> None:
     config = yaml.safe_load((copied / "tiny/config.yaml").read_text())
     config["space_args"]["width"] = 8
     (copied / "tiny/config.yaml").write_text(yaml.safe_dump(config))
+    edited = r"config\.yaml says space_args\.width=8 now, but the run was started with 4"
+    for command in (["resume", "tiny"], ["export", "tiny"], ["retrain", "tiny"]):
+        check(nas(*command, "--results", copied), edited, copied)
+    origin = json.loads((copied / "tiny/run.json").read_text())
+    (copied / "tiny/run.json").write_text(json.dumps({**origin, "config": config}))
     check(nas("resume", "tiny", "--results", copied), r"checkpoint belongs to another model", copied)
 
 

@@ -234,7 +234,7 @@ def test_an_import_that_was_begun_with_other_settings_is_not_mixed(lab: Path, tm
     arguments = ["device", "import", lab / "board.csv", "--target", "new", "--results", tmp_path]
     assert nas(*arguments).code == 0
     (tmp_path / "devices/new/profile.json").unlink()
-    expected = r"device 'new' was begun with other settings; finish it as it was with: nas resume devices/new, or"
+    expected = r"devices/new holds a run with profile\.networks=\d+, but 8 is .*--target, or .*: nas resume devices/new"
     check(nas(*arguments, "--samples", 8), expected, tmp_path)
     assert nas(*arguments).code == 0
 

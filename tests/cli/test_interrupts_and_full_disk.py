@@ -69,11 +69,11 @@ def test_ctrl_c_names_the_way_to_continue_an_import(tmp_path: Path, monkeypatch:
 
     import_ = ["device", "import", table, "--target", "new", "--results", tmp_path / "results"]
     with monkeypatch.context() as patch:
-        patch.setattr("nas.runs.devices.RunFolder.create", interrupted)
+        patch.setattr("nas.runs.devices.RunFolder.begin", interrupted)
         outcome = nas(*import_)
     assert (outcome.code, outcome.complaint) == (130, "nas: interrupted."), "there is nothing to continue yet"
     with monkeypatch.context() as patch:
-        patch.setattr("nas.runs.devices.run_profile", interrupted)
+        patch.setattr("nas.runs.devices.write_profile", interrupted)
         outcome = nas(*import_)
     command = f"nas resume devices/new --results {tmp_path / 'results'}"
     assert (outcome.code, outcome.complaint) == (130, f"nas: interrupted; continue with: {command}")

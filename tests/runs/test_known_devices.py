@@ -51,7 +51,10 @@ def new_bench(table: Path, folders: list[RunFolder], **changes: Any) -> Bench:
 
 
 def change_config(folder: RunFolder, **changes: Any) -> None:
-    folder.config.write_text(yaml.safe_dump({**yaml.safe_load(folder.config.read_text()), **changes}))
+    """Makes a run as if it had been started so."""
+    changed = {**yaml.safe_load(folder.config.read_text()), **changes}
+    folder.config.write_text(yaml.safe_dump(changed))
+    folder.origin.write_text(json.dumps({**folder.read(folder.origin), "config": changed}))
 
 
 def test_a_known_device_need_not_be_here_nor_its_data(

@@ -1,14 +1,18 @@
 """The folder of a run: whose it is, one process at a time, damage, leftovers."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
 from nas.errors import UsageError
 from nas.files import append_line, whole_file, write_file
-from nas.runs import RunFolder, free_name, resolve
+from nas.runs import RunConfig, RunFolder, free_name, resolve
 
 CONFIG = resolve({}, "test")
 
@@ -27,6 +31,7 @@ def test_a_run_keeps_its_configuration_and_origin(tmp_path: Path) -> None:
 def test_another_configuration_is_refused_with_the_key_that_differs(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.create(CONFIG)
+    write_file(folder.supernet, "trained")
     with pytest.raises(UsageError, match=r"retraining\.epochs=\d+, but 3 is asked for"):
         folder.create(resolve({"retraining": {"epochs": 3}}, "test"))
     with pytest.raises(UsageError, match=r"space_args\.width=None, but 3 is asked for"):
@@ -49,6 +54,8 @@ def test_a_folder_knows_whether_it_is_a_search_or_a_profile(tmp_path: Path) -> N
     search, profile = RunFolder(tmp_path / "search"), RunFolder(tmp_path / "profile")
     search.create(CONFIG)
     profile.create(CONFIG, "profile")
+    for run in (search, profile):
+        write_file(run.supernet if run is search else run.measurements, "work")
     assert (search.kind, profile.kind) == ("search", "profile")
     with pytest.raises(UsageError, match="profile holds a profile, and a search is asked for; choose another --name"):
         profile.create(CONFIG)
@@ -61,6 +68,131 @@ def test_a_folder_knows_whether_it_is_a_search_or_a_profile(tmp_path: Path) -> N
     write_file(search.origin, json.dumps({**origin, "kind": "walk"}))
     with pytest.raises(UsageError, match=r"run\.json is damaged \(its kind is 'walk'\)"):
         _ = search.kind
+
+
+def test_of_two_that_begin_at_once_one_gets_the_folder_and_its_own_configuration(tmp_path: Path) -> None:
+    """Twelve of 49 pairs held the lock over the other's configuration, or ran into its files."""
+    configs = [resolve({"seed": seed}, "test") for seed in (0, 1)]
+    barrier = threading.Barrier(2)
+
+    def begin(folder: RunFolder, config: RunConfig) -> int | str:
+        barrier.wait()
+        try:
+            folder.create(config)
+            with folder.lock():
+                seed = folder.load_config().seed
+                assert seed == config.seed
+                return seed
+        except UsageError as error:
+            return str(error)
+
+    for number in range(20):
+        path = tmp_path / str(number)
+        with ThreadPoolExecutor(2) as pool:
+            told = list(pool.map(begin, [RunFolder(path), RunFolder(path)], configs))
+        (refused,) = (each for each in told if isinstance(each, str))
+        assert "holds a run with seed=" in refused or "in use by another process" in refused
+        (holder,) = (each for each in told if isinstance(each, int))
+        assert RunFolder(path).load_config().seed == holder
+        assert {file.name for file in path.iterdir()} <= {".lock", "config.yaml", "run.json"}
+
+
+def test_who_begins_while_another_works_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    folder, other = RunFolder(tmp_path / "run"), resolve({"seed": 1}, "test")
+    with folder.begin(CONFIG):
+        before = folder.config.read_bytes(), folder.origin.read_bytes()
+        with pytest.raises(UsageError, match="run 'run' is in use by another process"):
+            RunFolder(folder.path).create(other)
+        assert (folder.config.read_bytes(), folder.origin.read_bytes()) == before
+
+
+def test_a_failed_search_gives_its_name_away(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(ZeroDivisionError), folder.begin(CONFIG), folder.stage("profile"):
+        append_line(folder.measurements, "{}")
+        write_file(folder.predictor / "summary.json", "{}")
+        write_file(folder.path / "notes.txt", "mine")
+        _ = 1 / 0
+    other = resolve({"seed": 1}, "test")
+    folder.create(other)
+    assert folder.load_config() == other and folder.read(folder.origin)["seed"] == 1
+    assert {path.name for path in folder.path.iterdir()} == {".lock", "config.yaml", "run.json", "notes.txt"}
+
+
+@pytest.mark.parametrize("file", ["best", "supernet"])
+def test_what_a_search_found_is_kept_from_another(file: str, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create(CONFIG)
+    write_file(getattr(folder, file), "work")
+    with pytest.raises(UsageError, match=r"seed=0, but 1 is asked for; choose another --name, or .*: nas resume run"):
+        folder.create(resolve({"seed": 1}, "test"))
+    folder.create(CONFIG)
+    assert getattr(folder, file).read_text() == "work"
+
+
+def test_measurements_of_a_profile_are_kept_from_another(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "devices/board")
+    folder.create(CONFIG, "profile")
+    append_line(folder.measurements, "{}")
+    with pytest.raises(
+        UsageError, match=r"choose another --target, or continue it as it was with: nas resume devices/b"
+    ):
+        folder.create(resolve({"seed": 1}, "test"), "profile")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"method": "spos"}, r"config\.yaml says method='spos' now, but the run was started with 'bignas'"),
+        ({"data": "npz"}, r"says data='npz' now, but the run was started with 'digits', .*; put that back, or start"),
+        ({"limit": 50}, r"says limit=50 now, but the run was started with None"),
+        ({"sharing_args": {"models": 2}}, r"says sharing_args\.models=2 now"),
+        ({"training": {"epochs": 1}}, r"says training\.[a-z_]+="),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_configuration_edited_by_hand_is_refused(change: dict[str, Any], expected: str, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create(CONFIG)
+    folder.config.write_text(yaml.safe_dump({**yaml.safe_load(folder.config.read_text()), **change}))
+    with pytest.raises(UsageError, match=expected):
+        folder.load_config()
+
+
+def test_where_a_run_works_may_be_edited(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create(CONFIG)
+    place = {"workers": 3, "ray": {"gpus_per_worker": 0.5}}
+    folder.config.write_text(yaml.safe_dump({**yaml.safe_load(folder.config.read_text()), **place}))
+    config = folder.load_config()
+    assert (config.workers, config.ray.gpus_per_worker) == (3, 0.5)
+    folder.create(config)
+
+
+@pytest.mark.parametrize("content", [b"\xff\x00", b"- 1\n", b"space: [\n", b"spaces: mobilenet\n", b""])
+def test_a_damaged_configuration_is_named_and_made_again(content: bytes, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create(CONFIG)
+    write_file(folder.supernet, "trained")
+    whole = folder.config.read_bytes()
+    folder.config.write_bytes(content)
+    with pytest.raises(UsageError, match=r"run/config\.yaml.*; delete that file, and the run makes it again\.$"):
+        folder.load_config()
+    folder.config.unlink()
+    folder.create(folder.load_config())
+    assert folder.config.read_bytes() == whole and folder.supernet.exists()
+
+
+def test_an_origin_that_was_lost_is_made_again_by_the_same_command(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create(CONFIG, "profile")
+    write_file(folder.measurements, "work")
+    write_file(folder.origin, "[]")
+    with pytest.raises(UsageError, match=r"run\.json is damaged .*; delete it and give the command of the run again"):
+        folder.create(CONFIG, "profile")
+    folder.origin.unlink()
+    folder.create(CONFIG, "profile")
+    assert folder.kind == "profile" and folder.measurements.exists()
 
 
 def test_the_lock_keeps_others_out_and_clears_what_was_left(tmp_path: Path) -> None:

@@ -88,7 +88,8 @@ def test_a_run_that_was_handed_over_reaches_nothing(
 
 def test_what_replaces_a_run_of_ones_own_is_not_ones_own(key: Path, tmp_path: Path) -> None:
     folder = begun(tmp_path / "run", space="mine:tiny")
-    folder.config.write_text(folder.config.read_text().replace("mine:tiny", "os:system"))
+    for file in (folder.config, folder.origin):
+        file.write_text(file.read_text().replace("mine:tiny", "os:system"))
     with pytest.raises(UsageError, match="space 'os:system'"):
         folder.load_config()
     shutil.rmtree(folder.path)

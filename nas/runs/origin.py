@@ -1,0 +1,102 @@
+"""How a run was begun, as its ``run.json`` tells: what it is, what was asked for, by which command and versions."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from nas.errors import UsageError
+from nas.files import write_file
+from nas.runs.config import RunConfig, resolve
+from nas.runs.trust import is_sealed, seal
+from nas.runs.versions import versions
+
+__all__ = ["Kind", "Origin", "read_object"]
+
+Kind = Literal["search", "profile"]
+
+
+class Origin:
+    """The file ``run.json``; all that read it raise UsageError if it is damaged."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, config: RunConfig, kind: Kind, is_new: bool) -> None:
+        """Begins the account of a run; one that is new is the user's own."""
+        told = {"kind": kind, "command": ["nas", *sys.argv[1:]], "seed": config.seed, "versions": versions()}
+        proof = {"seal": seal(self._place, config)} if is_new else {}
+        self._replace({**told, **proof, "config": config.model_dump(mode="json"), "seconds": {}})
+
+    def read(self, *keys: str) -> dict[str, Any]:
+        """The content, which must have these keys."""
+        return read_object(self.path, "give the command of the run again, with its name,", *keys)
+
+    @property
+    def kind(self) -> Kind | None:
+        """What the run is, None if the file is lost; runs from before this was told are searches."""
+        if not self.path.exists():
+            return None
+        told = self.read().get("kind", "search")
+        if told not in get_args(Kind):
+            raise UsageError(f"{self.path} is damaged (its kind is {told!r}); delete that folder and begin again.")
+        return cast(Kind, told)
+
+    @property
+    def config(self) -> RunConfig | None:
+        """The configuration as it was at the start; None if the file is lost, or from before it told this."""
+        told = self.read().get("config") if self.path.exists() else None
+        if told is not None and not isinstance(told, dict):
+            raise UsageError(f"{self.path} is damaged (its config is {told!r}); delete that folder and begin again.")
+        return None if told is None else resolve(told, str(self.path))
+
+    def is_own(self, config: RunConfig) -> bool:
+        """Whether this user started the run with this configuration in this place, or confirmed it."""
+        return is_sealed(self._place, config, self.read().get("seal") if self.path.exists() else None)
+
+    def seal(self, config: RunConfig) -> None:
+        """Keeps the proof that this user confirms the configuration.
+
+        Raises:
+            UsageError: also if no key can be kept.
+        """
+        proof = seal(self._place, config)
+        if proof is None:
+            raise UsageError(
+                f"{self.path.parent} cannot be made yours, since no key can be kept; let XDG_STATE_HOME name a folder "
+                "that can be written."
+            )
+        self._replace({**self.read(), "seal": proof})
+
+    def add_seconds(self, stage: str, seconds: float) -> None:
+        """Adds to the run's account of its stages."""
+        told = self.read("seconds")
+        told["seconds"][stage] = round(told["seconds"].get(stage, 0.0) + seconds, 2)
+        self._replace(told)
+
+    @property
+    def _place(self) -> str:
+        return str(self.path.parent.resolve())
+
+    def _replace(self, content: dict[str, Any]) -> None:
+        write_file(self.path, json.dumps(content, indent=2))
+
+
+def read_object(path: Path, again: str, *keys: str) -> dict[str, Any]:
+    """The JSON object in a file, which must have these keys.
+
+    Args:
+        again: what makes the file again once it is deleted.
+
+    Raises:
+        UsageError: the file is damaged or gone.
+    """
+    try:
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict):
+            raise TypeError(f"it holds {type(content).__name__}")
+        if missing := [key for key in keys if key not in content]:
+            raise TypeError(f"it has no '{missing[0]}'")
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"{path} is damaged ({error}); delete it and {again} to make it again.") from None
+    return content

@@ -1,0 +1,19 @@
+"""What decides the outcome of a run beside its configuration: Python, platform, libraries."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+__all__ = ["versions"]
+
+_LIBRARIES = ("nas", "torch", "numpy", "pandas", "optuna", "ray", "onnx", "onnxruntime", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Python, platform and the libraries that decide the outcome."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "not installed"
+    return found
