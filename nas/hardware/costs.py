@@ -5,19 +5,16 @@ the shape it gets, and a candidate costs a few table look-ups.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 
 from nas.hardware.tracing import Shape, Trace, meta_copy, trace
-from nas.nn.channels import Region, extent
 from nas.supernet import Segment, SegmentKey, Supernet
 
 __all__ = ["BlockCost", "StaticCosts"]
-
-_Part = tuple[int, Region]
 
 
 @dataclass(frozen=True)
@@ -28,13 +25,13 @@ class BlockCost:
         path: its module path in the model.
         kind: the class of its module.
         trace: FLOPs, peak memory, shape and type of the output.
-        parts: shapes in use by parameter and region, so that blocks that share weights count them once.
+        parts: shapes of the parameters, with a key for each, so that blocks that share weights count them once.
     """
 
     path: str
     kind: str
     trace: Trace
-    parts: Mapping[_Part, Shape]
+    parts: Mapping[Hashable, Shape]
 
     @property
     def params(self) -> int:
@@ -69,7 +66,7 @@ class StaticCosts:
     def __call__(self, architecture: Mapping[str, Any]) -> dict[str, int]:
         """The costs by name."""
         blocks = self.blocks(architecture)
-        parts: dict[_Part, Shape] = {}
+        parts: dict[Hashable, Shape] = {}
         for block in blocks:
             parts |= block.parts
         params = sum(map(math.prod, parts.values()))
@@ -93,8 +90,7 @@ class StaticCosts:
 
     def _block(self, key: SegmentKey, segment: Segment, shape: Shape, dtype: torch.dtype) -> BlockCost:
         if (key, shape, dtype) not in self._blocks:
-            regions = self.supernet.active_regions(segment.module)
-            sizes = {(id(p), region): extent(p.shape, region) for p, region in regions}
+            sizes = self.supernet.active_parts(segment.module)
             kind = type(segment.module).__name__
             self._blocks[key, shape, dtype] = BlockCost(segment.path, kind, trace(segment.module, shape, dtype), sizes)
         return self._blocks[key, shape, dtype]

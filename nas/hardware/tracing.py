@@ -22,6 +22,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas.errors import UsageError
+from nas.nn.computed import recompute
 
 __all__ = ["Shape", "Trace", "cannot_run", "meta_copy", "parameters", "trace"]
 
@@ -200,6 +201,7 @@ def _tensors(tree: Any) -> list[Tensor]:
 
 def meta_copy(network: Module) -> Module:
     """A copy in eval mode whose parameters and buffers (ties kept) have shapes but no values."""
+    recompute(network)
     on_meta: dict[int, Any] = {
         id(each): nn.Parameter(each.to("meta"), requires_grad=False) for each in network.parameters()
     }

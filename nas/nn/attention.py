@@ -114,7 +114,7 @@ class MultiheadAttention(ElasticLayer[_AttentionState]):
         return (out if self.batch_first else out.transpose(0, 1)), None
 
     def plain(self, copy: Copy) -> nn.Module:
-        return as_graph(_PlainAttention(self).train(self.training))
+        return as_graph(_PlainAttention(self, copy).train(self.training))
 
     def _bias(self, name: str) -> Tensor | None:
         return None if self.out_bias is None else self.part(f"{name}_bias")
@@ -123,11 +123,11 @@ class MultiheadAttention(ElasticLayer[_AttentionState]):
 class _PlainAttention(nn.Module):
     """The active attention made of plain linear layers; its heads together may be wider than the embedding."""
 
-    def __init__(self, layer: MultiheadAttention) -> None:
+    def __init__(self, layer: MultiheadAttention, copy: Copy) -> None:
         super().__init__()
         self.heads, self.batch_first = layer.state.heads, layer.batch_first
         for name in (*_PROJECTIONS, "out"):
-            self.add_module(name, _plain_linear(layer, name))
+            self.add_module(name, _plain_linear(layer, name, copy))
 
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False
@@ -149,14 +149,11 @@ def _join_heads(x: Tensor) -> Tensor:
     return x.transpose(1, 2).flatten(2)
 
 
-@torch.no_grad()
-def _plain_linear(layer: MultiheadAttention, name: str) -> nn.Linear:
-    weight, bias = layer.part(f"{name}_weight"), layer._bias(name)
+def _plain_linear(layer: MultiheadAttention, name: str, copy: Copy) -> nn.Linear:
+    weight = copy.tensor(layer, f"{name}_weight")
     rows, columns = weight.shape
-    linear = uninitialised(nn.Linear, columns, rows, bias=bias is not None, device=weight.device, dtype=weight.dtype)
-    linear.weight.copy_(weight)
-    linear.weight.requires_grad_(layer.get_parameter(f"{name}_weight").requires_grad)
-    if bias is not None:
-        linear.bias.copy_(bias)
-        linear.bias.requires_grad_(layer.get_parameter(f"{name}_bias").requires_grad)
+    has_bias = layer.out_bias is not None
+    linear = uninitialised(nn.Linear, columns, rows, bias=has_bias, device=weight.device, dtype=weight.dtype)
+    for each in ("weight", "bias") if has_bias else ("weight",):
+        setattr(linear, each, copy.tensor(layer, f"{name}_{each}"))
     return linear

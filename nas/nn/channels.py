@@ -1,6 +1,6 @@
 """Widths as sets of channels: which part of a weight is in use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from nas.nn.gate import Gates, push_forward
 from nas.space import Concatenation, choices_of, evaluate
 
-__all__ = ["Channels", "Ranges", "Region", "channels", "crop", "extent", "ranges_of", "select", "write"]
+__all__ = ["Channels", "Ranges", "Region", "channels", "crop", "ranges_of", "select", "write"]
 
 Ranges = tuple[tuple[int, int], ...]
 """Half-open ranges of channel indices."""
@@ -80,12 +80,6 @@ def select(tensor: Tensor, region: Region) -> Tensor:
             start, stop = ranges[0]
             tensor = tensor.narrow(dim, start, stop - start)
     return tensor
-
-
-def extent(shape: Sequence[int], region: Region) -> tuple[int, ...]:
-    """The shape of the part of a tensor inside the region."""
-    used = [sum(stop - start for start, stop in ranges) for ranges in region]
-    return (*used, *shape[len(used) :])
 
 
 def write(tensor: Tensor, region: Region, value: Tensor, dim: int = 0) -> None:

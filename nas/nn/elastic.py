@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from nas.errors import UsageError
 from nas.nn.channels import Region, select
+from nas.nn.computed import PARAMETRIZATIONS, computed
 from nas.nn.gate import Gate, Gates
 from nas.nn.tree import children
 from nas.space import choices_of
@@ -19,8 +19,15 @@ __all__ = ["Branch", "Copy", "Elastic", "ElasticLayer", "State", "inactive", "un
 
 Layer = TypeVar("Layer", bound=nn.Module)
 
-Copy = Callable[[nn.Module], nn.Module]
-"""Gives the plain copy of a child module under the active architecture."""
+
+class Copy(Protocol):
+    """Makes the plain modules of one network under the active architecture."""
+
+    def __call__(self, module: nn.Module) -> nn.Module:
+        """The plain copy of a child; the same one wherever the child stands."""
+
+    def tensor(self, layer: "ElasticLayer[Any]", name: str) -> Tensor:
+        """A copy of what is in use of a layer's parameter or buffer; the same one wherever that part is in use."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,26 @@ class ElasticLayer(Elastic, Generic[StateT]):
 
     def part(self, name: str) -> Tensor:
         """The part of a parameter or buffer that is in use."""
-        return select(getattr(self, name), self.state.regions[name])
+        tensor: Tensor = getattr(self, name)
+        return select(tensor, self.state.regions.get(name, ())) if self.is_elastic else tensor
+
+    def region(self, name: str) -> Region:
+        """The part of a parameter or buffer that is in use; empty if that is all of it."""
+        tensor: Tensor = getattr(self, name)
+        region = self.state.regions.get(name, ()) if self.is_elastic else ()
+        whole = all(ranges == ((0, size),) for ranges, size in zip(region, tensor.shape, strict=False))
+        return () if whole else region
+
+    def parameter_names(self) -> dict[str, list[tuple[nn.Module, str]]]:
+        """Name of each parameter as it is read → where it is held, or where what it is computed of is."""
+        made = computed(self)
+        beside = {name for holders in made.values() for holder, name in holders if holder is self}
+        own = [name for name, _ in self.named_parameters(recurse=False) if name not in beside]
+        return {**{name: [(self, name)] for name in own}, **made}
+
+    def running(self) -> Iterator[tuple[str, nn.Module]]:
+        """What was added to the layer; what computes its tensors is a part of it."""
+        return ((name, child) for name, child in children(self) if name != PARAMETRIZATIONS)
 
     def twin(self) -> nn.Module:
         """A fresh ``torch.nn`` layer of the active size, on the right device and of the right type."""
@@ -142,12 +168,8 @@ class ElasticLayer(Elastic, Generic[StateT]):
 
     def plain(self, copy: Copy) -> nn.Module:
         twin = self.twin()
-        tensors = [*self.named_parameters(recurse=False), *self.named_buffers(recurse=False)]
-        with torch.no_grad():
-            for name, tensor in tensors:
-                target = getattr(twin, name)
-                target.copy_(self.part(name))
-                target.requires_grad_(tensor.requires_grad)
+        for name in [name for name, _ in (*twin.named_parameters(), *twin.named_buffers())]:
+            setattr(twin, name, copy.tensor(self, name))
         return twin.train(self.training)
 
 

@@ -17,7 +17,7 @@ def children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 def modules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Path and module of everything in the tree, ``module`` included, at each of its places."""
-    return module.named_modules(remove_duplicate=False)
+    yield from module.named_modules(remove_duplicate=False)
 
 
 def below(path: str, name: str) -> str:

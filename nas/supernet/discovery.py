@@ -121,7 +121,7 @@ def _check_attributes(model: nn.Module, names: dict[Choice, str]) -> None:
     for path, module in model.named_modules():
         for attribute, value in vars(module).items():
             held = choices_of(*expressions_in([value]))
-            if held and type(module).__module__.startswith("torch.nn."):
+            if held and not isinstance(module, Elastic) and type(module).__module__.startswith("torch.nn."):
                 raise UsageError(
                     f"'{path}.{attribute}' holds {held[0]!r}, but torch.nn.{type(module).__name__} takes no choice; "
                     "use a layer of nas.nn, or a nas.nn.OneOf with a layer for each candidate."

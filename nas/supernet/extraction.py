@@ -1,58 +1,107 @@
 """From a supernet to the plain network of one architecture."""
 
 import copy
-from collections.abc import Mapping, Sequence
-from itertools import combinations
+from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from nas.nn import Elastic
+from nas.nn import Elastic, ElasticLayer
+from nas.nn.channels import Region
+from nas.nn.computed import evaluating, is_writer, recompute
+from nas.nn.own_forward import has_own_forward, hold, with_own_forward
+from nas.nn.tree import children
 from nas.space import Choice, evaluate, expressions_in
 
 __all__ = ["extract"]
 
+_HOOKS = [name for name in vars(nn.Module()) if "hooks" in name]
+_OWN = {*vars(nn.Module()), "arguments", "is_elastic", "_state", "_states", "_choices"}
+"""Attributes of an elastic layer that say nothing of its plain twin."""
 
-def extract(model: nn.Module, values: Mapping[Choice, Any], tied: Sequence[Sequence[nn.Module]] = ()) -> nn.Module:
+
+def extract(model: nn.Module, values: Mapping[Choice, Any]) -> nn.Module:
     """A deep copy of the active network in which nothing elastic is left.
 
     Every elastic module is replaced by its plain ``torch.nn`` twin, every attribute that was a choice or an
-    expression by its value. The copy shares no state with the model.
+    expression by its value. The copy shares no state with the model. What is one object in the model is one in the
+    copy: a module at two places, and a parameter of several layers where they use the same part of it.
+
+    What is attached to an elastic layer stays: hooks, modules, parameters, attributes. A subclass with a forward of
+    its own becomes a graph. Tensors that are computed from others, such as under weight norm, and pruned ones become
+    ordinary ones of the value that they have in evaluation mode.
 
     Args:
         model: a model whose elastic modules follow the architecture.
         values: the candidate of each active choice.
-        tied: sets of modules whose copies have the same parameters where these are equal.
+
+    Raises:
+        UsageError: an elastic layer has a forward of its own that cannot be traced.
     """
-    memo: dict[int, Any] = {}
+    recompute(model)
+    return _Copies(values)(model)
 
-    def plain(module: nn.Module) -> nn.Module:
-        if id(module) not in memo:
+
+class _Copies:
+    """The plain modules of one network; ``memo`` is where ``deepcopy`` looks for copies."""
+
+    def __init__(self, values: Mapping[Choice, Any]) -> None:
+        self.values = values
+        self.memo: dict[int, Any] = {}
+        self._parts: dict[tuple[int, str, Region], Tensor] = {}
+
+    def __call__(self, module: nn.Module) -> nn.Module:
+        if id(module) not in self.memo:
+            self._prepare(module)
             if isinstance(module, Elastic):
-                memo[id(module)] = module.plain(plain)
+                self.memo[id(module)] = self._plain(module)
             else:
-                _prepare(module)
-        return copy.deepcopy(module, memo)
+                for _, child in children(module):
+                    self(child)
+        return copy.deepcopy(module, self.memo)
 
-    def _prepare(module: nn.Module) -> None:
-        """Puts what replaces the attributes and children of a module where ``deepcopy`` looks for copies."""
+    def tensor(self, layer: ElasticLayer[Any], name: str) -> Tensor:
+        own = layer._parameters.get(name, layer._buffers.get(name))
+        region = layer.region(name)
+        if own is not None and not region:
+            return copy.deepcopy(own, self.memo)
+        key = (id(layer), name, region) if own is None else (id(own), "", region)
+        if key not in self._parts:
+            with evaluating(layer):
+                part = layer.part(name).detach().contiguous().clone()
+            holders = layer.parameter_names().get(name, [])
+            learns = any(getattr(holder, each).requires_grad for holder, each in holders)
+            self._parts[key] = nn.Parameter(part, learns) if holders else part
+        return self._parts[key]
+
+    def _prepare(self, module: nn.Module) -> None:
         for expression in expressions_in(vars(module).values()):
-            if all(choice in values for choice in expression.choices):
-                memo[id(expression)] = evaluate(expression, values)
-        for child in module.children():
-            plain(child)
+            if all(choice in self.values for choice in expression.choices):
+                self.memo[id(expression)] = evaluate(expression, self.values)
 
-    network = plain(model)
-    for modules in tied:
-        for first, second in combinations([memo[id(module)] for module in modules if id(module) in memo], 2):
-            _tie(first, second)
-    return network
+    def _plain(self, module: Elastic) -> nn.Module:
+        plain = module.plain(self)
+        if not isinstance(module, ElasticLayer):
+            return plain
+        attached = self._attached(module)
+        if has_own_forward(module):
+            arguments = copy.deepcopy(module.arguments, self.memo)
+            plain = with_own_forward(module, plain, {**attached, "arguments": arguments})
+        for name, value in attached.items():
+            if not hasattr(plain, name) and not name.startswith("_"):
+                hold(plain, name, value, name in module._buffers)
+        for kind in _HOOKS:
+            kept = {number: hook for number, hook in vars(module)[kind].items() if not is_writer(hook)}
+            vars(plain)[kind].update(copy.deepcopy(kept, self.memo))
+        return plain
 
-
-def _tie(first: nn.Module, second: nn.Module) -> None:
-    """Gives the second module the parameters of the first that it has equal ones for."""
-    own = dict(second.named_parameters())
-    for name, parameter in first.named_parameters():
-        if name in own and own[name].shape == parameter.shape and (parameter.is_meta or own[name].equal(parameter)):
-            owner, _, attribute = name.rpartition(".")
-            setattr(second.get_submodule(owner), attribute, parameter)
+    def _attached(self, layer: ElasticLayer[Any]) -> dict[str, Any]:
+        """What the layer holds beside the tensors that its torch twin has: modules, tensors, attributes."""
+        read, twins = layer.parameter_names(), layer.state.regions
+        made_of = {name for holders in read.values() for holder, name in holders if holder is layer} - {*read}
+        tensors = [name for name in (*read, *layer._buffers) if name not in twins and name not in made_of]
+        return {
+            **{name: copy.deepcopy(vars(layer)[name], self.memo) for name in vars(layer) if name not in {*_OWN, *read}},
+            **{name: self.tensor(layer, name) for name in tensors},
+            **{name: self(child) for name, child in layer.running()},
+        }

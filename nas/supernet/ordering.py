@@ -9,11 +9,10 @@ import torch
 from torch import nn
 
 from nas.nn import Gate, OneOf, Zero
-from nas.nn.channels import extent
 from nas.space import Choice, are_numbers, order_by_value
 from nas.supernet.discovery import Discovery, Site
+from nas.supernet.parts import parts_in_use
 from nas.supernet.probe import Probe, is_free
-from nas.supernet.regions import parameters_in_use
 
 __all__ = ["Ordering", "order_by_cost"]
 
@@ -176,12 +175,8 @@ def _above(path: str) -> list[str]:
 
 def _parameters(modules: Sequence[nn.Module]) -> int:
     """How many elements of parameters run in modules, each once."""
-    parts = {
-        (id(parameter), region): math.prod(extent(parameter.shape, region))
-        for module in modules
-        for _, _, parameter, region in parameters_in_use(module)
-    }
-    return sum(parts.values())
+    parts = {key: shape for module in modules for key, shape in parts_in_use(module, {}).items()}
+    return sum(map(math.prod, parts.values()))
 
 
 def _work(operation: nn.Module) -> int:

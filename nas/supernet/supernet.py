@@ -1,8 +1,8 @@
 """The supernet: a model with choices, and the rule for which weights an architecture sees."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +14,11 @@ from nas.nn.channels import Region
 from nas.nn.gate import Idle
 from nas.nn.tree import modules
 from nas.space import Architecture, Choice, Space, candidate_key
+from nas.supernet.attachments import check_attached, check_forwards, check_tree, tree_above
 from nas.supernet.discovery import discover
 from nas.supernet.extraction import extract
 from nas.supernet.ordering import order_by_cost
-from nas.supernet.regions import parameters_in_use
+from nas.supernet.parts import Shape, parts_in_use, regions_in_use
 from nas.supernet.segments import Segment, active_modules, segments
 from nas.supernet.sharing import Shared, Sharing
 from nas.supernet.sharing.bank import Slot, folded, placed
@@ -41,8 +42,9 @@ class Supernet(nn.Module):
         input_dtype: of the inputs.
 
     Raises:
-        UsageError: the model holds no choice, or names two of them alike; it cannot be run on such an input; or the
-            scheme does not fit it.
+        UsageError: the model holds no choice, or names two of them alike; it cannot be run on such an input; the
+            scheme does not fit it; or something is attached to an elastic module that an extracted network could not
+            have.
 
     >>> import nas
     >>> kernel = nas.Choice([3, 5])
@@ -86,6 +88,8 @@ class Supernet(nn.Module):
         self._repeats_norms = _repeat(batch_norms(module for _, module in modules(model)))
         self.sharing = sharing
         sharing.bind(model, self.space)
+        self._above = tree_above(model, [module for module, _ in self._sites])
+        self._check_extraction([(site.path, site.module) for site in found.sites])
         self.activate(self.space.largest())
 
     @property
@@ -126,8 +130,9 @@ class Supernet(nn.Module):
             bank: whose weights it sees; by default the sharing scheme says.
 
         Raises:
-            UsageError: it is not a member of the space, or there is no such bank.
+            UsageError: it is not a member of the space, there is no such bank, or a module was replaced.
         """
+        check_tree(self._above)
         chosen = self.space.architecture(architecture)
         self._bank = self.sharing.bank_of(chosen) if bank is None else self.sharing.check_bank(bank)
         self._configure(
@@ -195,13 +200,14 @@ class Supernet(nn.Module):
         Args:
             bank: whose weights it inherits; by default the sharing scheme says.
         """
+        check_attached(self.model)
         gates, previous = self._gates, (self._architecture, self._bank)
         self.activate(architecture, bank)
         try:
             with torch.no_grad():
                 slots = folded(self._slots())
             with placed(slots):
-                return extract(self.model, self.values, self.sharing.tied(self.architecture))
+                return extract(self.model, self.values)
         finally:
             self._configure(gates)
             self._architecture, self._bank = previous
@@ -219,21 +225,22 @@ class Supernet(nn.Module):
         return [(self._segment_key(segment.path), segment) for segment in found]
 
     def active_regions(self, within: nn.Module | None = None) -> Iterator[tuple[nn.Parameter, Region]]:
-        """Each parameter that runs and the region of it in use (see :func:`nas.nn.channels.select`), once.
+        """Each parameter that runs and the region of it in use, once (see :mod:`nas.supernet.parts`).
 
         Where a module reads a mixture of several banks, the model's own parameter stands for it.
 
         Args:
             within: one block of the model; the whole model by default.
         """
-        seen: set[tuple[int, Region]] = set()
-        slots = () if self.sharing.mixes else self._slots()
-        banked = {(slot.module, slot.name): slot.tensor for slot in slots}
-        for module, name, own, region in parameters_in_use(self.model if within is None else within):
-            parameter = cast(nn.Parameter, banked.get((module, name), own))
-            if (id(parameter), region) not in seen:
-                seen.add((id(parameter), region))
-                yield parameter, region
+        return regions_in_use(self.model if within is None else within, self._banked())
+
+    def active_parts(self, within: nn.Module | None = None) -> Mapping[Hashable, Shape]:
+        """The shape of each parameter that the extracted network has; a key for each, the same wherever it is used.
+
+        Args:
+            within: one block of the model; the whole model by default.
+        """
+        return parts_in_use(self.model if within is None else within, self._banked())
 
     def read_by(self, path: str) -> list[str]:
         """The names of the choices that the module at ``path`` reads, its children included."""
@@ -246,11 +253,22 @@ class Supernet(nn.Module):
         """The name of a choice of the model."""
         return self._names[choice]
 
+    def _check_extraction(self, sites: Sequence[tuple[str, Elastic]]) -> None:
+        """Refuses a model of which some network could not be extracted; every module follows its first candidates."""
+        check_attached(self.model)
+        first = {choice: choice.candidates[0] for choice in self._choices.values()}
+        self._configure({choice: self._one_hot[self._names[choice], candidate_key(first[choice])] for choice in first})
+        check_forwards(sites, first)
+
     def _segment_key(self, path: str) -> SegmentKey:
         active = (name for name in self.read_by(path) if name in self.architecture)
         key = (path, *((name, candidate_key(self.architecture[name])) for name in active))
         weights = self.sharing.key(self.architecture, self._bank, path)
         return key if weights is None else (*key, weights)
+
+    def _banked(self) -> dict[tuple[nn.Module, str], Tensor]:
+        slots = () if self.sharing.mixes else self._slots()
+        return {(slot.module, slot.name): slot.tensor for slot in slots}
 
     def _slots(self, within: str = "") -> Sequence[Slot]:
         return () if self._architecture is None else self.sharing.weights(self._architecture, self._bank, within)

@@ -58,10 +58,6 @@ class Sharing(nn.Module):
         """Equal for two architectures if the module at the path has the same weights in both."""
         return None
 
-    def tied(self, architecture: Architecture) -> Sequence[Sequence[nn.Module]]:
-        """Modules of the model that have the same parameters in the network of the architecture, set by set."""
-        return ()
-
     def check_bank(self, bank: int) -> int:
         """The bank.
 

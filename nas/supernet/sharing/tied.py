@@ -96,12 +96,6 @@ class Tied(Sharing):
         around = [layer.weights(architecture) for layer in self._layers if is_within(path, layer.path)]
         return tuple(around) or None
 
-    def tied(self, architecture: Architecture) -> list[list[nn.Module]]:
-        users: dict[tuple[int, int], list[nn.Module]] = {}
-        for layer in self._layers:
-            users.setdefault((id(layer.group), layer.weights(architecture)), []).append(layer.module)
-        return [modules for modules in users.values() if len(modules) > 1]
-
     def _groups(self, model: nn.Module) -> Iterator[list[_Layer]]:
         """Blocks of the same structure below one parent; those inside a block that is tied are left to it."""
         inside: list[str] = []

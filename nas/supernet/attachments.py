@@ -1,0 +1,127 @@
+"""What an extracted network could not have, refused when the supernet is built; and a model that is changed later.
+
+A plain twin is a new module: what is attached to an elastic module would be lost if extraction did not carry it over.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MethodType
+from typing import Any
+
+from torch import nn
+
+from nas.errors import UsageError
+from nas.nn import Elastic, ElasticLayer
+from nas.nn.own_forward import has_own_forward
+from nas.nn.tree import below, children, modules
+from nas.space import Choice
+from nas.supernet.extraction import extract
+
+__all__ = ["Child", "check_attached", "check_forwards", "check_tree", "tree_above"]
+
+_SYNCHRONISED = (
+    " Leave SyncBatchNorm out: it has no choices, running statistics are averaged over processes without it, and each "
+    "network is recalibrated before it is judged."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Child:
+    """A module of the model at the place where it was when the supernet was built."""
+
+    parent: nn.Module
+    name: str
+    module: nn.Module
+    path: str
+
+
+def check_attached(model: nn.Module) -> None:
+    """Refuses what is attached to modules and cannot be kept.
+
+    Raises:
+        UsageError: a module whose forward was replaced by another function, hooks on a module that chooses between
+            modules or puts them together, or a subclass of one with a forward but no ``plain`` of its own.
+    """
+    for path, module in modules(model):
+        replaced = vars(module).get("forward")
+        if replaced is not None and not (isinstance(replaced, MethodType) and replaced.__self__ is module):
+            raise UsageError(
+                f"the forward of '{path}' ({type(module).__name__}) was replaced by another function, which would go "
+                "on using this module in every copy; write a subclass of torch.nn.Module with that forward."
+            )
+        if isinstance(module, ElasticLayer):
+            _check_inner(path, module)
+        elif isinstance(module, Elastic):
+            _check_container(path, module)
+
+
+def check_forwards(sites: Iterable[tuple[str, Elastic]], values: Mapping[Choice, Any]) -> None:
+    """Refuses layers with a forward of their own that no plain module can have; they must be configured.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for path, module in sites:
+        if isinstance(module, ElasticLayer) and has_own_forward(module):
+            try:
+                extract(module, values)
+            except UsageError as error:
+                raise UsageError(f"'{path}': {error}") from error.__cause__
+
+
+def tree_above(model: nn.Module, found: Iterable[nn.Module]) -> list[Child]:
+    """The modules and everything that holds them, each with its place."""
+    wanted, above = set(found), []
+
+    def visit(module: nn.Module, path: str) -> bool:
+        holds = module in wanted
+        for name, child in children(module):
+            if visit(child, below(path, name)):
+                above.append(Child(module, name, child, below(path, name)))
+                holds = True
+        return holds
+
+    visit(model, "")
+    return above
+
+
+def check_tree(above: Iterable[Child]) -> None:
+    """Refuses to go on with a model in which a module was replaced.
+
+    Raises:
+        UsageError: one was.
+    """
+    for child in above:
+        now = child.parent._modules.get(child.name)
+        if now is not child.module:
+            there = "is gone" if now is None else f"was replaced by a {type(now).__name__}"
+            raise UsageError(
+                f"'{child.path}', a {type(child.module).__name__} with choices in or below it, {there} after the "
+                "supernet was built, so it does not follow the architecture; change the model first, then build the "
+                f"nas.Supernet.{_SYNCHRONISED if isinstance(now, nn.SyncBatchNorm) else ''}"
+            )
+
+
+def _check_inner(path: str, layer: ElasticLayer[Any]) -> None:
+    kinds = type(layer).__mro__
+    for name in ("_conv_forward", "__call__"):
+        owner = next((kind for kind in kinds if name in vars(kind)), nn.Module)
+        if not owner.__module__.startswith("torch."):
+            raise UsageError(
+                f"'{path}' is a {type(layer).__name__}, which defines {name}, so that its plain twin would compute "
+                "something else; define forward instead."
+            )
+
+
+def _check_container(path: str, module: Elastic) -> None:
+    kind = type(module).__name__
+    if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks:
+        raise UsageError(
+            f"'{path}' is a {kind} with a hook, which the delivered network would not have; register it on a module "
+            f"inside, or put the {kind} into a torch.nn.Sequential that has the hook."
+        )
+    if has_own_forward(module):
+        raise UsageError(
+            f"'{path}' is a {kind} with a forward of its own, which the delivered network would not have; define "
+            "plain() as well, or put it into a module that has this forward."
+        )
