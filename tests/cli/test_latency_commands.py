@@ -128,7 +128,7 @@ def test_a_table_is_a_target_and_known_columns_are_learnt_from(tmp_path: Path) -
 
 def test_a_parquet_table_gives_what_the_csv_table_gives(tmp_path: Path) -> None:
     table = write_table(tmp_path / "measured.csv")
-    pd.read_csv(table).to_parquet(tmp_path / "measured.parquet")
+    pd.read_csv(table, float_precision="round_trip").to_parquet(tmp_path / "measured.parquet")
     reports = []
     for file in (table, tmp_path / "measured.parquet"):
         outcome = profile(tmp_path, "--table", file, "--column", "alpha", "--json")

@@ -106,7 +106,7 @@ def test_methods_that_retrain(method: str, retrain: str, tmp_path: Path) -> None
         assert (tmp_path / f"results/run/checkpoints/retrained-{row['id']}.safetensors").exists()
     log = [json.loads(line) for line in (tmp_path / "results/run/log.jsonl").read_text().splitlines()]
     assert [entry["epoch"] for entry in log if entry["stage"] == "retrain"] == [0, 1, 0, 1]
-    table = pd.read_csv(tmp_path / "results/run/candidates.csv").set_index("id")
+    table = pd.read_parquet(tmp_path / "results/run/candidates.parquet").set_index("id")
     assert best["loss"] != table.loc[best["id"], "loss"]
     assert best["shared_accuracy"] == table.loc[best["id"], "accuracy"]
 
