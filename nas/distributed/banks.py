@@ -19,7 +19,7 @@ from nas.training.checkpoint import write_checkpoint
 __all__ = ["train_banks"]
 
 _START_SECONDS = 300.0
-_FAILURES = 3
+_RETRIES = 3
 
 
 def train_banks(
@@ -120,7 +120,7 @@ def _actors(make: Make, groups: Sequence[Sequence[int]], cpus: float, gpus: floa
     """
     ray = ray_module()
     kind = ray.remote(_Trainer).options(
-        num_cpus=cpus, num_gpus=gpus, max_restarts=_FAILURES, max_task_retries=_FAILURES
+        num_cpus=cpus, num_gpus=gpus, max_restarts=_RETRIES, max_task_retries=_RETRIES
     )
     actors = [kind.remote(make, group) for group in groups]
     try:

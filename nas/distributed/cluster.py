@@ -1,5 +1,6 @@
 """A connection to Ray: a cluster that runs, or one started here and stopped afterwards."""
 
+import logging
 import math
 import os
 import socket
@@ -9,13 +10,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+from nas.distributed.watch import after, death_of, ended_by
 from nas.errors import UsageError
 
 __all__ = ["connected", "free_of", "ray_module", "require", "require_reachable", "room_for"]
 
 _CONNECT_SECONDS = 5.0
-_QUIET: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
+_START_SECONDS = 120.0
+_STOP_SECONDS = 20.0
+_SILENT_SECONDS, _SILENT_SECONDS_OF_CLUSTER = 10.0, 60.0
+"""After so long without an answer Ray counts as dead; that of a cluster may be started again."""
+_LONGEST = 400
+_QUIET: dict[str, Any] = {"logging_level": "critical", "log_to_driver": False}
 _TOKEN = Path.home() / ".ray" / "auth_token"
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "86400",
+}
+"""By default Ray ends a process without a word that has not reached its head for a minute, be it that the machine is
+busy; we look ourselves whether it is there."""
+
+logger = logging.getLogger(__name__)
 
 
 def ray_module() -> Any:
@@ -24,7 +39,8 @@ def ray_module() -> Any:
     Ray reads both when it is imported, and believes half of what it is told later.
     """
     if "ray" not in sys.modules:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        for name, value in _SETTINGS.items():
+            os.environ.setdefault(name, value)
         if _TOKEN.exists() or "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
             os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
@@ -43,22 +59,31 @@ def connected(address: str | None = None, *, cpus: float = 0, gpus: float | None
         gpus: logical GPUs of such a Ray; by default those of the machine.
 
     Raises:
-        UsageError: nothing answers at the address, or it refuses.
+        UsageError: Ray cannot be started, nothing answers at the address, or it refuses; or Ray ends, or fails, within
+            the block.
     """
     ray = ray_module()
     if ray.is_initialized():
         yield ray
         return
     if address is None:
-        own = {"num_cpus": max(os.cpu_count() or 1, math.ceil(cpus)), "num_gpus": gpus, "include_dashboard": False}
-        with _importing_as_here():
-            ray.init("local", **own, **_QUIET)
+        _start(ray, cpus, gpus)
+        name, patience = "the Ray that was started for this run", _SILENT_SECONDS
     else:
         _connect(ray, address)
+        name, patience = f"the cluster at ray.address '{address}'", _SILENT_SECONDS_OF_CLUSTER
     try:
-        yield ray
+        with ended_by(death_of(ray, name, patience)):
+            yield ray
+    except ray.exceptions.RayTaskError:
+        raise
+    except ray.exceptions.RayError as error:
+        raise UsageError(
+            f"{name} failed ({_in_a_line(error)}); look at its log, and go on with `nas resume`."
+        ) from error
     finally:
-        ray.shutdown()
+        with ended_by(after(_STOP_SECONDS, f"{name} does not stop; go on with `nas resume`.")):
+            ray.shutdown()
 
 
 def require(
@@ -136,13 +161,61 @@ def _importing_as_here() -> Iterator[None]:
             os.environ["PYTHONPATH"] = before
 
 
+def _start(ray: Any, cpus: float, gpus: float | None) -> None:
+    """Starts a Ray of this process alone.
+
+    What Ray raises when it cannot has no type in common: missing rights, memory, disk or time, ports that are taken.
+    """
+    late = f"Ray did not start within {_START_SECONDS:.0f} s; see what else runs on this machine."
+    own = {"num_cpus": max(os.cpu_count() or 1, math.ceil(cpus)), "num_gpus": gpus, "include_dashboard": False}
+    try:
+        with _importing_as_here(), ended_by(after(_START_SECONDS, late)):
+            ray.init("local", **own, **_QUIET)
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UsageError(
+            f"Ray, which runs several processes, could not be started on this machine ({_in_a_line(error)}); it needs "
+            "memory, a few free ports, room in /dev/shm, and a folder to write to under /tmp or RAY_TMPDIR, of a short "
+            "path; or do without: one worker needs no Ray."
+        ) from None
+    _say_less()
+
+
 def _connect(ray: Any, address: str) -> None:
     if address != "auto":
         require_reachable(address, "ray.address")
+    mute = (
+        f"ray.address is '{address}', where no Ray answers within {_START_SECONDS:.0f} s; look at what listens there."
+    )
     try:
-        ray.init(address, **_QUIET)
-    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        advice = "start one with `ray start --head`, or drop --ray" if address == "auto" else "look at its log"
+        with ended_by(after(_START_SECONDS, mute)):
+            ray.init(address, **_QUIET)
+    except UsageError:
+        raise
+    except Exception as error:
+        reason = _in_a_line(error)
+        if "version mismatch" in reason.lower():
+            advice = "install here what the cluster has, or there what is here"
+        else:
+            advice = "start one with `ray start --head`, or drop --ray" if address == "auto" else "look at its log"
         raise UsageError(
-            f"ray.address is '{address}', but no cluster takes the connection ({str(error).splitlines()[0]}); {advice}."
+            f"ray.address is '{address}', but no cluster takes the connection ({reason}); {advice}."
         ) from None
+    _say_less()
+
+
+def _in_a_line(error: BaseException) -> str:
+    """What an exception says, on one line, its beginning if it is long."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]} …"
+
+
+def _say_less() -> None:
+    """What Ray would print of processes that died, with pages of its logs, goes to ours."""
+    from ray._private import worker
+
+    def keep(data: dict[str, Any], **_: Any) -> None:
+        logger.info("%s", "\n".join(data["lines"]))
+
+    worker.print_to_stdstream = keep

@@ -18,12 +18,12 @@ from nas.training.ranks import ALONE
 
 __all__ = ["Make", "Training", "is_done", "train_together"]
 
-_FAILURES = 3
+_RETRIES = 3
 """If processes die more often, training ends with its last checkpoint."""
 _STARTS = 5
 """If Ray fails more often to start them within a minute, it does so too."""
 _POLL_SECONDS = 0.5
-_CALL_SECONDS = 300.0
+_ANSWER_SECONDS = 300.0
 _STEP_SECONDS = 1800
 _SETTINGS = {"RAY_TRAIN_V2_ENABLED": "1", "RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_TRAIN_METRICS_ENABLED": "0"}
 
@@ -99,7 +99,7 @@ def train_together(
             ended = False
             while not ended:
                 ended = bool(ray.wait([run], timeout=_POLL_SECONDS)[0])
-                letters: _Letters = ray.get(mailbox.empty.remote(), timeout=_CALL_SECONDS)
+                letters: _Letters = ray.get(mailbox.empty.remote(), timeout=_ANSWER_SECONDS)
                 for epoch, content in letters.epochs:
                     write_file(checkpoint, content)
                     if on_epoch is not None:
@@ -149,18 +149,18 @@ def _train(make: Make, mailbox: Any, checkpoint: Path) -> None:
     ranks = Ranks(get_context().get_world_rank(), get_context().get_world_size())
     with TemporaryDirectory() as folder:
         file = Path(folder) / checkpoint.name
-        if last := ray.get(mailbox.last.remote(), timeout=_CALL_SECONDS):
+        if last := ray.get(mailbox.last.remote(), timeout=_ANSWER_SECONDS):
             file.write_bytes(last)
 
         def send(epoch: Epoch) -> None:
-            ray.get(mailbox.put.remote(epoch, file.read_bytes()), timeout=_CALL_SECONDS)
+            ray.get(mailbox.put.remote(epoch, file.read_bytes()), timeout=_ANSWER_SECONDS)
 
         try:
             make().run(file, on_epoch=send, ranks=ranks)
         except UsageError as error:
             place = f"worker on {ray.util.get_node_ip_address()}: "
             mistake = place + str(error).replace(str(file), str(checkpoint))
-            ray.get(mailbox.refuse.remote(mistake), timeout=_CALL_SECONDS)
+            ray.get(mailbox.refuse.remote(mistake), timeout=_ANSWER_SECONDS)
             raise
 
 
@@ -182,7 +182,7 @@ def _fit(rank: Callable[[], None], workers: int, resources: dict[str, float], fo
         scaling_config=api.ScalingConfig(num_workers=workers, use_gpu=gpus > 0, resources_per_worker=resources),
         run_config=api.RunConfig(
             storage_path=folder,
-            failure_config=api.FailureConfig(max_failures=_FAILURES, controller_failure_limit=_STARTS),
+            failure_config=api.FailureConfig(max_failures=_RETRIES, controller_failure_limit=_STARTS),
             logging_config=api.LoggingConfig(log_level="CRITICAL"),
         ),
     )
@@ -192,7 +192,7 @@ def _fit(rank: Callable[[], None], workers: int, resources: dict[str, float], fo
         deaths = [each for each in error.worker_failures.values() if _is_death(ray, each)]
         if not deaths:
             raise
-        return f"processes that trained together died {_FAILURES + 1} times ({str(deaths[0]).splitlines()[0]})"
+        return f"processes that trained together died {_RETRIES + 1} times ({str(deaths[0]).splitlines()[0]})"
     except ControllerError as error:
         return f"Ray could not start {workers} processes that train together ({str(error).splitlines()[-1]})"
     return None

@@ -22,8 +22,8 @@ __all__ = ["Ending", "Jobs"]
 
 _CONNECT_SECONDS = 5.0
 _POLL_SECONDS = 1.0
-_SILENT_SECONDS = 60.0
-_PATIENCE_SECONDS = 120.0
+_TAIL_SECONDS = 60.0
+_SILENT_SECONDS = 120.0
 _TALKATIVE = (
     "ray.dashboard.modules.dashboard_sdk",
     "ray.dashboard.modules.job.sdk",
@@ -137,7 +137,7 @@ class Jobs:
 
         self.metadata(job)
         heard = time.monotonic()
-        while time.monotonic() - heard < _PATIENCE_SECONDS:
+        while time.monotonic() - heard < _SILENT_SECONDS:
             try:
                 about = self._client.get_job_info(job)
                 heard = time.monotonic()
@@ -148,7 +148,7 @@ class Jobs:
                 time.sleep(_POLL_SECONDS)
             time.sleep(_POLL_SECONDS)
         raise UsageError(
-            f"the cluster at {self.address} has told nothing of job '{job}' for {_PATIENCE_SECONDS:.0f} seconds; "
+            f"the cluster at {self.address} has told nothing of job '{job}' for {_SILENT_SECONDS:.0f} seconds; "
             "look at its head node, the job may still run there."
         )
 
@@ -157,7 +157,7 @@ class Jobs:
         parts = self._client.tail_job_logs(job)
         told.rewind()
         while True:
-            async with asyncio.timeout(_SILENT_SECONDS):
+            async with asyncio.timeout(_TAIL_SECONDS):
                 part = await anext(parts, None)
             if part is None:
                 return

@@ -17,7 +17,7 @@ __all__ = ["RemoteMachine"]
 
 _START_SECONDS = 300.0
 _LOOK_SECONDS = 5.0
-_RESTARTS = 3
+_RETRIES = 3
 _BUILT_IN = ("CPU", "GPU", "memory", "object_store_memory")
 _NO_LABELS = ("node:", "accelerator_type:", "bundle_group_")
 
@@ -233,7 +233,7 @@ def _measuring(ray: Any, node: _Node, place: Any, make: Callable[[], Target]) ->
             num_gpus=node.resources.get("GPU", 0),
             resources=others,
             scheduling_strategy=PlacementGroupSchedulingStrategy(place, placement_group_bundle_index=0),
-            max_restarts=_RESTARTS,
+            max_restarts=_RETRIES,
             max_task_retries=-1,
         )
         .remote(make)

@@ -24,9 +24,9 @@ Make = Callable[[], SharedWeights]
 
 _DEPTH = 2
 """Batches that a worker has: one that runs, one that waits."""
-_DEATHS = 4
-"""A batch that has taken down so many workers is not given to another."""
-_PATIENCE_SECONDS = 300.0
+_RETRIES = 3
+"""A batch that takes down its worker is given to so many others."""
+_START_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -136,11 +136,11 @@ class EvaluationPool:
         awaited = [*self._running, *self._waking]
         if not awaited:
             return []
-        patience = _PATIENCE_SECONDS if seconds is None and not self._load else seconds
+        patience = _START_SECONDS if seconds is None and not self._load else seconds
         done, _ = self._ray.wait(awaited, num_returns=1, timeout=patience)
         if not done and seconds is None:
             raise UsageError(
-                f"none of the {self.workers} workers was there for {_PATIENCE_SECONDS:.0f} s; see what else runs on "
+                f"none of the {self.workers} workers was there for {_START_SECONDS:.0f} s; see what else runs on "
                 "the cluster (ray status), or continue with fewer: nas resume RUN --workers N."
             )
         more, _ = self._ray.wait(awaited, num_returns=len(awaited), timeout=0)
@@ -185,11 +185,11 @@ class EvaluationPool:
     def _died(self, number: int, order: _Order, error: Exception) -> None:
         is_first = self._load.pop(number, None) is not None
         self._deaths[order.number] += is_first
-        if self._deaths[order.number] >= _DEATHS:
+        if self._deaths[order.number] > _RETRIES:
             names = ", ".join(architecture.id for architecture in order.architectures)
             raise UsageError(
-                f"{_DEATHS} workers died of the same batch ({names}): {str(error).splitlines()[0]} Give each worker "
-                "more memory, or see the log of the cluster."
+                f"{_RETRIES + 1} workers died of the same batch ({names}): {str(error).splitlines()[0]} Give each "
+                "worker more memory, or see the log of the cluster."
             ) from error
         self._waiting.appendleft(order)
         if is_first:

@@ -28,11 +28,11 @@ ends this trial alone. Must be importable there."""
 
 _NAME = "trials"
 _FILE = "network.safetensors"
-_FAILURES = 2
+_RETRIES = 2
 """A trial that ends more often by an error, or by the death of its worker, is given up."""
 _GRACE, _KEPT = 25, 2
 """Trials are compared after 25 % and 50 % of their own epochs, and those below the median stopped."""
-_SECONDS = 60.0
+_ANSWER_SECONDS = 60.0
 _SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -115,7 +115,7 @@ def run_trials(
             scheduler=ASHAScheduler(time_attr="percent", max_t=100, grace_period=_GRACE, reduction_factor=2),
             checkpoint_config=tune.CheckpointConfig(num_to_keep=_KEPT),
             max_concurrent_trials=workers,
-            max_failures=_FAILURES,
+            max_failures=_RETRIES,
             reuse_actors=True,
             raise_on_failed_trial=False,
             resume_config=_continuing(tune) if _has_begun(folder) else None,
@@ -148,7 +148,7 @@ def require_shared_folder(folder: Path, option: str) -> None:
         look = ray.remote(num_cpus=0)(os.path.exists)
         places = {node: NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes}
         asked = {look.options(scheduling_strategy=places[node]).remote(file.name): nodes[node] for node in nodes}
-        answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_SECONDS)
+        answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_SECONDS)
         blind = [host for call, host in asked.items() if call not in answered or not _is_true(call)]
     if blind:
         raise UsageError(
