@@ -119,9 +119,7 @@ def _actors(make: Make, groups: Sequence[Sequence[int]], cpus: float, gpus: floa
         UsageError: they are not there after five minutes, or cannot work.
     """
     ray = ray_module()
-    kind = ray.remote(_Trainer).options(
-        num_cpus=cpus, num_gpus=gpus, max_restarts=_RETRIES, max_task_retries=_RETRIES
-    )
+    kind = ray.remote(_Trainer).options(num_cpus=cpus, num_gpus=gpus, max_restarts=_RETRIES, max_task_retries=_RETRIES)
     actors = [kind.remote(make, group) for group in groups]
     try:
         calls = [actor.wake.remote() for actor in actors]

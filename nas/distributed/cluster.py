@@ -21,6 +21,8 @@ _STOP_SECONDS = 20.0
 _SILENT_SECONDS, _SILENT_SECONDS_OF_CLUSTER = 10.0, 60.0
 """After so long without an answer Ray counts as dead; that of a cluster may be started again."""
 _LONGEST = 400
+_EACH = 8
+"""Processes for each core of this machine; more would only wait for each other, until its memory ends."""
 _QUIET: dict[str, Any] = {"logging_level": "critical", "log_to_driver": False}
 _TOKEN = Path.home() / ".ray" / "auth_token"
 _SETTINGS = {
@@ -162,12 +164,18 @@ def _importing_as_here() -> Iterator[None]:
 
 
 def _start(ray: Any, cpus: float, gpus: float | None) -> None:
-    """Starts a Ray of this process alone.
+    """Starts a Ray of this process alone, unless more is asked for than this machine can be.
 
     What Ray raises when it cannot has no type in common: missing rights, memory, disk or time, ports that are taken.
     """
+    cores = os.cpu_count() or 1
+    if cpus > _EACH * cores:
+        raise UsageError(
+            f"{cpus:g} CPUs are asked for (workers, or ray.train_workers, times ray.cpus_per_worker), but this machine "
+            f"has {cores}; ask for {_EACH * cores} at most, or use a cluster with --ray."
+        )
     late = f"Ray did not start within {_START_SECONDS:.0f} s; see what else runs on this machine."
-    own = {"num_cpus": max(os.cpu_count() or 1, math.ceil(cpus)), "num_gpus": gpus, "include_dashboard": False}
+    own = {"num_cpus": max(cores, math.ceil(cpus)), "num_gpus": gpus, "include_dashboard": False}
     try:
         with _importing_as_here(), ended_by(after(_START_SECONDS, late)):
             ray.init("local", **own, **_QUIET)
@@ -215,7 +223,7 @@ def _say_less() -> None:
     """What Ray would print of processes that died, with pages of its logs, goes to ours."""
     from ray._private import worker
 
-    def keep(data: dict[str, Any], **_: Any) -> None:
+    def keep(data: Any, ignore_prefix: bool = False) -> None:
         logger.info("%s", "\n".join(data["lines"]))
 
     worker.print_to_stdstream = keep

@@ -172,6 +172,14 @@ def test_a_cluster_of_another_version_is_told_with_both(
         pass
 
 
+def test_more_workers_than_a_machine_can_have_are_refused_before_anything_is_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ray_module(), "init", lambda *_, **__: pytest.fail("Ray was started"))
+    with pytest.raises(UsageError, match=r"1e\+09 CPUs are asked for .* but this machine has"), connected(cpus=1e9):
+        pass
+
+
 def test_the_folder_of_ray_cannot_be_made() -> None:
     script = "from nas.cli import main; import nas.cli.app as a\n"
     script += "def run(*_, **__):\n    from nas.distributed import connected\n    with connected(cpus=1): pass\n"
