@@ -13,7 +13,7 @@ from nas.cli.options import RESULTS, Json, Results, Trust
 from nas.cli.progress import RichProgress
 from nas.cli.settings import opened
 from nas.cli.tables import new_console
-from nas.report.ranking_content import measures
+from nas.report.ranking_content import measures, truth_name
 from nas.runs.ranking import rank_runs
 
 __all__ = ["rank"]
@@ -67,15 +67,18 @@ def _print_report(console: Console, report: Mapping[str, Any]) -> None:
     """A column for each run, their verdicts, and how alike they rank."""
     records: Mapping[str, Any] = report["runs"]
     first = next(iter(records.values()))
-    title = f"{first['count']:,} architectures against {', '.join(first['columns'])}"
+    title = f"{first['count']:,} architectures against {truth_name(first)}"
     table = Table("", *(Column(name, justify="right") for name in records), title=title, title_justify="left")
     for name, *found in zip(measures(first), *(measures(record).values() for record in records.values()), strict=True):
         table.add_row(name, *map(_estimate, found))
     table.add_section()
     for k in first["precision"]:
         table.add_row(f"precision at {k}", *(f"{record['precision'][k]:.0%}" for record in records.values()))
+    unit = " (%)" if first["percent"] else ""
     for k in first["regret"]:
-        table.add_row(f"regret of the best of {k}", *(f"{record['regret'][k]:.3g}" for record in records.values()))
+        table.add_row(
+            f"regret of the best of {k}{unit}", *(f"{record['regret'][k]:.3g}" for record in records.values())
+        )
     console.print(table)
     for name, record in records.items():
         console.print(f"{name}: {record['verdict']}", highlight=False, soft_wrap=True)

@@ -10,7 +10,7 @@ from nas.evaluation.ranking import cost_word
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RankingContent", "alike", "measures"]
+__all__ = ["RankingContent", "alike", "measures", "truth_name"]
 
 _COLUMNS = ("id", "score", "score_rank", "truth", "truth_rank", "architecture")
 
@@ -23,8 +23,9 @@ class RankingContent:
         title: of the page.
         summary: ``method``, ``space`` and ``data``, as far as they are known.
         record: what :meth:`nas.evaluation.ranking.Ranking.record` gives, with ``metric`` (name of the score),
-            ``columns`` (names of the truth), ``maximise`` (whether greater truths are better), ``epochs`` (None, or
-            ``epoch``, ``tau``, ``consecutive`` and ``agreement``, None of one epoch) and ``notes`` (sentences).
+            ``columns`` (names of the truth), ``percent`` (whether it is in per cent), ``maximise`` (whether greater
+            truths are better), ``epochs`` (None, or ``epoch``, ``tau``, ``consecutive`` and ``agreement``, None of one
+            epoch) and ``notes`` (sentences).
         table: a row for each architecture, the best scored first: ``id``, ``score``, ``score_rank``, ``truth``,
             ``truth_rank`` (1 is the best), ``architecture`` (JSON) and any costs.
 
@@ -44,8 +45,17 @@ class RankingContent:
 
     @property
     def truth(self) -> str:
-        """What the truth is called."""
-        return ", ".join(self.record["columns"])
+        """What the truth is called, with its unit."""
+        return truth_name(self.record)
+
+
+def truth_name(record: Mapping[str, Any]) -> str:
+    """The columns of the truth, with the unit where that is per cent.
+
+    >>> truth_name({"columns": ["test_accuracy"], "percent": True})
+    'test_accuracy (%)'
+    """
+    return ", ".join(record["columns"]) + (" (%)" if record["percent"] else "")
 
 
 def measures(record: Mapping[str, Any]) -> dict[str, Mapping[str, float | None] | None]:

@@ -36,12 +36,14 @@ class Question:
         maximise: whether greater truths are better.
         threshold: of sparse tau, in the units of the truth.
         seed: of the intervals.
+        percent: whether the truth is in per cent, not a share of 1.
     """
 
     truth: Truth
     maximise: bool
     threshold: float
     seed: int
+    percent: bool
 
     @property
     def notes(self) -> list[str]:

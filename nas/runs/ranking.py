@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nas.data import ACCURACY
 from nas.errors import UsageError
 from nas.runs.bench import Bench
 from nas.runs.deliver import restore_trained
@@ -16,7 +17,7 @@ from nas.space import find_notation
 
 __all__ = ["rank_runs"]
 
-_LARGEST_SHARE, _PERCENT, _SHARE = 1.5, 0.1, 0.001
+_LARGEST_SHARE, _POINT, _SHARE = 1.5, 0.1, 0.001
 
 
 def rank_runs(
@@ -98,6 +99,7 @@ def _ask(
     if samples is not None:
         truth = truth.sample(samples, seed)
     maximise = bench.metric.maximise if minimise is None else not minimise
+    percent = maximise and bench.metric == ACCURACY and _LARGEST_SHARE < float(truth.trainings.max()) <= 100
     if threshold is None:
-        threshold = _PERCENT if maximise and truth.trainings.max() > _LARGEST_SHARE else _SHARE
-    return Question(truth, maximise, threshold, seed)
+        threshold = _POINT if percent else _SHARE
+    return Question(truth, maximise, threshold, seed, percent)

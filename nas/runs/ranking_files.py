@@ -50,6 +50,7 @@ def _record(judgement: Judgement, between: Mapping[str, Any] | None) -> dict[str
         "metric": bench.metric.name,
         "truth": str(question.truth.path),
         "columns": list(question.truth.columns),
+        "percent": question.percent,
         "maximise": question.maximise,
         **judgement.ranking.record(),
         "epochs": judgement.epochs,

@@ -53,6 +53,7 @@ def test_the_verdict_is_printed_with_every_measure(copied: Path, truth: Path) ->
         assert name in outcome.out
     assert f"{record['tau']['value']:.3f} ({record['tau']['low']:.2f} to" in outcome.out
     assert "Sparse tau rounds first, second to multiples of 0.1." in outcome.out
+    assert "27 architectures against first, second (%)" in outcome.out and "regret of the best of 1 (%)" in outcome.out
     files = [copied / "tiny" / f"ranking.{kind}" for kind in ("html", "json", "csv")]
     assert outcome.out.splitlines()[-3:] == [f"  {file}" for file in files] and all(map(Path.exists, files))
     assert not leftovers(copied)

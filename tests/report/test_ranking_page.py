@@ -47,6 +47,7 @@ RECORD: dict[str, Any] = {
     "judgeable": True,
     "metric": "accuracy",
     "columns": ["test_acc"],
+    "percent": False,
     "maximise": True,
     "epochs": {
         "epoch": [8, 9, 10],
@@ -96,6 +97,20 @@ def test_the_verdict_comes_first(make: Make) -> None:
     assert "Not known: tau within similar parameters." in text
     assert "equal FLOPs: of 4 values; similar parameters: of 5 quantiles" in text.replace("Equal", "equal")
     assert len(outline.figures) == 3
+
+
+def test_a_truth_in_per_cent_is_shown_so(make: Make) -> None:
+    """A column called accuracy that held 86.0 was drawn at 8600 %."""
+    content = make(columns=["test_accuracy"], percent=True)
+    frame = checked(truth_figure(content))["layout"]
+    assert frame["xaxis"]["tickformat"] == ".1~%", "scores are shares"
+    assert frame["yaxis"]["tickformat"] == "~g"
+    assert frame["yaxis"]["title"]["text"] == "Test accuracy (%) when trained alone"
+    assert "%{y:.4~g}" in checked(truth_figure(content))["data"][0]["hovertemplate"]
+    text = " ".join(Outline(render_ranking_report(content)).text.split())
+    assert "1.25 worse than the best test_accuracy (%)" in text
+    shares = make(columns=["test_accuracy"])
+    assert checked(truth_figure(shares))["layout"]["yaxis"]["tickformat"] == ".1~%"
 
 
 def test_points_are_scores_against_truth_and_the_best_are_marked(make: Make) -> None:

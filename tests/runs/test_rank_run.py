@@ -126,14 +126,14 @@ def test_scores_of_a_minimised_metric_are_turned(lab: dict[str, Any], monkeypatc
     monkeypatch.setattr(Bench, "__init__", rebuilt)
     after = rank_runs([lab["a"]], lab["truth"], ["loss"])["runs"]["a"]
     assert after["tau"] == before["tau"] and after["maximise"] is False
-    assert after["threshold"] == 0.001  # in bits, not in percent
+    assert (after["threshold"], after["percent"]) == (0.001, False), "in bits, not in percent"
 
 
 @pytest.mark.parametrize(("factor", "threshold"), [(1.0, 0.1), (0.01, 0.001)])
 def test_the_threshold_follows_the_units(factor: float, threshold: float, lab: dict[str, Any], tmp_path: Path) -> None:
     lab["table"].assign(one=lab["table"]["one"] * factor).to_csv(tmp_path / "truth.csv", index=False)
     record = rank_runs([lab["a"]], tmp_path / "truth.csv", ["one"])["runs"]["a"]
-    assert record["threshold"] == threshold
+    assert (record["threshold"], record["percent"]) == (threshold, factor == 1)
     assert record["notes"][0] == f"Sparse tau rounds one to multiples of {threshold:g}."
     assert record["notes"][1].startswith("The truth is of one training, so how well it can judge is not known")
 
