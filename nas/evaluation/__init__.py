@@ -1,5 +1,6 @@
 """How good is an architecture?"""
 
+from nas.evaluation.exactness import check_extraction, check_verdict
 from nas.evaluation.metrics import accuracy_interval, evaluate
 from nas.evaluation.recalibration import recalibrate
 from nas.evaluation.shared_weights import SharedWeights
@@ -12,6 +13,8 @@ __all__ = [
     "Standalone",
     "Trie",
     "accuracy_interval",
+    "check_extraction",
+    "check_verdict",
     "evaluate",
     "recalibrate",
     "sharpness",

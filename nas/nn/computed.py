@@ -59,7 +59,7 @@ def recompute(module: nn.Module) -> None:
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Within it the module is in evaluation mode: spectral norm does not go on with its power iteration."""
+    """Within it the module and all below are in evaluation mode, afterwards in the modes that they were in."""
     modes = [(each, each.training) for each in module.modules()]
     module.eval()
     try:

@@ -13,6 +13,7 @@ from nas.evaluation import Standalone
 from nas.export import Parity, check_parity, write_onnx
 from nas.hardware import Recorded
 from nas.runs.bench import LATENCY, Bench
+from nas.runs.delivery_checks import check_delivered
 from nas.runs.folder import RunFolder
 from nas.runs.latency import LatencyModel, frozen_level
 from nas.runs.progress import Progress, Silent
@@ -80,6 +81,7 @@ def export_architecture(
     bench = Bench(folder.load_config())
     restore_trained(bench, folder)
     architecture = _find_architecture(bench, folder, wanted)
+    check_delivered(bench, [architecture])
     network = final_network(bench, folder, architecture, progress or Silent())
     metrics = {
         **bench.judge(network, bench.data.validation),

@@ -14,6 +14,7 @@ from nas.runs.bench import COSTS, LATENCY, Bench
 from nas.runs.budget import expected_budget
 from nas.runs.config import RunConfig
 from nas.runs.deliver import deliver, final_network
+from nas.runs.delivery_checks import check_delivered
 from nas.runs.feasibility import check_constraints
 from nas.runs.finalists import Finalists, measure_finalists
 from nas.runs.fitting import fit_latency
@@ -92,6 +93,7 @@ class _Stages:
         with stage("measure"):
             finalists = self.measure(candidates, largest)
         with stage("export"):
+            check_delivered(self.bench, [Architecture.from_json(row["architecture"]) for row in finalists.front])
             result = self.export(finalists)
         with stage("report"):
             write_run_report(self.bench, self.folder, result, candidates, baseline, history, self.latency)

@@ -1,7 +1,6 @@
 """What modules get in one inference without arithmetic, and the FLOPs of a module on that."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -11,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nas.errors import UsageError
 from nas.nn import Zero
+from nas.nn.computed import evaluating
 
 __all__ = ["Probe", "is_free"]
 
@@ -85,17 +85,5 @@ class Probe:
 
 def _call(module: nn.Module, inputs: tuple[Any, ...]) -> None:
     tensors: dict[str, Tensor] = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    with torch.no_grad(), _evaluating(module):
+    with torch.no_grad(), evaluating(module):
         functional_call(module, {name: tensor.to("meta") for name, tensor in tensors.items()}, inputs)
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Within it the module and all below are in evaluation mode."""
-    modes = [(each, each.training) for each in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for each, training in modes:
-            each.training = training

@@ -28,9 +28,10 @@ def segments(model: nn.Module) -> Iterator[Segment]:
     """The active blocks in order, such that calling one after the other is the forward of ``model``.
 
     Opened are the model itself if it is a ``nn.Sequential``, every :class:`~nas.nn.Repeat` and
-    :class:`~nas.nn.OneOf`, and a ``nn.Sequential`` that holds one. Any other module is one segment.
+    :class:`~nas.nn.OneOf`, and a ``nn.Sequential`` that holds one. Any other module is one segment, also a sequence
+    with hooks, which run when it does.
     """
-    if type(model) is nn.Sequential:
+    if _is_plain_sequence(model):
         for name, block in children(model):
             yield from _open(block, name)
     else:
@@ -57,4 +58,8 @@ def _is_sequence(module: nn.Module) -> bool:
         return module.gate.weights is None
     if isinstance(module, Repeat):
         return module.depth.weights is None
-    return type(module) is nn.Sequential and any(_is_sequence(child) for _, child in children(module))
+    return _is_plain_sequence(module) and any(_is_sequence(child) for _, child in children(module))
+
+
+def _is_plain_sequence(module: nn.Module) -> bool:
+    return type(module) is nn.Sequential and not module._forward_hooks and not module._forward_pre_hooks

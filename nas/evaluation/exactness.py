@@ -1,0 +1,162 @@
+"""What is judged is what is delivered: the supernet against the networks that are extracted from it, on one batch.
+
+A difference has a cause that numbers at the end of a run do not show: something that extraction lost, statistics that
+are those of another place. So it is a refusal, with the first module whose output differs.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from nas.errors import UsageError
+from nas.evaluation.shared_weights import SharedWeights
+from nas.evaluation.trie import Trie
+from nas.nn import Elastic, OneOf, SwitchableBatchNorm2d
+from nas.nn.computed import evaluating
+from nas.nn.tree import below, children
+from nas.space import Architecture
+from nas.supernet import Supernet
+
+__all__ = ["check_extraction", "check_verdict"]
+
+_TOLERANCE = {"cpu": 1e-4, "cuda": 1e-2}
+"""Of outputs, in units of the largest: rounding of float32, and of the TF32 of a GPU's convolutions."""
+
+Run = Callable[[], object]
+Outputs = dict[str, list[object]]
+"""What each module gave, call by call, by its path in the extracted network."""
+
+
+def check_extraction(supernet: Supernet, architecture: Architecture, x: Tensor) -> None:
+    """Checks that the supernet and the network of an architecture compute the same in evaluation mode.
+
+    Args:
+        supernet: follows the architecture afterwards.
+        x: a batch of inputs.
+
+    Raises:
+        UsageError: they do not.
+    """
+    network = supernet.extract(architecture).eval()
+    supernet.activate(architecture)
+    with evaluating(supernet):
+        _compare(
+            architecture,
+            "in the supernet that was trained",
+            _Side(supernet.model, lambda: supernet(x)),
+            _Side(network, lambda: network(x)),
+        )
+
+
+def check_verdict(evaluator: SharedWeights, architecture: Architecture) -> None:
+    """Checks that an architecture is judged by the outputs of its extracted, recalibrated network.
+
+    Raises:
+        UsageError: it is not.
+    """
+    batches = evaluator.data.validation.batches(min(evaluator.batch_size, len(evaluator.data.validation)))
+    x, _ = next(iter(batches))
+    network = evaluator.network(architecture)
+    trie = Trie(evaluator.supernet, [architecture])
+    trie.calibrate(evaluator.calibration_batches())
+    _compare(
+        architecture,
+        "where it is judged",
+        _Side(evaluator.supernet.model, lambda: trie.outputs(x)[0]),
+        _Side(network, lambda: network(x)),
+    )
+
+
+class _Side:
+    """A model and how it is run."""
+
+    def __init__(self, model: nn.Module, run: Run) -> None:
+        self.model, self._run = model, run
+
+    def run(self) -> object:
+        """The output; random operations draw the same on both sides."""
+        with torch.no_grad(), torch.random.fork_rng():
+            torch.manual_seed(0)
+            return self._run()
+
+    def outputs(self) -> Outputs:
+        """What each module gives, in the order in which they are done."""
+        found: Outputs = {}
+
+        def note(path: str) -> Callable[..., None]:
+            return lambda module, inputs, output: found.setdefault(path, []).append(_copied(output))
+
+        known: dict[nn.Module, str] = {}
+        for path, module in _extracted_places(self.model, ""):
+            known.setdefault(module, path)
+        with ExitStack() as stack:
+            for module, path in known.items():
+                stack.callback(module.register_forward_hook(note(path)).remove)
+            self.run()
+        return found
+
+
+def _compare(architecture: Architecture, where: str, judged: _Side, delivered: _Side) -> None:
+    expected = judged.run()
+    try:
+        difference = _difference(expected, delivered.run())
+    except Exception as error:
+        raise UsageError(
+            f"the extracted network of architecture {architecture.id} cannot be run ({type(error).__name__}: {error}), "
+            "though the supernet can; look for attributes that a plain network does not have."
+        ) from error
+    if difference is not None:
+        raise UsageError(
+            f"architecture {architecture.id}: {_first_that_differs(judged, delivered)} does not compute in the "
+            f"extracted network what it does {where} ({difference}), so another network would be delivered than the "
+            "one that was judged. Look there for what a copy of the module does not have, and make it a module of its "
+            "own around a layer of nas.nn."
+        )
+
+
+def _first_that_differs(judged: _Side, delivered: _Side) -> str:
+    expected = judged.outputs()
+    for path, found in delivered.outputs().items():
+        for ours, theirs in zip(expected.get(path, []), found, strict=False):
+            if _difference(ours, theirs) is not None:
+                return f"'{path}' ({type(delivered.model.get_submodule(path)).__name__})"
+    return f"the model ({type(judged.model).__name__})"
+
+
+def _difference(expected: object, found: object) -> str | None:
+    """What differs by more than rounding; None if nothing does."""
+    if len(_tensors(expected)) != len(_tensors(found)):
+        return "another number of outputs"
+    for judged, delivered in zip(_tensors(expected), _tensors(found), strict=True):
+        if judged.shape != delivered.shape:
+            return f"shape {tuple(delivered.shape)} instead of {tuple(judged.shape)}"
+        ours, theirs = judged.double(), delivered.double()
+        finite = ours.isfinite()
+        if not torch.equal(finite, theirs.isfinite()):
+            return "values that are not finite in one of them"
+        scale = float(ours[finite].abs().max()) if finite.any() else 0.0
+        apart = float((ours - theirs)[finite].abs().max()) if finite.any() else 0.0
+        if apart > _TOLERANCE.get(ours.device.type, 1e-2) * scale:
+            return f"up to {apart:.2g} apart, where values are up to {scale:.2g}"
+    return None
+
+
+def _extracted_places(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
+    """The modules that run, each with its path after extraction, which puts what was chosen in place of the choice."""
+    chooses = isinstance(module, OneOf | SwitchableBatchNorm2d)
+    if not chooses:
+        yield path, module
+    for name, child in module.running() if isinstance(module, Elastic) else children(module):
+        yield from _extracted_places(child, path if chooses else below(path, name))
+
+
+def _tensors(output: object) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+
+
+def _copied(output: object) -> list[Tensor]:
+    """Copies, since what comes next may write over an output."""
+    return [each.detach().clone() for each in _tensors(output)]
