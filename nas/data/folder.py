@@ -47,7 +47,8 @@ def read_folder(data_dir: Path | None, image_size: int | None) -> RawData:
     size = (image_size, image_size) if image_size else _own_size(listed["train"][0][0])
     mode = "L" if all(mode in ("1", "L", "LA") for mode in modes) else "RGB"
     parts = {part: _part(images, size, mode) for part, images in listed.items()}
-    return RawData(classes, (1 if mode == "L" else 3, *size), torch.uint8, **parts)
+    shape = (1 if mode == "L" else 3, *size)
+    return RawData(classes, shape, torch.uint8, parts["train"], parts.get("validation"), parts.get("test"))
 
 
 def _layout(top: Path) -> dict[str, Path]:

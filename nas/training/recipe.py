@@ -99,8 +99,11 @@ class Recipe(BaseModel):
 
     def augmentation(self, default: Augment) -> Augment:
         """What training does to images: the default of the data, with what the recipe says over it."""
-        own = {"flip": self.flip, "cutout": self.cutout}
-        return replace(default, **{name: value for name, value in own.items() if value is not None})
+        return replace(
+            default,
+            flip=default.flip if self.flip is None else self.flip,
+            cutout=default.cutout if self.cutout is None else self.cutout,
+        )
 
 
 def _cosine_power(progress: float, power: float) -> float:
