@@ -30,12 +30,12 @@ Outputs = dict[str, list[object]]
 """What each module gave, call by call, by its path in the extracted network."""
 
 
-def check_extraction(supernet: Supernet, architecture: Architecture, x: Tensor) -> None:
+def check_extraction(supernet: Supernet, architecture: Architecture, *inputs: Tensor) -> None:
     """Checks that the supernet and the network of an architecture compute the same in evaluation mode.
 
     Args:
         supernet: follows the architecture afterwards.
-        x: a batch of inputs.
+        inputs: a batch of each input.
 
     Raises:
         UsageError: they do not.
@@ -46,8 +46,8 @@ def check_extraction(supernet: Supernet, architecture: Architecture, x: Tensor) 
         _compare(
             architecture,
             "in the supernet that was trained",
-            _Side(supernet.model, lambda: supernet(x)),
-            _Side(network, lambda: network(x)),
+            _Side(supernet.model, lambda: supernet(*inputs)),
+            _Side(network, lambda: network(*inputs)),
         )
 
 

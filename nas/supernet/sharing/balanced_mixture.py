@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.nn import initialise
+from nas.nn.computed import recompute
 from nas.space import Architecture, Space
 from nas.supernet.sharing.balancing import balance, equal_shares, soft_assignment
 from nas.supernet.sharing.bank import held
@@ -72,6 +73,7 @@ class BalancedMixture(OneBank):
 
     def first_tensors(self, model: nn.Module, bank: int) -> Mapping[str, Tensor]:
         (seed,) = np.random.SeedSequence([self.seed, bank]).generate_state(1)
+        recompute(model)
         return held(initialise(deepcopy(model), int(seed)))
 
     def row_of(self, architecture: Architecture) -> int:
