@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nas.errors import UsageError
 from nas.nn import Zero
-from nas.nn.computed import evaluating
+from nas.nn.modes import evaluating
 
 __all__ = ["Probe", "is_free"]
 

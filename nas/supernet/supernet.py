@@ -12,11 +12,13 @@ from nas.nn import Elastic, Gate
 from nas.nn.batch_statistics import batch_norms
 from nas.nn.channels import Region
 from nas.nn.gate import Idle
+from nas.nn.modes import evaluating
 from nas.nn.tree import modules
 from nas.space import Architecture, Choice, Space, candidate_key
 from nas.supernet.attachments import check_attached, check_forwards, check_tree, tree_above
 from nas.supernet.discovery import discover
 from nas.supernet.extraction import extract
+from nas.supernet.gate_check import check_gates
 from nas.supernet.ordering import order_by_cost
 from nas.supernet.parts import Shape, parts_in_use, regions_in_use
 from nas.supernet.segments import Segment, active_modules, segments
@@ -86,6 +88,7 @@ class Supernet(nn.Module):
         self._readers += [(path, [self._names[choice]]) for path, choice in added.items()]
         self._read_below: dict[str, list[str]] = {}
         self._repeats_norms = _repeat(batch_norms(module for _, module in modules(model)))
+        self._gates_are_checked = False
         self.sharing = sharing
         sharing.bind(model, self.space)
         self._above = tree_above(model, [module for module, _ in self._sites])
@@ -181,6 +184,14 @@ class Supernet(nn.Module):
         self._architecture, self._bank = None, None
 
     def forward(self, *inputs: Any) -> Any:
+        """What the active architecture gives, or the mixture that the gates say.
+
+        Raises:
+            UsageError: the model cannot follow soft gates, see :func:`nas.supernet.gate_check.check_gates`; told the
+                first time that it is run under such.
+        """
+        if self._architecture is None and not self._gates_are_checked:
+            self._check_gates(inputs)
         with self.weights():
             return self.model(*inputs)
 
@@ -272,6 +283,17 @@ class Supernet(nn.Module):
 
     def _slots(self, within: str = "") -> Sequence[Slot]:
         return () if self._architecture is None else self.sharing.weights(self._architecture, self._bank, within)
+
+    def _check_gates(self, inputs: Sequence[Any]) -> None:
+        """Checks once, with two examples, that one-hot gates give what architectures give; not without values."""
+        device = next((each.device.type for each in inputs if isinstance(each, Tensor)), "meta")
+        if device == "meta":
+            return
+        gates, self._gates_are_checked = self._gates, True
+        with evaluating(self), torch.autocast(device, enabled=False):
+            check_gates(self, *(inputs if len(inputs) > 1 else [inputs[0][:2]]))
+        self._configure(gates)
+        self._architecture, self._bank = None, None
 
     def _configure(self, gates: Mapping[Choice, Gate]) -> None:
         for module, choices in self._sites:
