@@ -5,7 +5,7 @@ or reshaped, the channels that a soft gate keeps at zero end up where those of a
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from nas.errors import UsageError
 from nas.nn import Cell, Elastic, OneOf, SwitchableBatchNorm2d
+from nas.nn.switchable import UngatedConv2d
 from nas.space import Architecture, Space, candidate_key
 
 __all__ = ["check_gates"]
@@ -41,8 +42,8 @@ class Gated(Protocol):
 
 
 @torch.no_grad()
-def check_gates(supernet: Gated, *inputs: Tensor) -> None:
-    """Compares each candidate of the sizes that soft gates mix, once, with the network that it stands for.
+def check_gates(supernet: Gated, names: Collection[str], *inputs: Tensor) -> None:
+    """Compares each candidate of sizes that soft gates mix, once, with the network that it stands for.
 
     It takes two inferences for the smallest architecture, each larger one and the largest, and for each candidate that
     was in none of them. Choices between modules alone need no check, and sizes that are aligned feature by feature
@@ -52,22 +53,23 @@ def check_gates(supernet: Gated, *inputs: Tensor) -> None:
 
     Args:
         supernet: in evaluation mode; it follows other gates afterwards.
+        names: of the choices that are mixed.
         inputs: of the model, of which two examples are enough.
 
     Raises:
         UsageError: an output differs.
     """
-    mixed = [name for name in supernet.space.choices if _mixes_sizes(supernet, name)]
+    mixed = [name for name in supernet.space.choices if name in names and _is_size(supernet, name)]
     for architecture in _covering(supernet, mixed):
         if _differs(supernet, architecture, mixed, inputs):
             alone = [name for name in mixed if _differs(supernet, architecture, [name], inputs)]
             raise _refusal(supernet, architecture, alone[:1] or mixed, inputs)
 
 
-def _mixes_sizes(supernet: Gated, name: str) -> bool:
+def _is_size(supernet: Gated, name: str) -> bool:
     readers = supernet.readers(name)
     chooses = all(isinstance(reader, OneOf | Cell) for reader in readers)
-    return not chooses and not any(isinstance(reader, SwitchableBatchNorm2d) for reader in readers)
+    return not chooses and not any(isinstance(reader, SwitchableBatchNorm2d | UngatedConv2d) for reader in readers)
 
 
 def _covering(supernet: Gated, mixed: Sequence[str]) -> Iterator[Architecture]:
@@ -90,7 +92,7 @@ def _differs(supernet: Gated, architecture: Architecture, mixed: Sequence[str], 
     supernet.activate(architecture)
     try:
         exact = supernet(*inputs)
-    except RuntimeError:  # an input as wide as a choice fits the widest architecture alone, so there is no slice
+    except (RuntimeError, IndexError):  # an input whose size is a choice fits the largest alone: there is no slice
         return False
     _mix(supernet, architecture, mixed)
     return not _alike(exact, supernet(*inputs))

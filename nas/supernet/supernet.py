@@ -88,7 +88,7 @@ class Supernet(nn.Module):
         self._readers += [(path, [self._names[choice]]) for path, choice in added.items()]
         self._read_below: dict[str, list[str]] = {}
         self._repeats_norms = _repeat(batch_norms(module for _, module in modules(model)))
-        self._gates_are_checked = False
+        self._checked: set[str] = set()
         self.sharing = sharing
         sharing.bind(model, self.space)
         self._above = tree_above(model, [module for module, _ in self._sites])
@@ -187,10 +187,10 @@ class Supernet(nn.Module):
         """What the active architecture gives, or the mixture that the gates say.
 
         Raises:
-            UsageError: the model cannot follow soft gates, see :func:`nas.supernet.gate_check.check_gates`; told the
-                first time that it is run under such.
+            UsageError: the model cannot follow the soft gates of a choice, see
+                :func:`nas.supernet.gate_check.check_gates`; told the first time that it is run under such.
         """
-        if self._architecture is None and not self._gates_are_checked:
+        if self._architecture is None:
             self._check_gates(inputs)
         with self.weights():
             return self.model(*inputs)
@@ -285,13 +285,15 @@ class Supernet(nn.Module):
         return () if self._architecture is None else self.sharing.weights(self._architecture, self._bank, within)
 
     def _check_gates(self, inputs: Sequence[Any]) -> None:
-        """Checks once, with two examples, that one-hot gates give what architectures give; not without values."""
+        """Checks with two examples, once for each choice, that one-hot gates give what architectures give."""
+        gates = self._gates
+        mixed = {self._names[choice] for choice, gate in gates.items() if len(gate.values) > 1} - self._checked
         device = next((each.device.type for each in inputs if isinstance(each, Tensor)), "meta")
-        if device == "meta":
+        if not mixed or device == "meta":
             return
-        gates, self._gates_are_checked = self._gates, True
+        self._checked |= mixed
         with evaluating(self), torch.autocast(device, enabled=False):
-            check_gates(self, *(inputs if len(inputs) > 1 else [inputs[0][:2]]))
+            check_gates(self, mixed, *(inputs if len(inputs) > 1 else [inputs[0][:2]]))
         self._configure(gates)
         self._architecture, self._bank = None, None
 
