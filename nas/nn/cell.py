@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.nn.elastic import Branch, Copy, Elastic, inactive
+from nas.nn.fixed import require_fixed
 from nas.nn.gate import Gate, Gates
 from nas.nn.graph import as_graph
 from nas.nn.one_of import OneOf
@@ -45,6 +46,7 @@ class Cell(Elastic):
         kept: Mapping[int, Subset] | None = None,
     ) -> None:
         super().__init__()
+        require_fixed("Cell", inputs=inputs, output=output)
         self.nodes = 1 + max((target for _, target in edges), default=0)
         self.inputs = inputs
         self.output = output

@@ -10,10 +10,13 @@ from torch import Tensor
 from nas.nn.gate import Gates, push_forward
 from nas.space import Concatenation, choices_of, evaluate
 
-__all__ = ["Channels", "Ranges", "Region", "channels", "crop", "ranges_of", "select", "write"]
+__all__ = ["NOTHING", "Channels", "Ranges", "Region", "channels", "crop", "ranges_of", "select", "write"]
 
 Ranges = tuple[tuple[int, int], ...]
 """Half-open ranges of channel indices."""
+
+NOTHING: Ranges = ((0, 0),)
+"""No channel."""
 
 Region = tuple[Ranges, ...]
 """A part of a tensor: ranges for each of its leading dimensions; empty for the whole tensor."""

@@ -6,7 +6,6 @@ into an attribute before each forward pass and keep what it is made of beside it
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,7 +15,9 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-__all__ = ["PARAMETRIZATIONS", "computed", "evaluating", "is_writer", "recompute"]
+from nas.nn.modes import evaluating
+
+__all__ = ["PARAMETRIZATIONS", "computed", "is_writer", "recompute"]
 
 PARAMETRIZATIONS = "parametrizations"
 """The child in which torch keeps the originals of parametrised tensors."""
@@ -52,21 +53,9 @@ def recompute(module: nn.Module) -> None:
     """
     for each in module.modules():
         if writers := _writers(each):
-            with torch.no_grad(), evaluating(each):
+            with torch.no_grad(), evaluating(each):  # spectral norm does not go on with its power iteration
                 for hook in writers:
                     hook(each, None)
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Within it the module and all below are in evaluation mode, afterwards in the modes that they were in."""
-    modes = [(each, each.training) for each in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for each, training in modes:
-            each.training = training
 
 
 def _writers(module: nn.Module) -> list[Any]:

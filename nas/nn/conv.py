@@ -8,8 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.errors import UsageError
+from nas.nn.bias import Bias, bias_of, may_be_there
 from nas.nn.channels import Channels, Ranges, channels, crop
 from nas.nn.elastic import ElasticLayer, State, uninitialised
+from nas.nn.fixed import require_fixed
 from nas.nn.gate import Gate, Gates, push_forward, single_value
 from nas.space import Concatenation, Operation, choices_of, evaluate, largest, outcomes
 
@@ -26,10 +28,11 @@ class _ConvState(State):
     dilation: tuple[int, int]
     groups: int
     kernel_mask: Tensor | None
+    bias: Bias
 
 
 class Conv2d(nn.Conv2d, ElasticLayer[_ConvState]):
-    """``torch.nn.Conv2d`` whose arguments may be choices: kernel, widths, stride, padding, dilation and groups.
+    """``torch.nn.Conv2d`` whose arguments may be choices: kernel, widths, stride, padding, dilation, groups and bias.
 
     Smaller kernels are the centre of the largest, smaller widths the leading channels (once-for-all, Cai et al.,
     2020). Under a soft gate the candidates share one convolution: the weight is the gate-weighted sum of the
@@ -38,7 +41,8 @@ class Conv2d(nn.Conv2d, ElasticLayer[_ConvState]):
     Shapes: ``[N, in_channels, H, W]`` → ``[N, out_channels, H', W']``.
 
     Raises:
-        UsageError: groups that do not divide the channels, or a padding mode that is not supported for choices.
+        UsageError: groups that do not divide the channels, a padding mode that is not supported for choices, or
+            another argument is a choice.
     """
 
     def __init__(
@@ -50,12 +54,14 @@ class Conv2d(nn.Conv2d, ElasticLayer[_ConvState]):
         padding: Any = 0,
         dilation: Any = 1,
         groups: Any = 1,
-        bias: bool = True,
+        bias: Any = True,
         padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros",
         device: Any = None,
         dtype: Any = None,
     ) -> None:
+        require_fixed("Conv2d", padding_mode=padding_mode, device=device, dtype=dtype)
         kernel_size, padding = _joined(kernel_size), _joined(padding)
+        stride, dilation = _joined(stride), _joined(dilation)
         in_max, out_max, least_groups = _widest(in_channels, out_channels, groups)
         stride_0, padding_0, dilation_0 = next(outcomes(stride, padding, dilation))
         nn.Conv2d.__init__(
@@ -67,7 +73,7 @@ class Conv2d(nn.Conv2d, ElasticLayer[_ConvState]):
             padding_0,
             dilation_0,
             least_groups,
-            bias,
+            may_be_there(bias),
             padding_mode,
             device,
             dtype,
@@ -80,6 +86,7 @@ class Conv2d(nn.Conv2d, ElasticLayer[_ConvState]):
             "padding": padding,
             "dilation": dilation,
             "groups": groups,
+            "bias": bias,
         }
         if self.is_elastic and padding_mode != "zeros":
             raise UsageError(f"Conv2d with choices supports padding_mode='zeros' only, not {padding_mode!r}.")
@@ -99,9 +106,10 @@ class Conv2d(nn.Conv2d, ElasticLayer[_ConvState]):
             for width in ("in_channels", "out_channels"):
                 single_value(get[width], gates, f"Conv2d {width} with groups={groups}")
         columns: Ranges = inputs.ranges if groups == 1 else ((0, inputs.count // groups),)
+        bias = bias_of(get["bias"], outputs.ranges, gates)
         crops = [crop(size, length) for size, length in zip(self.weight.shape[2:], kernel, strict=True)]
         return _ConvState(
-            regions={"weight": (outputs.ranges, columns, *crops), "bias": (outputs.ranges,)},
+            regions={"weight": (outputs.ranges, columns, *crops), "bias": (bias.ranges,)},
             inputs=inputs,
             outputs=outputs,
             kernel=kernel,
@@ -110,6 +118,7 @@ class Conv2d(nn.Conv2d, ElasticLayer[_ConvState]):
             dilation=dilation,
             groups=groups,
             kernel_mask=_kernel_mask(window),
+            bias=bias,
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -119,7 +128,7 @@ class Conv2d(nn.Conv2d, ElasticLayer[_ConvState]):
         weight = self.part("weight")
         if state.kernel_mask is not None:
             weight = weight * state.kernel_mask
-        bias = None if self.bias is None else self.part("bias")
+        bias = state.bias.apply(self.part("bias")) if state.bias.is_there else None
         y = F.conv2d(x, weight, bias, state.stride, state.padding, state.dilation, state.groups)
         return state.outputs.apply(y, 1)
 
@@ -134,7 +143,7 @@ class Conv2d(nn.Conv2d, ElasticLayer[_ConvState]):
             padding=state.padding,
             dilation=state.dilation,
             groups=state.groups,
-            bias=self.bias is not None,
+            bias=state.bias.is_there,
             padding_mode=self.padding_mode,
             device=self.weight.device,
             dtype=self.weight.dtype,

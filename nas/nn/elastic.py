@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from nas.errors import UsageError
-from nas.nn.channels import Region, select
+from nas.nn.channels import NOTHING, Region, select
 from nas.nn.computed import PARAMETRIZATIONS, computed
 from nas.nn.gate import Gate, Gates
 from nas.nn.tree import children
@@ -152,11 +152,15 @@ class ElasticLayer(Elastic, Generic[StateT]):
         return () if whole else region
 
     def parameter_names(self) -> dict[str, list[tuple[nn.Module, str]]]:
-        """Name of each parameter as it is read → where it is held, or where what it is computed of is."""
+        """Name of each parameter as it is read → where it is held, or where what it is computed of is.
+
+        Those that the architecture leaves out, such as a bias, are not read.
+        """
         made = computed(self)
         beside = {name for holders in made.values() for holder, name in holders if holder is self}
         own = [name for name, _ in self.named_parameters(recurse=False) if name not in beside]
-        return {**{name: [(self, name)] for name in own}, **made}
+        read: dict[str, list[tuple[nn.Module, str]]] = {**{name: [(self, name)] for name in own}, **made}
+        return {name: holders for name, holders in read.items() if NOTHING not in self.region(name)}
 
     def running(self) -> Iterator[tuple[str, nn.Module]]:
         """What was added to the layer; what computes its tensors is a part of it."""

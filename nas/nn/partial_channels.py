@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.nn.elastic import Copy, Elastic
+from nas.nn.fixed import require_fixed
 from nas.nn.gate import Gates
 from nas.nn.graph import as_graph
 
@@ -26,11 +27,12 @@ class PartialChannels(Elastic):
         stride: that of the operation, 1 or 2.
 
     Raises:
-        UsageError: ``parts`` that do not divide the channels, or another stride.
+        UsageError: ``parts`` that do not divide the channels, another stride, or a choice.
     """
 
     def __init__(self, operation: nn.Module, channels: int, parts: int, stride: int = 1) -> None:
         super().__init__()
+        require_fixed("PartialChannels", channels=channels, parts=parts, stride=stride)
         if stride not in (1, 2):
             raise UsageError(f"PartialChannels has stride {stride!r}; use 1 or 2.")
         self.arguments = {}

@@ -14,6 +14,7 @@ from nas.errors import UsageError
 from nas.nn.channels import Channels
 from nas.nn.conv import Conv2d, _ConvState
 from nas.nn.elastic import Branch, Copy, Elastic, inactive
+from nas.nn.fixed import require_fixed
 from nas.nn.gate import Gate, Gates, push_forward
 from nas.nn.tree import children
 from nas.space import Concatenation, choices_of, evaluate, outcomes
@@ -79,7 +80,7 @@ class SwitchableBatchNorm2d(Elastic):
         align: brings the features of a width to the widest; :func:`pad_channels` or :func:`interpolate_channels`.
 
     Raises:
-        UsageError: the width of a concatenation.
+        UsageError: the width of a concatenation, or a choice for another argument.
     """
 
     def __init__(
@@ -95,6 +96,16 @@ class SwitchableBatchNorm2d(Elastic):
         align: Align = pad_channels,
     ) -> None:
         super().__init__()
+        require_fixed(
+            "SwitchableBatchNorm2d",
+            eps=eps,
+            momentum=momentum,
+            affine=affine,
+            track_running_stats=track_running_stats,
+            device=device,
+            dtype=dtype,
+            align=align,
+        )
         if isinstance(num_features, Concatenation):
             raise UsageError("SwitchableBatchNorm2d cannot follow a concatenation; normalise each part by itself.")
         for width in sorted({int(width) for (width,) in outcomes(num_features)}):

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from nas.nn.elastic import Copy, Elastic
+from nas.nn.fixed import require_fixed
 from nas.nn.gate import Gates
 from nas.nn.graph import as_graph
 
@@ -16,10 +17,14 @@ class Zero(Elastic):
     A :class:`~nas.nn.Cell` skips it, and derivation rules and costs treat it specially.
 
     Shapes: ``[N, C, H, W]`` → ``[N, C, ceil(H / stride), ceil(W / stride)]``.
+
+    Raises:
+        UsageError: the stride is a choice.
     """
 
     def __init__(self, stride: int = 1) -> None:
         super().__init__()
+        require_fixed("Zero", stride=stride)
         self.arguments = {}
         self.stride = stride
 

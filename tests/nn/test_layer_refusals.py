@@ -29,8 +29,11 @@ AT_CONSTRUCTION: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: Conv2d(3, WIDTH, 3, padding=1, padding_mode="reflect"),
         r"Conv2d with choices supports padding_mode='zeros' only, not 'reflect'\.",
     ),
-    "tokens": (lambda: Embedding(OTHER, 4), r"Embedding num_embeddings cannot be a choice"),  # type: ignore[arg-type]
-    "max_norm": (lambda: Embedding(5, WIDTH, max_norm=1.0), r"Embedding cannot have max_norm when embedding_dim"),
+    "padding row that is not always there": (
+        lambda: Embedding(OTHER, 4, padding_idx=2),
+        r"Embedding padding_idx=2 is no row when num_embeddings=2; take one from 0",
+    ),
+    "max_norm": (lambda: Embedding(5, WIDTH, max_norm=1.0), r"Embedding cannot have max_norm when a size is a choice"),
     "layer norm over several dimensions": (
         lambda: LayerNorm([7, WIDTH]),
         r"LayerNorm normalized_shape=.* has a choice among several dimensions; only a single last dimension",
