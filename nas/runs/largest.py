@@ -16,7 +16,7 @@ def largest_notes(supernet: Supernet) -> list[str]:
     largest = {name: space.choices[name][order[-1]] for name, order in space.order.items()}
     last = {name: candidates[order_by_value(candidates)[-1]] for name, candidates in space.choices.items()}
     moved = [name for name in largest if largest[name] != last[name]]
-    tied = [name for name in supernet.tied if supernet.options[name] == space.choices[name]]
+    tied = [name for name in supernet.equally_large if supernet.options[name] == space.choices[name]]
     notes = []
     if moved:
         taken = _listed({str(largest[name]) for name in moved})
@@ -24,7 +24,7 @@ def largest_notes(supernet: Supernet) -> list[str]:
             f"The largest network takes what costs most, not what is listed last: {taken} for {_choices(moved)}."
         )
     if tied:
-        equal = _listed(str(candidate) for candidate in supernet.tied[tied[0]])
+        equal = _listed(str(candidate) for candidate in supernet.equally_large[tied[0]])
         notes.append(
             f"Several candidates cost as much as the largest ({equal} for {_choices(tied)}); the largest network takes "
             "the last of them."

@@ -26,11 +26,11 @@ class Ordering:
 
     Attributes:
         order: name → the positions of the candidates from the smallest to the largest.
-        tied: name → the candidates that cost as much as the largest, that included; of choices that have others such.
+        equally_large: name → the candidates that cost as much as the largest, that included; of choices that have others such.
     """
 
     order: Mapping[str, tuple[int, ...]]
-    tied: Mapping[str, tuple[Any, ...]]
+    equally_large: Mapping[str, tuple[Any, ...]]
 
 
 def order_by_cost(
@@ -59,7 +59,7 @@ def order_by_cost(
     """
     costs = _Costs(found, one_hot, Probe(model, input_shape, input_dtype) if input_shape else None)
     order: dict[str, tuple[int, ...]] = {}
-    tied: dict[str, tuple[Any, ...]] = {}
+    equally_large: dict[str, tuple[Any, ...]] = {}
     for name in _inner_first(found):
         choice = found.choices[name]
         by_value = order_by_value(choice.candidates)
@@ -68,9 +68,9 @@ def order_by_cost(
             order[name] = tuple(sorted(by_value, key=cost.__getitem__))
             equal = tuple(choice.candidates[each] for each in by_value if cost[each] == cost[order[name][-1]])
             if len(equal) > 1:
-                tied[name] = equal
+                equally_large[name] = equal
         costs.take(choice, order.get(name, by_value)[-1])
-    return Ordering(order, tied)
+    return Ordering(order, equally_large)
 
 
 class _Costs:

@@ -43,6 +43,9 @@ class Supernet(nn.Module):
             candidates that are modules with as many parameters as each other are ordered by their FLOPs.
         input_dtype: of the inputs.
 
+    Attributes:
+        equally_large: name → the candidates that cost as much as the largest, of choices where there are several.
+
     Raises:
         UsageError: the model holds no choice, or names two of them alike; it cannot be run on such an input; the
             scheme does not fit it; or something is attached to an elastic module that an extracted network could not
@@ -75,7 +78,7 @@ class Supernet(nn.Module):
         one_hot = {choice: [Gate((each,)) for each in choice.candidates] for choice in found.choices.values()}
         ordering = order_by_cost(model, found, one_hot, input_shape, input_dtype)
         self.space = Space(found.choices, found.space.uses, ordering.order)
-        self.tied = ordering.tied
+        self.equally_large = ordering.equally_large
         self._choices = found.choices
         self._one_hot = {
             (name, candidate_key(gate.values[0])): gate

@@ -47,7 +47,7 @@ def test_modules_are_ordered_by_parameters_whatever_the_listing(
     for name in ("0", "1"):
         assert by_size(supernet, name) == ["none", "skip", "pool", "k3", "k5"]
     assert set(supernet.space.largest().values()) == {"k5"} and set(supernet.space.smallest().values()) == {"none"}
-    assert supernet.architecture == supernet.space.largest() and not supernet.tied
+    assert supernet.architecture == supernet.space.largest() and not supernet.equally_large
 
 
 def test_positions_are_names_not_sizes() -> None:
@@ -87,11 +87,11 @@ def test_equal_parameters_are_ordered_by_flops_where_the_input_is_known() -> Non
 
     known = nas.Supernet(model(), input_shape=SHAPE)
     assert by_size(known, "0") == ["skip", "once", "twice"] and by_size(known, "1") == ["halved", "whole"]
-    assert not known.tied and all(module.training for module in known.modules())
+    assert not known.equally_large and all(module.training for module in known.modules())
     assert float(next(known.buffers()).sum()) == 8, "buffers hold values as before"
     unknown = nas.Supernet(model())
     assert by_size(unknown, "0") == ["skip", "twice", "once"] and by_size(unknown, "1") == ["whole", "halved"]
-    assert unknown.tied == {"0": ("twice", "once"), "1": ("whole", "halved")}
+    assert unknown.equally_large == {"0": ("twice", "once"), "1": ("whole", "halved")}
     assert known.space.fingerprint == unknown.space.fingerprint
 
 
@@ -138,7 +138,7 @@ def test_a_tied_choice_counts_all_its_modules() -> None:
 def test_a_module_that_both_candidates_share_makes_them_equal() -> None:
     shared = conv(3)
     supernet = nas.Supernet(nn.Sequential(OneOf({"b": nn.Sequential(shared), "a": shared})))
-    assert by_size(supernet, "0") == ["b", "a"] and supernet.tied == {"0": ("b", "a")}
+    assert by_size(supernet, "0") == ["b", "a"] and supernet.equally_large == {"0": ("b", "a")}
 
 
 def test_words_that_stand_for_widths_are_ordered_by_what_they_make() -> None:
