@@ -26,7 +26,7 @@ class Ordering:
 
     Attributes:
         order: name → the positions of the candidates from the smallest to the largest.
-        equally_large: name → the candidates that cost as much as the largest, that included; of choices that have others such.
+        equally_large: name → the candidates that cost as much as the largest, of choices where there are several.
     """
 
     order: Mapping[str, tuple[int, ...]]

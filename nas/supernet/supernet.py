@@ -7,11 +7,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from nas.errors import UsageError, did_you_mean
+from nas.errors import UsageError
 from nas.nn import Elastic, Gate
 from nas.nn.batch_statistics import batch_norms
 from nas.nn.channels import Region
-from nas.nn.gate import Idle
 from nas.nn.modes import evaluating
 from nas.nn.tree import modules
 from nas.space import Architecture, Choice, Space, candidate_key
@@ -19,6 +18,7 @@ from nas.supernet.attachments import check_attached, check_forwards, check_tree,
 from nas.supernet.discovery import discover
 from nas.supernet.extraction import extract
 from nas.supernet.gate_check import check_gates
+from nas.supernet.mixing import soft_gates
 from nas.supernet.ordering import order_by_cost
 from nas.supernet.parts import Shape, parts_in_use, regions_in_use
 from nas.supernet.segments import Segment, active_modules, segments
@@ -169,21 +169,8 @@ class Supernet(nn.Module):
                 f"soft gates follow no single architecture, so {type(self.sharing).__name__} cannot say which weights "
                 "they see; use one set of weights for a method that learns gates."
             )
-        active, idle = active or {}, idle or {}
-        for name in (*weights, *active, *idle):
-            if name not in self._choices:
-                raise UsageError(f"gates name '{name}', which is no choice; {did_you_mean(name, self._choices)}")
-        gates = {}
-        for name, options in self.options.items():
-            running = list(active.get(name, range(len(options))))
-            if name not in weights or weights[name].shape != (len(options),) or not running:
-                raise UsageError(f"choice '{name}' needs a tensor of {len(options)} gate weights and an active option.")
-            others = [position for position in range(len(options)) if position not in running]
-            rest = None
-            if name in idle and others:
-                rest = Idle(tuple(options[i] for i in others), weights[name][others], idle[name])
-            gates[self._choices[name]] = Gate(tuple(options[i] for i in running), weights[name][running], rest)
-        self._configure(gates)
+        gates = soft_gates(self.options, weights, active or {}, idle or {})
+        self._configure({self._choices[name]: gate for name, gate in gates.items()})
         self._architecture, self._bank = None, None
 
     def forward(self, *inputs: Any) -> Any:
@@ -291,14 +278,12 @@ class Supernet(nn.Module):
         """Checks with two examples, once for each choice, that one-hot gates give what architectures give."""
         gates = self._gates
         mixed = {self._names[choice] for choice, gate in gates.items() if len(gate.values) > 1} - self._checked
-        device = next((each.device.type for each in inputs if isinstance(each, Tensor)), "meta")
-        if not mixed or device == "meta":
-            return
-        self._checked |= mixed
-        with evaluating(self), torch.autocast(device, enabled=False):
-            check_gates(self, mixed, *(inputs if len(inputs) > 1 else [inputs[0][:2]]))
-        self._configure(gates)
-        self._architecture, self._bank = None, None
+        if mixed and all(isinstance(each, Tensor) and not each.is_meta for each in inputs):
+            self._checked |= mixed
+            with evaluating(self), torch.autocast(inputs[0].device.type, enabled=False):
+                check_gates(self, mixed, *(inputs if len(inputs) > 1 else [inputs[0][:2]]))
+            self._configure(gates)
+            self._architecture, self._bank = None, None
 
     def _configure(self, gates: Mapping[Choice, Gate]) -> None:
         for module, choices in self._sites:
