@@ -80,11 +80,8 @@ class Supernet(nn.Module):
         self.space = Space(found.choices, found.space.uses, ordering.order)
         self.equally_large = ordering.equally_large
         self._choices = found.choices
-        self._one_hot = {
-            (name, candidate_key(gate.values[0])): gate
-            for name, choice in found.choices.items()
-            for gate in one_hot[choice]
-        }
+        gates = ((name, gate) for name, choice in found.choices.items() for gate in one_hot[choice])
+        self._one_hot = {(name, candidate_key(gate.values[0])): gate for name, gate in gates}
         self._sites = [(site.module, site.choices) for site in found.sites if site.choices]
         self._names = {choice: name for name, choice in found.choices.items()}
         self._readers = [(site.path, [self._names[choice] for choice in site.choices]) for site in found.sites]
@@ -177,8 +174,7 @@ class Supernet(nn.Module):
         """What the active architecture gives, or the mixture that the gates say.
 
         Raises:
-            UsageError: the model cannot follow the soft gates of a choice, see
-                :func:`nas.supernet.gate_check.check_gates`; told the first time that it is run under such.
+            UsageError: a choice is mixed for the first time and cannot be, see :mod:`nas.supernet.gate_check`.
         """
         if self._architecture is None:
             self._check_gates(inputs)
