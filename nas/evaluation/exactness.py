@@ -15,7 +15,7 @@ from nas.errors import UsageError
 from nas.evaluation.shared_weights import SharedWeights
 from nas.evaluation.trie import Trie
 from nas.nn import Elastic, OneOf, SwitchableBatchNorm2d
-from nas.nn.computed import evaluating
+from nas.nn.modes import evaluating
 from nas.nn.tree import below, children
 from nas.space import Architecture
 from nas.supernet import Supernet
