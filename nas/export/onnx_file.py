@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.files import write_file
+from nas.nn.computed import recompute
 
 if TYPE_CHECKING:
     import onnx
@@ -86,6 +87,7 @@ def static_onnx(
 
 def inference_copy(network: nn.Module) -> nn.Module:
     """A copy of ``network`` on the CPU, in eval mode and without gradients."""
+    recompute(network)
     return copy.deepcopy(network).cpu().eval().requires_grad_(False)
 
 

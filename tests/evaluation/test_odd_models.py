@@ -52,11 +52,12 @@ def test_every_oddity_is_tried_and_few_models_are_refused() -> None:
     assert 1 <= sum(odd.is_refused for odd in models) <= len(models) - 40
 
 
-@pytest.mark.parametrize("seed", [4, 10, 15])
+@pytest.mark.parametrize("seed", [4, 15, 22])
 def test_the_exported_file_of_an_odd_model_is_its_network(seed: int, tmp_path: Path) -> None:
     odd = odd_model(seed)
     supernet = nas.Supernet(odd.model).eval()
-    network = supernet.extract(supernet.space.largest()).eval()
+    network = supernet.extract(supernet.space.largest())
+    network.train()(torch.randn(8, 1, 8, 8)).sum().backward()
     write_onnx(network, tmp_path / "odd.onnx", (1, 8, 8))
     parity = check_parity(network, tmp_path / "odd.onnx", blobs().validation.images)
     assert parity.max_difference < 1e-4

@@ -101,6 +101,19 @@ def test_parameters_are_counted_as_the_extracted_network_has_them() -> None:
         assert costs(architecture)["params"] == sum(each.numel() for each in network.parameters())
 
 
+def test_a_layer_at_two_places_has_its_weights_at_both() -> None:
+    torch.manual_seed(0)
+    first, second = (nn.Sequential(Conv2d(4, 4, 1), nn.ReLU()) for _ in range(2))
+    supernet = nas.Supernet(nn.Sequential(nn.Conv2d(1, 4, 1), Repeat([first, second, second], 3), nn.Flatten()), Tied())
+    supernet.eval().activate({"1.1.weights": 0})
+    network, x = supernet.extract(supernet.architecture), images()
+    for _, segment in supernet.segments():
+        with supernet.weights(segment.path):
+            x = segment.module(x)
+    torch.testing.assert_close(x, supernet(images()))
+    torch.testing.assert_close(x, network(images()))
+
+
 def test_a_pattern_may_be_a_single_text() -> None:
     assert nas.Supernet(tower(), Tied("1.*")).space.size == 6
     with pytest.raises(nas.UsageError, match="no layers can be tied"):

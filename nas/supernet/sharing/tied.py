@@ -9,6 +9,7 @@ from torch import nn
 
 from nas.errors import UsageError
 from nas.nn import Repeat
+from nas.nn.tree import below, modules
 from nas.space import Architecture, Choice
 from nas.supernet.sharing.bank import Slot, is_within
 from nas.supernet.sharing.sharing import Sharing
@@ -22,6 +23,7 @@ class _Layer:
 
     Attributes:
         path: of the module.
+        places: all its paths; there are several where it stands several times.
         module: itself.
         group: the layers of the same structure, in order.
         position: its own in the group.
@@ -29,10 +31,15 @@ class _Layer:
     """
 
     path: str
+    places: tuple[str, ...]
     module: nn.Module
     group: "list[_Layer]"
     position: int
     choice: str
+
+    def is_around(self, path: str) -> bool:
+        """Whether the module at a path is this one or inside it."""
+        return any(is_within(path, place) for place in self.places)
 
     def weights(self, architecture: Mapping[str, Any]) -> int:
         """Position of the layer whose weights this one uses."""
@@ -87,27 +94,30 @@ class Tied(Sharing):
         return [
             Slot(module, name, getattr(source, name))
             for layer in self._layers
-            if is_within(layer.path, within) or is_within(within, layer.path)
+            if any(is_within(place, within) or is_within(within, place) for place in layer.places)
             if (owner := layer.group[layer.weights(architecture)]) is not layer
             for (module, name), (source, _) in zip(layer.parameters, owner.parameters, strict=True)
         ]
 
     def key(self, architecture: Architecture, bank: int | None, path: str) -> Hashable:
-        around = [layer.weights(architecture) for layer in self._layers if is_within(path, layer.path)]
+        around = [layer.weights(architecture) for layer in self._layers if layer.is_around(path)]
         return tuple(around) or None
 
     def _groups(self, model: nn.Module) -> Iterator[list[_Layer]]:
         """Blocks of the same structure below one parent; those inside a block that is tied are left to it."""
         inside: list[str] = []
+        places: dict[nn.Module, list[str]] = {}
+        for path, module in modules(model):
+            places.setdefault(module, []).append(path)
         for path, parent in model.named_modules():
             if not isinstance(parent, nn.Sequential | Repeat) or any(is_within(path, outer) for outer in inside):
                 continue
             alike: dict[Hashable, list[_Layer]] = {}
             for name, block in parent.named_children():
-                below = f"{path}.{name}" if path else name
-                if any(parameter.dim() > 1 for parameter in block.parameters()) and self._may_tie(below):
+                place = below(path, name)
+                if any(parameter.dim() > 1 for parameter in block.parameters()) and self._may_tie(place):
                     group = alike.setdefault(_structure(block), [])
-                    group.append(_Layer(below, block, group, len(group), f"{below}.weights"))
+                    group.append(_Layer(place, tuple(places[block]), block, group, len(group), f"{place}.weights"))
             for group in alike.values():
                 if len(group) > 1:
                     inside += [layer.path for layer in group]
