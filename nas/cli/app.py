@@ -21,6 +21,7 @@ from nas.cli.options import (
     DataDir,
     Dtype,
     GpusPerWorker,
+    Input,
     Json,
     MeasureOn,
     Name,
@@ -43,6 +44,7 @@ from nas.cli.progress import RichProgress
 from nas.cli.settings import latency_source, moved, one_space, opened, resolve_search, work_place
 from nas.cli.tables import print_listing, print_result, print_seeds
 from nas.report.quantities import label, written
+from nas.report.usage import about_file
 from nas.runs.devices import imported_devices
 from nas.runs.latency import check_profile
 
@@ -160,23 +162,24 @@ def export(
         str | None, typer.Option(help="An id from candidates.csv, or JSON; the best by default.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The file to write; by default <run>/<id>.onnx.")] = None,
+    input_form: Input = None,
     trust: Trust = False,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
-    """Write one architecture of a run as ONNX.
+    """Write one architecture of a run as ONNX, in the run's dtype.
 
-    The network is recalibrated, checked against PyTorch and measured.
+    The network is recalibrated, checked against PyTorch, judged by ONNX Runtime and measured.
     """
     folder = opened(results, run, trust)
-    report = runs.export_architecture(folder, architecture, out, RichProgress())
+    report = runs.export_architecture(folder, architecture, out, RichProgress(), input_form)
     if as_json:
         typer.echo(json.dumps(report))
         return
-    parity, metric = report["parity"], report["metric"]
+    metric = report["metric"]
     score = f"{label(metric).lower()} {written(metric, report[metric])}"
     typer.echo(f"{report['onnx']}: {score}, {report['latency_ms']:.4f} ms {report['latency_source']}")
-    typer.echo(f"agrees with PyTorch on {parity['label_agreement']:.2%} of {parity['samples']} validation examples")
+    typer.echo(about_file(report["file"]))
 
 
 app.command()(retraining.retrain)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from nas.data import InputForm
+
 __all__ = [
     "RESULTS",
     "AnyRun",
@@ -16,6 +18,7 @@ __all__ = [
     "DataDir",
     "Dtype",
     "GpusPerWorker",
+    "Input",
     "Json",
     "Known",
     "KnownOrColumn",
@@ -46,7 +49,15 @@ Target = Annotated[
     str | None,
     typer.Option(help="Where latency is measured: see `nas list targets`, or the name of an imported device."),
 ]
-Dtype = Annotated[str | None, typer.Option(help="What measured networks compute in, such as float16 or int8.")]
+Dtype = Annotated[
+    str | None, typer.Option(help="What networks compute in, measured and as the file: such as float16 or int8.")
+]
+Input = Annotated[
+    InputForm | None,
+    typer.Option(
+        "--input", help="What the file reads: unit (float32 pixels 0 to 1), bytes or normalised; by default as the run."
+    ),
+]
 Batch = Annotated[int | None, typer.Option(help="Images in one measured inference.")]
 Table = Annotated[
     Path | None,

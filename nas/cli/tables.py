@@ -9,6 +9,7 @@ from rich.table import Column, Table
 
 from nas.report.feasibility import constraint_sentence, coverage
 from nas.report.quantities import is_share, label, written
+from nas.report.usage import about_file
 from nas.runs import RunFolder
 
 __all__ = ["new_console", "print_feasibility", "print_listing", "print_predictor", "print_result", "print_seeds"]
@@ -39,6 +40,7 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
         table.caption = "the chosen and the largest as retrained, the others with shared weights"
     console.print(table)
     console.print(_chosen(best, largest, f"test_{metric}"), highlight=False)
+    console.print(about_file(best["file"]), highlight=False)
     for note in result["notes"]:
         console.print(note, style="yellow", highlight=False)
     for file in (folder.onnx, folder.report, folder.best, folder.candidates, folder.config):

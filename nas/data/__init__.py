@@ -2,6 +2,7 @@
 
 from nas.data.augment import Augment
 from nas.data.images import ImageData, ImageSplit
+from nas.data.inputs import InputForm, Inputs
 from nas.data.metric import ACCURACY, BITS_PER_CHARACTER, Metric
 from nas.data.protocols import Data, Split
 from nas.data.sources import available, load
@@ -14,6 +15,8 @@ __all__ = [
     "Data",
     "ImageData",
     "ImageSplit",
+    "InputForm",
+    "Inputs",
     "Metric",
     "Split",
     "TextData",

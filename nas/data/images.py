@@ -1,14 +1,14 @@
 """Labelled images in three splits that give normalised batches."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from nas.data.augment import Augment
 from nas.data.batching import check_batch_size, full_batches
+from nas.data.inputs import Inputs, pixel_inputs
 from nas.data.metric import ACCURACY, Metric
 from nas.data.protocols import Batch
 from nas.data.seeding import Seed, generator
@@ -49,6 +49,11 @@ class ImageSplit:
         check_batch_size(batch_size)
         positions = torch.split(torch.arange(len(self), device=self.labels.device), batch_size)
         return (self._batch(chosen) for chosen in positions)
+
+    def pixels(self, batch_size: int) -> Iterator[Batch]:
+        """As `batches`, but before images are normalised; what is stored as bytes is from 0 to 1."""
+        plain = replace(self, mean=torch.zeros_like(self.mean), std=torch.ones_like(self.std))
+        return plain.batches(batch_size)
 
     def shuffled(self, batch_size: int, seed: Seed, augment: Augment | None = None) -> Iterator[Batch]:
         """One epoch of training: ``steps(batch_size)`` full batches in an order given by the seed alone.
@@ -153,9 +158,15 @@ class ImageData:
         """Standard deviation of each channel over the training split; 1 for a constant channel."""
         return tuple(self.train.std.tolist())
 
-    def metadata(self) -> dict[str, str]:
-        """The normalisation that the network expects: ``input_mean`` and ``input_std``, JSON lists by channel."""
-        return {"input_mean": json.dumps(self.mean), "input_std": json.dumps(self.std)}
+    def inputs(self, form: str) -> Inputs:
+        """The images in a form in which an exported network reads them.
+
+        Raises:
+            UsageError: the data set does not have it.
+        """
+        images = self.train.images
+        bounds = (0.0, 1.0) if images.dtype == torch.uint8 else (float(images.min()), float(images.max()))
+        return pixel_inputs(form, self.name, self.input_shape, bounds, self.mean, self.std)
 
 
 def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nas.data.augment import Augment
+from nas.data.inputs import Inputs
 from nas.data.metric import Metric
 from nas.data.seeding import Seed
 
@@ -91,5 +92,5 @@ class Data(Protocol):
     def metric(self) -> Metric:
         """By which networks are compared."""
 
-    def metadata(self) -> dict[str, str]:
-        """What an exported file should say about its input, as JSON values by name."""
+    def inputs(self, form: str) -> Inputs:
+        """The examples in a form in which an exported network reads them: "unit" is there always."""

@@ -1,6 +1,5 @@
 """Text as characters: windows of it, and for each character the one that follows."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from nas.data.augment import Augment
 from nas.data.batching import check_batch_size, full_batches
+from nas.data.inputs import Inputs, token_inputs
 from nas.data.metric import BITS_PER_CHARACTER, Metric
 from nas.data.protocols import Batch
 from nas.data.seeding import Seed, generator
@@ -154,6 +154,10 @@ class TextData:
         """Bits per character."""
         return BITS_PER_CHARACTER
 
-    def metadata(self) -> dict[str, str]:
-        """``vocabulary``: a JSON string whose character i is what token i stands for."""
-        return {"vocabulary": json.dumps("".join(self.classes))}
+    def inputs(self, form: str) -> Inputs:
+        """Windows as token ids, of which token i stands for ``classes[i]``.
+
+        Raises:
+            UsageError: a form of images is asked for.
+        """
+        return token_inputs(form, self.name, self.train.length)

@@ -246,7 +246,8 @@ def _measuring(ray: Any, node: _Node, place: Any, make: Callable[[], Target]) ->
 
 
 def _portable(subject: Subject) -> Subject:
-    return replace(subject, network=inference_copy(subject.network))
+    network = subject.network
+    return replace(subject, network=network if isinstance(network, bytes) else inference_copy(network))
 
 
 def _answer(ray: Any, node: _Node, call: Any, seconds: float = math.inf) -> Any:

@@ -1,9 +1,12 @@
 """A plain PyTorch module becomes one ONNX file (or, for measuring, ONNX bytes).
 
 Two exporters are used on purpose. The file that is deployed comes from the ``torch.export`` based exporter, with
-a dynamic batch dimension. Latency is measured on the graph of the older TorchScript exporter with a fixed batch:
-ONNX Runtime runs both graphs equally fast (within 1 % on mobile networks and transformers), and it is written
-ten to thirty times sooner (0.1 s instead of 2 s), which matters when dozens of networks are measured.
+a dynamic batch dimension. Dozens of networks are measured on the graph of the older TorchScript exporter with a fixed
+batch: ONNX Runtime runs both graphs equally fast (within 1 % on mobile networks and transformers), and it is written
+ten to thirty times sooner (0.1 s instead of 2 s).
+
+What exporters note beside the graph (stack traces with paths and source lines) is dropped, so that equal networks
+give equal bytes wherever they are exported.
 """
 
 import contextlib
@@ -11,11 +14,12 @@ import copy
 import io
 import logging
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +31,15 @@ from nas.nn.computed import recompute
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["example_input", "inference_copy", "static_onnx", "write_onnx"]
+__all__ = [
+    "dynamic_onnx",
+    "example_input",
+    "inference_copy",
+    "noted_model",
+    "static_onnx",
+    "with_metadata",
+    "write_onnx",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -40,23 +52,51 @@ def write_onnx(
     dtype: torch.dtype = torch.float32,
     metadata: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write ``network`` in eval mode as one checked ONNX file with a dynamic batch dimension.
+    """Write ``network`` as :func:`dynamic_onnx` makes it; ``metadata`` becomes the file's metadata properties.
+
+    Raises:
+        UsageError: the network cannot be exported or fixes its batch size.
+    """
+    model = dynamic_onnx(network, input_shape, dtype=dtype)
+    return write_file(path, with_metadata(model, metadata or {}))
+
+
+def dynamic_onnx(network: nn.Module, input_shape: Sequence[int], *, dtype: torch.dtype = torch.float32) -> bytes:
+    """The network in eval mode as checked ONNX bytes whose first dimension, ``batch``, is free.
 
     ``input_shape`` is the shape of one example without the batch, such as ``(3, 224, 224)``; ``dtype`` is that of
-    the input (``torch.int64`` for token ids). The graph's input is named ``input`` and its output ``output``;
-    ``metadata`` becomes the file's metadata properties. The network itself is left as it was.
+    the input (``torch.int64`` for token ids). The graph's input is named ``input`` and its output ``output``. The
+    network itself is left as it was.
 
     Raises:
         UsageError: the network cannot be exported or fixes its batch size.
     """
     import onnx
 
-    example = example_input(input_shape, batch=2, dtype=dtype)
-    model = _export_dynamo(inference_copy(network), example, fixed_batch=False)
+    model = noted_model(network, example_input(input_shape, batch=2, dtype=dtype))
+    _drop_notes(model)
     _require_dynamic_batch(model, network)
-    onnx.helper.set_model_props(model, dict(metadata or {}))
+    _name_batch(model.graph)
     onnx.checker.check_model(model, full_check=True)
-    return write_file(path, model.SerializeToString())
+    return bytes(model.SerializeToString())
+
+
+def noted_model(network: nn.Module, example: Tensor) -> "onnx.ModelProto":
+    """The model of which `dynamic_onnx` keeps the graph, with the exporter's notes of which module made what.
+
+    Raises:
+        UsageError: the network cannot be exported.
+    """
+    return _export_dynamo(inference_copy(network), example, fixed_batch=False)
+
+
+def with_metadata(model: bytes, metadata: Mapping[str, str]) -> bytes:
+    """The ONNX model with these metadata properties instead of its own."""
+    import onnx
+
+    changed = onnx.load_from_string(model)
+    onnx.helper.set_model_props(changed, dict(metadata))
+    return bytes(changed.SerializeToString())
 
 
 def static_onnx(
@@ -80,7 +120,9 @@ def static_onnx(
         return model
     except (torch.onnx.errors.UnsupportedOperatorError, onnx.shape_inference.InferenceError) as error:
         logger.warning("%s takes the slower ONNX exporter: %s", _name(network), _first_line(error))
-        return bytes(_export_dynamo(plain, example, fixed_batch=True).SerializeToString())
+        slower = _export_dynamo(plain, example, fixed_batch=True)
+        _drop_notes(slower)
+        return bytes(slower.SerializeToString())
     except (RuntimeError, TypeError) as error:
         raise _not_exportable(network, example, error) from error
 
@@ -92,16 +134,18 @@ def inference_copy(network: nn.Module) -> nn.Module:
 
 
 def example_input(input_shape: Sequence[int], *, batch: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
-    """A CPU tensor ``[batch, *input_shape]``: seeded normal numbers, or zeros for integer types."""
+    """A CPU tensor ``[batch, *input_shape]``: seeded normal numbers, bytes from 0 to 255, or zeros as token ids."""
     if any(not isinstance(size, int) or size < 1 for size in input_shape):
         raise UsageError(
             f"input_shape is {tuple(input_shape)}, but it must hold positive whole numbers: "
             "give the shape of one example without the batch, such as (3, 32, 32)."
         )
-    shape = (batch, *input_shape)
+    shape, draws = (batch, *input_shape), torch.Generator().manual_seed(0)
+    if dtype == torch.uint8:
+        return torch.randint(256, shape, generator=draws, dtype=dtype)
     if not dtype.is_floating_point:
         return torch.zeros(shape, dtype=dtype)
-    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype)
+    return torch.randn(shape, generator=draws).to(dtype)
 
 
 def _export_torchscript(network: nn.Module, example: Tensor) -> bytes:
@@ -130,6 +174,16 @@ def _export_dynamo(network: nn.Module, example: Tensor, *, fixed_batch: bool) ->
     return program.model_proto
 
 
+def _drop_notes(message: Any) -> None:
+    """Drops documentation and metadata of a protobuf message and all that it holds: graph, nodes, values, functions."""
+    for field, value in message.ListFields():
+        if field.name in ("doc_string", "metadata_props"):
+            message.ClearField(field.name)
+        elif field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                _drop_notes(part)
+
+
 def _require_dynamic_batch(model: "onnx.ModelProto", network: nn.Module) -> None:
     for value in (*model.graph.input, *model.graph.output):
         dimensions = value.type.tensor_type.shape.dim
@@ -138,6 +192,15 @@ def _require_dynamic_batch(model: "onnx.ModelProto", network: nn.Module) -> None
                 f"{_name(network)} fixes the batch size of its {value.name!r}: write forward() so that the first "
                 "dimension follows the input, for example x.flatten(1) instead of a constant batch in reshape()."
             )
+
+
+def _name_batch(graph: "onnx.GraphProto") -> None:
+    """Calls the batch dimension ``batch``, also where others are computed from it, such as ``4*batch``."""
+    symbol = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for dimension in value.type.tensor_type.shape.dim:
+            if dimension.dim_param:
+                dimension.dim_param = re.sub(rf"\b{symbol}\b", "batch", dimension.dim_param)
 
 
 def _not_exportable(network: nn.Module, example: Tensor, error: Exception) -> UsageError:

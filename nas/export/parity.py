@@ -1,6 +1,8 @@
 """Does an ONNX file answer as the PyTorch network does, on real inputs?"""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,15 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError
+from nas.export.differing import first_differing
+from nas.export.normalised import Normalised
 from nas.export.onnx_file import inference_copy
 from nas.export.session import open_session
 
 if TYPE_CHECKING:
     import onnxruntime
 
-__all__ = ["Parity", "check_parity"]
+__all__ = ["Parity", "check_parity", "require_parity"]
 
 _BATCH = 64
+_RELATIVE, _ABSOLUTE = 1e-3, 1e-4
+"""How far outputs of float32 may be apart; sums in another order make ten to a hundred times less."""
 _ONNX_TYPES = {
     torch.float16: "tensor(float16)",
     torch.float32: "tensor(float)",
@@ -41,41 +47,86 @@ class Parity:
     samples: int
 
 
-def check_parity(network: nn.Module, path: str | Path, images: Tensor) -> Parity:
-    """Run ``images`` ``[N, C, H, W]`` (or token ids ``[N, L]``) through the file and the network, and compare.
+def check_parity(network: nn.Module, model: bytes | str | Path, inputs: Tensor | Iterable[Tensor]) -> Parity:
+    """Run inputs through an ONNX model and the network, and compare.
 
     Both run on the CPU, the network in eval mode; outputs are ``[N, classes, ...]``. The inputs should be real
-    ones, prepared as for evaluation: random numbers may hide differences.
+    ones: random numbers may hide differences.
+
+    Args:
+        network: what the model was made of.
+        model: ONNX bytes or a file.
+        inputs: ``[N, C, H, W]``, or token ids ``[N, L]``; or batches of them.
 
     Raises:
         UsageError: there are no inputs or they do not fit the file.
     """
-    session = open_session(path)
-    _require_fit(session, Path(path), images)
+    return _compared(network, model, inputs)[0]
+
+
+def require_parity(network: nn.Module, model: bytes | str | Path, inputs: Iterable[Tensor], name: str | Path) -> Parity:
+    """What `check_parity` finds of a float32 model, which must be the network up to rounding.
+
+    Outputs may differ by a thousandth of the largest one, so that labels differ only between two outputs that are as
+    close as that.
+
+    Args:
+        inputs: batches; what differs is looked for in the first.
+        name: of the file that the model is to be written to.
+
+    Raises:
+        UsageError: they differ; it names the module where that begins, as far as it can be told.
+    """
+    batches = iter(inputs)
+    first = next(batches).cpu()
+    parity, largest = _compared(network, model, chain([first], batches))
+    if parity.max_difference <= _ABSOLUTE + _RELATIVE * largest:
+        return parity
+    module = first_differing(network, model, first[:_BATCH], relative=_RELATIVE, absolute=_ABSOLUTE)
+    if module and isinstance(network, Normalised):
+        module = module.removeprefix("network.")
+    where = f", from module '{module}' on" if module else ""
+    raise UsageError(
+        f"{name} was not written, since ONNX Runtime answers otherwise than the network: by up to "
+        f"{parity.max_difference:.3g} where outputs reach {largest:.3g}{where}, with the same label for "
+        f"{parity.label_agreement:.2%} of {parity.samples} examples; write that part with other operations, or try "
+        "other versions of torch and onnxruntime."
+    )
+
+
+def _compared(network: nn.Module, model: bytes | str | Path, inputs: Tensor | Iterable[Tensor]) -> tuple[Parity, float]:
+    """How they compare, and the largest absolute value that the network answers with."""
+    session, name = open_session(model), "The ONNX model" if isinstance(model, bytes) else str(model)
     plain = inference_copy(network)
-    difference, equal, labels = 0.0, 0, 0
-    for batch in torch.split(images.cpu(), _BATCH):
+    difference, largest, equal, labels, samples = 0.0, 0.0, 0, 0, 0
+    for batch in _split([inputs] if isinstance(inputs, Tensor) else inputs):
+        _require_fit(session, name, batch)
         with torch.inference_mode():
             expected = plain(batch).numpy()
         (answer,) = session.run(["output"], {"input": batch.numpy()})
         if answer.shape != expected.shape or answer.ndim < 2:
             raise UsageError(
-                f"{path} answers with shape {answer.shape} and the network with {expected.shape}, but both must "
+                f"{name} answers with shape {answer.shape} and the network with {expected.shape}, but both must "
                 "be the same [N, classes, ...]; export this very network again."
             )
         difference = float(np.maximum(difference, np.abs(answer - expected).max()))
+        largest = max(largest, float(np.abs(expected).max()))
         same = answer.argmax(axis=1) == expected.argmax(axis=1)
-        equal, labels = equal + int(same.sum()), labels + same.size
-    return Parity(difference, equal / labels, len(images))
+        equal, labels, samples = equal + int(same.sum()), labels + same.size, samples + len(batch)
+    if not samples:
+        raise UsageError(f"{name} cannot be checked on no inputs at all; give at least one.")
+    return Parity(difference, equal / labels, samples), largest
 
 
-def _require_fit(session: "onnxruntime.InferenceSession", path: Path, images: Tensor) -> None:
+def _split(batches: Iterable[Tensor]) -> Iterator[Tensor]:
+    return (part for batch in batches if len(batch) for part in torch.split(batch.cpu(), _BATCH))
+
+
+def _require_fit(session: "onnxruntime.InferenceSession", name: str, images: Tensor) -> None:
     (expected,) = session.get_inputs()
-    if len(images) == 0:
-        raise UsageError(f"{path} cannot be checked on no inputs at all; give at least one.")
     if list(images.shape[1:]) != list(expected.shape[1:]) or _ONNX_TYPES.get(images.dtype) != expected.type:
         raise UsageError(
-            f"{path} expects inputs of shape [N, {', '.join(map(str, expected.shape[1:]))}] and type "
+            f"{name} expects inputs of shape [N, {', '.join(map(str, expected.shape[1:]))}] and type "
             f"{expected.type}, but the given ones are {list(images.shape)} of {images.dtype}; "
-            "prepare them as for evaluation."
+            "give them as the file reads them."
         )

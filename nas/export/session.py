@@ -1,14 +1,17 @@
-"""An ONNX Runtime session with the thread settings that make timings comparable."""
+"""ONNX Runtime: sessions with the thread settings that make timings comparable, and models called like networks."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
 
 from nas.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import onnxruntime
 
-__all__ = ["open_session"]
+__all__ = ["OnnxNetwork", "open_session"]
 
 
 def open_session(
@@ -43,3 +46,25 @@ def open_session(
             f"{what} cannot be opened by ONNX Runtime ({str(error).splitlines()[0]}); "
             "give a file written by write_onnx or another valid ONNX model."
         ) from error
+
+
+class OnnxNetwork(nn.Module):
+    """An ONNX model with one input and one output that is called like the network that it was made of.
+
+    Args:
+        model: ONNX bytes or a file.
+        threads: inside an operation.
+
+    Raises:
+        UsageError: as :func:`open_session`.
+    """
+
+    def __init__(self, model: bytes | str | Path, *, threads: int = 1) -> None:
+        super().__init__()
+        self.session = open_session(model, threads=threads)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The output, on the device of the inputs."""
+        feed = {each.name: inputs.cpu().numpy() for each in self.session.get_inputs()}
+        (output,) = self.session.run(None, feed)
+        return torch.from_numpy(output).to(inputs.device)

@@ -14,9 +14,12 @@ __all__ = ["Machine", "Subject"]
 
 @dataclass(frozen=True)
 class Subject:
-    """A network to measure, with one example's shape (without the batch) and the type of its input."""
+    """A network to measure, with one example's shape (without the batch) and the type of its input.
 
-    network: nn.Module
+    For ONNX Runtime it may be the bytes of an ONNX file.
+    """
+
+    network: nn.Module | bytes
     input_shape: tuple[int, ...]
     input_dtype: torch.dtype = torch.float32
 

@@ -13,7 +13,7 @@ __all__ = ["measure_networks"]
 
 def measure_networks(
     where: Machine,
-    networks: Mapping[str, nn.Module],
+    networks: Mapping[str, nn.Module | bytes],
     reference: nn.Module,
     input_shape: Sequence[int],
     input_dtype: torch.dtype = torch.float32,
@@ -22,8 +22,9 @@ def measure_networks(
 ) -> dict[str, Measurement]:
     """Measure several networks interleaved with a reference network, so that drift of the machine is divided out.
 
-    ``max_seconds`` bounds the timing, see :func:`nas.hardware.timing.measure_all`; not the preparation, nor the
-    fraction of a second for the energy of each network where the target can tell it.
+    On ONNX Runtime the bytes of a file may stand for a network. ``max_seconds`` bounds the timing, see
+    :func:`nas.hardware.timing.measure_all`; not the preparation, nor the fraction of a second for the energy of each
+    network where the target can tell it.
     """
     shape = tuple(input_shape)
     group = {name: Subject(network, shape, input_dtype) for name, network in networks.items()}

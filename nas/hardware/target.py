@@ -84,6 +84,8 @@ class Target(Machine, Protocol):
         )
 
     def _prepared(self, subject: Subject) -> Call:
+        if isinstance(subject.network, bytes):
+            raise UsageError(f"target '{self.name}' runs networks of PyTorch, no ONNX files; choose 'onnxruntime'.")
         return self.prepare(subject.network, subject.input_shape, subject.input_dtype)
 
 

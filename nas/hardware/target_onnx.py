@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import nn
 
 from nas.errors import UsageError
-from nas.export import example_input, inference_copy, open_session, quantise, static_onnx
+from nas.export import DTYPES, example_input, inference_copy, lowered, open_session, static_onnx
 from nas.hardware.energy import EnergyCounter, gpu_energy, processor_energy
-from nas.hardware.target import Target, check_settings, cpu_name, type_of
+from nas.hardware.machine import Subject
+from nas.hardware.target import Target, check_settings, cpu_name
 
 __all__ = ["OnnxRuntime"]
 
@@ -22,9 +24,10 @@ _NVIDIA = ("CUDAExecutionProvider", "TensorrtExecutionProvider", "NvTensorRTRTXE
 class OnnxRuntime(Target):
     """ONNX Runtime; ``threads`` inside an operation, one between them.
 
-    In float16 the weights and the input are float16. In int8 the model is quantised statically with the random
-    example input: right for measuring, useless for predicting. A provider other than the CPU's is given its input
-    and gives its output in the memory of the CPU, so the latency includes the copies.
+    A network is written as ONNX and lowered to ``dtype`` as :func:`nas.export.lowered` does; its input and output stay
+    as they are. In int8 it is quantised with the random example input: right for measuring, useless for predicting. A
+    file, whose bytes are measured as they are, is of ``dtype`` already. A provider other than the CPU's is given its
+    input and gives its output in the memory of the CPU, so the latency includes the copies.
 
     Attributes:
         provider: an execution provider, such as ``CUDAExecutionProvider`` or, in short, ``CUDA``.
@@ -37,7 +40,7 @@ class OnnxRuntime(Target):
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        check_settings(self, ("float32", "float16", "int8"))
+        check_settings(self, DTYPES)
         object.__setattr__(self, "provider", _available(self.provider))
 
     def device(self) -> str:
@@ -61,13 +64,17 @@ class OnnxRuntime(Target):
     def prepare(
         self, network: nn.Module, input_shape: Sequence[int], input_dtype: torch.dtype = torch.float32
     ) -> Callable[[], None]:
-        kind = "float16" if self.dtype == "float16" else "float32"
-        plain = inference_copy(network).to(getattr(torch, kind))
-        dtype = type_of(kind, input_dtype)
-        model = static_onnx(plain, input_shape, batch=self.batch, dtype=dtype)
-        example = example_input(input_shape, batch=self.batch, dtype=dtype).numpy()
-        if self.dtype == "int8":
-            model = quantise(model, [example])
+        model = static_onnx(inference_copy(network).float(), input_shape, batch=self.batch, dtype=input_dtype)
+        example = example_input(input_shape, batch=self.batch, dtype=input_dtype).numpy()
+        return self._started(lowered(model, self.dtype, [example]), example)
+
+    def _prepared(self, subject: Subject) -> Callable[[], None]:
+        if isinstance(subject.network, nn.Module):
+            return self.prepare(subject.network, subject.input_shape, subject.input_dtype)
+        example = example_input(subject.input_shape, batch=self.batch, dtype=subject.input_dtype)
+        return self._started(subject.network, example.numpy())
+
+    def _started(self, model: bytes, example: np.ndarray) -> Callable[[], None]:
         session = open_session(model, threads=self.threads, provider=self.provider)
         if session.get_providers()[0] != self.provider:
             raise UsageError(

@@ -21,6 +21,7 @@ from nas.report.latency_section import latency_cards, latency_section
 from nas.report.reproduce import reproduction
 from nas.report.sections import figure_with_caption, section
 from nas.report.tables import candidate_table, front_table
+from nas.report.usage import usage
 
 __all__ = [
     "checked_path",
@@ -74,6 +75,7 @@ def render_report(content: ReportContent) -> str:
         section("Search", history),
         section("Training", training),
         *([section("Architecture parameters", architecture_section(content))] if content.relaxation else ()),
+        *([section("Use it", usage(content.best["file"]))] if "file" in content.best else ()),
         section("The chosen architecture", architecture_drawing(content)),
         *(_latency_sections(content.latency) if content.latency else ()),
         section("Networks on the front", front_table(content)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from nas.data import ACCURACY, Data, Metric, Split
+from nas.data import ACCURACY, Data, Inputs, Metric, Split
 from nas.distributed import RemoteMachine
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights, evaluate
@@ -57,6 +57,7 @@ class Bench:
         self.device = find_device(config.device)
         self.data: Data = load_data(config, self.device)
         self.metric: Metric = self.data.metric
+        self.inputs: Inputs = self.data.inputs(config.export.input)
         for constraint in self.constraints:
             constraint.require(list(dict.fromkeys([self.metric.name, ACCURACY.name, *COSTS])))
         self.objectives = [Objective(self.metric.name, self.metric.maximise), Objective(self.cost, maximise=False)]
@@ -83,10 +84,11 @@ class Bench:
 
     @property
     def subject(self) -> dict[str, str]:
-        """What has a latency: the networks of a space for inputs of one shape."""
+        """What has a latency: the networks of a space for inputs of one form and shape."""
         return {
             "space": self.space.fingerprint,
             "model": f"{self.config.space} {json.dumps(self.config.space_args, sort_keys=True)}",
+            "input": self.inputs.form,
             "input_shape": "x".join(map(str, self.data.input_shape)),
             "classes": str(len(self.data.classes)),
         }

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from nas.data import InputForm
 from nas.errors import UsageError, did_you_mean
 from nas.methods import Retrain, method
 from nas.training import Learning, Recipe
@@ -29,6 +30,16 @@ class EvaluationConfig(_Strict):
 
     calibration_images: int = Field(512, ge=1)
     batch_size: int = Field(256, ge=1)
+
+
+class _ExportConfig(_Strict):
+    """How the network is handed over.
+
+    Attributes:
+        input: "unit", "bytes" or "normalised", what it reads of images; see `nas.data.InputForm`.
+    """
+
+    input: InputForm = "unit"
 
 
 class ProfileConfig(_Strict):
@@ -99,7 +110,7 @@ class RunConfig(_Strict):
         strategy_args: options of the strategy.
         target: where latency is measured; or a table of measurements, a CSV or parquet file.
         target_args: options of the target, such as ``provider``, ``graph`` or ``compile``; ``column`` of a table.
-        dtype: what a measured network computes in: "float32", "float16", "bfloat16" or "int8".
+        dtype: what networks compute in, measured and handed over: "float32", "float16", "int8"; measured, "bfloat16".
         threads: CPU threads of a measured inference.
         latency_batch: images of a measured inference.
         constraints: such as ``latency_ms <= 2`` or ``params <= 50% of largest``.
@@ -125,6 +136,7 @@ class RunConfig(_Strict):
         retraining: recipe of that; what is not given is taken from ``training``.
         evaluation: how candidates are judged.
         profile: how latency is learnt.
+        export: how the network is handed over.
     """
 
     space: str = "mobilenet"
@@ -162,6 +174,7 @@ class RunConfig(_Strict):
     retraining: Recipe = Field(default_factory=Recipe)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     profile: ProfileConfig = Field(default_factory=ProfileConfig)
+    export: _ExportConfig = Field(default_factory=_ExportConfig)
 
     @field_validator("retrain", mode="before")
     @classmethod

@@ -1,28 +1,36 @@
 """One verb from an architecture to a network that is ready to deploy."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from nas.data import InputForm, Metric
 from nas.errors import UsageError
 from nas.evaluation import Standalone
-from nas.export import Parity, check_parity, write_onnx
-from nas.hardware import Recorded
+from nas.hardware import Measurement, Recorded
+from nas.report.quantities import label, written
 from nas.runs.bench import LATENCY, Bench
 from nas.runs.delivery_checks import check_delivered
+from nas.runs.exported import ExportedNetwork, check_dtype
 from nas.runs.folder import RunFolder
 from nas.runs.latency import LatencyModel, frozen_level
 from nas.runs.progress import Progress, Silent
 from nas.runs.session import measure_with_largest
-from nas.runs.versions import versions
+from nas.search import Constraint
 from nas.space import Architecture
 from nas.training import Epoch, load_checkpoint, restore
 
-__all__ = ["deliver", "export_architecture", "final_network", "restore_trained"]
+__all__ = [
+    "broken_constraints",
+    "deliver",
+    "export_architecture",
+    "final_network",
+    "precision_lost",
+    "restore_trained",
+]
 
 _SECONDS = 2.0
 
@@ -45,68 +53,114 @@ def final_network(bench: Bench, folder: RunFolder, architecture: Architecture, p
 
 
 def deliver(
-    bench: Bench, network: nn.Module, path: Path, architecture: Mapping[str, Any], metrics: Mapping[str, Any]
-) -> Parity:
-    """Writes a network as ONNX and checks the file against PyTorch on the validation split.
+    bench: Bench,
+    folder: RunFolder,
+    network: nn.Module,
+    row: Mapping[str, Any],
+    largest_ms: float,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Writes a network as the run's ``best.onnx``; gives its row with what that very file scores and takes.
 
-    The file's metadata holds the architecture, its metrics, the classes, what the data tell of the input, its shape and
-    the versions of the libraries.
+    ``test_`` and the name of the metric is its one reading of the test split, ``file`` what the file is, ``parity`` how
+    it compares with PyTorch.
+
+    Args:
+        row: what is known of the network, its architecture in plain values.
+        largest_ms: latency of the largest network, at whose speed of the machine that of the file is told.
+
+    Raises:
+        UsageError: the file would not answer as the network.
     """
-    data = bench.data
-    metadata = {
-        "architecture": json.dumps(dict(architecture)),
-        "metrics": json.dumps(dict(metrics)),
-        "classes": json.dumps(data.classes),
-        **data.metadata(),
-        "input_shape": json.dumps(data.input_shape),
-        "versions": json.dumps(versions()),
-    }
-    write_onnx(network, path, data.input_shape, dtype=data.input_dtype, metadata=metadata)
-    inputs = next(iter(data.validation.batches(len(data.validation))))[0]
-    return check_parity(network, path, inputs)
+    exported, name = ExportedNetwork(bench, network, folder.onnx), bench.metric.name
+    progress.say(exported.compared())
+    row = {**exported.rejudged(row), f"test_{name}": exported.judge(bench.data.test)[name]}
+    if measured := exported.measure(folder):
+        row |= _told(measured.at(largest_ms))
+    return {**row, "file": exported.write(row["architecture"], row), "parity": asdict(exported.parity)}
+
+
+def broken_constraints(
+    constraints: Sequence[Constraint], best: Mapping[str, Any], largest: Mapping[str, Any]
+) -> list[str]:
+    """A sentence for each constraint that the network in the file breaks, though it was chosen under all of them."""
+    bounds = [constraint.resolve(largest) for constraint in constraints]
+    return [
+        f"As handed over, {best['file']['name']} breaks '{constraint}': {constraint.metric} is "
+        f"{best[constraint.metric]:.4g}, where {bound} was asked for."
+        for constraint, bound in zip(constraints, bounds, strict=True)
+        if bound.violation(best) > 0
+    ]
+
+
+def precision_lost(metric: Metric, best: Mapping[str, Any]) -> list[str]:
+    """A sentence if the file scores worse than the network in float32 by more than chance explains."""
+    name, dtype = metric.name, best["file"]["dtype"]
+    exact = best.get(f"float32_{name}", best[name])
+    if best[f"{name}_low"] <= exact <= best[f"{name}_high"] or metric.maximise != (exact > best[name]):
+        return []
+    score, was = written(name, best[name]), written(name, exact)
+    return [
+        f"In {dtype} {best['file']['name']} has {label(name).lower()} {score}, where the network has {was} in float32; "
+        "leave dtype out, or retrain."
+    ]
 
 
 def export_architecture(
-    folder: RunFolder, wanted: str | None, out: Path | None, progress: Progress | None = None
+    folder: RunFolder,
+    wanted: str | None,
+    out: Path | None,
+    progress: Progress | None = None,
+    form: InputForm | None = None,
 ) -> dict[str, Any]:
-    """Exports one architecture of a run as ONNX: recalibrated or retrained, checked against PyTorch, measured.
+    """Exports one architecture of a run as ONNX: recalibrated or retrained, checked against PyTorch, judged, measured.
 
     Args:
         wanted: an architecture's id from ``candidates.csv`` or its JSON; the chosen one by default.
         out: the ONNX file to write; by default named by the architecture's id, in the run's folder.
+        form: of the images that the network reads; by default that of the run.
 
     Raises:
         UsageError: the run has no trained supernet yet, or no such architecture.
     """
-    bench = Bench(folder.load_config())
+    config = folder.load_config()
+    check_dtype(config)
+    bench = Bench(config)
+    inputs = bench.data.inputs(form) if form else bench.inputs
     restore_trained(bench, folder)
     architecture = _find_architecture(bench, folder, wanted)
     check_delivered(bench, [architecture])
-    network = final_network(bench, folder, architecture, progress or Silent())
-    metrics = {
-        **bench.judge(network, bench.data.validation),
-        **bench.costs(architecture),
-        **_latency(bench, folder, architecture, network),
-    }
+    progress = progress or Silent()
+    network = final_network(bench, folder, architecture, progress)
     out = out or folder.path / f"{architecture.id}.onnx"
-    parity = deliver(bench, network, out, architecture, metrics)
+    exported = ExportedNetwork(bench, network, out, inputs)
+    progress.say(exported.compared())
+    metrics = {
+        **exported.rejudged(bench.judge(network, bench.data.validation)),
+        **bench.costs(architecture),
+        **_latency(bench, folder, architecture, network, exported),
+    }
     chosen = {"onnx": str(out), "architecture": dict(architecture), "metric": bench.metric.name}
-    return {**chosen, **metrics, "parity": asdict(parity)}
+    about = {"file": exported.write(architecture, metrics), "parity": asdict(exported.parity)}
+    return {**chosen, **metrics, **about}
 
 
-def _latency(bench: Bench, folder: RunFolder, architecture: Architecture, network: nn.Module) -> dict[str, Any]:
+def _latency(
+    bench: Bench, folder: RunFolder, architecture: Architecture, network: nn.Module, exported: ExportedNetwork
+) -> dict[str, Any]:
     """Measured now, at the speed of the profile stage, or what a table or its predictor says; and which of these."""
     if isinstance(bench.target, Recorded):
         latency, spread, source = LatencyModel.load(folder.predictor, bench).recall(architecture)
         return {LATENCY: latency, "latency_spread_ms": spread, "latency_source": source}
-    measurement = measure_with_largest(bench, {architecture.key: network}, _SECONDS)[architecture.key]
+    measured = exported.measure(folder)
+    if measured is None:
+        measured = measure_with_largest(bench, {architecture.key: network}, _SECONDS)[architecture.key]
     level = frozen_level(folder)
-    measurement = measurement.at(level) if level else measurement
-    return {
-        LATENCY: measurement.latency_ms,
-        "latency_spread_ms": measurement.spread_ms,
-        "latency_source": "measured",
-    }
+    return _told(measured.at(level) if level else measured)
+
+
+def _told(measured: Measurement) -> dict[str, Any]:
+    return {LATENCY: measured.latency_ms, "latency_spread_ms": measured.spread_ms, "latency_source": "measured"}
 
 
 def restore_trained(bench: Bench, folder: RunFolder) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from torch import nn
 
 from nas.errors import UsageError, did_you_mean
+from nas.export import reading
 from nas.files import write_file
 from nas.hardware import CPU, CUDA, OnnxRuntime, feature_table, read_measurements, write_pack
 from nas.predictors import Encoding
@@ -27,7 +28,7 @@ __all__ = ["device_table", "find_known", "find_target", "import_measurements", "
 
 _BUILT_IN = (CPU.name, CUDA.name, OnnxRuntime.name)
 
-_CARRIED = ("space", "space_args", "data", "data_dir", "image_size", "length", "limit", "seed")
+_CARRIED = ("space", "space_args", "data", "data_dir", "image_size", "length", "limit", "seed", "export")
 _SEALED = "device pack"
 
 
@@ -102,11 +103,11 @@ def pack_space(config: RunConfig, out: Path, networks: int, progress: Progress |
         path = write_pack(
             out,
             _Extracted(bench, chosen),
-            bench.supernet.extract(bench.space.largest()),
+            reading(bench.supernet.extract(bench.space.largest()), bench.inputs),
             bench.data.input_shape,
             setup,
             batch=config.latency_batch,
-            input_dtype=bench.data.input_dtype,
+            input_dtype=bench.inputs.dtype,
             progress=task.update,
         )
     return {"pack": str(path), "space": config.space, "networks": len(chosen)}
@@ -232,13 +233,13 @@ def _networks(bench: Bench, count: int) -> list[Architecture]:
 
 
 class _Extracted(Mapping[str, nn.Module]):
-    """The networks of architectures by their key, each extracted when it is asked for."""
+    """The networks of architectures by their key as they are handed over, each made when it is asked for."""
 
     def __init__(self, bench: Bench, architectures: list[Architecture]) -> None:
         self.bench, self.architectures = bench, {each.key: each for each in architectures}
 
     def __getitem__(self, key: str) -> nn.Module:
-        return self.bench.supernet.extract(self.architectures[key])
+        return reading(self.bench.supernet.extract(self.architectures[key]), self.bench.inputs)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.architectures)

@@ -3,14 +3,13 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nas.distributed import connected, require
 from nas.distributed.trials import Outcome, require_shared_folder, run_trials
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.runs.bench import Bench
+from nas.runs.bench import LATENCY, Bench
 from nas.runs.config import RunConfig
 from nas.runs.deliver import deliver, restore_trained
 from nas.runs.folder import RunFolder
@@ -18,7 +17,6 @@ from nas.runs.place import gpus_each, travelling
 from nas.runs.progress import Progress, Silent
 from nas.runs.trial_plans import draw_plans
 from nas.runs.trial_training import Trainer, packed, standalone
-from nas.space import Architecture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +101,7 @@ class _Retraining:
         """Trains, writes the table, then the network, then what is known of it."""
         outcomes = self.train()
         self.folder.write_table("retrained", self.table(outcomes))
-        retrained = {**self.export(self.best(outcomes)), "begun": _begun(self.folder, self.asked)}
+        retrained = {**self.export(self.best(outcomes), result["largest"]), "begun": _begun(self.folder, self.asked)}
         write_file(self.folder.best, json.dumps({**result, "retrained": retrained}, indent=2))
 
     def train(self) -> list[Outcome]:
@@ -141,7 +139,7 @@ class _Retraining:
             raise UsageError(f"every trial failed, the first with: {outcomes[0].error}")
         return winner
 
-    def export(self, winner: Outcome) -> dict[str, Any]:
+    def export(self, winner: Outcome, largest: Mapping[str, Any]) -> dict[str, Any]:
         """What is known of the winner, with the test split read for it alone; its network is delivered."""
         bench, plan, name = self.bench, self.plans[winner.number], self.bench.metric.name
         assert winner.checkpoint is not None
@@ -149,14 +147,8 @@ class _Retraining:
         network = trainer.restored(plan.architecture, winner.checkpoint)
         before = next(row for row in self.front if row["architecture"] == plan.architecture)
         judged = bench.judge(network, bench.data.validation)
-        tested = bench.judge(network, bench.data.test)[name]
-        row = {**before, f"shared_{name}": before[name], **judged, f"test_{name}": tested}
-        architecture = bench.space.architecture(Architecture(plan.architecture))
-        parity = deliver(bench, network, self.folder.onnx, architecture, row)
-        self.progress.say(
-            f"ONNX agrees with PyTorch on {parity.label_agreement:.2%} of {parity.samples} validation "
-            f"{bench.data.examples} (largest difference {parity.max_difference:.1e})."
-        )
+        row = {**before, f"shared_{name}": before[name], **judged}
+        row = deliver(bench, self.folder, network, row, largest[LATENCY], self.progress)
         return {
             **row,
             **plan.model_dump(mode="json"),
@@ -165,7 +157,6 @@ class _Retraining:
             "epochs": winner.epochs,
             "state": winner.state,
             "seed": self.seed,
-            "parity": asdict(parity),
         }
 
     def _rank(self, outcome: Outcome) -> tuple[bool, float, int]:

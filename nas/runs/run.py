@@ -13,8 +13,9 @@ from nas.methods import Setting
 from nas.runs.bench import COSTS, LATENCY, Bench
 from nas.runs.budget import expected_budget
 from nas.runs.config import RunConfig
-from nas.runs.deliver import deliver, final_network
+from nas.runs.deliver import broken_constraints, deliver, final_network, precision_lost
 from nas.runs.delivery_checks import check_delivered
+from nas.runs.exported import ExportedNetwork, check_dtype
 from nas.runs.feasibility import check_constraints
 from nas.runs.finalists import Finalists, measure_finalists
 from nas.runs.fitting import fit_latency
@@ -32,6 +33,7 @@ from nas.training import Epoch, RelaxedStep, read_header, train
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import nn
 
 __all__ = ["run_search"]
 
@@ -48,6 +50,7 @@ def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None =
         UsageError: the configuration cannot be carried out.
     """
     progress = progress or Silent()
+    check_dtype(config)
     bench = Bench(config)
     with place_of(config), reserved(bench):
         check_constraints(bench, bench.cost_table)
@@ -238,31 +241,41 @@ class _Stages:
         Both have ``test_`` and the name of the metric. Where networks are retrained, so is the largest, and ``shared_``
         and the name of the metric is what both had before.
         """
-        bench, best = self.bench, dict(finalists.front[0])
-        architecture = Architecture.from_json(best["architecture"])
-        network = final_network(bench, self.folder, architecture, self.progress)
-        largest_network = final_network(bench, self.folder, bench.space.largest(), self.progress)
-        name = bench.metric.name
-        for row, final in ((best, network), (finalists.largest, largest_network)):
-            if bench.config.retrain != "no":
-                row |= {f"shared_{name}": row[name], **bench.judge(final, bench.data.validation)}
-            row[f"test_{name}"] = bench.judge(final, bench.data.test)[name]
-        parity = deliver(bench, network, self.folder.onnx, architecture, _described(best))
-        self.progress.say(
-            f"ONNX agrees with PyTorch on {parity.label_agreement:.2%} of {parity.samples} validation "
-            f"{bench.data.examples} (largest difference {parity.max_difference:.1e})."
+        bench, best, largest = self.bench, _described(finalists.front[0]), _described(finalists.largest)
+        network, largest_network = (
+            final_network(bench, self.folder, Architecture(row["architecture"]), self.progress)
+            for row in (best, largest)
         )
+        name = bench.metric.name
+        if bench.config.retrain != "no":
+            for row, final in ((best, network), (largest, largest_network)):
+                row |= {f"shared_{name}": row[name], **bench.judge(final, bench.data.validation)}
+        best = deliver(bench, self.folder, network, best, largest[LATENCY], self.progress)
+        front = [_described(row) for row in finalists.front]
+        front[0] |= {name: best[name] for name in (LATENCY, "latency_spread_ms")}
+        largest = self.largest_tested(largest_network, largest)
+        for sentence in (*broken_constraints(bench.constraints, best, largest), *precision_lost(bench.metric, best)):
+            self.notes.append(sentence)
+            self.progress.say(sentence)
         return {
             "run": self.folder.name,
             "space": bench.config.space,
             "method": bench.config.method,
             "sharing": bench.sharing,
             "metric": name,
-            "best": _described(best),
-            "largest": _described(finalists.largest),
-            "front": [_described(row) for row in finalists.front],
+            "best": best,
+            "largest": largest,
+            "front": front,
             "notes": self.notes,
         }
+
+    def largest_tested(self, network: "nn.Module", row: dict[str, Any]) -> dict[str, Any]:
+        """The row of the largest network with its one reading of the test split, in the type of the delivered file."""
+        bench, tested = self.bench, f"test_{self.bench.metric.name}"
+        if bench.config.dtype == "float32":
+            return {**row, tested: bench.judge(network, bench.data.test)[bench.metric.name]}
+        exported = ExportedNetwork(bench, network, self.folder.path / "largest.onnx")
+        return {**exported.rejudged(row), tested: exported.judge(bench.data.test)[bench.metric.name]}
 
     def _fidelity(self) -> str:
         settings, examples = self.bench.config.evaluation, self.bench.data.examples

@@ -1,4 +1,4 @@
-"""Measuring networks of a run on its target, at one speed of a machine whose speed drifts."""
+"""Measuring networks of a run on its target as they are handed over, at one speed of a machine whose speed drifts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -7,11 +7,13 @@ from statistics import median
 import numpy as np
 from torch import nn
 
-from nas.hardware import LatencyCache, Measurement, Recorded, measure_networks
+from nas.data import Inputs
+from nas.export import reading
+from nas.hardware import LatencyCache, Measurement, Recorded, Subject, measure_networks
 from nas.runs.bench import Bench
 from nas.space import Architecture
 
-__all__ = ["MeasuringSession", "measure_with_largest", "reference_level"]
+__all__ = ["MeasuringSession", "measure_file", "measure_with_largest", "reference_level"]
 
 _GROUP = 8
 
@@ -64,13 +66,30 @@ class MeasuringSession:
 
 
 def measure_with_largest(bench: Bench, networks: Mapping[str, nn.Module], max_seconds: float) -> dict[str, Measurement]:
-    """Networks measured on the target of a run, in turn with the largest network of the space."""
+    """Networks measured on the target of a run, in turn with the largest network of the space.
+
+    All of them read what the exported network reads, so that its normalisation counts.
+    """
     assert not isinstance(bench.target, Recorded)
-    reference = bench.supernet.extract(bench.space.largest())
-    data = bench.data
+    reference, inputs = bench.supernet.extract(bench.space.largest()), bench.inputs
+    deployed = {key: reading(network, inputs) for key, network in networks.items()}
     return measure_networks(
-        bench.target, networks, reference, data.input_shape, data.input_dtype, max_seconds=max_seconds
+        bench.target, deployed, reading(reference, inputs), inputs.shape, inputs.dtype, max_seconds=max_seconds
     )
+
+
+def measure_file(bench: Bench, model: bytes, inputs: Inputs, max_seconds: float) -> Measurement:
+    """An ONNX file that reads these inputs, measured like the networks of `measure_with_largest`.
+
+    Raises:
+        UsageError: the target does not run ONNX files.
+    """
+    assert not isinstance(bench.target, Recorded)
+    largest = reading(bench.supernet.extract(bench.space.largest()), bench.inputs)
+    reference = Subject(largest, bench.inputs.shape, bench.inputs.dtype)
+    group = {"file": Subject(model, inputs.shape, inputs.dtype)}
+    (found,) = bench.target.measure_groups([group], reference, seconds_each=max_seconds, energy=True)
+    return found["file"]
 
 
 def reference_level(measurements: Iterable[Measurement]) -> float:

@@ -16,7 +16,7 @@ from nas.search import STRATEGIES
 
 EXPORTED = ["onnx", "architecture", "metric", "accuracy", "accuracy_low", "accuracy_high", "loss", "params", "flops"]
 EXPORTED += ["peak_memory_bytes", "weight_bytes", "weight_bytes_int8", "latency_ms", "latency_spread_ms"]
-EXPORTED += ["latency_source", "parity"]
+EXPORTED += ["latency_source", "file", "parity"]
 
 
 def metadata(file: str | Path) -> dict[str, Any]:
@@ -64,7 +64,8 @@ def test_export_of_another_architecture(by: str, copied: Path, tmp_path: Path) -
 def test_export_without_json_is_two_lines(copied: Path) -> None:
     outcome = nas("export", "tiny", "--results", copied)
     assert len(outcome.out.splitlines()) == 2
-    assert "agrees with PyTorch" in outcome.out
+    assert " reads float32 [batch, 1, 8, 8]: grey pixels from 0 to 1." in outcome.out
+    assert "agrees with PyTorch" in outcome.err
 
 
 def test_export_into_a_folder_is_refused(copied: Path) -> None:

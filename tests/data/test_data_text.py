@@ -1,7 +1,6 @@
 """Text: where it is cut, which windows come, and the sentences for files that cannot be used."""
 
 import gzip
-import json
 from pathlib import Path
 
 import pytest
@@ -40,7 +39,11 @@ def test_data_describes_inputs_and_outputs() -> None:
     assert data.input_shape == (8,) and data.input_dtype == torch.int64
     assert data.output_shape == (len(data.classes), 8)
     assert data.metric is BITS_PER_CHARACTER and data.augment == Augment()
-    assert json.loads(data.metadata()["vocabulary"]) == "".join(data.classes)
+    inputs = data.inputs("unit")
+    assert inputs.describe() == {"form": "ids", "dtype": "int64", "shape": ["batch", 8]}
+    assert torch.equal(*(next(each)[0] for each in (inputs.batches(data.test, 5), data.test.batches(5))))
+    with pytest.raises(UsageError, match=r"export.input is .bytes., but data set .text. is text"):
+        data.inputs("bytes")
     x, y = next(data.train.shuffled(4, 0, data.augment))
     assert x.shape == y.shape == (4, *data.input_shape) and x.dtype == y.dtype == data.input_dtype
 

@@ -1,4 +1,9 @@
+import hashlib
 import logging
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import onnx
@@ -7,7 +12,7 @@ import torch
 from torch import nn
 
 from nas.errors import UsageError
-from nas.export import check_parity, open_session, static_onnx, write_onnx
+from nas.export import check_parity, dynamic_onnx, open_session, static_onnx, with_metadata, write_onnx
 
 
 class Tokens(nn.Module):
@@ -169,3 +174,49 @@ def test_mistakes_get_a_sentence(written: tuple[nn.Sequential, Path], tmp_path: 
         open_session(path, provider="CPUProvider")
     with pytest.raises(UsageError, match="positive whole numbers"):
         write_onnx(network, path, (3, -1, 8))
+
+
+def test_every_dimension_that_follows_the_batch_is_named_after_it() -> None:
+    class Rows(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            rows = x.sin().reshape(x.shape[0] * 4, 6).exp()
+            return rows.reshape(-1, 24)
+
+    graph = onnx.load_from_string(dynamic_onnx(Rows(), (4, 6))).graph
+    names = {
+        dimension.dim_param
+        for value in (*graph.input, *graph.output, *graph.value_info)
+        for dimension in value.type.tensor_type.shape.dim
+    }
+    assert "batch" in names
+    assert all(not name or re.fullmatch(r"(\d+\*)?batch(\*\d+)?", name) for name in names), names
+
+
+@pytest.mark.parametrize("slower", [False, True])
+def test_nothing_tells_where_and_by_what_code_it_was_exported(slower: bool) -> None:
+    network = nn.Sequential(small_network()[:5], Flip()) if slower else small_network()
+    for model in (dynamic_onnx(network, (3, 8, 8)), static_onnx(network, (3, 8, 8))):
+        for text in (str(Path(__file__).parent), str(Path.cwd()), str(Path(torch.__file__).parent), "in forward"):
+            assert text.encode() not in model
+        parts = [onnx.load_from_string(model).graph]
+        parts += [*parts[0].node, *parts[0].initializer, *parts[0].input, *parts[0].output, *parts[0].value_info]
+        assert not any(part.doc_string or part.metadata_props for part in parts)
+
+
+def test_equal_networks_give_equal_bytes() -> None:
+    first, second = (dynamic_onnx(small_network(), (3, 8, 8)) for _ in range(2))
+    assert first == second
+    assert with_metadata(first, {"a": "1"}) == with_metadata(second, {"a": "1"}) != first
+
+
+def test_a_process_of_its_own_gives_the_same_bytes() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
+    code = (
+        "import hashlib, torch; from torch import nn; from nas.export import dynamic_onnx; torch.manual_seed(0);"
+        "network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3));"
+        "print(hashlib.sha256(dynamic_onnx(network, (1, 4, 4))).hexdigest())"
+    )
+    command, environment = [sys.executable, "-c", code], {**os.environ, "PYTHONHASHSEED": "5"}
+    other = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+    assert other == hashlib.sha256(dynamic_onnx(network, (1, 4, 4))).hexdigest()

@@ -1,0 +1,87 @@
+"""Where in a network an ONNX model begins to answer otherwise."""
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nas.export.onnx_file import inference_copy, noted_model
+from nas.export.session import open_session
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["first_differing"]
+
+_SCOPES = "pkg.torch.onnx.name_scopes"
+
+
+def first_differing(
+    network: nn.Module, model: bytes | str | Path, batch: Tensor, *, relative: float, absolute: float
+) -> str | None:
+    """The path of the first module, in order of execution, whose output the model has otherwise.
+
+    Which value of the model is a module's output is known from exporting the network again. None where no module is
+    found: its operations were merged with others, or the model was not written by ``dynamic_onnx``.
+
+    Args:
+        batch: real inputs.
+        relative: how far values may be apart, as a share of the largest of them, and
+        absolute: what is added to that.
+    """
+    outputs = _outputs(network, batch)
+    values = _values(noted_model(network, batch))
+    found = _answers(model, {values[path] for path in outputs if path in values}, batch)
+    for path, expected in outputs.items():
+        answer = found.get(values.get(path, ""))
+        if answer is None or answer.shape != expected.shape:
+            continue
+        if not np.abs(answer - expected).max() <= absolute + relative * np.abs(expected).max():
+            return path
+    return None
+
+
+def _outputs(network: nn.Module, batch: Tensor) -> dict[str, np.ndarray]:
+    """What each module answers, by path, in the order in which they end; a module that runs twice by its last run."""
+    plain, outputs = inference_copy(network), dict[str, np.ndarray]()
+
+    def keep(path: str) -> None:
+        def hook(_: nn.Module, inputs: object, output: object) -> None:
+            if isinstance(output, Tensor) and output.is_floating_point() and output.numel():
+                outputs.pop(path, None)
+                outputs[path] = output.numpy().copy()
+
+        plain.get_submodule(path).register_forward_hook(hook)
+
+    for path, _ in plain.named_modules():
+        if path:
+            keep(path)
+    with torch.inference_mode():
+        plain(batch.cpu())
+    return outputs
+
+
+def _values(model: "onnx.ModelProto") -> dict[str, str]:
+    """The name of the last value that each module made, by path."""
+    values = {}
+    for node in model.graph.node:
+        notes = {each.key: each.value for each in node.metadata_props}
+        scopes = ast.literal_eval(notes.get(_SCOPES, "[]"))
+        values.update(dict.fromkeys(scopes[:-1], node.output[0]))
+    return values
+
+
+def _answers(model: bytes | str | Path, names: set[str], batch: Tensor) -> dict[str, np.ndarray]:
+    """These values of the model, as far as it has them."""
+    import onnx
+
+    opened = onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(model)
+    there = sorted(names.intersection(name for node in opened.graph.node for name in node.output))
+    told = {each.name for each in opened.graph.output}
+    opened.graph.output.extend(onnx.ValueInfoProto(name=name) for name in there if name not in told)
+    session = open_session(opened.SerializeToString())
+    (entry,) = session.get_inputs()
+    return dict(zip(there, session.run(there, {entry.name: batch.cpu().numpy()}), strict=True)) if there else {}

@@ -1,0 +1,44 @@
+"""A network together with the normalisation of its input, so that it reads what a user has."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nas.data import Inputs
+
+__all__ = ["Normalised", "reading"]
+
+
+class Normalised(nn.Module):
+    """Subtracts the mean of each channel from pixels ``[N, C, H, W]``, divides by its deviation, then runs the network.
+
+    The two operations stay in front of the network: folded into its first convolution they would change what stands
+    in for pixels beyond the border, which is zero after normalisation.
+
+    Args:
+        network: reads normalised images.
+        mean: of each channel, in the units of the pixels.
+        std: of each channel, likewise.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32)[:, None, None])
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32)[:, None, None])
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """The network's output; pixels of another type, such as bytes, are read as numbers first."""
+        output: Tensor = self.network((pixels.to(self.mean.dtype) - self.mean) / self.std)
+        return output
+
+
+def reading(network: nn.Module, inputs: Inputs) -> nn.Module:
+    """The network so that it reads these inputs: with their normalisation in front, if there is any to do."""
+    if inputs.mean is None or inputs.std is None:
+        return network
+    return Normalised(network, inputs.mean, inputs.std)

@@ -1,0 +1,158 @@
+"""A network as the ONNX file that is handed over: made once; judged, measured and written as the same bytes."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from nas.data import Inputs, Split
+from nas.errors import UsageError
+from nas.evaluation import evaluate
+from nas.export import (
+    DTYPES,
+    OnnxNetwork,
+    Parity,
+    check_parity,
+    dynamic_onnx,
+    lowered,
+    reading,
+    require_parity,
+    with_metadata,
+)
+from nas.files import write_file
+from nas.hardware import LatencyCache, Measurement, OnnxRuntime
+from nas.runs.bench import Bench
+from nas.runs.config import RunConfig
+from nas.runs.folder import RunFolder
+from nas.runs.session import measure_file
+from nas.runs.versions import versions
+
+__all__ = ["ExportedNetwork", "check_dtype"]
+
+_CALIBRATION_EXAMPLES = 512
+_SECONDS = 2.0
+
+
+def check_dtype(config: RunConfig) -> None:
+    """Refuses a type in which networks can be measured, but none handed over."""
+    if config.dtype not in DTYPES:
+        raise UsageError(
+            f"dtype is '{config.dtype}', in which networks can be measured (nas profile), but no ONNX file handed "
+            f"over, since ONNX Runtime does not compute in it; give {', '.join(DTYPES[:-1])} or {DTYPES[-1]}."
+        )
+
+
+class ExportedNetwork:
+    """The file of a network: in the run's dtype, with the normalisation of its inputs.
+
+    It is made from a float32 model that was found to answer as the network on the validation split. In int8 the ranges
+    of activations are those of the first 512 training examples.
+
+    Args:
+        bench: of the run.
+        network: plain and trained.
+        path: where the file is to be written.
+        inputs: what it reads; by default what the run says.
+
+    Attributes:
+        model: ONNX bytes without metadata.
+        parity: how it compares with the network on the validation split.
+
+    Raises:
+        UsageError: the network cannot be exported, or does not answer as itself.
+    """
+
+    def __init__(self, bench: Bench, network: nn.Module, path: Path, inputs: Inputs | None = None) -> None:
+        self.bench, self.path, self.inputs = bench, path, inputs or bench.inputs
+        self.dtype = bench.config.dtype
+        deployed = reading(network, self.inputs)
+        exact = dynamic_onnx(deployed, self.inputs.shape, dtype=self.inputs.dtype)
+        self.parity: Parity = require_parity(deployed, exact, self._validation(), path)
+        self.model = lowered(exact, self.dtype, self._calibration())
+        if self.dtype != "float32":
+            self.parity = check_parity(deployed, self.model, self._validation())
+
+    def judge(self, split: Split) -> dict[str, float]:
+        """The metrics of the file on a split, by ONNX Runtime on the CPU."""
+        batches = self.inputs.batches(split, self.bench.config.evaluation.batch_size)
+        return evaluate(OnnxNetwork(self.model), batches, self.bench.metric)
+
+    def rejudged(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What is known of the network in a row as it is in the file.
+
+        Where the file does not compute in float32, its own metrics take the place of the network's, whose main one is
+        kept as ``float32_`` and its name; else they are the same, which was checked.
+        """
+        if self.dtype == "float32":
+            return dict(row)
+        name = self.bench.metric.name
+        return {**row, f"float32_{name}": row[name], **self.judge(self.bench.data.validation)}
+
+    def measure(self, folder: RunFolder) -> Measurement | None:
+        """The latency of the file beside that of the largest network, once a run; None where ONNX files are not run."""
+        target = self.bench.target
+        if target.name != OnnxRuntime.name or self.bench.is_recorded:
+            return None
+        cache, place = LatencyCache(folder.finalists), (target.fingerprint(), self.inputs.shape)
+        key = f"file {hashlib.sha256(self.model).hexdigest()}"
+        found = cache.get(key, *place)
+        if found is None:
+            found = measure_file(self.bench, self.model, self.inputs, _SECONDS)
+            cache.add(key, *place, found)
+        return found
+
+    def write(self, architecture: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """Writes the file; tells its ``name``, ``dtype``, ``input``, ``bytes`` and ``sha256``, and what int8 saw.
+
+        Its metadata hold the architecture, its metrics, the classes, the input and the versions of the libraries, but
+        nothing that another measurement would change: equal networks give equal files.
+        """
+        data = self.bench.data
+        lasting = {name: value for name, value in metrics.items() if "latency" not in name}
+        metadata = {
+            "architecture": dict(architecture),
+            "metrics": lasting,
+            "classes": list(data.classes),
+            "input": self.inputs.describe(),
+            "input_shape": list(data.input_shape),
+            "dtype": self.dtype,
+            "versions": versions(),
+        }
+        content = with_metadata(self.model, {name: json.dumps(value) for name, value in metadata.items()})
+        write_file(self.path, content)
+        about = {
+            "name": self.path.name,
+            "dtype": self.dtype,
+            "input": self.inputs.describe(),
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+        if self.dtype == "int8":
+            about["calibration_examples"] = min(_CALIBRATION_EXAMPLES, len(data.train))
+        return about
+
+    def compared(self) -> str:
+        """A sentence on how the file compares with the network in PyTorch."""
+        parity, where = self.parity, f"validation {self.bench.data.examples}"
+        if self.dtype == "float32":
+            return (
+                f"ONNX agrees with PyTorch on {parity.label_agreement:.2%} of {parity.samples} {where} "
+                f"(largest difference {parity.max_difference:.1e})."
+            )
+        return (
+            f"{self.path.name} computes in {self.dtype}, with the same label as in float32 for "
+            f"{parity.label_agreement:.2%} of {parity.samples} {where}; all that is said of it is its own."
+        )
+
+    def _validation(self) -> Iterator[Tensor]:
+        return (x for x, _ in self.inputs.batches(self.bench.data.validation, 256))
+
+    def _calibration(self) -> Iterator[np.ndarray]:
+        size = 64
+        batches = self.inputs.batches(self.bench.data.train, size)
+        return (x.cpu().numpy() for x, _ in islice(batches, _CALIBRATION_EXAMPLES // size))

@@ -1,0 +1,103 @@
+"""How to run a file: in words, and in Python that runs."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from nas.data import Augment, ImageData, ImageSplit
+from nas.data.inputs import Inputs, token_inputs
+from nas.export import dynamic_onnx, reading, with_metadata
+from nas.files import write_file
+from nas.report.usage import about_file, code, usage
+
+CLASSES = '["left", "right", "<b>"]'
+
+
+class Sides(nn.Module):
+    """Says on which side an image is brighter, from images normalised by a mean of .5: both sides below it is <b>."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        left, right = x[..., : x.shape[3] // 2].mean((1, 2, 3)), x[..., x.shape[3] // 2 :].mean((1, 2, 3))
+        return torch.stack([left, right, torch.zeros_like(left)], dim=1)
+
+
+def images(channels: int, low: float = 0.0, high: float = 1.0) -> Callable[[str], Inputs]:
+    pixels = torch.tensor([low, high]).repeat_interleave(channels * 24).reshape(2, channels, 4, 6)
+    split = ImageSplit(pixels, torch.arange(2), torch.full((channels,), 0.5), torch.full((channels,), 0.25))
+    return ImageData("mine", ["a", "b"], split, split, split, Augment()).inputs
+
+
+def file_of(inputs: Inputs, size: int = 84112) -> dict[str, Any]:
+    return {"name": "best.onnx", "dtype": "int8", "input": inputs.describe(), "bytes": size}
+
+
+def run(file: dict[str, Any], folder: Path) -> str:
+    command = [sys.executable, "-c", code(file)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("form", ["unit", "bytes", "normalised"])
+def test_the_lines_classify_an_image(channels: int, form: str, tmp_path: Path) -> None:
+    inputs = images(channels)(form)
+    model = dynamic_onnx(reading(Sides(), inputs), inputs.shape, dtype=inputs.dtype)
+    write_file(tmp_path / "best.onnx", with_metadata(model, {"classes": CLASSES}))
+    found = []
+    for bright in (slice(0, 6), slice(6, 12), slice(0, 0)):
+        pixels = np.full((8, 12, 3), 30, np.uint8)
+        pixels[:, bright] = 220
+        Image.fromarray(pixels).save(tmp_path / "image.png")
+        found.append(run(file_of(inputs), tmp_path))
+    assert found == ["left", "right", "<b>"]
+
+
+def test_the_lines_read_an_array_of_another_scale(tmp_path: Path) -> None:
+    inputs = images(1, -2.0, 3.0)("unit")
+    model = dynamic_onnx(reading(Sides(), inputs), inputs.shape)
+    write_file(tmp_path / "best.onnx", with_metadata(model, {"classes": CLASSES}))
+    np.save(tmp_path / "example.npy", np.tile([2.0, 2, 2, -1, -1, -1], (4, 1)))
+    assert run(file_of(inputs), tmp_path) == "left"
+
+
+def test_the_lines_continue_a_text(tmp_path: Path) -> None:
+    class Next(nn.Module):
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return nn.functional.one_hot((ids + 1) % 3, 3).float().transpose(1, 2)
+
+    inputs = token_inputs("unit", "text", 4)
+    model = dynamic_onnx(Next(), inputs.shape, dtype=inputs.dtype)
+    write_file(tmp_path / "best.onnx", with_metadata(model, {"classes": '["a", "b", "é"]'}))
+    (tmp_path / "text.txt").write_text("éaabbab", encoding="utf-8")
+    assert run(file_of(inputs), tmp_path) == "é"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        (images(3)("unit"), "float32 [batch, 3, 4, 6]: RGB pixels from 0 to 1."),
+        (images(1)("bytes"), "uint8 [batch, 1, 4, 6]: grey pixels from 0 to 255."),
+        (
+            images(1)("normalised"),
+            "float32 [batch, 1, 4, 6]: grey pixels from 0 to 1, less the mean [0.5] and divided by [0.25] channel by "
+            "channel.",
+        ),
+        (images(1, -2, 3)("unit"), "float32 [batch, 1, 4, 6]: numbers as the data set gives them (-2 to 3)."),
+        (token_inputs("unit", "text", 4), "int64 [batch, 4]: token ids, each the place of a character in the"),
+    ],
+)
+def test_what_is_read_in_words(inputs: Inputs, words: str) -> None:
+    sentence = about_file(file_of(inputs))
+    assert sentence.startswith(f"best.onnx (int8, 84,112 bytes) reads {words}")
+
+
+def test_the_page_escapes_both() -> None:
+    file = {**file_of(images(1)("unit")), "name": "<b>.onnx"}
+    assert "<b>" not in usage(file).replace("&lt;b&gt;", "") and "&lt;b&gt;.onnx" in usage(file)
