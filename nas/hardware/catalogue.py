@@ -2,8 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
@@ -19,7 +19,7 @@ from nas.hardware.places import Place, places
 from nas.hardware.tracing import Shape, cannot_run, meta_copy
 from nas.nn.tree import modules
 from nas.predictors import BlockTable, BlockValues
-from nas.space import Architecture, Space
+from nas.space import Architecture, Space, candidate_key
 from nas.supernet import Supernet, extract
 
 __all__ = ["Block", "Catalogue"]
@@ -52,8 +52,9 @@ class Catalogue:
     """Every block that any architecture can run, found by running architectures on the meta device.
 
     Blocks are told apart by their layers, settings and input shapes, not by their weights or their place: ``blocks``
-    lists the different ones. ``numbers`` maps each place to an array with an axis for each of its choices, the last
-    entry of an axis for the choice being inactive: the number of the block that runs there, or -1.
+    lists the different ones. ``numbers`` maps each place, with the choices that decide what runs there and what shapes
+    it gets, to an array with an axis for each of these choices, the last entry of an axis for the choice being
+    inactive: the number of the block that runs there, or -1.
 
     Args:
         supernet: stays as it is; the attribute is a copy without weights. It must follow one architecture.
@@ -61,8 +62,8 @@ class Catalogue:
         input_dtype: of the inputs.
 
     Raises:
-        UsageError: a block reads so many choices that its table would be too large; or costs do not add up over blocks,
-            because the inputs of one depend on a choice that it does not read, or it runs several times; or the model
+        UsageError: so many choices decide about a block that its table would be too large; or costs do not add up over
+            blocks, because one with weights runs several times or is not called with plain tensors; or the model
             cannot be run on such an input.
     """
 
@@ -73,9 +74,12 @@ class Catalogue:
         self.space.architecture(supernet.architecture)  # UsageError under soft gates, which cannot be copied
         self.supernet = meta_copy(supernet)
         self.example = torch.empty((1, *input_shape), dtype=input_dtype, device="meta")
-        self._entries: list[tuple[Place, dict[Key, int]]] = [(place, {}) for place in places(self.supernet)]
-        self._compare(self._fill())
-        self.numbers = {place: self._table(place, numbers) for place, numbers in self._entries}
+        self._order = {name: column for column, name in enumerate(self.space.choices)}
+        self._seen: dict[Architecture, _Visit] = {}
+        self._work: dict[Any, int] = {}
+        self._canonical: dict[Place, dict[Key, Key]] = {}
+        self._places = places(self.supernet)
+        self.numbers = {place: self._table(place) for place in self._settled(self._places)}
 
     def table(self, columns: Sequence[str], values: NDArray[np.float64]) -> BlockTable:
         """The sums of block values over an architecture.
@@ -84,84 +88,138 @@ class Catalogue:
             columns: a name for each number.
             values: ``[blocks, columns]``, what each of ``blocks`` adds.
         """
-        order = {name: column for column, name in enumerate(self.space.choices)}
         extended = np.vstack([values, np.zeros((1, len(columns)))])
-        blocks = [
-            BlockValues(tuple(order[name] for name in place.choices), extended[numbers])
-            for place, numbers in self.numbers.items()
-        ]
+        blocks = [BlockValues(self._columns(place), extended[numbers]) for place, numbers in self.numbers.items()]
         return BlockTable(columns, blocks)
 
-    def _table(self, place: Place, numbers: Mapping[Key, int]) -> Numbers:
+    def _table(self, place: Place) -> Numbers:
         """The numbers as an array with an axis a choice; what an inactive choice would be makes no difference."""
-        sizes = [len(self.space.choices[name]) for name in place.choices]
-        which = np.array([numbers[key] for key in np.ndindex(*sizes)], dtype=np.int64).reshape(sizes)
+        known = {self._key(place, visit): visit.calls.get(place.call_of, -1) for visit in self._seen.values()}
+        sizes = self._sizes(place)
+        keys = self._canonical[place]
+        which = np.array([known[keys[given]] for given in np.ndindex(*sizes)], dtype=np.int64).reshape(sizes)
         return np.asarray(which[np.ix_(*([*range(size), 0] for size in sizes))])
 
-    def _fill(self) -> list[Architecture]:
-        """Visits architectures until it is known for each combination of its choices what runs at every place."""
-        sizes = [math.prod(len(self.space.choices[name]) + 1 for name in place.choices) for place, _ in self._entries]
+    def _settled(self, found: list[Place]) -> list[Place]:
+        """The places, each with all choices that decide what runs there and on inputs of what shape."""
+        rng = np.random.default_rng(0)
+        while True:
+            self._check_size(found)
+            for place in found:
+                self._visit_combinations(place, rng)
+            self._visit_neighbours()
+            following = [self._with_causes(place) for place in self._with_repeated_calls(found)]
+            if following == found:
+                return found
+            found = following
+
+    def _check_size(self, found: Sequence[Place]) -> None:
+        sizes = [math.prod(size + 1 for size in self._sizes(place)) for place in found]
         if sum(sizes) > _MOST_ENTRIES:
-            widest = self._entries[int(np.argmax(sizes))][0]
+            widest = found[int(np.argmax(sizes))]
             raise UsageError(
-                f"the costs of blocks would be a table of {sum(sizes):,} entries, more than {_MOST_ENTRIES:,}; block "
-                f"'{widest.path}' alone reads {len(widest.choices)} choices: put what depends on few choices into "
-                "blocks of their own."
+                f"the costs of blocks would be a table of {sum(sizes):,} entries, more than {_MOST_ENTRIES:,}; "
+                f"{len(widest.choices)} choices decide about block '{widest.path}' and the shapes it gets: put what "
+                "depends on few choices into blocks of their own, and let few choices decide the resolution."
             )
-        rng, visited = np.random.default_rng(0), []
-        for place, numbers in self._entries:
-            for combination in itertools.product(*(self.space.choices[name] for name in place.choices)):
-                wanted = dict(zip(place.choices, combination, strict=True))
-                given = tuple(self._index(name, wanted[name]) for name in place.choices)
-                if given not in numbers:
-                    architecture = self.space.complete({**self.space.sample(rng), **wanted})
-                    key = self._key(place, architecture)
-                    if key not in numbers:
-                        self._visit(architecture)
-                        visited.append(architecture)
-                    numbers[given] = numbers[key]
-        return visited
 
-    def _compare(self, visited: Sequence[Architecture]) -> None:
-        """Changes one choice at a time: the blocks that do not read it must run as before, on the same inputs."""
+    def _visit_combinations(self, place: Place, rng: np.random.Generator) -> None:
+        """Visits architectures until it is known for each combination of its choices what runs at a place."""
+        if place in self._canonical:
+            return
+        known = {self._key(place, visit) for visit in self._seen.values()}
+        keys = self._canonical[place] = {}
+        for given in np.ndindex(*self._sizes(place)):
+            keys[given] = given
+            if given not in known:
+                wanted = {name: self.space.choices[name][i] for name, i in zip(place.choices, given, strict=True)}
+                architecture = self.space.complete({**self.space.sample(rng), **wanted})
+                (row,) = self.space.indices([architecture]).tolist()
+                keys[given] = tuple(row[column] for column in self._columns(place))
+                if keys[given] not in known:
+                    known.add(self._key(place, self._visit(architecture)))
+
+    def _visit_neighbours(self) -> None:
+        """Changes one choice at a time: what runs where no choice of the place changed must be the same."""
         for name, candidates in self.space.choices.items():
-            for base in [each for each in visited if name in each][:1]:
-                for candidate in set(range(len(candidates))) - {self._index(name, base[name])}:
-                    self._visit(self.space.complete({**base, name: candidates[candidate]}))
+            for base in [each for each in self._seen if name in each][:1]:
+                for candidate in candidates:
+                    self._visit(self.space.complete({**base, name: candidate}))
 
-    def _visit(self, architecture: Architecture) -> None:
-        """Notes for every place which block runs there under this architecture."""
-        self.supernet.activate(architecture)
-        values = self.supernet.values
-        calls = self._calls()
-        for place, numbers in self._entries:
-            key = self._key(place, architecture)
-            inputs = calls.get(place.path)
-            if key in numbers:
-                self._check(place, inputs, numbers[key])
-            elif inputs is None:
-                numbers[key] = -1
-            else:
-                module = extract(place.module, values).eval()
-                numbers[key] = self._number(Block(place.path, architecture, module, inputs))
+    def _with_repeated_calls(self, found: Sequence[Place]) -> list[Place]:
+        """The places, and a place for each further call of a module."""
+        known = {place.call_of for place in found}
+        seen = {call for visit in self._seen.values() for call in visit.calls}
+        first = {place.path: place for place in found if place.call == 0}
+        return [*found, *(replace(first[path], call=call) for path, call in sorted(seen - known))]
 
-    def _calls(self) -> dict[str, tuple[Tensor, ...]]:
-        """Runs the active architecture; the inputs of every place that runs, by path."""
-        calls: dict[str, tuple[Tensor, ...]] = {}
+    def _with_causes(self, place: Place) -> Place:
+        """The place with the choices that it takes to tell apart what was seen to run there."""
+        while (pair := self._contradiction(place)) is not None:
+            names = {*place.choices, self._cause(place, *pair)}
+            place = replace(place, choices=tuple(sorted(names, key=self._order.__getitem__)))
+        return place
+
+    def _contradiction(self, place: Place) -> tuple[Architecture, Architecture] | None:
+        """Two architectures that agree in the choices of a place and run different blocks there."""
+        known: dict[Key, tuple[Architecture, int]] = {}
+        for architecture, visit in self._seen.items():
+            number = visit.calls.get(place.call_of, -1)
+            other, theirs = known.setdefault(self._key(place, visit), (architecture, number))
+            if theirs != number:
+                return other, architecture
+        return None
+
+    def _cause(self, place: Place, first: Architecture, second: Architecture) -> str:
+        """A choice that decides what runs at a place: the one whose change does, on a way from first to second."""
+        values = {name: first.get(name, candidates[0]) for name, candidates in self.space.choices.items()}
+        before = self._seen[first].calls.get(place.call_of, -1)
+        for name, value in second.items():
+            values[name] = value
+            visit = self._visit(self.space.complete(values))
+            if visit.calls.get(place.call_of, -1) != before:
+                return name
+        raise AssertionError(f"{first} and {second} run different blocks at {place.path}, but no choice says why")
+
+    def _visit(self, architecture: Architecture) -> "_Visit":
+        """Notes which blocks run under an architecture."""
+        if architecture not in self._seen:
+            self.supernet.activate(architecture)
+            (row,) = self.space.indices([architecture]).tolist()
+            calls = {call: self._number(call[0], inputs) for call, inputs in self._calls().items()}
+            self._seen[architecture] = _Visit(row, calls)
+        return self._seen[architecture]
+
+    def _number(self, path: str, inputs: tuple[Tensor, ...]) -> int:
+        """The number of the block that the active architecture runs at a path."""
+        architecture = self.supernet.architecture
+        read = (name for name in self.supernet.read_by(path) if name in architecture)
+        work = (path, *((name, candidate_key(architecture[name])) for name in read), *_shapes(inputs))
+        if work not in self._work:
+            module = extract(self.supernet.model.get_submodule(path), self.supernet.values).eval()
+            block = Block(path, architecture, module, inputs)
+            self._work[work] = self._numbers.setdefault(_signature(block), len(self.blocks))
+            if self._work[work] == len(self.blocks):
+                self.blocks.append(block)
+        return self._work[work]
+
+    def _calls(self) -> dict[tuple[str, int], tuple[Tensor, ...]]:
+        """Runs the active architecture; the inputs of every call of a place, by path and number of the call."""
+        calls: dict[tuple[str, int], tuple[Tensor, ...]] = {}
 
         def note(path: str) -> Any:
-            def hook(_: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-                if path in calls:
-                    raise UsageError(f"block '{path}' runs several times in one network, {_NO_SUM}")
+            def hook(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
                 if named or not all(isinstance(each, Tensor) for each in arguments):
                     raise UsageError(f"block '{path}' is not called with plain tensors by position, {_NO_SUM}")
-                calls[path] = arguments
+                count = sum(other == path for other, _ in calls)
+                if count and any(True for _ in itertools.chain(module.parameters(), module.buffers())):
+                    raise UsageError(f"block '{path}' runs several times in one network, {_NO_SUM}")
+                calls[path, count] = arguments
 
             return hook
 
-        hooks = [
-            place.module.register_forward_pre_hook(note(place.path), with_kwargs=True) for place, _ in self._entries
-        ]
+        modules = {place.module: place.path for place in reversed(self._places)}
+        hooks = [module.register_forward_pre_hook(note(path), with_kwargs=True) for module, path in modules.items()]
         try:
             with torch.no_grad(), _WithoutBatchNorm():
                 self.supernet(self.example)
@@ -175,30 +233,22 @@ class Catalogue:
                 each.remove()
         return calls
 
-    def _check(self, place: Place, inputs: tuple[Tensor, ...] | None, number: int) -> None:
-        known = self.blocks[number].inputs if number >= 0 else None
-        if (inputs is None) != (known is None):
-            raise UsageError(
-                f"block '{place.path}' runs in some networks and not in others of the same choices "
-                f"{list(place.choices)}, {_NO_SUM}"
-            )
-        if inputs is not None and known is not None and _shapes(inputs) != _shapes(known):
-            raise UsageError(
-                f"block '{place.path}' gets inputs of different shapes for the same choices {list(place.choices)}, "
-                f"{_NO_SUM}"
-            )
+    def _columns(self, place: Place) -> tuple[int, ...]:
+        return tuple(self._order[name] for name in place.choices)
 
-    def _number(self, block: Block) -> int:
-        number = self._numbers.setdefault(_signature(block), len(self.blocks))
-        if number == len(self.blocks):
-            self.blocks.append(block)
-        return number
+    def _sizes(self, place: Place) -> list[int]:
+        return [len(self.space.choices[name]) for name in place.choices]
 
-    def _key(self, place: Place, architecture: Mapping[str, Any]) -> Key:
-        return tuple(self._index(name, architecture[name]) if name in architecture else -1 for name in place.choices)
+    def _key(self, place: Place, visit: "_Visit") -> Key:
+        return tuple(visit.row[column] for column in self._columns(place))
 
-    def _index(self, name: str, value: Any) -> int:
-        return self.space.choices[name].index(value)
+
+@dataclass(frozen=True)
+class _Visit:
+    """What ran: a row of candidate indices, and the number of the block of each call."""
+
+    row: list[int]
+    calls: dict[tuple[str, int], int]
 
 
 class _WithoutBatchNorm(TorchFunctionMode):
@@ -208,14 +258,14 @@ class _WithoutBatchNorm(TorchFunctionMode):
         return args[0] if func is F.batch_norm else func(*args, **(kwargs or {}))
 
 
-def _shapes(inputs: Sequence[Tensor]) -> list[torch.Size]:
-    return [each.shape for each in inputs]
+def _shapes(inputs: Sequence[Tensor]) -> tuple[Any, ...]:
+    return tuple((tuple(each.shape), each.dtype) for each in inputs)
 
 
 def _signature(block: Block) -> tuple[Any, ...]:
     """Equal for blocks that do the same work."""
     return (
-        tuple((tuple(each.shape), each.dtype) for each in block.inputs),
+        _shapes(block.inputs),
         *(entry for name, module in modules(block.module) for entry in _settings(name, module)),
     )
 

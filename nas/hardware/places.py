@@ -25,11 +25,18 @@ class Place:
         path: its module path in the model.
         module: the block.
         choices: names of the choices that decide whether it runs and what it computes, in the space's order.
+        call: which of the module's calls in one network, counted from 0.
     """
 
     path: str
     module: nn.Module
     choices: tuple[str, ...]
+    call: int = 0
+
+    @property
+    def call_of(self) -> tuple[str, int]:
+        """Path of the module and number of its call."""
+        return self.path, self.call
 
 
 def places(supernet: Supernet) -> list[Place]:

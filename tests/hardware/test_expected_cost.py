@@ -37,6 +37,14 @@ def small() -> nn.Module:
     return nn.Sequential(conv(3), Repeat([either, cell], Choice([0, 1, 2], name="depth")))
 
 
+def plain_layers_behind_widths() -> nn.Module:
+    """A block's cost is decided by choices of the layers before it."""
+    first, second = Choice([2, 4, 8], name="first"), Choice([2, 6], name="second")
+    unpadded = OneOf([conv(1), nn.MaxPool2d(2)], Choice([0, 1], name="pool"))
+    wide = [nas.nn.Conv2d(1, first, 1), nn.GELU(), nas.nn.Conv2d(first, second, 3), nn.GELU(), nn.AvgPool2d(2)]
+    return nn.Sequential(unpadded, *wide)
+
+
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "mobilenet": lambda: mobilenet(
         SHAPE, 5, widths=(16, 24), strides=(1, 2), depths=(1, 2), expansions=(1, 2), stem=8, head=8
@@ -44,6 +52,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "chain": lambda: chain(SHAPE, 5, layers=(2, 2), width=4, head=8),
     "nasbench201": lambda: nasbench201(SHAPE, 5, width=4),
     "small": small,
+    "plain": plain_layers_behind_widths,
 }
 
 
