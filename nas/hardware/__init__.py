@@ -10,6 +10,8 @@ from nas.hardware.features import feature_table
 from nas.hardware.machine import Machine, Subject
 from nas.hardware.measurement import Measurement
 from nas.hardware.measuring import measure_networks
+from nas.hardware.network_features import NetworkFeatures
+from nas.hardware.network_key import NetworkKeys
 from nas.hardware.pack import write_pack
 from nas.hardware.recorded import Recorded
 from nas.hardware.target import Target
@@ -29,6 +31,8 @@ __all__ = [
     "LatencyCache",
     "Machine",
     "Measurement",
+    "NetworkFeatures",
+    "NetworkKeys",
     "OnnxRuntime",
     "Recorded",
     "StaticCosts",

@@ -2,9 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,8 @@ from torch.overrides import TorchFunctionMode
 
 from nas.errors import UsageError
 from nas.hardware.places import Place, places
+from nas.hardware.signatures import shapes, signature
 from nas.hardware.tracing import Shape, cannot_run, meta_copy
-from nas.nn.tree import modules
 from nas.predictors import BlockTable, BlockValues
 from nas.space import Architecture, Space, candidate_key
 from nas.supernet import Supernet, extract
@@ -194,11 +193,11 @@ class Catalogue:
         """The number of the block that the active architecture runs at a path."""
         architecture = self.supernet.architecture
         read = (name for name in self.supernet.read_by(path) if name in architecture)
-        work = (path, *((name, candidate_key(architecture[name])) for name in read), *_shapes(inputs))
+        work = (path, *((name, candidate_key(architecture[name])) for name in read), *shapes(inputs))
         if work not in self._work:
             module = extract(self.supernet.model.get_submodule(path), self.supernet.values).eval()
             block = Block(path, architecture, module, inputs)
-            self._work[work] = self._numbers.setdefault(_signature(block), len(self.blocks))
+            self._work[work] = self._numbers.setdefault(signature(block.module, block.inputs), len(self.blocks))
             if self._work[work] == len(self.blocks):
                 self.blocks.append(block)
         return self._work[work]
@@ -256,27 +255,3 @@ class _WithoutBatchNorm(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return args[0] if func is F.batch_norm else func(*args, **(kwargs or {}))
-
-
-def _shapes(inputs: Sequence[Tensor]) -> tuple[Any, ...]:
-    return tuple((tuple(each.shape), each.dtype) for each in inputs)
-
-
-def _signature(block: Block) -> tuple[Any, ...]:
-    """Equal for blocks that do the same work."""
-    return (
-        _shapes(block.inputs),
-        *(entry for name, module in modules(block.module) for entry in _settings(name, module)),
-    )
-
-
-def _settings(name: str, module: nn.Module) -> Iterator[Any]:
-    plain = {
-        key: repr(value)
-        for key, value in vars(module).items()
-        if isinstance(value, bool | int | float | str | tuple | list | FunctionType | BuiltinFunctionType)
-        and key != "training"
-    }
-    tensors = itertools.chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
-    shapes = {key: tuple(each.shape) for key, each in tensors}
-    yield name, type(module).__qualname__, tuple(sorted(plain.items())), tuple(sorted(shapes.items()))

@@ -5,16 +5,19 @@ the shape it gets, and a candidate costs a few table look-ups.
 """
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
+from torch import Tensor, nn
 
 from nas.hardware.tracing import Shape, Trace, meta_copy, trace
-from nas.supernet import Segment, SegmentKey, Supernet
+from nas.supernet import Segment, SegmentKey, Supernet, extract
 
-__all__ = ["BlockCost", "StaticCosts"]
+__all__ = ["BlockCost", "StaticCosts", "Work"]
+
+Work = tuple[SegmentKey, Shape, torch.dtype]
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class StaticCosts:
 
     def __init__(self, supernet: Supernet, input_shape: Shape, input_dtype: torch.dtype = torch.float32) -> None:
         self.supernet, self.input_shape, self.input_dtype = meta_copy(supernet), tuple(input_shape), input_dtype
-        self._blocks: dict[tuple[SegmentKey, Shape, torch.dtype], BlockCost] = {}
+        self._blocks: dict[Work, BlockCost] = {}
 
     def __call__(self, architecture: Mapping[str, Any]) -> dict[str, int]:
         """The costs by name."""
@@ -80,17 +83,26 @@ class StaticCosts:
 
     def blocks(self, architecture: Mapping[str, Any]) -> list[BlockCost]:
         """The active blocks in order, each with what it costs at the shape it gets."""
-        self.supernet.activate(architecture)
-        shape, dtype, blocks = self.input_shape, self.input_dtype, []
-        for key, segment in self.supernet.segments():
-            block = self._block(key, segment, shape, dtype)
-            shape, dtype = cast(Shape, block.trace.output_shape), cast(torch.dtype, block.trace.output_dtype)
-            blocks.append(block)
-        return blocks
+        return [self._blocks[work] for work, _ in self.walk(architecture)]
 
-    def _block(self, key: SegmentKey, segment: Segment, shape: Shape, dtype: torch.dtype) -> BlockCost:
-        if (key, shape, dtype) not in self._blocks:
-            sizes = self.supernet.active_parts(segment.module)
-            kind = type(segment.module).__name__
-            self._blocks[key, shape, dtype] = BlockCost(segment.path, kind, trace(segment.module, shape, dtype), sizes)
-        return self._blocks[key, shape, dtype]
+    def walk(self, architecture: Mapping[str, Any]) -> Iterator[tuple[Work, Segment]]:
+        """The active blocks in order, each after what says all about its work: its key, the shape and type it gets."""
+        self.supernet.activate(architecture)
+        shape, dtype = self.input_shape, self.input_dtype
+        for key, segment in self.supernet.segments():
+            work = (key, shape, dtype)
+            if work not in self._blocks:
+                self._blocks[work] = self._cost(segment, shape, dtype)
+            yield work, segment
+            output = self._blocks[work].trace
+            shape, dtype = cast(Shape, output.output_shape), cast(torch.dtype, output.output_dtype)
+
+    def plain(self, work: Work, segment: Segment) -> tuple[nn.Module, Tensor]:
+        """The plain module of a block of :meth:`walk`, in eval mode, and an input for it, both on the meta device."""
+        _, shape, dtype = work
+        example = torch.empty((1, *shape), dtype=dtype, device="meta")
+        return extract(segment.module, self.supernet.values).eval(), example
+
+    def _cost(self, segment: Segment, shape: Shape, dtype: torch.dtype) -> BlockCost:
+        kind, parts = type(segment.module).__name__, self.supernet.active_parts(segment.module)
+        return BlockCost(segment.path, kind, trace(segment.module, shape, dtype), parts)

@@ -4,6 +4,7 @@ from nas.predictors.architecture_predictor import PREDICTORS, ArchitecturePredic
 from nas.predictors.block_table import BlockTable, BlockValues
 from nas.predictors.choosing import choose_diverse, choose_uncertain
 from nas.predictors.encoding import Batch, Encoding
+from nas.predictors.features import Features
 from nas.predictors.linear import LinearPredictor
 from nas.predictors.lookup import LookupPredictor
 from nas.predictors.regression import RegressionPredictor
@@ -17,6 +18,7 @@ __all__ = [
     "BlockTable",
     "BlockValues",
     "Encoding",
+    "Features",
     "LinearPredictor",
     "LookupPredictor",
     "PredictionErrors",

@@ -12,6 +12,7 @@ from nas.errors import UsageError, did_you_mean
 from nas.files import write_file
 from nas.predictors.block_table import BlockTable
 from nas.predictors.encoding import Batch, Encoding
+from nas.predictors.features import Features
 from nas.predictors.linear import LinearPredictor
 from nas.predictors.lookup import LookupPredictor
 from nas.predictors.regression import RegressionPredictor
@@ -103,13 +104,14 @@ class ArchitecturePredictor:
 
         Raises UsageError for any kind but ``lookup``: others are no sums over blocks.
         """
-        if not isinstance(self.model, LookupPredictor):
+        table = self.encoding.features
+        if not isinstance(self.model, LookupPredictor) or not isinstance(table, BlockTable):
             raise UsageError(
                 f"a {self.kind} predictor has no expected latency under soft gates, since it is no sum over blocks; "
                 "fit a lookup predictor."
             )
         weights, overhead = self.model.coefficients
-        return self.encoding.table.weighted("ms", weights), overhead
+        return table.weighted("ms", weights), overhead
 
     def save(self, folder: str | Path, guard: Mapping[str, str]) -> None:
         """Write ``model`` and ``encoding.npz`` into a folder, with the names of what it was fitted for."""
@@ -117,21 +119,38 @@ class ArchitecturePredictor:
         folder.mkdir(parents=True, exist_ok=True)
         content = io.BytesIO()
         names = {"kind": np.array(self.kind), "space": np.array(self.encoding.space.to_json())}
-        np.savez_compressed(content, allow_pickle=False, **names, **self.encoding.table.state())
+        np.savez_compressed(content, allow_pickle=False, **names, **self.encoding.features.state())
         self.model.save(folder / "model", guard)
         write_file(folder / "encoding.npz", content.getvalue())
 
     @classmethod
-    def load(cls, folder: str | Path, guard: Mapping[str, str]) -> "ArchitecturePredictor":
+    def load(
+        cls, folder: str | Path, guard: Mapping[str, str], traced: Features | None = None
+    ) -> "ArchitecturePredictor":
         """Read what `save` wrote.
 
-        Raises UsageError if a file is missing or damaged, or was saved with another `guard`.
+        Args:
+            folder: the one given to `save`.
+            guard: likewise.
+            traced: features that come from tracing networks, in case it was fitted to such.
+
+        Raises UsageError if a file is missing or damaged, was saved with another `guard`, or needs `traced`.
         """
         path = Path(folder) / "encoding.npz"
         with reading(path, "encoding"):
             content: dict[str, Any] = dict(np.load(io.BytesIO(path.read_bytes()), allow_pickle=False))
-            encoding = Encoding(Space.from_json(str(content["space"])), BlockTable.from_state(content))
+            features = _traced(path, content, traced) if "traced" in content else BlockTable.from_state(content)
+            encoding = Encoding(Space.from_json(str(content["space"])), features)
             kind = str(content["kind"])
         if kind not in PREDICTORS:
             raise UsageError(f"{path} holds a predictor '{kind}', which is not known; {did_you_mean(kind, PREDICTORS)}")
         return cls(kind, encoding, PREDICTORS[kind].load(Path(folder) / "model", guard))
+
+
+def _traced(path: Path, content: Mapping[str, Any], features: Features | None) -> Features:
+    """Those of the traced features that the predictor was fitted to."""
+    names = [str(name) for name in content["traced"]]
+    missing = [name for name in names if features is None or name not in features.columns]
+    if features is None or missing:
+        raise UsageError(f"{path} needs '{missing[0]}' of each network, which is not traced here; profile again.")
+    return features.part(names)

@@ -1,4 +1,4 @@
-"""Architectures of one space as rows of numbers: one-hot choices, then sums over their blocks."""
+"""Architectures of one space as rows of numbers: one-hot choices, then what their blocks cost."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from nas.errors import UsageError
 from nas.predictors.block_table import BlockTable
+from nas.predictors.features import Features
 from nas.predictors.samples import Array
 from nas.space import Space
 
@@ -22,21 +23,21 @@ class Encoding:
 
     Args:
         space: whose architectures are encoded.
-        table: sums over blocks, such as FLOPs, bytes moved and calls by kind of layer; their scale does not matter.
+        features: FLOPs, bytes moved, calls by kind of layer and the like; their scale does not matter.
 
     Raises:
-        UsageError: the table is of another space.
+        UsageError: the features are a table of another space.
 
     >>> encoding = Encoding(Space({"kernel": [3, 5], "depth": [1, 2]}))
     >>> encoding([{"kernel": 5, "depth": 1}]).tolist()
     [[0.0, 1.0, 1.0, 0.0]]
     """
 
-    def __init__(self, space: Space, table: BlockTable | None = None) -> None:
-        self.space, self.table = space, table or BlockTable((), ())
+    def __init__(self, space: Space, features: Features | None = None) -> None:
+        self.space, self.features = space, features or BlockTable((), ())
         self.one_hot = len(space.columns)
         sizes = [len(candidates) + 1 for candidates in space.choices.values()]
-        for block in self.table.blocks:
+        for block in self.features.blocks if isinstance(self.features, BlockTable) else ():
             if [*block.values.shape[:-1]] != [sizes[choice] for choice in block.choices if 0 <= choice < len(sizes)]:
                 raise UsageError(
                     f"the table holds values of shape {block.values.shape[:-1]} for the choices {block.choices}, which "
@@ -45,8 +46,8 @@ class Encoding:
 
     @property
     def columns(self) -> list[str]:
-        """A name for each column: ``choice=candidate``, then those of the table."""
-        return [*self.space.columns, *self.table.columns]
+        """A name for each column: ``choice=candidate``, then those of the features."""
+        return [*self.space.columns, *self.features.columns]
 
     def indices(self, batch: Batch) -> NDArray[np.integer]:
         """The index matrix ``[n, choices]`` of a batch; UsageError if it is none of this space."""
@@ -64,4 +65,4 @@ class Encoding:
     def __call__(self, batch: Batch) -> Array:
         """Columns ``[n, columns]``, the one-hot ones first."""
         indices = self.indices(batch)
-        return np.hstack([self.space.one_hot(indices), self.table(indices)], dtype=np.float64)
+        return np.hstack([self.space.one_hot(indices), self.features(indices)], dtype=np.float64)

@@ -12,10 +12,20 @@ from nas.data import ACCURACY, Data, Inputs, Metric, Split
 from nas.distributed import RemoteMachine
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights, evaluate
-from nas.hardware import Catalogue, Machine, Recorded, StaticCosts, target
+from nas.hardware import (
+    Catalogue,
+    Machine,
+    NetworkFeatures,
+    NetworkKeys,
+    Recorded,
+    StaticCosts,
+    feature_table,
+    target,
+)
 from nas.methods import Budget, Method, Setting, method
 from nas.nn import initialise
 from nas.nn.batch_statistics import batch_norms
+from nas.predictors import Features
 from nas.runs.config import RunConfig
 from nas.runs.recorded import is_table, read_recorded
 from nas.runs.supernets import build_searched, build_supernet, find_device, judged_by, load_data, setting_of
@@ -121,6 +131,23 @@ class Bench:
             UsageError: costs do not add up over blocks.
         """
         return Catalogue(self.supernet, self.data.input_shape, self.data.input_dtype)
+
+    @cached_property
+    def traced(self) -> NetworkFeatures:
+        """What predictors see of networks, each traced by itself."""
+        return NetworkFeatures(self.costs)
+
+    def features(self) -> Features:
+        """What predictors see of networks: sums over blocks, or each network's own where costs do not add up."""
+        try:
+            return feature_table(self.catalogue())
+        except UsageError:
+            return self.traced
+
+    @cached_property
+    def network_key(self) -> NetworkKeys:
+        """Architecture → a key, equal for those whose stand-alone networks are the same but for their weights."""
+        return NetworkKeys(self.costs)
 
     def judge(self, network: nn.Module, split: Split) -> dict[str, float]:
         """The metrics of a network on a split, as it stands."""

@@ -11,7 +11,7 @@ from torch import nn
 from nas.errors import UsageError, did_you_mean
 from nas.export import reading
 from nas.files import write_file
-from nas.hardware import CPU, CUDA, OnnxRuntime, feature_table, read_measurements, write_pack
+from nas.hardware import CPU, CUDA, OnnxRuntime, read_measurements, write_pack
 from nas.predictors import Encoding
 from nas.runs.bench import Bench
 from nas.runs.config import RunConfig, resolve
@@ -227,7 +227,7 @@ def _networks(bench: Bench, count: int) -> list[Architecture]:
     pool = list(dict.fromkeys([bench.space.smallest(), bench.space.largest(), *everything]))
     if not known:
         return pool[:count]
-    encoding = Encoding(bench.space, feature_table(bench.catalogue()))
+    encoding = Encoding(bench.space, bench.features())
     places = transfer_predictor(bench, encoding).choose(encoding(pool), min(count, len(pool)), seed)
     return [pool[place] for place in np.sort(places)]
 

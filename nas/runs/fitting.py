@@ -54,8 +54,8 @@ def _fitted(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyModel
     """The predictor with the smallest error on samples left out of its fit; those held out only judge it."""
     catalogue = _catalogue(bench, progress)
     kinds = _kinds(bench, catalogue, progress)
-    table = _table(bench, folder, catalogue, "lookup" in kinds, progress) if catalogue else None
-    encoding = Encoding(bench.space, table)
+    features = _table(bench, folder, catalogue, "lookup" in kinds, progress) if catalogue else bench.traced
+    encoding = Encoding(bench.space, features)
     transfer = transfer_predictor(bench, encoding) if "transfer" in kinds else None
     started = time.perf_counter()
     samples = take_samples(bench, folder, encoding, transfer, progress)
@@ -94,7 +94,7 @@ def _catalogue(bench: Bench, progress: Progress) -> Catalogue | None:
     except UsageError as error:
         if bench.config.profile.predictor == "lookup":
             raise
-        progress.say(f"Latency is learnt from the choices alone: {error}")
+        progress.say(f"Networks are traced one by one, which is slower than adding up blocks: {error}")
         return None
 
 
@@ -130,13 +130,13 @@ def _predictor(
     if kind == "linear":
         return ArchitecturePredictor(kind, Encoding(bench.space), LinearPredictor())
     if kind == "lookup":
-        columns = [name for name in _LOOKUP_COLUMNS if name in encoding.table.columns]
-        sums = Encoding(bench.space, encoding.table.part(columns))
+        columns = [name for name in _LOOKUP_COLUMNS if name in encoding.features.columns]
+        sums = Encoding(bench.space, encoding.features.part(columns))
         return ArchitecturePredictor(kind, sums, LookupPredictor(sums.one_hot))
     if transfer and kind == "transfer":
         return ArchitecturePredictor(kind, encoding, transfer)
-    unmeasured = [name for name in encoding.table.columns if name not in _MILLISECONDS]
-    features = Encoding(bench.space, encoding.table.part(unmeasured))
+    unmeasured = [name for name in encoding.features.columns if name not in _MILLISECONDS]
+    features = Encoding(bench.space, encoding.features.part(unmeasured))
     return ArchitecturePredictor(kind, features, RegressionPredictor(features.one_hot, seed=bench.config.seed))
 
 

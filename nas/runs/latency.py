@@ -83,7 +83,7 @@ class LatencyModel:
             raise UsageError(f"{folder} holds no latency predictor; name the folder of a finished profile.") from None
         except ValueError as error:
             raise UsageError(f"{path} is damaged ({error}); profile again.") from None
-        return cls(ArchitecturePredictor.load(folder, bench.guard), bench, summary)
+        return cls(ArchitecturePredictor.load(folder, bench.guard, bench.traced), bench, summary)
 
 
 def frozen_level(folder: RunFolder) -> float | None:

@@ -10,11 +10,12 @@ import numpy as np
 
 from nas.errors import UsageError
 from nas.hardware import Recorded
-from nas.predictors import Encoding, RegressionPredictor, TransferPredictor, choose_uncertain
+from nas.predictors import BlockTable, Encoding, RegressionPredictor, TransferPredictor, choose_uncertain
 from nas.runs.bench import Bench
 from nas.runs.folder import RunFolder
 from nas.runs.progress import Progress
 from nas.runs.session import MeasuringSession
+from nas.runs.twins import other_networks
 from nas.space import Architecture
 
 __all__ = ["Samples", "take_samples"]
@@ -23,6 +24,7 @@ _FEWEST = 3
 _FIRST = 24
 _ROUND = 12
 _POOL = 500
+_MOST_TRACED = 2000
 
 Floats = np.ndarray
 Measure = Callable[[Sequence[Architecture]], Floats]
@@ -34,7 +36,7 @@ class Samples:
 
     Attributes:
         trained: those to learn from, and ``trained_ms`` their latencies in milliseconds.
-        held_out: those to judge by, and ``held_out_ms`` theirs; none does the same work as one of ``trained``.
+        held_out: those to judge by, and ``held_out_ms`` theirs; none is the same network as one of ``trained``.
         noise_floor: mean relative difference between two measurements of one network; None if unknown.
         reference_ms: the latency of the largest network, to which all others are relative; None for a table.
         drift: by how much it was slower at its slowest than at its fastest; None for a table.
@@ -62,7 +64,8 @@ def take_samples(
     Measurements of an interrupted run are kept and used.
 
     Raises:
-        UsageError: the space has too few architectures, or a network does not run on the target.
+        UsageError: the space has too few architectures, all to judge by are networks that were learnt from, or a
+            network does not run on the target.
     """
     if isinstance(bench.target, Recorded):
         return _from_table(bench, bench.target, encoding, transfer)
@@ -91,7 +94,7 @@ def take_samples(
 
         trained = _rounds(encoding, first, rest, budget, session.measure, good_enough)
         trained_ms, held_out_ms = session.measure(trained), session.measure(held_out)
-    kept = _others(encoding, trained, held_out)
+    kept = _told_apart(bench, encoding, trained, held_out)
     return Samples(
         trained=trained,
         trained_ms=trained_ms,
@@ -105,7 +108,7 @@ def take_samples(
 
 
 def _from_table(bench: Bench, table: Recorded, encoding: Encoding, transfer: TransferPredictor | None) -> Samples:
-    """Some architectures of a table to learn from; all others are held out."""
+    """Some architectures of a table to learn from; all others are held out, 2,000 of them if each must be traced."""
     settings, rng = bench.config.profile, np.random.default_rng(bench.config.seed)
     everything = [Architecture(json.loads(key)) for key in table.latencies]
     budget = min(settings.networks, len(everything) * 2 // 3)
@@ -114,7 +117,9 @@ def _from_table(bench: Bench, table: Recorded, encoding: Encoding, transfer: Tra
     trained = _rounds(encoding, first, rest, budget, table.measure, lambda chosen, latencies: False)
     learnt = set(trained)
     others = [each for each in everything if each not in learnt]
-    held_out = [others[place] for place in _others(encoding, trained, others)]
+    if not isinstance(encoding.features, BlockTable) and len(others) > _MOST_TRACED:
+        others = [others[place] for place in np.sort(rng.permutation(len(others))[:_MOST_TRACED])]
+    held_out = [others[place] for place in _told_apart(bench, encoding, trained, others)]
     return Samples(trained, table.measure(trained), held_out, table.measure(held_out), table.noise_floor)
 
 
@@ -145,10 +150,18 @@ def _rounds(
     return chosen
 
 
-def _others(encoding: Encoding, trained: Sequence[Architecture], held_out: Sequence[Architecture]) -> list[int]:
-    """Which of those held out do other work than any to learn from: two cells may be one network written twice."""
-    if not encoding.table.columns:
-        return list(range(len(held_out)))
-    known = {tuple(row) for row in encoding(trained)[:, encoding.one_hot :]}
-    rows = encoding(held_out)[:, encoding.one_hot :]
-    return [place for place, row in enumerate(rows) if tuple(row) not in known]
+def _told_apart(
+    bench: Bench, encoding: Encoding, trained: Sequence[Architecture], held_out: Sequence[Architecture]
+) -> list[int]:
+    """The places of those held out that are no network to learn from, written in another way.
+
+    Raises:
+        UsageError: none is left.
+    """
+    kept = other_networks(bench, encoding, trained, held_out)
+    if not kept:
+        raise UsageError(
+            f"all {len(held_out)} networks to judge the latency predictor by are the same as networks that it learns "
+            "from, written in another way; measure other networks, or fewer to learn from (profile.networks)."
+        )
+    return kept

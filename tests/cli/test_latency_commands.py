@@ -294,7 +294,7 @@ def no_sum(classes):
     ("space", "said"),
     [
         ("two_inputs", r"Blocks are not measured one by one, since block '0\.both' takes several inputs\."),
-        ("no_sum", r"Latency is learnt from the choices alone: .* do not add up"),
+        ("no_sum", r"Networks are traced one by one, which is slower than adding up blocks: .* do not add up"),
     ],
 )
 def test_all_kinds_but_the_lookup_are_compared_where_blocks_make_no_table(
