@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from nas.errors import UsageError
-from nas.hardware.places import Place, places
+from nas.hardware.places import Place, junctions, places
 from nas.hardware.signatures import shapes, signature
 from nas.hardware.tracing import Shape, cannot_run, meta_copy
 from nas.predictors import BlockTable, BlockValues
@@ -77,8 +77,9 @@ class Catalogue:
         self._seen: dict[Architecture, _Visit] = {}
         self._work: dict[Any, int] = {}
         self._canonical: dict[Place, dict[Key, Key]] = {}
-        self._places = places(self.supernet)
-        self.numbers = {place: self._table(place) for place in self._settled(self._places)}
+        self._places, self._junctions = places(self.supernet), junctions(self.supernet)
+        self._shapes: dict[Any, int] = {}
+        self.numbers = {place: self._table(place) for place in self._settled()}
 
     def table(self, columns: Sequence[str], values: NDArray[np.float64]) -> BlockTable:
         """The sums of block values over an architecture.
@@ -99,18 +100,19 @@ class Catalogue:
         which = np.array([known[keys[given]] for given in np.ndindex(*sizes)], dtype=np.int64).reshape(sizes)
         return np.asarray(which[np.ix_(*([*range(size), 0] for size in sizes))])
 
-    def _settled(self, found: list[Place]) -> list[Place]:
+    def _settled(self) -> list[Place]:
         """The places, each with all choices that decide what runs there and on inputs of what shape."""
-        rng = np.random.default_rng(0)
+        rng, found, around = np.random.default_rng(0), self._places, self._junctions
         while True:
             self._check_size(found)
-            for place in found:
+            for place in (*found, *around):
                 self._visit_combinations(place, rng)
             self._visit_neighbours()
-            following = [self._with_causes(place) for place in self._with_repeated_calls(found)]
-            if following == found:
+            wider = [self._with_causes(junction) for junction in around]
+            following = [self._with_causes(self._inside(place, wider)) for place in self._with_repeated_calls(found)]
+            if (following, wider) == (found, around):
                 return found
-            found = following
+            found, around = following, wider
 
     def _check_size(self, found: Sequence[Place]) -> None:
         sizes = [math.prod(size + 1 for size in self._sizes(place)) for place in found]
@@ -145,18 +147,26 @@ class Catalogue:
                 for candidate in candidates:
                     self._visit(self.space.complete({**base, name: candidate}))
 
+    def _inside(self, place: Place, around: Sequence[Place]) -> Place:
+        """The place with the choices that decide what the junctions around it get."""
+        above = [junction for junction in around if place.path.startswith(f"{junction.path}." if junction.path else "")]
+        return self._with_choices(place, [name for junction in above for name in junction.choices])
+
+    def _with_choices(self, place: Place, names: Iterable[str]) -> Place:
+        return replace(place, choices=tuple(sorted({*place.choices, *names}, key=self._order.__getitem__)))
+
     def _with_repeated_calls(self, found: Sequence[Place]) -> list[Place]:
         """The places, and a place for each further call of a module."""
         known = {place.call_of for place in found}
         seen = {call for visit in self._seen.values() for call in visit.calls}
         first = {place.path: place for place in found if place.call == 0}
-        return [*found, *(replace(first[path], call=call) for path, call in sorted(seen - known))]
+        further = [(path, call) for path, call in sorted(seen - known) if path in first]
+        return [*found, *(replace(first[path], call=call) for path, call in further)]
 
     def _with_causes(self, place: Place) -> Place:
         """The place with the choices that it takes to tell apart what was seen to run there."""
         while (pair := self._contradiction(place)) is not None:
-            names = {*place.choices, self._cause(place, *pair)}
-            place = replace(place, choices=tuple(sorted(names, key=self._order.__getitem__)))
+            place = self._with_choices(place, [self._cause(place, *pair)])
         return place
 
     def _contradiction(self, place: Place) -> tuple[Architecture, Architecture] | None:
@@ -185,7 +195,9 @@ class Catalogue:
         if architecture not in self._seen:
             self.supernet.activate(architecture)
             (row,) = self.space.indices([architecture]).tolist()
-            calls = {call: self._number(call[0], inputs) for call, inputs in self._calls().items()}
+            blocks, around = self._calls()
+            calls = {call: self._number(call[0], inputs) for call, inputs in blocks.items()}
+            calls |= {(path, 0): self._shapes.setdefault(got, len(self._shapes)) for path, got in around.items()}
             self._seen[architecture] = _Visit(row, calls)
         return self._seen[architecture]
 
@@ -202,9 +214,15 @@ class Catalogue:
                 self.blocks.append(block)
         return self._work[work]
 
-    def _calls(self) -> dict[tuple[str, int], tuple[Tensor, ...]]:
-        """Runs the active architecture; the inputs of every call of a place, by path and number of the call."""
+    def _calls(self) -> tuple[dict[tuple[str, int], tuple[Tensor, ...]], dict[str, tuple[Any, ...]]]:
+        """Runs the active architecture.
+
+        Returns:
+            The inputs of every call of a place, by path and number of the call; and by path the shapes of what each
+            junction gets.
+        """
         calls: dict[tuple[str, int], tuple[Tensor, ...]] = {}
+        around: dict[str, tuple[Any, ...]] = {}
 
         def note(path: str) -> Any:
             def hook(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -217,8 +235,18 @@ class Catalogue:
 
             return hook
 
-        modules = {place.module: place.path for place in reversed(self._places)}
-        hooks = [module.register_forward_pre_hook(note(path), with_kwargs=True) for module, path in modules.items()]
+        def look(path: str) -> Any:
+            def hook(module: nn.Module, arguments: tuple[Any, ...]) -> None:
+                around[path] = (
+                    *around.get(path, ()),
+                    *shapes([each for each in arguments if isinstance(each, Tensor)]),
+                )
+
+            return hook
+
+        blocks = {place.module: place.path for place in reversed(self._places)}
+        hooks = [module.register_forward_pre_hook(note(path), with_kwargs=True) for module, path in blocks.items()]
+        hooks += [each.module.register_forward_pre_hook(look(each.path)) for each in self._junctions]
         try:
             with torch.no_grad(), _WithoutBatchNorm():
                 self.supernet(self.example)
@@ -230,7 +258,7 @@ class Catalogue:
         finally:
             for each in hooks:
                 each.remove()
-        return calls
+        return calls, around
 
     def _columns(self, place: Place) -> tuple[int, ...]:
         return tuple(self._order[name] for name in place.choices)
@@ -244,7 +272,7 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class _Visit:
-    """What ran: a row of candidate indices, and the number of the block of each call."""
+    """What ran: a row of candidate indices, and for each call the number of the block, or of a junction's shapes."""
 
     row: list[int]
     calls: dict[tuple[str, int], int]

@@ -47,8 +47,8 @@ class NetworkKeys:
         supernet.activate(architecture)
         value = torch.empty((1, *costs.input_shape), dtype=costs.input_dtype, device="meta")
         segments = supernet.segments()
-        weights = [each for _, segment in segments for each in supernet.active_regions(segment.module)]
-        parts = [f"{len(weights) - sum(1 for _ in supernet.active_regions())} weights are shared"]
+        read = sum(len(supernet.active_parts(segment.module)) for _, segment in segments)
+        parts = [f"{read - len(supernet.active_parts())} parameters are shared"]
         for key, segment in segments:
             if key not in self._plain:
                 self._plain[key] = extract(segment.module, supernet.values).eval()

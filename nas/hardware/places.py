@@ -14,7 +14,7 @@ from nas.nn.tree import below, children
 from nas.space import Choice, choices_of, outcomes
 from nas.supernet import Supernet
 
-__all__ = ["Place", "places"]
+__all__ = ["Place", "junctions", "places"]
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,23 @@ def places(supernet: Supernet) -> list[Place]:
     order = {name: number for number, name in enumerate(supernet.space.choices)}
     found = []
     for path, module, deciding in _walk(supernet.model, "", ()):
-        names = {supernet.name_of(choice) for choice in deciding} | set(supernet.read_by(path))
-        found.append(Place(path, module, tuple(sorted(names, key=order.__getitem__))))
+        if not _is_opened(module, path):
+            names = {supernet.name_of(choice) for choice in deciding} | set(supernet.read_by(path))
+            found.append(Place(path, module, tuple(sorted(names, key=order.__getitem__))))
+    return found
+
+
+def junctions(supernet: Supernet) -> list[Place]:
+    """Where modules are chosen between, each with the choices that decide whether it runs.
+
+    What is inside gets what such a module gets, or what follows from that and choices inside.
+    """
+    order = {name: number for number, name in enumerate(supernet.space.choices)}
+    found = []
+    for path, module, deciding in _walk(supernet.model, "", ()):
+        if isinstance(module, OneOf | Repeat | Cell):
+            names = {supernet.name_of(choice) for choice in deciding}
+            found.append(Place(path, module, tuple(sorted(names, key=order.__getitem__))))
     return found
 
 
@@ -60,8 +75,8 @@ def _walk(
 ) -> Iterator[tuple[str, nn.Module, tuple[Choice, ...]]]:
     if isinstance(module, Zero):
         return
+    yield path, module, deciding
     if not _is_opened(module, path):
-        yield path, module, deciding
         return
     for branch in _branches(module):
         yield from _walk(branch.module, below(path, branch.name), (*deciding, *_decides(branch)))

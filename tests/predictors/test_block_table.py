@@ -142,7 +142,7 @@ def test_encodings_are_one_hot_choices_and_then_sums() -> None:
     assert encoding.columns == [*space.columns, "ms", "blocks"]
     assert encoded.dtype == np.float64
     np.testing.assert_array_equal(encoded[:, :7], space.one_hot(architectures))
-    np.testing.assert_array_equal(encoded[:, 7:], encoding.table(space.indices(architectures)))
+    np.testing.assert_array_equal(encoded[:, 7:], encoding.features(space.indices(architectures)))
     np.testing.assert_array_equal(encoding(space.indices(architectures)), encoded)
     assert Encoding(space)(architectures).shape == (len(architectures), 7)
     assert encoding([]).shape == (0, 9)
