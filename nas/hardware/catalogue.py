@@ -153,7 +153,14 @@ class Catalogue:
         return self._with_choices(place, [name for junction in above for name in junction.choices])
 
     def _with_choices(self, place: Place, names: Iterable[str]) -> Place:
-        return replace(place, choices=tuple(sorted({*place.choices, *names}, key=self._order.__getitem__)))
+        """The place with more choices, and with those that decide whether these are active."""
+        chosen, waiting = set(place.choices), list(names)
+        while waiting:
+            name = waiting.pop()
+            if name not in chosen:
+                chosen.add(name)
+                waiting += [each for use in self.space.uses[name] for condition in use for each in condition.names]
+        return replace(place, choices=tuple(sorted(chosen, key=self._order.__getitem__)))
 
     def _with_repeated_calls(self, found: Sequence[Place]) -> list[Place]:
         """The places, and a place for each further call of a module."""
