@@ -51,12 +51,14 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
 def append_line(path: str | Path, line: str) -> None:
     """Adds a line to a file, creating it and its folder if needed; the line is on the disk when this returns.
 
+    A last line without its end, which a kill in the middle of this left, is cut off.
+
     Raises:
         OSError: the file cannot be written or the disk is full; the file is as it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    size = path.stat().st_size if path.exists() else 0
+    size = _cut_torn_line(path) if path.exists() else 0
     try:
         with path.open("ab") as file:
             file.write(line.encode() + b"\n")
@@ -66,3 +68,13 @@ def append_line(path: str | Path, line: str) -> None:
         if path.exists():
             os.truncate(path, size)
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _cut_torn_line(path: Path) -> int:
+    """Cuts off a last line without its end; gives the bytes that are left."""
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size and (file.seek(size - 1), file.read(1))[1] != b"\n":
+            file.seek(0)
+            size = file.truncate(file.read().rfind(b"\n") + 1)
+    return size

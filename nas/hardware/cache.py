@@ -1,7 +1,6 @@
 """Latencies already measured, kept in one append-only file so that a resumed run does not measure again."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,8 +17,8 @@ class LatencyCache:
     """Measurements by network key, target fingerprint and input shape (without batch), in a JSON lines file.
 
     Every ``add`` is on the disk when it returns. A process killed in the middle of one leaves a last line without
-    its end, which is cut off when the file is opened again; any other damage raises UsageError. The later of two
-    measurements of the same thing wins. One process writes at a time.
+    its end, which does not count, and which the next ``add`` cuts off; any other damage raises UsageError. The later of
+    two measurements of the same thing wins. One process writes at a time.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -59,5 +58,3 @@ class LatencyCache:
                     f"{self.path} line {number} is no measurement ({error}); "
                     "delete that line, or the whole file to measure again."
                 ) from error
-        if len(complete) < len(content):
-            os.truncate(self.path, len(complete))

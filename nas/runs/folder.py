@@ -70,7 +70,8 @@ class RunFolder:
     @property
     def result(self) -> dict[str, Any]:
         """What a finished search found, and the seconds that each stage took."""
-        return {**self.read(self.best), "seconds": self.started.read("seconds")["seconds"]}
+        found = self.read(self.best, "metric", "best", "largest", "front")
+        return {**found, "seconds": self.started.read("seconds")["seconds"]}
 
     def kept(self, epoch: int) -> Path:
         """The checkpoint of the supernet as it was after an epoch, counted from 0."""
@@ -235,7 +236,7 @@ class RunFolder:
         Raises:
             UsageError: the file is damaged or gone.
         """
-        return read_object(path, "resume the run", *keys)
+        return read_object(path, "delete it and resume the run", *keys)
 
     def write_table(self, name: str, table: "pd.DataFrame") -> None:
         """Writes ``<name>.csv`` and ``<name>.parquet``."""

@@ -13,6 +13,7 @@ from nas.predictors import ArchitecturePredictor
 from nas.runs.bench import LATENCY, Bench
 from nas.runs.config import RunConfig
 from nas.runs.folder import RunFolder
+from nas.runs.origin import read_object
 from nas.runs.platforms import known_platforms
 from nas.space import Architecture
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LatencyModel", "check_profile", "frozen_level"]
 
+_SUMMARY = ("kind", "samples", "mape", "noise_floor", "reference_ms", "drift", "energy_mj", "compared", "held_out")
 _DECIDE = ("space", "space_args", "target", "target_args", "dtype", "threads", "latency_batch")
 _DECIDE_OF_DEVICE = ("space", "space_args", "target_args")
 
@@ -76,14 +78,14 @@ class LatencyModel:
         Raises:
             UsageError: the folder holds none, or one of another space, target or input shape.
         """
-        path = folder / "summary.json"
+        path, again = folder / "summary.json", f"delete the folder {folder} and resume its run"
+        if not path.exists():
+            raise UsageError(f"{folder} holds no latency predictor; name the folder of a finished profile.")
         try:
-            summary = json.loads(path.read_text())
-        except FileNotFoundError:
-            raise UsageError(f"{folder} holds no latency predictor; name the folder of a finished profile.") from None
-        except ValueError as error:
-            raise UsageError(f"{path} is damaged ({error}); profile again.") from None
-        return cls(ArchitecturePredictor.load(folder, bench.guard, bench.traced), bench, summary)
+            predictor = ArchitecturePredictor.load(folder, bench.guard, bench.traced)
+        except UsageError as error:
+            raise UsageError(f"{str(error).rstrip('.')}; {again} to make it again.") from error
+        return cls(predictor, bench, read_object(path, again, *_SUMMARY))
 
 
 def frozen_level(folder: RunFolder) -> float | None:
@@ -93,7 +95,7 @@ def frozen_level(folder: RunFolder) -> float | None:
         UsageError: the artefact is damaged.
     """
     path = folder.predictor / "summary.json"
-    return folder.read(path)["reference_ms"] if path.exists() else None
+    return folder.read(path, "reference_ms")["reference_ms"] if path.exists() else None
 
 
 def check_profile(config: RunConfig) -> None:

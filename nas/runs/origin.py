@@ -30,7 +30,7 @@ class Origin:
 
     def read(self, *keys: str) -> dict[str, Any]:
         """The content, which must have these keys."""
-        return read_object(self.path, "give the command of the run again, with its name,", *keys)
+        return read_object(self.path, "delete it and give the command of the run again, with its name,", *keys)
 
     @property
     def kind(self) -> Kind | None:
@@ -86,7 +86,7 @@ def read_object(path: Path, again: str, *keys: str) -> dict[str, Any]:
     """The JSON object in a file, which must have these keys.
 
     Args:
-        again: what makes the file again once it is deleted.
+        again: what to delete and to do, so that it is made again.
 
     Raises:
         UsageError: the file is damaged or gone.
@@ -98,5 +98,5 @@ def read_object(path: Path, again: str, *keys: str) -> dict[str, Any]:
         if missing := [key for key in keys if key not in content]:
             raise TypeError(f"it has no '{missing[0]}'")
     except (OSError, ValueError, TypeError) as error:
-        raise UsageError(f"{path} is damaged ({error}); delete it and {again} to make it again.") from None
+        raise UsageError(f"{path} is damaged ({error}); {again} to make it again.") from None
     return content

@@ -1,5 +1,6 @@
 """The database under the ledger: opened, locked, tried again, and what it says in one sentence."""
 
+import json
 import logging
 import re
 import time
@@ -25,6 +26,8 @@ _CLOCKS = {
     "mariadb": "unix_timestamp(now(6))",
 }
 _LIBPQ = {"postgresql+psycopg2", "postgresql+psycopg"}
+_DAMAGE = re.compile(r"not a database|malformed|Could not decode|no such (table|column)|no column named|disk image")
+"""What SQLite says of a file that is none of its own, or no longer."""
 _LOCK_SECONDS = 120
 _FIRST_PAUSE = 0.5
 
@@ -54,6 +57,7 @@ class Storage:
 
         self.name = _without_password(str(place))
         self._patience = patience
+        self._file: Path | None = None
         with self.explained():
             url = _parsed(place)
             self._url = url.render_as_string(hide_password=False)
@@ -165,6 +169,8 @@ class Storage:
             ImportError,
             OSError,
             RuntimeError,
+            UnicodeError,
+            json.JSONDecodeError,
         ) as error:
             raise UsageError(self._explanation(error)) from error
 
@@ -180,6 +186,11 @@ class Storage:
         if isinstance(error, ModuleNotFoundError):
             package = "'nas[postgresql]'" if error.name == "psycopg2" else error.name
             return f"{start} without the Python package {error.name}; run `pip install {package}`."
+        if self._file and (isinstance(error, ValueError) or _DAMAGE.search(_reason(error))):
+            return (
+                f"ledger '{self.name}' is damaged ({_reason(error)}); delete {self._file} and go on with `nas resume`, "
+                "which evaluates again what it held."
+            )
         return (
             f"{start} or written ({_without_password(_reason(error))}); expected an SQLite file in an existing folder "
             "of a disk with room, or the URL of a database that runs and lets this user in."

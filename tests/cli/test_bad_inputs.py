@@ -305,7 +305,7 @@ def test_a_study_that_is_no_database(copied: Path) -> None:
     (copied / "tiny/study.db").write_bytes(b"no database at all " * 100)
     check(
         nas("resume", "tiny", "--results", copied),
-        r"study.db' cannot be opened or written \(file is not a database\)",
+        r"study.db' is damaged \(file is not a database\); delete .*study\.db and go on with `nas resume`",
         copied,
     )
 

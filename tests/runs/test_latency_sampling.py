@@ -1,5 +1,6 @@
 """Which networks of a table are learnt from, and that a predictor is judged by the others."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,16 @@ def test_a_predictor_of_a_model_with_the_same_choices_but_another_size_is_refuse
     assert other.space.fingerprint == bench.space.fingerprint
     with pytest.raises(UsageError, match="was fitted for model 'chain"):
         LatencyModel.load(folder.predictor, other)
+
+
+@pytest.mark.parametrize("name", ["summary.json", "model", "encoding.npz"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"no such thing"], ids=["empty", "no keys", "text"])
+def test_a_damaged_predictor_is_named_and_made_again(name: str, content: bytes, table: Path, tmp_path: Path) -> None:
+    bench, folder = bench_of(table, networks=30), RunFolder(tmp_path / "run")
+    before = fit_latency(bench, folder, Silent()).summary
+    (folder.predictor / name).write_bytes(content)
+    with pytest.raises(UsageError, match=rf"{name} .*; delete the folder .*run/latency and resume its run to make it"):
+        fit_latency(bench, folder, Silent())
+    shutil.rmtree(folder.predictor)
+    after = fit_latency(bench, folder, Silent()).summary
+    assert {key: after[key] for key in NUMBERS} == {key: before[key] for key in NUMBERS}

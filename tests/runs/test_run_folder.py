@@ -284,3 +284,24 @@ def test_lines_are_appended_whole(tmp_path: Path) -> None:
     for line in ("one", "two"):
         append_line(tmp_path / "new/log", line)
     assert (tmp_path / "new/log").read_text() == "one\ntwo\n"
+
+
+@pytest.mark.parametrize("torn", ["{", '{"time": "2026-11-29T10:00:00", "stage": "tra', "\xff"])
+def test_a_torn_last_line_is_cut_off_when_a_file_goes_on(torn: str, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.log("train", epoch=0)
+    with folder.log_file.open("ab") as file:
+        file.write(torn.encode("latin-1"))
+    folder.log("train", epoch=1)
+    assert [json.loads(line)["epoch"] for line in folder.log_file.read_text().splitlines()] == [0, 1]
+    folder.log_file.write_bytes(torn.encode("latin-1"))
+    folder.log("train", epoch=2)
+    assert json.loads(folder.log_file.read_text())["epoch"] == 2
+
+
+def test_a_result_without_its_parts_is_damaged(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create(CONFIG)
+    write_file(folder.best, "{}")
+    with pytest.raises(UsageError, match=r"best\.json is damaged \(it has no 'metric'\); delete it and resume the run"):
+        _ = folder.result

@@ -1,4 +1,5 @@
 import math
+import sqlite3
 from pathlib import Path
 
 import optuna
@@ -140,7 +141,7 @@ def test_a_missing_objective_is_refused(tmp_path: Path) -> None:
 )
 def test_a_corrupt_file_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "study.db").write_bytes(content)
-    with pytest.raises(UsageError, match=r"study\.db' cannot be opened"):
+    with pytest.raises(UsageError, match=r"study\.db' is damaged \(.*\); delete .*study\.db and go on"):
         open_ledger(tmp_path)
 
 
@@ -150,7 +151,18 @@ def test_a_truncated_file_is_one_sentence(tmp_path: Path) -> None:
             ledger.add(key(ONE)._replace(seed=number), ONE, {"accuracy": 0.5, "latency_ms": 1.0})
     content = (tmp_path / "study.db").read_bytes()
     (tmp_path / "study.db").write_bytes(content[: len(content) // 2])
-    with pytest.raises(UsageError, match=r"study\.db' cannot be opened"):
+    with pytest.raises(UsageError, match=r"study\.db' is damaged \(.*\); delete .*study\.db and go on"):
+        open_ledger(tmp_path)
+
+
+def test_text_that_is_no_text_is_one_sentence(tmp_path: Path) -> None:
+    """A flipped byte in a stored word was a UnicodeDecodeError."""
+    with open_ledger(tmp_path) as ledger:
+        ledger.add(key(ONE), ONE, {"accuracy": 0.5, "latency_ms": 1.0})
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        database.execute("update study_user_attributes set value_json = cast(x'ff96' as text)")
+    database.close()
+    with pytest.raises(UsageError, match=r"study\.db' is damaged \(.*UTF-8.*\); delete .*study\.db"):
         open_ledger(tmp_path)
 
 
