@@ -1,0 +1,61 @@
+"""A run does not deliver a network that is not the one it judged."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from killing import finish
+from torch import nn
+
+import nas
+from nas.runs import delivery_checks
+from nas.supernet import supernet as supernets
+
+SETTINGS: dict[str, Any] = {
+    "space": "chain",
+    "space_args": {"layers": [1, 1], "width": 4, "head": 16},
+    "data": "digits",
+    "limit": 60,
+    "candidates": 4,
+    "random_baseline": 0,
+    "constraints": ["flops <= 100% of largest"],
+    "training": {"epochs": 1, "batch_size": 16},
+}
+
+
+def test_a_network_that_differs_ends_the_run_before_anything_is_delivered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = supernets.extract
+
+    def careless(model: nn.Module, values: Mapping[Any, Any]) -> nn.Module:
+        network = exact(model, values)
+        with torch.no_grad():
+            next(network.parameters()).mul_(2)
+        return network
+
+    monkeypatch.setattr(supernets, "extract", careless)
+    with pytest.raises(nas.UsageError, match=r"'stem\.0' \(Conv2d\) does not compute in the extracted network"):
+        finish(tmp_path, SETTINGS)
+    assert not (tmp_path / "run/best.onnx").exists()
+    assert not (tmp_path / "run/best.json").exists()
+
+
+def noted(check: Callable[..., None], found: list[nas.Architecture]) -> Callable[..., None]:
+    def noting(judge: Any, architecture: nas.Architecture, *inputs: Any) -> None:
+        found.append(architecture)
+        check(judge, architecture, *inputs)
+
+    return noting
+
+
+def test_the_finalists_and_the_largest_network_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: dict[str, list[nas.Architecture]] = {"check_extraction": [], "check_verdict": []}
+    for name, found in checked.items():
+        monkeypatch.setattr(delivery_checks, name, noted(getattr(delivery_checks, name), found))
+    finish(tmp_path, SETTINGS)
+    assert checked["check_extraction"] == checked["check_verdict"]
+    assert len(checked["check_verdict"]) >= 2
+    assert (tmp_path / "run/best.onnx").exists()
