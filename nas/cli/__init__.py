@@ -6,6 +6,9 @@ from typing import Any
 
 __all__ = ["main"]
 
+_LONGEST = 2000
+"""Characters of a complaint, which may quote what it complains of."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0, 2 after a mistake of the user with one sentence, 130 after Ctrl-C."""
@@ -39,5 +42,9 @@ def _command(context: Any) -> list[str]:
 
 
 def _fail(sentence: str) -> None:
-    print(f"nas: {sentence}", file=sys.stderr)
+    from nas.cli.terminal import printable
+    from nas.search.database_url import without_password
+
+    shown = printable(without_password(sentence), keep="")
+    print(f"nas: {shown if len(shown) <= _LONGEST else f'{shown[:_LONGEST]}…'}", file=sys.stderr)
     sys.exit(2)

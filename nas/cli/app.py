@@ -38,11 +38,13 @@ from nas.cli.options import (
     Target,
     TrainWorkers,
     Trust,
+    Unit,
     Workers,
 )
 from nas.cli.progress import RichProgress
 from nas.cli.settings import latency_source, moved, one_space, opened, resolve_search, work_place
 from nas.cli.tables import print_listing, print_result, print_seeds
+from nas.cli.terminal import echo
 from nas.report.quantities import label, written
 from nas.report.usage import about_file
 from nas.runs.devices import imported_devices
@@ -73,6 +75,7 @@ def search(
     batch: Batch = None,
     table: Table = None,
     column: Column = None,
+    unit: Unit = None,
     profile: Annotated[
         str | None,
         typer.Option(help="A run of `nas profile` whose latency predictor is used; an imported device has its own."),
@@ -82,7 +85,8 @@ def search(
     candidates: Annotated[int | None, typer.Option(help="Architectures to evaluate.")] = None,
     seed: Seed = None,
     seeds: Annotated[
-        int | None, typer.Option(min=2, help="Search with so many seeds side by side; each is a run of its own.")
+        int | None,
+        typer.Option(min=2, max=10**4, help="Search with so many seeds side by side, each a run of its own."),
     ] = None,
     workers: Workers = None,
     ray: Ray = None,
@@ -109,7 +113,7 @@ def search(
         "data_dir": data_dir,
         "method": method,
         "strategy": strategy,
-        **latency_source(table, column, target),
+        **latency_source(table, column, unit, target),
         "dtype": dtype,
         "latency_batch": batch,
         "profile.run": str(results / profile) if profile else None,
@@ -174,12 +178,12 @@ def export(
     folder = opened(results, run, trust)
     report = runs.export_architecture(folder, architecture, out, RichProgress(), input_form)
     if as_json:
-        typer.echo(json.dumps(report))
+        echo(json.dumps(report))
         return
     metric = report["metric"]
     score = f"{label(metric).lower()} {written(metric, report[metric])}"
-    typer.echo(f"{report['onnx']}: {score}, {report['latency_ms']:.4f} ms {report['latency_source']}")
-    typer.echo(about_file(report["file"]))
+    echo(f"{report['onnx']}: {score}, {report['latency_ms']:.4f} ms {report['latency_source']}")
+    echo(about_file(report["file"]))
 
 
 app.command()(retraining.retrain)
@@ -208,7 +212,7 @@ def list_(
     """List spaces, methods, strategies, targets (imported devices too) or data sets."""
     rows = _listing(what, results)
     if as_json:
-        typer.echo(json.dumps(rows))
+        echo(json.dumps(rows))
     else:
         print_listing(rows)
 
@@ -218,7 +222,7 @@ def _run_search(config: runs.RunConfig, results: Path, name: str, as_json: bool)
     with resumable(results, name):
         result = runs.run_search(config, folder, RichProgress())
     if as_json:
-        typer.echo(json.dumps(result))
+        echo(json.dumps(result))
     else:
         print_result(result, folder)
 
@@ -227,7 +231,7 @@ def _run_seeds(config: runs.RunConfig, count: int, results: Path, name: str, as_
     with resumable(results, name):
         report = runs.run_seeds(config, count, results, name, RichProgress())
     if as_json:
-        typer.echo(json.dumps(report))
+        echo(json.dumps(report))
     else:
         print_seeds(report, results)
 

@@ -10,6 +10,7 @@ import typer
 
 from nas import runs
 from nas.cli.options import RESULTS
+from nas.cli.terminal import echo
 
 __all__ = ["resumable"]
 
@@ -27,5 +28,5 @@ def resumable(results: Path, name: str) -> Iterator[None]:
         flag = [] if results == RESULTS else ["--results", str(results)]
         begun = runs.RunFolder(results / name).config.exists()
         advice = f"; continue with: {shlex.join(['nas', 'resume', name, *flag])}" if begun else "."
-        typer.echo(f"nas: interrupted{advice}", err=True)
+        echo(f"nas: interrupted{advice}", err=True)
         raise typer.Exit(130) from None

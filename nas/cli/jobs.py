@@ -24,6 +24,7 @@ from nas.cli.options import (
 )
 from nas.cli.settings import resolve_search, work_place
 from nas.cli.tables import print_result
+from nas.cli.terminal import echo
 from nas.distributed.jobs import Ending, Jobs
 from nas.errors import UsageError
 from nas.runs.jobs import bring_back, complaint, require_free, search_to_send, submit_search, submitted_name
@@ -68,7 +69,7 @@ def submit(
     with search_to_send(resolved, name, config.parent, include or []) as folder:
         jobs = Jobs(address)
         job = submit_search(jobs, folder, name, python)
-    typer.echo(f"job {job}, run {name}; come back at any time with: {_return(job, jobs, results)}", err=True)
+    echo(f"job {job}, run {name}; come back at any time with: {_return(job, jobs, results)}", err=True)
     _finish(jobs, job, results, checkpoints, as_json)
 
 
@@ -97,15 +98,15 @@ def _finish(jobs: Jobs, job: str, results: Path, checkpoints: bool, as_json: boo
         _require_success(ending, jobs, job)
         left = bring_back(jobs, job, path, checkpoints)
     except KeyboardInterrupt:
-        typer.echo(f"nas: interrupted; the job goes on; come back with: {_return(job, jobs, results)}", err=True)
+        echo(f"nas: interrupted; the job goes on; come back with: {_return(job, jobs, results)}", err=True)
         raise typer.Exit(130) from None
     if left:
         again = f"{_return(job, jobs, Path(f'{results}-with-checkpoints'))} --checkpoints"
-        typer.echo(f"{left / 1e6:.0f} MB of checkpoints stay on the cluster; {again} brings them.", err=True)
+        echo(f"{left / 1e6:.0f} MB of checkpoints stay on the cluster; {again} brings them.", err=True)
     folder = runs.RunFolder(path)
     result = folder.result
     if as_json:
-        typer.echo(json.dumps(result))
+        echo(json.dumps(result))
     else:
         print_result(result, folder)
 
@@ -118,7 +119,7 @@ def _require_success(ending: Ending, jobs: Jobs, job: str) -> None:
     if ending.code == 2 and sentence:
         raise UsageError(f"job {job} was refused on the cluster: {sentence}")
     first = ending.message.partition("\n")[0].rstrip(".")
-    typer.echo(
+    echo(
         f"nas: job {job} {ending.status.lower()} ({first}); submit it again under its --name to go on from there.",
         err=True,
     )
@@ -127,7 +128,7 @@ def _require_success(ending: Ending, jobs: Jobs, job: str) -> None:
 
 def _tell(line: str) -> None:
     if not line.startswith(_RESULT):
-        typer.echo(line, err=True)
+        echo(line, err=True)
 
 
 def _return(job: str, jobs: Jobs, results: Path) -> str:

@@ -29,10 +29,13 @@ from nas.cli.options import (
     Table,
     Target,
     Trust,
+    Unit,
 )
 from nas.cli.progress import RichProgress
-from nas.cli.settings import known_devices, latency_source, one_space, resolve, values_of, word
+from nas.cli.settings import known_devices, latency_source, one_space, resolve, values_of
 from nas.cli.tables import print_feasibility, print_predictor
+from nas.cli.terminal import echo
+from nas.runs.names import plain_name
 from nas.runs.reporting import target_settings
 
 __all__ = ["device", "profile", "run_profile"]
@@ -48,6 +51,7 @@ def profile(
     batch: Batch = None,
     table: Table = None,
     column: Column = None,
+    unit: Unit = None,
     samples: Annotated[int | None, typer.Option(help="Networks to learn latency from, at most.")] = None,
     predictor: Annotated[
         str | None, typer.Option(help="auto, all, linear, lookup, regression or transfer; by default auto.")
@@ -71,7 +75,7 @@ def profile(
         "space": one_space(space, space_option),
         "data": data,
         "data_dir": data_dir,
-        **latency_source(table, column, target),
+        **latency_source(table, column, unit, target),
         "dtype": dtype,
         "latency_batch": batch,
         "profile.networks": samples,
@@ -81,7 +85,7 @@ def profile(
         "seed": seed,
     }
     resolved = resolve(config, given, settings, results)
-    stem = f"profile-{word(resolved.space)}-{word(column or target or resolved.target)}"
+    stem = f"profile-{plain_name(resolved.space)}-{plain_name(column or target or resolved.target)}"
     run_profile(resolved, results, name or runs.free_name(results, stem), as_json)
 
 
@@ -93,7 +97,7 @@ def pack(
     space: Space = None,
     space_option: SpaceOption = None,
     out: Annotated[Path, typer.Option(help="The zip file to write.")] = Path("pack.zip"),
-    networks: Annotated[int, typer.Option(min=6, help="Networks to measure; about 15 with --known.")] = 80,
+    networks: Annotated[int, typer.Option(min=6, max=10**5, help="Networks to measure; about 15 with --known.")] = 80,
     data: Data = None,
     data_dir: DataDir = None,
     batch: Batch = None,
@@ -118,11 +122,11 @@ def pack(
     }
     report = runs.pack_space(resolve(config, given, settings, results), out, networks, RichProgress())
     if as_json:
-        typer.echo(json.dumps(report))
+        echo(json.dumps(report))
         return
-    typer.echo(f"  {report['pack']}: {report['networks']} networks of {report['space']}")
-    typer.echo("Unzip it on the device and run there: python run.py")
-    typer.echo("Then here: nas device import measurements.csv --target NAME")
+    echo(f"  {report['pack']}: {report['networks']} networks of {report['space']}")
+    echo("Unzip it on the device and run there: python run.py")
+    echo("Then here: nas device import measurements.csv --target NAME")
 
 
 @device.command("import")
@@ -159,13 +163,13 @@ def run_profile(config: runs.RunConfig, results: Path, name: str, as_json: bool)
 
 def _tell_profile(report: dict[str, Any], folder: runs.RunFolder, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(report))
+        echo(json.dumps(report))
     else:
         settings = target_settings(folder.read_config())
         target = f"{report['target']} ({settings})" if settings else report["target"]
         print_feasibility(report["space"], report["input_shape"], target, report["feasibility"])
         print_predictor(report["predictor"])
         if "energy_mj" in report:
-            typer.echo(f"energy: {report['energy_mj']:.3g} mJ a call, median over the measured networks")
+            echo(f"energy: {report['energy_mj']:.3g} mJ a call, median over the measured networks")
         for file in (folder.path / "profile.json", folder.report):
-            typer.echo(f"  {file}")
+            echo(f"  {file}")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nas.data import InputForm
+from nas.runs.names import check_name
 
 __all__ = [
     "RESULTS",
@@ -38,8 +39,14 @@ __all__ = [
     "Target",
     "TrainWorkers",
     "Trust",
+    "Unit",
     "Workers",
 ]
+
+
+def _name(given: str | None) -> str | None:
+    return None if given is None else check_name(given, "--name")
+
 
 Space = Annotated[str | None, typer.Argument(help="A space of `nas list spaces`, or module:function.")]
 SpaceOption = Annotated[str | None, typer.Option("--space", help="The same as the argument SPACE.")]
@@ -63,7 +70,10 @@ Table = Annotated[
     Path | None,
     typer.Option(help="Latencies that exist already, as CSV or parquet, in place of a target; nothing is measured."),
 ]
-Column = Annotated[str | None, typer.Option(help="The table's column with latencies in milliseconds.")]
+Column = Annotated[str | None, typer.Option(help="The table's column with latencies.")]
+Unit = Annotated[
+    str | None, typer.Option(help="Of the table's latencies: ns, us, ms (default), s, min, or how many ms one is.")
+]
 Known = Annotated[
     list[str] | None,
     typer.Option(
@@ -107,8 +117,10 @@ Study = Annotated[
     str | None, typer.Option(help="Study in the storage; searches for the same in one study share their work.")
 ]
 Results = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
-Name = Annotated[str | None, typer.Option(help="Name of the run; by default space-data-method.")]
-ProfileName = Annotated[str | None, typer.Option(help="Name of the profile; by default profile-space-target.")]
+Name = Annotated[str | None, typer.Option(help="Name of the run; by default space-data-method.", callback=_name)]
+ProfileName = Annotated[
+    str | None, typer.Option(help="Name of the profile; by default profile-space-target.", callback=_name)
+]
 Config = Annotated[Path | None, typer.Option(help="YAML file with any of the keys of a run's config.yaml.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="key=value for any key, such as training.batch_size=32.")

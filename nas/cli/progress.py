@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,6 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from nas.cli.terminal import TextConsole, printable
 from nas.runs import Task
 
 __all__ = ["RichProgress"]
@@ -23,7 +23,7 @@ class RichProgress:
     """Draws a bar for each stage; where there is no terminal, one line when a stage begins."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, emoji=False)
+        self.console = TextConsole(stderr=True)
 
     @contextmanager
     def task(self, title: str, total: int) -> Iterator[Task]:
@@ -36,13 +36,13 @@ class RichProgress:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
         )
         with Progress(*columns, console=self.console, disable=not self.console.is_terminal) as bars:
-            yield _Bar(bars, bars.add_task(title, total=total, note=""))
+            yield _Bar(bars, bars.add_task(printable(title), total=total, note=""))
 
     def say(self, sentence: str) -> None:
-        self.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(sentence, highlight=False, soft_wrap=True)
 
 
 class _Bar:
@@ -50,4 +50,4 @@ class _Bar:
         self._bars, self._task = bars, task
 
     def update(self, completed: int, note: str = "") -> None:
-        self._bars.update(self._task, completed=completed, note=note)
+        self._bars.update(self._task, completed=completed, note=printable(note))

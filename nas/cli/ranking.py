@@ -13,6 +13,7 @@ from nas.cli.options import RESULTS, Json, Results, Trust
 from nas.cli.progress import RichProgress
 from nas.cli.settings import opened
 from nas.cli.tables import new_console
+from nas.cli.terminal import echo
 from nas.report.ranking_content import measures, truth_name
 from nas.runs.ranking import rank_runs
 
@@ -34,7 +35,9 @@ def rank(
         bool | None,
         typer.Option("--minimise/--maximise", help="Whether smaller values are better; by default as in the run."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random architectures and of the intervals.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 2, help="Of the random architectures and of the intervals.")
+    ] = 0,
     trust: Trust = False,
     results: Results = RESULTS,
     as_json: Json = False,
@@ -55,12 +58,12 @@ def rank(
         progress=RichProgress(),
     )
     if as_json:
-        typer.echo(json.dumps(report))
+        echo(json.dumps(report))
         return
     _print_report(new_console(), report)
     for folder in folders:
         for file in ("ranking.html", "ranking.json", "ranking.csv"):
-            typer.echo(f"  {folder.path / file}")
+            echo(f"  {folder.path / file}")
 
 
 def _print_report(console: Console, report: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from nas.cli.options import RESULTS, GpusPerWorker, Json, Ray, Results, Run, See
 from nas.cli.progress import RichProgress
 from nas.cli.settings import moved, opened, work_place
 from nas.cli.tables import new_console
+from nas.cli.terminal import echo
 from nas.report.quantities import label, written
 from nas.runs.retraining import retrain_run
 
@@ -21,10 +22,10 @@ __all__ = ["retrain"]
 
 def retrain(
     run: Run,
-    top: Annotated[int, typer.Option(min=1, help="How many networks of the Pareto front are trained.")] = 5,
-    trials: Annotated[int, typer.Option(min=1, help="How many recipes are tried; most are stopped early.")] = 20,
+    top: Annotated[int, typer.Option(min=1, max=10**5, help="How many networks of the Pareto front are trained.")] = 5,
+    trials: Annotated[int, typer.Option(min=1, max=10**5, help="How many recipes are tried; most end early.")] = 20,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Of the longest training; by default as the run retrains.")
+        int | None, typer.Option(min=1, max=10**6, help="Of the longest training; by default as the run retrains.")
     ] = None,
     seed: Seed = None,
     workers: Workers = None,
@@ -47,14 +48,14 @@ def retrain(
                 folder, config, top=top, trials=trials, epochs=epochs, seed=seed, progress=RichProgress()
             )
     except KeyboardInterrupt:
-        typer.echo("nas: interrupted; the same command continues it.", err=True)
+        echo("nas: interrupted; the same command continues it.", err=True)
         raise typer.Exit(130) from None
     if as_json:
-        typer.echo(json.dumps(report))
+        echo(json.dumps(report))
         return
     _print_report(report)
     for file in (folder.onnx, folder.best, folder.path / "retrained.csv"):
-        typer.echo(f"  {file}")
+        echo(f"  {file}")
 
 
 def _print_report(report: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from nas import runs
 from nas.errors import UsageError
 from nas.runs.devices import find_known, find_target
+from nas.runs.names import plain_name
 from nas.runs.recorded import is_table
 
 __all__ = [
@@ -20,7 +21,6 @@ __all__ = [
     "resolve",
     "resolve_search",
     "values_of",
-    "word",
     "work_place",
 ]
 
@@ -35,8 +35,8 @@ def known_devices(names: Sequence[str] | None, results: Path) -> list[str] | Non
     return [find_known(results, name) for name in names] if names else None
 
 
-def latency_source(table: Path | None, column: str | None, target: str | None) -> dict[str, Any]:
-    """The settings that say where latency comes from: a target, or a table with its column."""
+def latency_source(table: Path | None, column: str | None, unit: str | None, target: str | None) -> dict[str, Any]:
+    """The settings that say where latency comes from: a target, or a table with its column, perhaps in another unit."""
     if (table is None) != (column is None):
         raise UsageError(
             "a table needs its column of latencies: give --table FILE and --column NAME together "
@@ -46,7 +46,10 @@ def latency_source(table: Path | None, column: str | None, target: str | None) -
         raise UsageError(f"latency comes from the table {table} or from target '{target}'; drop one of them.")
     if table and not is_table(str(table)):
         raise UsageError(f"table {table} is neither a .csv nor a .parquet file; convert it to one of them.")
-    return {"target": str(table) if table else target, "target_args": {"column": column} if column else None}
+    if unit and not table:
+        raise UsageError(f"--unit is '{unit}', but there is no column that it is of; give --table and --column too.")
+    options = {"column": column, "unit": unit} if unit else {"column": column}
+    return {"target": str(table) if table else target, "target_args": options if column else None}
 
 
 def resolve(file: Path | None, given: dict[str, Any], settings: Sequence[str] | None, results: Path) -> runs.RunConfig:
@@ -64,7 +67,7 @@ def resolve_search(
     if own_predictor and not is_given(values, "profile", "run"):
         runs.put(values, "profile.run", str(own_predictor))
     config = runs.resolve(values, "command line")
-    return config, "-".join((word(config.space), word(config.data), config.method))
+    return config, "-".join(map(plain_name, (config.space, config.data, config.method)))
 
 
 def name_target(values: dict[str, Any], results: Path) -> Path | None:
@@ -123,7 +126,3 @@ def values_of(file: Path | None, given: dict[str, Any], settings: Sequence[str] 
     for setting in settings or []:
         runs.assign(values, setting)
     return values
-
-
-def word(name: str) -> str:
-    return name.replace(":", "-").replace("/", "-")

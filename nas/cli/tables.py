@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from nas.cli.terminal import TextConsole
 from nas.report.feasibility import constraint_sentence, coverage
 from nas.report.quantities import is_share, label, written
 from nas.report.usage import about_file
@@ -157,5 +158,5 @@ def _text(name: str, value: float) -> str:
 
 def new_console() -> Console:
     """As wide as the terminal, and wide enough for the tables where there is none; ``a:b:`` stays as it is."""
-    console = Console(markup=False, emoji=False)
-    return console if console.is_terminal else Console(width=120, markup=False, emoji=False)
+    console = TextConsole()
+    return console if console.is_terminal else TextConsole(width=120)

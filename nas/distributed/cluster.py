@@ -7,9 +7,9 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, cast
 
+from nas.distributed.private import TOKEN, private
 from nas.distributed.watch import after, death_of, ended_by
 from nas.errors import UsageError
 
@@ -24,7 +24,6 @@ _LONGEST = 400
 _EACH = 8
 """Processes for each core of this machine; more would only wait for each other, until its memory ends."""
 _QUIET: dict[str, Any] = {"logging_level": "critical", "log_to_driver": False}
-_TOKEN = Path.home() / ".ray" / "auth_token"
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "86400",
@@ -43,7 +42,7 @@ def ray_module() -> Any:
     if "ray" not in sys.modules:
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
-        if _TOKEN.exists() or "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
+        if TOKEN.exists() or "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
             os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
 
@@ -56,7 +55,7 @@ def connected(address: str | None = None, *, cpus: float = 0, gpus: float | None
 
     Args:
         address: "auto" for the cluster that this machine belongs to, or ``host:port``; by default a Ray of this process
-            alone is started, and stopped afterwards.
+            alone is started, and stopped afterwards; it listens to this machine alone.
         cpus: logical CPUs that such a Ray needs at least; it has those of the machine in any case.
         gpus: logical GPUs of such a Ray; by default those of the machine.
 
@@ -149,20 +148,6 @@ def require_reachable(address: str, option: str) -> None:
         ) from None
 
 
-@contextmanager
-def _importing_as_here() -> Iterator[None]:
-    """Within it processes are started that find the modules that this one finds."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
-
-
 def _start(ray: Any, cpus: float, gpus: float | None) -> None:
     """Starts a Ray of this process alone, unless more is asked for than this machine can be.
 
@@ -175,10 +160,10 @@ def _start(ray: Any, cpus: float, gpus: float | None) -> None:
             f"has {cores}; ask for {_EACH * cores} at most, or use a cluster with --ray."
         )
     late = f"Ray did not start within {_START_SECONDS:.0f} s; see what else runs on this machine."
-    own = {"num_cpus": max(cores, math.ceil(cpus)), "num_gpus": gpus, "include_dashboard": False}
+    own = {"num_cpus": max(cores, math.ceil(cpus)), "num_gpus": gpus}
     try:
-        with _importing_as_here(), ended_by(after(_START_SECONDS, late)):
-            ray.init("local", **own, **_QUIET)
+        with private(ray) as alone, ended_by(after(_START_SECONDS, late)):
+            ray.init("local", **alone, **own, **_QUIET)
     except UsageError:
         raise
     except (Exception, SystemExit) as error:

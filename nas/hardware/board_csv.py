@@ -26,13 +26,15 @@ class BoardMeasurements:
 
     ``measurements`` belong to ``architectures`` in order. ``noise_floor`` is the mean relative difference between
     the two latencies of networks that were measured twice (0.01 is 1 %), or None if there are none; no predictor can
-    be expected to come closer. ``setup`` is what :func:`nas.hardware.pack.write_pack` was given.
+    be expected to come closer. ``setup`` is what :func:`nas.hardware.pack.write_pack` was given. ``notes`` say in
+    sentences which rows were not used.
     """
 
     architectures: list[Architecture]
     measurements: list[Measurement]
     noise_floor: float | None
     setup: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def read_setup(path: str | Path) -> dict[str, Any]:
@@ -41,14 +43,14 @@ def read_setup(path: str | Path) -> dict[str, Any]:
     Raises:
         UsageError: the file is no table of measurements, or its rows do not belong together.
     """
-    return _rows(Path(path))[0].json_object("setup")
+    return _rows(Path(path))[0][0].json_object("setup")
 
 
 def read_measurements(path: str | Path, space: Space | None = None, *, target: str = "board") -> BoardMeasurements:
     """The checked measurements of a table, with latencies at one common speed of the board.
 
     The latency of each row is its ratio to the reference network's at that time, times the median of the reference
-    over all rows, so that rows of several sessions compare.
+    over all rows, so that rows of several sessions compare. A row with an empty cell is dropped.
 
     Args:
         path: the ``measurements.csv`` that came back.
@@ -58,7 +60,7 @@ def read_measurements(path: str | Path, space: Space | None = None, *, target: s
     Raises:
         UsageError: with the file, the row as a spreadsheet counts it (the header is row 1) and the column.
     """
-    rows = _rows(Path(path))
+    rows, dropped = _rows(Path(path))
     setup = rows[0].json_object("setup")
     level = median([row.number("reference_ms", above_zero=True) for row in rows])
     first: dict[Architecture, Measurement] = {}
@@ -68,13 +70,17 @@ def read_measurements(path: str | Path, space: Space | None = None, *, target: s
         again = row.whole_number("repeat", least=0)
         if again > 1:
             raise row.wrong("repeat", "is neither 0 nor 1")
+        if again and architecture not in first and dropped:
+            again = 0
         if again and architecture not in first:
             raise row.wrong("repeat", "is 1, but no row above measures that architecture for the first time")
         if architecture in (second if again else first):
             raise row.wrong("architecture", f"was already measured in a row above with repeat {again}")
         (second if again else first)[architecture] = measurement
     differences = [abs(first[each].latency_ms / second[each].latency_ms - 1) for each in second]
-    return BoardMeasurements(list(first), list(first.values()), fmean(differences) if differences else None, setup)
+    noise_floor = fmean(differences) if differences else None
+    notes = (f"Rows with an empty cell were dropped: {dropped:,}.",) if dropped else ()
+    return BoardMeasurements(list(first), list(first.values()), noise_floor, setup, notes)
 
 
 @dataclass(frozen=True)
@@ -90,11 +96,6 @@ class _Row:
             f"{self.path} row {self.position}, column '{column}': {_short(self.cells[column])} {problem}; "
             "mend or delete that row, or measure it again with the pack's run.py."
         )
-
-    def text(self, column: str) -> str:
-        if not self.cells[column].strip():
-            raise self.wrong(column, "is empty")
-        return self.cells[column]
 
     def number(self, column: str, *, above_zero: bool) -> float:
         try:
@@ -117,7 +118,7 @@ class _Row:
     def json_object(self, column: str) -> dict[str, Any]:
         try:
             value = json.loads(self.cells[column], parse_constant=_refuse_constant)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.wrong(column, f"is not JSON ({error})") from None
         if not isinstance(value, dict):
             raise self.wrong(column, "is not a JSON object")
@@ -143,15 +144,16 @@ def _measurement(row: _Row, level: float, target: str) -> Measurement:
         repeats=row.whole_number("repeats", least=1),
         threads=row.whole_number("threads", least=1),
         batch=row.whole_number("batch", least=1),
-        dtype=row.text("dtype"),
+        dtype=row.cells["dtype"],
         target=target,
-        device=row.text("device"),
+        device=row.cells["device"],
         versions={name: str(value) for name, value in versions.items()},
     )
 
 
-def _rows(path: Path) -> list[_Row]:
-    """All rows that are not blank, of which there is one at least, with what they must have in common."""
+def _rows(path: Path) -> tuple[list[_Row], int]:
+    """The rows without an empty cell, of which there is one at least and which have in common what they must; and how
+    many others there are, apart from blank ones."""
     records = _records(path)
     if not records:
         raise UsageError(f"{path} is empty; bring back the measurements.csv that the pack's run.py writes.")
@@ -170,10 +172,12 @@ def _rows(path: Path) -> list[_Row]:
                 "if it was cut off, run the pack's run.py once more, which measures it again."
             )
     rows = [_Row(path, position, dict(zip(header, cells, strict=True))) for position, cells in records[1:]]
-    if not rows:
-        raise UsageError(f"{path} has a header, but no measurement; run the pack's run.py on the device first.")
-    _require_same(rows)
-    return rows
+    filled = [row for row in rows if all(row.cells[column].strip() for column in COLUMNS)]
+    if not filled:
+        problem = "every row has an empty cell" if rows else "no measurement"
+        raise UsageError(f"{path} has a header, but {problem}; run the pack's run.py on the device first.")
+    _require_same(filled)
+    return filled, len(rows) - len(filled)
 
 
 def _records(path: Path) -> list[tuple[int, list[str]]]:

@@ -53,7 +53,7 @@ class LatencyCache:
                 entry = json.loads(line)
                 key = (entry["network"], entry["target"], tuple(entry["input_shape"]))
                 self._measurements[key] = Measurement.from_dict(entry["measurement"])
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise UsageError(
                     f"{self.path} line {number} is no measurement ({error}); "
                     "delete that line, or the whole file to measure again."

@@ -23,6 +23,7 @@ class Recorded:
         latencies: architecture key → milliseconds.
         noise_floor: mean relative difference between two measurements of one network, or None if unknown.
         known: other devices of the same table: name → architecture key → milliseconds.
+        notes: sentences about rows of the table that were not used.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Recorded:
     latencies: Mapping[str, float]
     noise_floor: float | None = None
     known: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     def device(self) -> str:
         """The chip, as far as it is known."""

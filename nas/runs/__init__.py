@@ -1,7 +1,7 @@
 """A run: configuration, folder, stages, resume."""
 
 from nas.runs.bench import Bench
-from nas.runs.config import RunConfig, assign, put, read_yaml, resolve
+from nas.runs.config import RunConfig, resolve
 from nas.runs.deliver import export_architecture
 from nas.runs.devices import device_table, import_measurements, pack_space
 from nas.runs.feasibility import feasibility
@@ -11,6 +11,7 @@ from nas.runs.progress import Progress, Silent, Task
 from nas.runs.run import run_search
 from nas.runs.seeds import run_seeds
 from nas.runs.spaces import available_spaces, build_space
+from nas.runs.values import assign, put, read_yaml
 
 __all__ = [
     "Bench",

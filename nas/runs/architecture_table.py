@@ -3,14 +3,14 @@
 import csv
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nas.errors import UsageError, did_you_mean
 from nas.space import Architecture, Notation, Space
 
-__all__ = ["Table", "as_number", "open_table"]
+__all__ = ["Table", "as_number", "is_blank", "open_table"]
 
 _MOST_NAMES = 6
 
@@ -49,6 +49,21 @@ class Table:
         """How messages call a cell, or cells, of a row."""
         where = f"file '{self.path}', row {self.numbers[row]} ({self.counting})"
         return f"{where}, column{'s' if len(columns) > 1 else ''} {_quoted(columns)}"
+
+    def without_gaps(self, name: str, notation: Notation | None = None) -> "Table":
+        """The rows that have a value (text, or a number that is not NaN) in a column, and name an architecture.
+
+        Raises:
+            UsageError: there is no such column, or none that names architectures.
+        """
+        values, named = self.column(name), [self.column(each) for each in _reader(self, notation).columns]
+        kept = [
+            row
+            for row, value in enumerate(values)
+            if not is_blank(value) and not all(is_blank(cells[row]) for cells in named)
+        ]
+        cells = [[column[row] for row in kept] for column in self.cells]
+        return replace(self, cells=cells, numbers=[self.numbers[row] for row in kept])
 
     def architectures(
         self, space: Space, notation: Notation | None = None, input_size: int | None = None
@@ -173,6 +188,13 @@ def _size(value: Any, table: Table, row: int, column: str) -> int:
     if not size.is_integer() or size < 1:
         raise UsageError(f"{table.place(row, column)} holds {value!r}; expected an input size in whole pixels.")
     return int(size)
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a cell holds nothing: no text but blanks or "nan", no number, or NaN."""
+    if isinstance(value, str):
+        return value.strip().lower() in ("", "nan")
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def as_number(value: Any) -> float:

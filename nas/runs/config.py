@@ -1,6 +1,5 @@
 """What a run is asked to do: one pydantic model, read from YAML, flags and ``key=value`` settings."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -11,13 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from nas.data import InputForm
 from nas.errors import UsageError, did_you_mean
 from nas.methods import Retrain, method
+from nas.runs.names import check_name
+from nas.runs.values import check_values, shortened
+from nas.search.database_url import holds_password
 from nas.training import Learning, Recipe
 
-__all__ = ["EvaluationConfig", "ProfileConfig", "RayConfig", "RunConfig", "assign", "put", "read_yaml", "resolve"]
+__all__ = ["EvaluationConfig", "ProfileConfig", "RayConfig", "RunConfig", "resolve"]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class EvaluationConfig(_Strict):
@@ -28,8 +30,8 @@ class EvaluationConfig(_Strict):
         batch_size: of calibration and validation.
     """
 
-    calibration_images: int = Field(512, ge=1)
-    batch_size: int = Field(256, ge=1)
+    calibration_images: int = Field(512, ge=1, le=10**9)
+    batch_size: int = Field(256, ge=1, le=10**7)
 
 
 class _ExportConfig(_Strict):
@@ -59,11 +61,11 @@ class ProfileConfig(_Strict):
         run: folder of a ``nas profile`` of the same space on the same target, whose predictor is used.
     """
 
-    networks: int = Field(48, ge=4)
-    held_out: int = Field(24, ge=3)
-    repeats: int = Field(8, ge=2)
-    seconds: float = Field(20.0, gt=0)
-    samples: int = Field(200, ge=1)
+    networks: int = Field(48, ge=4, le=10**6)
+    held_out: int = Field(24, ge=3, le=10**6)
+    repeats: int = Field(8, ge=2, le=10**6)
+    seconds: float = Field(20.0, gt=0, le=10**8)
+    samples: int = Field(200, ge=1, le=10**7)
     predictor: Literal["auto", "all", "linear", "lookup", "regression", "transfer"] = "auto"
     known: list[str] = Field(default_factory=list)
     run: Path | None = None
@@ -88,9 +90,9 @@ class RayConfig(_Strict):
     """
 
     address: str | None = None
-    cpus_per_worker: float = Field(1.0, gt=0)
-    gpus_per_worker: float | None = Field(None, ge=0)
-    train_workers: int = Field(1, ge=1)
+    cpus_per_worker: float = Field(1.0, gt=0, le=10**4)
+    gpus_per_worker: float | None = Field(None, ge=0, le=10**4)
+    train_workers: int = Field(1, ge=1, le=10**5)
     measure_on: str | None = None
 
 
@@ -143,31 +145,31 @@ class RunConfig(_Strict):
     space_args: dict[str, Any] = Field(default_factory=dict)
     data: str = "digits"
     data_dir: Path | None = None
-    image_size: int | None = Field(None, ge=1)
-    length: int | None = Field(None, ge=1)
-    limit: int | None = Field(None, ge=1)
+    image_size: int | None = Field(None, ge=1, le=10**5)
+    length: int | None = Field(None, ge=1, le=10**7)
+    limit: int | None = Field(None, ge=1, le=10**12)
     method: str = "bignas"
     strategy: str = "evolution"
     strategy_args: dict[str, Any] = Field(default_factory=dict)
     target: str = "onnxruntime"
     target_args: dict[str, Any] = Field(default_factory=dict)
     dtype: str = "float32"
-    threads: int = Field(1, ge=1)
-    latency_batch: int = Field(1, ge=1)
+    threads: int = Field(1, ge=1, le=1024)
+    latency_batch: int = Field(1, ge=1, le=10**5)
     constraints: list[str] = Field(default_factory=lambda: ["latency_ms <= 50% of largest"])
     cost: str | None = None
-    candidates: int = Field(200, ge=1)
-    random_baseline: int = Field(30, ge=0)
+    candidates: int = Field(200, ge=1, le=10**7)
+    random_baseline: int = Field(30, ge=0, le=10**7)
     seed: int = Field(0, ge=0, lt=2**32 - 1)
-    workers: int | None = Field(None, ge=1)
+    workers: int | None = Field(None, ge=1, le=10**5)
     ray: RayConfig = Field(default_factory=RayConfig)
     storage: str | None = None
     study: str | None = None
     device: str = "auto"
-    cpu_threads: int = Field(1, ge=1)
+    cpu_threads: int = Field(1, ge=1, le=1024)
     training: Recipe = Field(default_factory=Recipe)
     learning: Learning = Field(default_factory=Learning)
-    keep_epochs: int = Field(0, ge=0)
+    keep_epochs: int = Field(0, ge=0, le=10**6)
     sharing_args: dict[str, Any] = Field(default_factory=dict)
     search_args: dict[str, Any] = Field(default_factory=dict)
     retrain: Retrain = "no"
@@ -181,6 +183,21 @@ class RunConfig(_Strict):
     def _no_is_a_word(cls, value: Any) -> Any:
         """YAML reads an unquoted no as false."""
         return "no" if value is False else value
+
+    @field_validator("storage")
+    @classmethod
+    def _holds_no_password(cls, value: str | None) -> str | None:
+        if value is not None and holds_password(value):
+            raise ValueError(
+                "storage holds a password, which the files of the run would show; leave it out of the URL and put it "
+                "in the environment variable PGPASSWORD, or in ~/.pgpass"
+            )
+        return value
+
+    @field_validator("study")
+    @classmethod
+    def _is_a_name(cls, value: str | None) -> str | None:
+        return None if value is None else check_name(value, "study")
 
     def to_yaml(self) -> str:
         """The resolved configuration; reading it gives an equal one."""
@@ -196,6 +213,7 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     Raises:
         UsageError: an unknown key, or a value of the wrong type or range.
     """
+    check_values(values, source)
     chosen = method(str(values.get("method", RunConfig.model_fields["method"].default)))
     training = {**chosen.recipe, **_mapping(values, "training", source)}
     retraining = {**training, **_mapping(values, "retraining", source)}
@@ -215,11 +233,6 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
         raise UsageError(
             f"{source}: device is 'cpu', but ray.gpus_per_worker is {config.ray.gpus_per_worker:g}; drop one of them."
         )
-    if config.storage is not None and re.search(r"://[^/]*:[^/]*@|password=", config.storage):
-        raise UsageError(
-            f"{source}: storage holds a password, which the files of the run would show; leave it out of the URL and "
-            "put it in the environment variable PGPASSWORD, or in ~/.pgpass."
-        )
     parts, ranks = config.training.microbatches, config.ray.train_workers
     if parts % ranks and not chosen.trains_banks_apart:
         raise UsageError(
@@ -229,58 +242,10 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     return config
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping that a YAML file holds.
-
-    Raises:
-        UsageError: the file is missing, is not YAML or holds no mapping.
-    """
-    try:
-        values = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise UsageError(f"config file {path} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = str(error).splitlines()[0]
-        raise UsageError(f"config file {path} is not YAML ({problem}).") from None
-    if not isinstance(values, dict):
-        raise UsageError(f"config file {path} holds {type(values).__name__}, expected a mapping of keys to values.")
-    return values
-
-
-def assign(values: dict[str, Any], setting: str) -> None:
-    """Puts one ``key=value`` into nested values; the value is read as YAML, the key may have dots.
-
-    Raises:
-        UsageError: there is no ``=``, the value is not YAML, or the key goes through something that has no keys.
-    """
-    key, equals, text = setting.partition("=")
-    if not equals or not key:
-        raise UsageError(f"setting {setting!r} is not of the form key=value, such as training.learning_rate=0.05.")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UsageError(f"setting {setting!r} has a value that is not YAML; quote it.") from None
-    put(values, key, value)
-
-
-def put(values: dict[str, Any], key: str, value: Any) -> None:
-    """Puts a value into nested values; the key may have dots.
-
-    Raises:
-        UsageError: the key goes through something that has no keys.
-    """
-    *groups, last = key.split(".")
-    for group in groups:
-        values = values.setdefault(group, {})
-        if not isinstance(values, dict):
-            raise UsageError(f"setting '{key}' goes into '{group}', which has no keys.")
-    values[last] = value
-
-
 def _mapping(values: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
     given = values.get(key, {})
     if not isinstance(given, Mapping):
-        raise UsageError(f"{source}: {key} is {given!r}, expected a mapping such as {{epochs: 30}}.")
+        raise UsageError(f"{source}: {key} is {shortened(given)}, expected a mapping such as {{epochs: 30}}.")
     return given
 
 
@@ -290,7 +255,10 @@ def _sentence(error: ValidationError, source: str) -> str:
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
         return f"{source}: unknown key '{key}'; {did_you_mean(path[-1], _keys_beside(path))}"
-    return f"{source}: {key} is {first['input']!r}, but {first['msg'][0].lower()}{first['msg'][1:]}."
+    problem = first["msg"].removeprefix("Value error, ").rstrip(".")
+    if path and problem.startswith(f"{path[-1]} "):
+        return f"{source}: {problem}."
+    return f"{source}: {key} is {shortened(first['input'])}, but {problem[0].lower()}{problem[1:]}."
 
 
 def _keys_beside(path: list[str]) -> list[str]:

@@ -150,7 +150,7 @@ def import_measurements(
         raise UsageError(
             f"device '{name}' is already in {kept.parent}; choose another --target, or delete that folder."
         )
-    carried = {**_carried(table, values, trusted), **values}
+    carried = {"constraints": [], **_carried(table, values, trusted), **values}
     _check_data_dir(table, carried.get("data_dir"))
     Bench(resolve({**carried, "target": str(table)}, str(table)))
     config = resolve({**carried, "target": str(kept)}, str(table))

@@ -40,6 +40,8 @@ def fit_latency(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyM
     if (folder.predictor / "summary.json").exists():
         return LatencyModel.load(folder.predictor, bench)
     check_profile(bench.config)
+    for note in bench.target.notes if isinstance(bench.target, Recorded) else ():
+        progress.say(note)
     if bench.config.profile.run:
         model = LatencyModel.load(RunFolder(bench.config.profile.run).predictor, bench)
         progress.say(f"Latency predictor of {bench.config.profile.run}: {_described(model.summary)}.")

@@ -13,10 +13,11 @@ from filelock import FileLock, Timeout
 
 from nas.errors import UsageError, did_you_mean
 from nas.files import append_line, write_file
-from nas.runs.config import RunConfig, read_yaml, resolve
+from nas.runs.config import RunConfig, resolve
 from nas.runs.origin import Kind, Origin, read_object
 from nas.runs.same_run import difference
 from nas.runs.trust import outward_links, reached
+from nas.runs.values import read_yaml
 from nas.space import Architecture
 
 if TYPE_CHECKING:

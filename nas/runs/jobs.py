@@ -13,12 +13,13 @@ from nas.data import available
 from nas.distributed.jobs import Jobs
 from nas.errors import UsageError, did_you_mean
 from nas.files import write_file
-from nas.runs.config import RayConfig, RunConfig, read_yaml, resolve
+from nas.runs.config import RayConfig, RunConfig, resolve
 from nas.runs.folder import RunFolder
 from nas.runs.parcel import unpack
 from nas.runs.recorded import is_table
 from nas.runs.spaces import space_arguments
 from nas.runs.trust import is_sealed, seal
+from nas.runs.values import read_yaml
 from nas.search import LEARNT, STRATEGIES
 
 __all__ = ["bring_back", "complaint", "require_free", "search_to_send", "submit_search", "submitted_name"]

@@ -10,6 +10,7 @@ from nas.files import write_file
 from nas.runs.config import RunConfig, resolve
 from nas.runs.trust import is_sealed, seal
 from nas.runs.versions import versions
+from nas.search.database_url import without_password
 
 __all__ = ["Kind", "Origin", "read_object"]
 
@@ -24,7 +25,12 @@ class Origin:
 
     def write(self, config: RunConfig, kind: Kind, is_new: bool) -> None:
         """Begins the account of a run; one that is new is the user's own."""
-        told = {"kind": kind, "command": ["nas", *sys.argv[1:]], "seed": config.seed, "versions": versions()}
+        told = {
+            "kind": kind,
+            "command": ["nas", *map(without_password, sys.argv[1:])],
+            "seed": config.seed,
+            "versions": versions(),
+        }
         proof = {"seal": seal(self._place, config)} if is_new else {}
         self._replace({**told, **proof, "config": config.model_dump(mode="json"), "seconds": {}})
 
@@ -97,6 +103,6 @@ def read_object(path: Path, again: str, *keys: str) -> dict[str, Any]:
             raise TypeError(f"it holds {type(content).__name__}")
         if missing := [key for key in keys if key not in content]:
             raise TypeError(f"it has no '{missing[0]}'")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UsageError(f"{path} is damaged ({error}); {again} to make it again.") from None
     return content

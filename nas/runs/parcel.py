@@ -1,12 +1,14 @@
 """A run's folder as text, to come through the log of a job, and back."""
 
 import base64
+import gzip
 import hashlib
 import io
 import os
 import re
 import shutil
 import tarfile
+import zlib
 from pathlib import Path
 
 from nas.errors import UsageError
@@ -17,6 +19,9 @@ __all__ = ["pack", "unpack"]
 _LARGEST_CHECKPOINTS = 50_000_000
 _TRIALS = "retrain"
 """The state of trainings under Ray Tune is pickled, and of no use on another machine; it does not travel."""
+_LEAST_ROOM, _MOST_PACKED = 2**30, 50
+"""Bytes that any archive may unpack to, and how many times its own size a larger one may."""
+_LARGEST_HEADER, _LONGEST_NAME = 2**20, 200
 _SHAPE = re.compile(r"^begin parcel ([0-9a-f]{64}) (\d+)\n([A-Za-z0-9+/=\n]*)^end parcel$", re.MULTILINE)
 
 
@@ -67,19 +72,43 @@ def unpack(text: str, path: Path) -> int:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.mkdir(parents=True)
     try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+        with tarfile.open(fileobj=_Bounded(content), mode="r:") as archive:
             archive.extractall(temporary, filter=_plain_files)
         temporary.rename(path)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UsageError(f"what came for {path} is not the folder of a run ({error}).") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return int(found[2])
 
 
+class _Bounded(gzip.GzipFile):
+    """Unpacks as a file that is refused where it, or a header in it, is longer than it may be."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(fileobj=io.BytesIO(content))
+        self._most = max(_LEAST_ROOM, _MOST_PACKED * len(content))
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= _LARGEST_HEADER:
+            raise tarfile.ReadError(f"a name in it has {size} bytes")
+        self._check(self.tell() + size)
+        return super().read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._check(offset)
+        return super().seek(offset, whence)
+
+    def _check(self, place: int) -> None:
+        if place > self._most:
+            raise tarfile.ReadError(f"it unpacks to more than {self._most:,} bytes")
+
+
 def _plain_files(member: tarfile.TarInfo, destination: str) -> tarfile.TarInfo | None:
     if Path(member.name).parts[:1] == (_TRIALS,):
         return None
-    if not member.isreg():
+    if not member.name.isprintable() or len(member.name) > _LONGEST_NAME:
+        raise tarfile.ReadError(f"a name in it is {member.name[:_LONGEST_NAME]!r}")
+    if not member.isreg() or member.issparse():
         raise tarfile.SpecialFileError(member)
     return tarfile.data_filter(member, destination)

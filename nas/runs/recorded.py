@@ -43,13 +43,19 @@ def read_recorded(config: RunConfig, space: Space, input_shape: tuple[int, ...])
             they were measured with other settings than are asked for.
     """
     path, options = Path(config.target), dict(config.target_args)
-    column = options.pop("column", None)
+    column, unit = options.pop("column", None), options.pop("unit", None)
     if options:
-        raise UsageError(f"target_args names '{next(iter(options))}', but a table of measurements has only 'column'.")
+        raise UsageError(
+            f"target_args names '{next(iter(options))}', but a table of measurements has only 'column' and 'unit'."
+        )
+    if column is None and unit is not None:
+        raise UsageError(
+            f"unit is {unit!r}, but {path} names no column; what a device pack measured is in milliseconds."
+        )
     table = (
         _of_board(config, path, space, input_shape)
         if column is None
-        else _of_column(config, column, space, input_shape)
+        else _of_column(config, column, unit or "ms", space, input_shape)
     )
     if len(table.latencies) < _FEWEST:
         raise UsageError(
@@ -59,7 +65,9 @@ def read_recorded(config: RunConfig, space: Space, input_shape: tuple[int, ...])
     return table
 
 
-def _of_column(config: RunConfig, column: str, space: Space, input_shape: tuple[int, ...]) -> Recorded:
+def _of_column(
+    config: RunConfig, column: str, unit: str | float, space: Space, input_shape: tuple[int, ...]
+) -> Recorded:
     path, size = Path(config.target), input_shape[1] if len(input_shape) > 1 else None
     if _is_of_board(path):
         raise UsageError(
@@ -68,13 +76,14 @@ def _of_column(config: RunConfig, column: str, space: Space, input_shape: tuple[
         )
     _check_settings(config, {})
     names = (column, *known_platforms(config.profile.known))
-    measured, *known = (read_table(path, each, space, find_notation(config.space), size) for each in names)
+    measured, *known = (read_table(path, each, space, find_notation(config.space), size, unit) for each in names)
     return Recorded(
         name=str(column),
         about=f"column {column} of {path}",
         latencies=_by_key(measured),
         noise_floor=measured.noise_floor,
         known={each.column: _by_key(each) for each in known},
+        notes=[note for each in (measured, *known) for note in each.notes],
     )
 
 
@@ -93,6 +102,7 @@ def _of_board(config: RunConfig, path: Path, space: Space, input_shape: tuple[in
             for architecture, measurement in zip(board.architectures, board.measurements, strict=True)
         },
         noise_floor=board.noise_floor,
+        notes=board.notes,
     )
 
 

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nas.hardware import Recorded
 from nas.nn import Repeat
 from nas.nn.tree import children, modules
 from nas.report import LatencyContent, ReportContent, write_report
@@ -128,11 +129,12 @@ def _sharing(bench: Bench) -> str:
 def _notes(bench: Bench, result: dict[str, Any]) -> list[str]:
     """Where latencies come from if nothing was measured."""
     sources = [row["latency_source"] for row in result["front"]]
-    if not bench.is_recorded:
+    if not isinstance(bench.target, Recorded):
         return []
     return [
+        *bench.target.notes,
         f"{bench.target.name} is a table, so nothing was measured for this page: of the {len(sources)} networks on the "
-        f"front, {sources.count('recorded')} have a recorded latency and {sources.count('predicted')} a predicted one."
+        f"front, {sources.count('recorded')} have a recorded latency and {sources.count('predicted')} a predicted one.",
     ]
 
 

@@ -13,6 +13,8 @@ from nas.space import Architecture, Notation, Space
 
 __all__ = ["Measured", "read_table"]
 
+_UNITS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4}
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -26,6 +28,7 @@ class Measured:
             that occur more than once; None if none does.
         column: the name of the latencies.
         left_out: the number of rows that were measured at another input size.
+        dropped: the number of rows without a latency or an architecture.
     """
 
     architectures: list[Architecture]
@@ -33,43 +36,70 @@ class Measured:
     noise_floor: float | None
     column: str
     left_out: int = 0
+    dropped: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about rows that were not used."""
+        if not self.dropped:
+            return ()
+        return (f"Rows with nothing in column {self.column}, or no architecture, were dropped: {self.dropped:,}.",)
 
 
 def read_table(
-    path: Path, column: str, space: Space, notation: Notation | None = None, input_size: int | None = None
+    path: Path,
+    column: str,
+    space: Space,
+    notation: Notation | None = None,
+    input_size: int | None = None,
+    unit: str | float = "ms",
 ) -> Measured:
     """The architectures of a table and their latencies.
 
-    Architectures are read as :meth:`nas.runs.architecture_table.Table.architectures` does.
+    Architectures are read as :meth:`nas.runs.architecture_table.Table.architectures` does. A row with an empty cell or
+    NaN in place of either is dropped.
 
     Args:
         path: a ``.csv`` file whose first row names the columns, or a ``.parquet`` file.
-        column: the latencies in milliseconds.
+        column: the latencies.
         space: what the architectures must belong to.
         notation: how the published tables of this space write architectures.
         input_size: height and width in pixels of the images that the networks will see.
+        unit: of the latencies: "ns", "us", "ms", "s", "min", or how many milliseconds one is.
 
     Raises:
         UsageError: the file is missing or damaged or of another kind, lacks a column or has no row; a latency is no
-            positive number; an architecture is none of the space. Rows are counted from 1, in a CSV file with the
-            header.
+            positive number, or there is no such unit; an architecture is none of the space. Rows are counted from 1, in
+            a CSV file with the header.
     """
-    table = open_table(path)
+    scale, whole = _milliseconds_of(unit), open_table(path)
+    table = whole.without_gaps(column, notation)
+    dropped = len(whole.numbers) - len(table.numbers)
+    if not table.numbers:
+        raise UsageError(f"file '{path}' has nothing in column '{column}'; name one that was measured.")
     times = table.column(column)
     rows = table.architectures(space, notation, input_size)
     found: dict[Architecture, list[float]] = {}
     for row, architecture in rows:
-        found.setdefault(architecture, []).append(_milliseconds(times[row], table, row, column))
+        found.setdefault(architecture, []).append(scale * _time(times[row], table, row, column))
     latencies = np.array([np.median(values) for values in found.values()])
-    return Measured(list(found), latencies, _noise_floor(list(found.values())), column, len(times) - len(rows))
+    return Measured(list(found), latencies, _noise_floor(list(found.values())), column, len(times) - len(rows), dropped)
 
 
-def _milliseconds(value: Any, table: Table, row: int, column: str) -> float:
+def _milliseconds_of(unit: str | float) -> float:
+    scale = _UNITS.get(str(unit), as_number(unit))
+    if not 0 < scale < math.inf:
+        raise UsageError(
+            f"unit is {str(unit)[:40]!r}, expected one of {', '.join(_UNITS)}, or how many milliseconds it is."
+        )
+    return scale
+
+
+def _time(value: Any, table: Table, row: int, column: str) -> float:
     time = as_number(value)
     if not 0 < time < math.inf:
         raise UsageError(
-            f"{table.place(row, column)} holds {value!r}; expected a positive number of milliseconds, "
-            "so mend the cell or drop the row."
+            f"{table.place(row, column)} holds {value!r}; expected a positive number, so mend the cell or drop the row."
         )
     return time
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from nas.errors import UsageError
 from nas.evaluation.ranking import FEWEST
-from nas.runs.architecture_table import Table, as_number, open_table
+from nas.runs.architecture_table import Table, as_number, is_blank, open_table
 from nas.space import Architecture, Notation, Space
 
 __all__ = ["Truth", "read_truth"]
@@ -116,7 +116,6 @@ def _trainings(values: list[list[list[float]]]) -> tuple[np.ndarray, tuple[str, 
 def _value(cell: Any, table: Table, row: int, column: str) -> float:
     """The number in a cell, NaN where it is empty."""
     value = as_number(cell)
-    unknown = cell is None or (isinstance(cell, str) and cell.strip().lower() in ("", "nan"))
-    if np.isinf(value) or (np.isnan(value) and not unknown and not isinstance(cell, float)):
+    if np.isinf(value) or (np.isnan(value) and not is_blank(cell)):
         raise UsageError(f"{table.place(row, column)} holds {cell!r}; expected a finite number, or nothing.")
     return value

@@ -50,9 +50,9 @@ class Constraint:
             UsageError: the text is something else.
         """
         match = _TEXT.fullmatch(text)
-        if match is None:
+        if match is None or not math.isfinite(float(match["bound"])):
             raise UsageError(
-                f"constraint {text!r} cannot be read; write a metric, one of <= >= < > and a number, "
+                f"constraint {text[:200]!r} cannot be read; write a metric, one of <= >= < > and a number, "
                 "such as 'latency_ms <= 2' or 'params <= 50% of largest'."
             )
         bound = float(match["bound"])

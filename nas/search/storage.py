@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nas.errors import UsageError, did_you_mean
+from nas.search.database_url import without_password
 
 if TYPE_CHECKING:
     import optuna
@@ -55,7 +55,7 @@ class Storage:
     def __init__(self, place: Path | str, patience: float = 30.0) -> None:
         import sqlalchemy
 
-        self.name = _without_password(str(place))
+        self.name = without_password(str(place))
         self._patience = patience
         self._file: Path | None = None
         with self.explained():
@@ -192,7 +192,7 @@ class Storage:
                 "which evaluates again what it held."
             )
         return (
-            f"{start} or written ({_without_password(_reason(error))}); expected an SQLite file in an existing folder "
+            f"{start} or written ({without_password(_reason(error))}); expected an SQLite file in an existing folder "
             "of a disk with room, or the URL of a database that runs and lets this user in."
         )
 
@@ -275,10 +275,6 @@ def _libpq_settings(url: "sqlalchemy.URL") -> dict[str, Any]:
         + f" -c lock_timeout={_LOCK_SECONDS}s",
     }
     return {name: value for name, value in settings.items() if name not in url.query}
-
-
-def _without_password(text: str) -> str:
-    return re.sub(r"(password=)[^&\s]*", r"\1***", re.sub(r"://.*@", "://***@", text))
 
 
 def _reason(error: BaseException | None) -> str:

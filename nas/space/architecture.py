@@ -48,7 +48,7 @@ class Architecture(Mapping[str, Any]):
         """
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(
                 f"architecture {text[:80]!r} is not JSON ({error}); expected an object of choices."
             ) from None

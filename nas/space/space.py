@@ -239,7 +239,7 @@ class Space:
             data = json.loads(text)
             uses = {name: [tuple(map(Condition.from_json, use)) for use in uses] for name, uses in data["uses"].items()}
             return cls(data["choices"], uses, data.get("order"))
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UsageError(
                 f"text {text[:80]!r} is not the JSON of a space ({error!r}); write it with Space.to_json()."
             ) from None

@@ -32,9 +32,9 @@ class Learning(BaseModel):
     beta1: float = Field(0.5, ge=0, lt=1)
     weight_decay: float = Field(1e-3, ge=0)
     warmup: float = Field(0.0, ge=0, lt=1)
-    every: int = Field(1, ge=1)
+    every: int = Field(1, ge=1, le=10**9)
     share: float | None = Field(0.5, gt=0, lt=1)
-    tune_epochs: int = Field(5, ge=1)
+    tune_epochs: int = Field(5, ge=1, le=10**6)
 
     def make_optimizer(self, parameters: nn.Module, steps: float) -> torch.optim.Optimizer:
         """The optimiser of architecture parameters.

@@ -43,24 +43,24 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    epochs: int = Field(60, ge=1)
-    batch_size: int = Field(64, ge=1)
+    epochs: int = Field(60, ge=1, le=10**6)
+    batch_size: int = Field(64, ge=1, le=10**7)
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = Field(0.1, gt=0)
     final_learning_rate: float = Field(0.0, ge=0)
     cosine_power: float = Field(1.0, ge=1)
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(3e-4, ge=0)
-    warmup_epochs: float = Field(1.0, ge=0)
+    warmup_epochs: float = Field(1.0, ge=0, le=10**6)
     clip: float = Field(5.0, gt=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     drop_path: float = Field(0.0, ge=0, lt=1)
     auxiliary: float = Field(0.0, ge=0)
     flip: bool | None = None
-    cutout: int | None = Field(None, ge=0)
+    cutout: int | None = Field(None, ge=0, le=10**5)
     masked: bool = False
     amp: bool = True
-    microbatches: int = Field(1, ge=1)
+    microbatches: int = Field(1, ge=1, le=10**5)
 
     @model_validator(mode="after")
     def _anneals_downwards(self) -> Self:

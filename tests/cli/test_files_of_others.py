@@ -11,6 +11,8 @@ import pytest
 from command_line import nas, search_arguments
 from latency_tables import board_rows, write_board
 
+from nas.runs import RunFolder, resolve
+
 SPACE = """
 import statistics
 from pathlib import Path
@@ -145,3 +147,22 @@ def test_files_of_the_current_folder_take_no_module_s_place(here: Path) -> None:
 def test_a_module_that_is_called_like_an_installed_one_is_told_apart() -> None:
     wrong = nas("profile", "statistics:tiny")
     assert wrong.code == 2 and "rename a file of yours that is called like an installed module" in wrong.complaint
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:se/cret@db/nas", "postgresql://db/nas?password=se/cret", "mysql://me:a@se/cret@db/nas"]
+)
+def test_a_password_of_a_database_is_nowhere(url: str, tmp_path: Path) -> None:
+    for words in (["--storage", url], ["--set", f"storage={url}"], ["--set", f"storage=[{url}]"]):
+        outcome = nas(*search_arguments(tmp_path, "--name", "run", *words))
+        assert outcome.code == 2 and "storage" in outcome.complaint
+        assert "cret" not in outcome.err + outcome.out
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_password_that_was_typed_and_taken_back_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = ["nas", "search", "--storage", "postgresql://me:se/cret@db/nas", "--set", "storage="]
+    monkeypatch.setattr(sys, "argv", typed)
+    folder = RunFolder(tmp_path / "run")
+    folder.create(resolve({}, "test"))
+    assert json.loads(folder.origin.read_text())["command"][3] == "postgresql://***@db/nas"

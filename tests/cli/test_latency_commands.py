@@ -126,6 +126,32 @@ def test_a_table_is_a_target_and_known_columns_are_learnt_from(tmp_path: Path) -
     assert transferred["kind"] == "transfer"
 
 
+def test_a_table_in_another_unit_gives_the_same(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "measured.csv")
+    seconds = tmp_path / "seconds.csv"
+    pd.read_csv(table).assign(alpha=lambda rows: rows["alpha"] / 1000).to_csv(seconds, index=False)
+    plain = profile(tmp_path, "--table", table, "--column", "alpha", "--json")
+    scaled = profile(tmp_path, "--table", seconds, "--column", "alpha", "--unit", "s", "--json")
+    assert check_profile(plain, "alpha") == pytest.approx(check_profile(scaled, "alpha"))
+    assert plain.json["feasibility"]["costs"]["latency_ms"]["median"] == pytest.approx(
+        scaled.json["feasibility"]["costs"]["latency_ms"]["median"]
+    )
+    alone = profile(tmp_path, "--unit", "s")
+    assert alone.code == 2 and "give --table and --column too" in alone.complaint
+
+
+def test_an_import_judges_what_is_asked_and_says_what_it_left_out(board: tuple[Path, Path], tmp_path: Path) -> None:
+    rows = pd.read_csv(board[1], dtype=str)
+    rows.loc[4, "latency_ms"] = None
+    rows.to_csv(tmp_path / "gaps.csv", index=False)
+    arguments = ["device", "import", tmp_path / "gaps.csv", "--results", tmp_path, "--json"]
+    outcome = nas(*arguments, "--target", "plain")
+    assert outcome.code == 0 and outcome.json["feasibility"]["constraints"] == {}
+    assert "Rows with an empty cell were dropped: 1." in outcome.err
+    asked = nas(*arguments, "--target", "asked", "--constraint", "latency_ms <= 80% of largest")
+    assert list(asked.json["feasibility"]["constraints"]) == ["latency_ms <= 80% of largest"]
+
+
 def test_a_parquet_table_gives_what_the_csv_table_gives(tmp_path: Path) -> None:
     table = write_table(tmp_path / "measured.csv")
     pd.read_csv(table, float_precision="round_trip").to_parquet(tmp_path / "measured.parquet")

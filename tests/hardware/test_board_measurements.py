@@ -98,7 +98,6 @@ def test_what_a_spreadsheet_adds_to_the_file_does_no_harm(tmp_path: Path) -> Non
         ({"latency_ms": "inf"}, "row 3, column 'latency_ms': 'inf' is no finite number"),
         ({"latency_ms": "fast"}, "row 3, column 'latency_ms': 'fast' is no number"),
         ({"latency_ms": "1,5"}, "row 3, column 'latency_ms': '1,5' is no number"),
-        ({"latency_ms": ""}, "row 3, column 'latency_ms': '' is no number"),
         ({"spread_ms": "-0.1"}, "row 3, column 'spread_ms': '-0.1' is no finite number from zero"),
         ({"spread_ms": "NaN"}, "row 3, column 'spread_ms'"),
         ({"reference_ms": "0"}, "row 3, column 'reference_ms': '0' is no finite number above zero"),
@@ -141,8 +140,8 @@ def test_a_wrong_cell_is_refused_with_its_row_and_column(change: dict[str, str],
         ({"versions": "1.19"}, "row 2, column 'versions': '1.19' is not a JSON object"),
         ({"threads": "0"}, "row 2, column 'threads': '0' is no whole number from 1"),
         ({"batch": "all"}, "row 2, column 'batch': 'all' is no whole number from 1"),
-        ({"device": " "}, "row 2, column 'device': ' ' is empty"),
-        ({"dtype": ""}, "row 2, column 'dtype': '' is empty"),
+        ({"device": " "}, "every row has an empty cell"),
+        ({"dtype": ""}, "every row has an empty cell"),
     ],
 )
 def test_what_all_rows_share_must_be_right(change: dict[str, str], match: str, tmp_path: Path) -> None:
@@ -200,3 +199,17 @@ def test_a_row_that_was_cut_off_is_refused_with_the_remedy(tmp_path: Path) -> No
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.csv does not exist"):
         read_setup(tmp_path / "gone.csv")
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_row_with_an_empty_cell_is_dropped_with_a_note(column: str, tmp_path: Path) -> None:
+    found = read_measurements(table(tmp_path, {column: " "}, SECOND), SPACE)
+    assert [each.key for each in found.architectures] == [LARGE]
+    assert found.notes == ("Rows with an empty cell were dropped: 1.",)
+    assert read_measurements(table(tmp_path, {}, SECOND), SPACE).notes == ()
+
+
+def test_the_second_measurement_of_a_network_stands_for_a_first_that_was_dropped(tmp_path: Path) -> None:
+    found = read_measurements(table(tmp_path, {"latency_ms": ""}, SECOND, {"repeat": "1", "latency_ms": "5.0"}), SPACE)
+    latencies = {each.key: found.measurements[place].latency_ms for place, each in enumerate(found.architectures)}
+    assert latencies == {LARGE: 3.0, SMALL: 5.0} and found.noise_floor is None

@@ -90,13 +90,45 @@ def test_rows_are_counted_as_a_reader_of_the_file_counts_them(tmp_path: Path) ->
         read_table(parquet, "ms", SPACE, SHORT)
 
 
-@pytest.mark.parametrize("time", [0.0, -1.0, float("nan"), float("inf"), "fast", "", None])
+@pytest.mark.parametrize("time", ["", " ", "nan", float("nan"), None])
+def test_a_row_without_a_latency_is_dropped_with_a_note(time: Any, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(f"name,ms\n2k5,1.5\n1,{'' if time is None else time}\n,4\n2k3,zero\n")
+    with pytest.raises(UsageError, match=r"row 5 .*column 'ms' holds 'zero'"):
+        read_table(table, "ms", SPACE, SHORT)
+    table.write_text(table.read_text().replace("zero", "2.5"))
+    parquet = tmp_path / "table.parquet"
+    write(parquet, name=["2k5", "1", None, "2k3"], ms=[1.5, None if isinstance(time, str) else time, 4.0, 2.5])
+    for file in (table, parquet):
+        measured = read_table(file, "ms", SPACE, SHORT)
+        assert measured.latencies.tolist() == [1.5, 2.5]
+        assert measured.notes == ("Rows with nothing in column ms, or no architecture, were dropped: 2.",)
+    table.write_text("name,ms\n2k5,\n1,nan\n")
+    with pytest.raises(UsageError, match="has nothing in column 'ms'; name one that was measured"):
+        read_table(table, "ms", SPACE, SHORT)
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale"),
+    [("ns", 1e-6), ("us", 1e-3), ("µs", 1e-3), ("ms", 1), ("s", 1e3), ("min", 6e4), ("0.25", 0.25), (4, 4)],
+)
+def test_latencies_may_have_any_unit(unit: str | float, scale: float, file: Path) -> None:
+    write(file, name=["2k5", "1"], time=[4.0, 1.0])
+    np.testing.assert_allclose(read_table(file, "time", SPACE, SHORT, unit=unit).latencies, [4 * scale, scale])
+
+
+@pytest.mark.parametrize("unit", ["hours", "", "-1", "0", "nan", "inf", 0])
+def test_a_unit_that_is_none_is_refused(unit: str | float, file: Path) -> None:
+    write(file, name=["2k5", "1"], time=[4.0, 1.0])
+    with pytest.raises(UsageError, match=r"unit is '.*', expected one of ns, us, µs, ms, s, min, or how many mill"):
+        read_table(file, "time", SPACE, SHORT, unit=unit)
+
+
+@pytest.mark.parametrize("time", [0.0, -1.0, float("inf"), "fast"])
 def test_a_latency_that_is_no_positive_number_is_refused(time: Any, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text(f"name,ms\n2k5,1.5\n1,{'' if time is None else time}\n")
-    with pytest.raises(
-        UsageError, match=r"table\.csv', row 3 .*column 'ms' holds .*; expected a positive number of mi"
-    ):
+    with pytest.raises(UsageError, match=r"table\.csv', row 3 .*column 'ms' holds .*; expected a positive number"):
         read_table(table, "ms", SPACE, SHORT)
     if not isinstance(time, str):
         parquet = write(tmp_path / "table.parquet", name=["2k5", "1"], ms=[1.5, time])
@@ -123,12 +155,17 @@ def test_an_architecture_that_is_none_of_the_space_is_refused(name: str, message
     [
         ("2k5", r"column 'architecture': architecture '2k5' is not JSON"),
         ('{"dept": 1}', r"names 'dept', which is no choice of this space; did you mean 'depth'\?"),
-        (None, "architecture is None; expected the text of a JSON object"),
     ],
 )
-def test_json_that_is_no_architecture_is_refused(text: str | None, message: str, tmp_path: Path) -> None:
+def test_json_that_is_no_architecture_is_refused(text: str, message: str, tmp_path: Path) -> None:
     table = write(tmp_path / "table.parquet", architecture=[json.dumps({"depth": 1}), text], ms=[1.0, 2.0])
     with pytest.raises(UsageError, match=rf"row 2 .*{message}"):
+        read_table(table, "ms", SPACE)
+
+
+def test_an_architecture_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    table = write(tmp_path / "table.parquet", architecture=[3, 4], ms=[1.0, 2.0])
+    with pytest.raises(UsageError, match=r"row 1 .*architecture is 3; expected the text of a JSON object"):
         read_table(table, "ms", SPACE)
 
 

@@ -1,6 +1,7 @@
 """A run's folder on its way through the log of a job."""
 
 import base64
+import gzip
 import hashlib
 import io
 import json
@@ -71,6 +72,60 @@ def test_what_is_damaged_leaves_nothing(run, tmp_path, damage):
     with pytest.raises(UsageError, match="is damaged; fetch it again"):
         unpack(damage(pack(run)), tmp_path / "here" / "run")
     assert not (tmp_path / "here").exists()
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE]
+)
+def test_only_plain_files_come(kind, tmp_path):
+    member = tarfile.TarInfo("best.onnx")
+    member.type, member.linkname, member.devmajor = kind, "config.yaml", 1
+    with pytest.raises(UsageError, match="is not the folder of a run"):
+        unpack(parcel_of(member), tmp_path / "here" / "run")
+    assert not list((tmp_path / "here").iterdir())
+
+
+def parcel_with(content: bytes) -> str:
+    """What holds an archive of these bytes, compressed."""
+    packed = gzip.compress(content, mtime=0)
+    return f"begin parcel {hashlib.sha256(packed).hexdigest()} 0\n{base64.encodebytes(packed).decode()}end parcel"
+
+
+def test_what_unpacks_to_more_than_any_run_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("nas.runs.parcel._LEAST_ROOM", 10**6)
+    file = tarfile.TarInfo("best.onnx")
+    file.size = 2 * 10**6
+    texts = {
+        "a file": parcel_with(file.tobuf() + bytes(3 * 10**6)),
+        "a file that is not all there": parcel_with(file.tobuf()),
+        "many": parcel_with(b"".join(tarfile.TarInfo(f"{number}").tobuf() for number in range(3000))),
+    }
+    for what, text in texts.items():
+        with pytest.raises(UsageError, match="is not the folder of a run"):
+            unpack(text, tmp_path / "here" / "run")
+        assert not list((tmp_path / "here").iterdir()), what
+
+
+def test_a_name_is_short_and_shows_what_it_is(tmp_path):
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 2**21
+    long = header.tobuf() + b"n" * 2**21 + tarfile.TarInfo("n").tobuf()
+    texts = [parcel_with(long), *(parcel_of(tarfile.TarInfo(name)) for name in ("n" * 300, "a\nb", "a\x1b[2J"))]
+    for text in texts:
+        with pytest.raises(UsageError, match=r"is not the folder of a run .*a name in it") as caught:
+            unpack(text, tmp_path / "here" / "run")
+        assert str(caught.value).isprintable() and len(str(caught.value)) < 600
+
+
+def test_the_pickled_state_of_trainings_does_not_travel(run, tmp_path):
+    state = run.retraining / "trials" / "experiment_state.json"
+    state.parent.mkdir(parents=True)
+    state.write_text("{}")
+    unpack(pack(run), tmp_path / "here" / "run")
+    assert not RunFolder(tmp_path / "here" / "run").retraining.exists()
+    state = tarfile.TarInfo("./retrain/trials/experiment_state.json")
+    unpack(parcel_of(state, tarfile.TarInfo("best.json")), tmp_path / "there_too" / "run")
+    assert sorted(files(tmp_path / "there_too")) == ["run/best.json"]
 
 
 def test_nothing_gets_out_of_the_folder(tmp_path):

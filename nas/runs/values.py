@@ -1,0 +1,104 @@
+"""Settings as they are written: YAML of a file or of ``--set``, before anything knows what they mean."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nas.errors import UsageError
+from nas.search.database_url import without_password
+
+__all__ = ["assign", "check_values", "put", "read_yaml", "shortened"]
+
+_DEEPEST, _MOST, _BITS = 30, 100_000, 63
+_LONGEST = 200
+_UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)
+"""What a parser raises: ValueError for a number of more than 4,300 digits or bytes that are no text."""
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping that a YAML file holds.
+
+    Raises:
+        UsageError: the file is missing, is not YAML or holds no mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UsageError(f"config file {path} cannot be read: {error.strerror}.") from None
+    except _UNREADABLE as error:
+        raise UsageError(f"config file {path} is not YAML that makes sense ({_problem(error)}); mend it.") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"config file {path} holds {type(values).__name__}, expected a mapping of keys to values.")
+    return values
+
+
+def assign(values: dict[str, Any], setting: str) -> None:
+    """Puts one ``key=value`` into nested values; the value is read as YAML, the key may have dots.
+
+    Raises:
+        UsageError: there is no ``=``, the value is not YAML, or the key goes through something that has no keys.
+    """
+    key, equals, text = setting.partition("=")
+    if not equals or not key:
+        raise UsageError(
+            f"setting {shortened(setting)} is not of the form key=value, such as training.learning_rate=0.05."
+        )
+    try:
+        value = yaml.safe_load(text)
+    except _UNREADABLE as error:
+        raise UsageError(
+            f"setting {shortened(setting)} has a value that is not YAML ({_problem(error)}); quote it."
+        ) from None
+    put(values, key, value)
+
+
+def put(values: dict[str, Any], key: str, value: Any) -> None:
+    """Puts a value into nested values; the key may have dots.
+
+    Raises:
+        UsageError: the key goes through something that has no keys.
+    """
+    *groups, last = key.split(".")
+    for group in groups:
+        values = values.setdefault(group, {})
+        if not isinstance(values, dict):
+            raise UsageError(f"setting '{key}' goes into '{group}', which has no keys.")
+    values[last] = value
+
+
+def check_values(values: Mapping[str, Any], source: str) -> None:
+    """Refuses what no setting needs: 30 levels, 100,000 values (written out), integers of more than 64 bits.
+
+    Raises:
+        UsageError: one of them.
+    """
+    waiting: list[tuple[str, int, Any]] = [("", 0, values)]
+    for _ in range(_MOST):
+        if not waiting:
+            return
+        key, depth, value = waiting.pop()
+        if depth > _DEEPEST:
+            raise UsageError(f"{source}: {shortened(key, str)} has more than {_DEEPEST} levels; write it flatter.")
+        if isinstance(value, int) and value.bit_length() > _BITS:
+            raise UsageError(f"{source}: {shortened(key, str)} is an integer of more than 64 bits; give a smaller one.")
+        if isinstance(value, Mapping):
+            waiting += [(f"{key}.{name}".lstrip("."), depth + 1, each) for name, each in value.items()]
+        elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+            waiting += [(key, depth + 1, each) for each in value]
+    raise UsageError(f"{source}: more than {_MOST:,} values are given; leave out what no run needs.")
+
+
+def shortened(value: Any, write: Any = repr) -> str:
+    """A value as a message shows it: on one line, without a password."""
+    text = without_password(write(value))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _problem(error: BaseException) -> str:
+    """The first line of what a parser says, in the words of a user."""
+    if isinstance(error, RecursionError):
+        return "brackets in brackets without end"
+    return re.sub(r";.*", "", str(error).splitlines()[0] if str(error) else type(error).__name__)
