@@ -105,7 +105,7 @@ def search(
 
     Trains a supernet, searches it under measured latency and exports the winner.
     With --table and --column, or an imported device, latencies are looked up, or predicted from those that are there.
-    Without arguments: the mobilenet space on scikit-learn's digits, in a few minutes on a laptop.
+    Without arguments: the mobilenet space on scikit-learn's digits made hard to read, in minutes on a laptop.
     """
     given = {
         "space": one_space(space, space_option),

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from nas.cli.terminal import TextConsole
+from nas.report.choice import choice_sentences
 from nas.report.feasibility import constraint_sentence, coverage
 from nas.report.quantities import is_share, label, written
 from nas.report.usage import about_file
@@ -25,8 +26,7 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     sources = sorted({_source(row) for row in [*result["front"], result["largest"]]}, reverse=True)
     title = f"Pareto front of {result['run']}, latency {' or '.join(sources)}".replace("predicted", "predicted (~)")
     table = Table(title=title, title_justify="left")
-    best, largest = result["best"], result["largest"]
-    metric = result["metric"]
+    best, largest, metric = result["best"], result["largest"], result["metric"]
     score = f"{label(metric).lower()} (95 % interval)"
     for heading in ("architecture", score, "latency", "params", "FLOPs", "peak memory"):
         table.add_column(heading, justify="left" if heading == "architecture" else "right", no_wrap=True)
@@ -40,7 +40,8 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     if f"shared_{metric}" in best and len(result["front"]) > 1:
         table.caption = "the chosen and the largest as retrained, the others with shared weights"
     console.print(table)
-    console.print(_chosen(best, largest, f"test_{metric}"), highlight=False)
+    for sentence in choice_sentences(result):
+        console.print(sentence, highlight=False)
     console.print(about_file(best["file"]), highlight=False)
     for note in result["notes"]:
         console.print(note, style="yellow", highlight=False)
@@ -105,15 +106,6 @@ def print_listing(rows: Sequence[Mapping[str, str]]) -> None:
     for row in rows:
         table.add_row(*row.values())
     new_console().print(table)
-
-
-def _chosen(best: Mapping[str, Any], largest: Mapping[str, Any], tested: str) -> str:
-    """The chosen network against the largest: the metric on the test split, and latency."""
-    score, largest_score = (written(tested, row[tested]) for row in (best, largest))
-    return (
-        f"Chosen: {best['id']} with {label(tested).lower()} {score} (largest {largest_score}) "
-        f"and {best['latency_ms'] / largest['latency_ms']:.0%} of the largest network's latency."
-    )
 
 
 def _metrics(row: Mapping[str, Any], metric: str) -> list[str]:

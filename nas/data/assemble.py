@@ -47,12 +47,21 @@ def assemble(
     notes = [*raw.notes, *_absences(name, raw, chosen)]
     check_memory(sum(len(positions) for _, positions in chosen.values()), raw.shape, raw.dtype)
 
-    images = {title: part.read(positions) for title, (part, positions) in chosen.items()}
+    copies = {title: 1 if title == "train" else part.copies for title, (part, _) in chosen.items()}
+    images = {
+        title: part.read(_copied(positions, copies[title], part.copies)) for title, (part, positions) in chosen.items()
+    }
     mean, std = channel_statistics(images["train"])
     if not (mean.isfinite().all() and std.isfinite().all()):
         raise UsageError(f"Training images of '{name}' hold NaN or infinite pixels; remove those images.")
     splits = {
-        title: ImageSplit(images[title].to(device), part.labels[positions].to(device), mean.to(device), std.to(device))
+        title: ImageSplit(
+            images[title].to(device),
+            part.labels[positions].repeat_interleave(copies[title]).to(device),
+            mean.to(device),
+            std.to(device),
+            positions.repeat_interleave(copies[title]).to(device) if copies[title] > 1 else None,
+        )
         for title, (part, positions) in chosen.items()
     }
     return ImageData(name, raw.classes, splits["train"], splits["validation"], splits["test"], augment, tuple(notes))
@@ -75,6 +84,11 @@ def _three(raw: RawData, seed: int) -> dict[str, Chosen]:
         held_out, rest = halves(labels[train], share, (seed, 2), raw.classes)
         validation, train = (raw.train, train[held_out]), train[rest]
     return {"train": (raw.train, train), "validation": validation, "test": test}
+
+
+def _copied(images: Tensor, wanted: int, copies: int) -> Tensor:
+    """Where the first ``wanted`` of all copies of these images are."""
+    return (images[:, None] * copies + torch.arange(wanted)).flatten()
 
 
 def _absences(name: str, raw: RawData, chosen: dict[str, Chosen]) -> Iterator[str]:

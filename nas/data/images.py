@@ -12,7 +12,7 @@ from nas.data.inputs import Inputs, pixel_inputs
 from nas.data.metric import ACCURACY, Metric
 from nas.data.protocols import Batch
 from nas.data.seeding import Seed, generator
-from nas.data.splits import halves
+from nas.data.splits import divided, halves
 
 __all__ = ["ImageData", "ImageSplit", "channel_statistics"]
 
@@ -26,12 +26,14 @@ class ImageSplit:
         labels: [N] int64.
         mean: [C] float32, subtracted from each channel.
         std: [C] float32, by which each channel is then divided.
+        groups: [N] int64, equal for images that are copies of one; None where every image is one of its own.
     """
 
     images: Tensor
     labels: Tensor
     mean: Tensor
     std: Tensor
+    groups: Tensor | None = None
 
     @property
     def device(self) -> torch.device:
@@ -76,17 +78,27 @@ class ImageSplit:
         return full_batches(len(self), batch_size)
 
     def fraction(self, share: float, seed: Seed) -> tuple["ImageSplit", "ImageSplit"]:
-        """A stratified split in two: ``share`` of the images, and the rest.
+        """A stratified split in two: ``share`` of the images, and the rest; copies of one image stay together.
 
         Raises:
             UsageError: for a share outside (0, 1), or a class with a single image.
         """
-        first, second = halves(self.labels, share, seed)
+        first, second = halves(self.labels, share, seed, groups=self.groups)
+        return self._select(first), self._select(second)
+
+    def divided(self, share: float, seed: Seed) -> tuple["ImageSplit", "ImageSplit"]:
+        """The same where both parts only judge, so that a rare class may be missing in one of them.
+
+        Raises:
+            UsageError: for a share outside (0, 1), or a single image.
+        """
+        first, second = divided(self.labels, share, seed, self.groups)
         return self._select(first), self._select(second)
 
     def _select(self, positions: Tensor) -> "ImageSplit":
         positions = positions.to(self.labels.device)
-        return ImageSplit(self.images[positions], self.labels[positions], self.mean, self.std)
+        groups = None if self.groups is None else self.groups[positions]
+        return ImageSplit(self.images[positions], self.labels[positions], self.mean, self.std, groups)
 
     def _batch(self, positions: Tensor) -> Batch:
         return self._normalised(self.images[positions]), self.labels[positions]
@@ -167,6 +179,11 @@ class ImageData:
         images = self.train.images
         bounds = (0.0, 1.0) if images.dtype == torch.uint8 else (float(images.min()), float(images.max()))
         return pixel_inputs(form, self.name, self.input_shape, bounds, self.mean, self.std)
+
+    def hold_back(self, share: float, seed: Seed) -> tuple["ImageData", ImageSplit]:
+        """The task without ``share`` of its validation images, and these."""
+        held_back, rest = self.validation.divided(share, seed)
+        return replace(self, validation=rest), held_back
 
 
 def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:

@@ -95,7 +95,7 @@ def read_npz_folder(data_dir: Path | None, image_size: int | None) -> RawData:
         path = folder / f"{part}.npz"
         if path.is_file():
             pairs[part] = _pair(path, _arrays(path), len(classes))
-    return from_arrays(classes, **pairs, image_size=image_size)
+    return from_arrays(classes, pairs["train"], pairs.get("validation"), pairs.get("test"), image_size)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

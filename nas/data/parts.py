@@ -32,10 +32,12 @@ class Part:
     Attributes:
         labels: [N] int64.
         read: positions [n] int64 -> images [n, C, H, W], uint8 (value / 255) or float32 (as it is).
+        copies: of each image, at positions ``copies * image`` and after; training sees the first, judges see them all.
     """
 
     labels: Tensor
     read: Callable[[Tensor], Tensor]
+    copies: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +66,9 @@ def from_arrays(
     validation: tuple[Tensor, Tensor] | None = None,
     test: tuple[Tensor, Tensor] | None = None,
     image_size: int | None = None,
+    copies: int = 1,
 ) -> RawData:
-    """Wrap (images [N, C, H, W], labels [N]) pairs that are in memory, resized when read.
+    """Wrap (images [N * copies, C, H, W], labels [N]) pairs that are in memory, resized when read.
 
     Raises:
         UsageError: if the parts differ in image shape or type.
@@ -81,7 +84,7 @@ def from_arrays(
     size = (image_size, image_size) if image_size else (height, width)
 
     def part(pair: tuple[Tensor, Tensor]) -> Part:
-        return Part(pair[1], lambda positions: resized(pair[0][positions], size))
+        return Part(pair[1], lambda positions: resized(pair[0][positions], size), copies)
 
     return RawData(
         classes,

@@ -37,8 +37,15 @@ class Split(Protocol):
     def steps(self, batch_size: int) -> int:
         """How many batches ``shuffled`` gives: at least one."""
 
+    @property
+    def groups(self) -> Tensor | None:
+        """[N] int64, equal for examples that are copies of one; None where every example is one of its own."""
+
     def fraction(self, share: float, seed: Seed) -> "tuple[Split, Split]":
         """Two disjoint splits: ``share`` of the examples, and the rest."""
+
+    def divided(self, share: float, seed: Seed) -> "tuple[Split, Split]":
+        """Two disjoint splits that only judge: ``share`` of the examples, and the rest, each enough for an interval."""
 
 
 class Data(Protocol):
@@ -94,3 +101,6 @@ class Data(Protocol):
 
     def inputs(self, form: str) -> Inputs:
         """The examples in a form in which an exported network reads them: "unit" is there always."""
+
+    def hold_back(self, share: float, seed: Seed) -> "tuple[Data, Split]":
+        """The task without ``share`` of its validation examples, and these, of which nothing else ever learns."""

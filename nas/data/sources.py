@@ -12,10 +12,11 @@ from nas.data.assemble import assemble
 from nas.data.augment import Augment
 from nas.data.cifar import read_cifar10
 from nas.data.custom import read_custom
+from nas.data.digits import read_digits, read_noisy_digits
 from nas.data.folder import read_folder
 from nas.data.idx import read_fashion_mnist
 from nas.data.npz import read_npz_folder
-from nas.data.parts import RawData, check_labels, from_arrays
+from nas.data.parts import RawData
 from nas.data.protocols import Data
 from nas.data.text_source import read_text, split_text
 from nas.errors import UsageError, did_you_mean
@@ -32,19 +33,11 @@ class _Source:
     flip: bool = False
 
 
-def _read_digits(data_dir: Path | None, image_size: int | None) -> RawData:
-    from sklearn.datasets import load_digits
-
-    if data_dir is not None:
-        raise UsageError(f"Data set 'digits' is built in and reads no folder '{data_dir}'; drop --data-dir.")
-    digits = load_digits()
-    images = torch.from_numpy(digits.images / 16).float()[:, None]
-    labels = check_labels(digits.target, len(images), 10, "digits")
-    return from_arrays([str(digit) for digit in range(10)], (images, labels), image_size=image_size)
-
-
 _SOURCES = {
-    "digits": _Source("1,797 grey 8x8 handwritten digits, built in", _read_digits, crop=1 / 8),
+    "digits": _Source("1,797 grey 8x8 handwritten digits, built in", read_digits, crop=1 / 8),
+    "noisy_digits": _Source(
+        "the same digits turned, shifted, partly covered and noisy, built in", read_noisy_digits, crop=1 / 8
+    ),
     "fashion_mnist": _Source(
         "70,000 grey 28x28 images of clothing; --data-dir with the four idx files",
         read_fashion_mnist,
@@ -75,7 +68,7 @@ def available() -> dict[str, str]:
     """Name and one-line summary of everything ``load`` takes.
 
     >>> list(available())
-    ['digits', 'fashion_mnist', 'cifar10', 'folder', 'npz', 'text', 'package.module:function']
+    ['digits', 'noisy_digits', 'fashion_mnist', 'cifar10', 'folder', 'npz', 'text', 'package.module:function']
     """
     own = "your function, which returns torch Datasets of (image, label)"
     return {name: source.summary for name, source in _SOURCES.items()} | _TEXT | {"package.module:function": own}

@@ -1,6 +1,6 @@
 """Stratified splits: every class is shared out in proportion, by a seed, and is in every part."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -8,10 +8,12 @@ from torch import Tensor
 from nas.data.seeding import Seed, generator
 from nas.errors import UsageError
 
-__all__ = ["halves", "sample"]
+__all__ = ["divided", "halves", "sample"]
 
 
-def halves(labels: Tensor, share: float, seed: Seed, names: Sequence[str] | None = None) -> tuple[Tensor, Tensor]:
+def halves(
+    labels: Tensor, share: float, seed: Seed, names: Sequence[str] | None = None, groups: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Positions of ``round(share * N)`` images, and of all the others, each in random order.
 
     Every class gives in proportion, rounded up or down, but at least one image to either side; where many
@@ -22,19 +24,38 @@ def halves(labels: Tensor, share: float, seed: Seed, names: Sequence[str] | None
         share: part of the images that goes to the first half, between 0 and 1.
         seed: decides which images.
         names: class names for the error message.
+        groups: [N] int64; images of one group, all of one class, stay together and count as one.
 
     Raises:
         UsageError: for a share outside (0, 1), or a class with a single image.
     """
-    if not 0 < share < 1:
-        raise UsageError(f"A share of {share} cannot split a set in two; give a number between 0 and 1.")
+    if groups is not None:
+        return _by_group(labels, groups, seed, lambda alone: halves(alone, share, seed, names))
+    _check_share(share)
     counts = _counts(labels)
     for label in torch.nonzero(counts == 1).flatten().tolist():
         name = names[label] if names else label
         raise UsageError(
             f"Class '{name}' has 1 image left where a split in two needs at least 2; add images or drop it."
         )
-    return _deal(labels, _apportion(counts, round(share * len(labels)), (counts - 1).clamp(min=0)), seed)
+    wanted = _apportion(counts, round(share * len(labels)), (counts - 1).clamp(min=0), (counts > 0).long())
+    return _deal(labels, wanted, seed)
+
+
+def divided(labels: Tensor, share: float, seed: Seed, groups: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The same of images that only judge: a class with a single image is in one part alone.
+
+    Raises:
+        UsageError: for a share outside (0, 1), or a single image (or group).
+    """
+    if groups is not None:
+        return _by_group(labels, groups, seed, lambda alone: divided(alone, share, seed))
+    _check_share(share)
+    if len(labels) < 2:
+        raise UsageError(f"{len(labels)} image cannot be divided in two parts; give two or more.")
+    counts = _counts(labels)
+    wanted = min(max(round(share * len(labels)), 1), len(labels) - 1)
+    return _deal(labels, _apportion(counts, wanted, counts, torch.zeros_like(counts)), seed)
 
 
 def sample(labels: Tensor, size: int, seed: Seed) -> Tensor:
@@ -52,16 +73,35 @@ def sample(labels: Tensor, size: int, seed: Seed) -> Tensor:
     classes = int((counts > 0).sum())
     if size < classes:
         raise UsageError(f"A limit of {size} images cannot hold {classes} classes; give at least {classes}.")
-    return _deal(labels, _apportion(counts, size, counts), seed)[0]
+    return _deal(labels, _apportion(counts, size, counts, (counts > 0).long()), seed)[0]
+
+
+def _check_share(share: float) -> None:
+    if not 0 < share < 1:
+        raise UsageError(f"A share of {share} cannot split a set in two; give a number between 0 and 1.")
+
+
+def _by_group(
+    labels: Tensor, groups: Tensor, seed: Seed, cut: Callable[[Tensor], tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor]:
+    """A cut of groups, each by the label of one of its images, as positions of images in random order."""
+    labels, groups = labels.cpu(), groups.cpu()
+    names, members = torch.unique(groups, return_inverse=True)
+    of_group = torch.empty(len(names), dtype=torch.long)
+    of_group[members] = labels
+    first = torch.zeros(len(names), dtype=torch.bool)
+    first[cut(of_group)[0]] = True
+    order = torch.randperm(len(labels), generator=generator(seed, 1))
+    chosen = first[members[order]]
+    return order[chosen], order[~chosen]
 
 
 def _counts(labels: Tensor) -> Tensor:
     return torch.bincount(labels.cpu())
 
 
-def _apportion(counts: Tensor, total: int, most: Tensor) -> Tensor:
-    """How many images each class gives so that they sum to ``total``, from 1 to ``most`` for each class."""
-    least = (counts > 0).long()
+def _apportion(counts: Tensor, total: int, most: Tensor, least: Tensor) -> Tensor:
+    """How many images each class gives so that they sum to ``total``, from ``least`` to ``most`` for each class."""
     total = min(max(total, int(least.sum())), int(most.sum()))
     images = counts.sum()
     ends = (2 * total * counts.cumsum(0) + images) // (2 * images)

@@ -1,7 +1,7 @@
 """Text as characters: windows of it, and for each character the one that follows."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -96,6 +96,24 @@ class TextSplit:
             )
         return parts
 
+    @property
+    def groups(self) -> None:
+        """Every window is one of its own."""
+
+    def divided(self, share: float, seed: Seed) -> tuple["TextSplit", "TextSplit"]:
+        """The text cut in two as by :meth:`fraction`, with the two windows in each part that an interval needs.
+
+        Raises:
+            UsageError: for a share outside (0, 1), or a text that is too short.
+        """
+        parts = self.fraction(share, seed)
+        if min(map(len, parts)) < 2:
+            raise UsageError(
+                f"A share of {share} of {len(self.tokens)} characters for validation leaves a part with less than two "
+                f"windows of {self.length}; give another share, a longer text or a smaller length."
+            )
+        return parts
+
     def _windows(self, starts: Tensor) -> Batch:
         windows = self.tokens[starts[:, None] + torch.arange(self.length + 1, device=self.device)].long()
         return windows[:, :-1], windows[:, 1:]
@@ -161,3 +179,8 @@ class TextData:
             UsageError: a form of images is asked for.
         """
         return token_inputs(form, self.name, self.train.length)
+
+    def hold_back(self, share: float, seed: Seed) -> tuple["TextData", TextSplit]:
+        """The task without the last ``share`` of its validation text, and that."""
+        rest, held_back = self.validation.divided(1 - share, seed)
+        return replace(self, validation=rest), held_back

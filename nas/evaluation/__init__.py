@@ -1,7 +1,8 @@
 """How good is an architecture?"""
 
 from nas.evaluation.exactness import check_extraction, check_verdict
-from nas.evaluation.metrics import accuracy_interval, evaluate
+from nas.evaluation.intervals import accuracy_interval
+from nas.evaluation.metrics import evaluate
 from nas.evaluation.recalibration import recalibrate
 from nas.evaluation.shared_weights import SharedWeights
 from nas.evaluation.sharpness import sharpness

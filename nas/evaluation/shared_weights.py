@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from nas.data import Data
-from nas.evaluation.metrics import Tally
+from nas.data import Data, Split
+from nas.evaluation.metrics import Tally, groups_of
 from nas.evaluation.recalibration import recalibrate
 from nas.evaluation.trie import Trie
 from nas.space import Architecture
@@ -51,14 +51,20 @@ class SharedWeights:
         """
         import pandas as pd
 
-        tallies = [Tally(self.data.metric) for _ in architectures]
+        return pd.DataFrame([tally.metrics() for tally in self.judge(architectures, self.data.validation, on_done)])
+
+    def judge(
+        self, architectures: Sequence[Architecture], split: Split, on_done: Callable[[int], None] | None = None
+    ) -> list[Tally]:
+        """What each architecture makes of every example of a split."""
+        tallies = [Tally(self.data.metric, groups_of(split)) for _ in architectures]
         order = sorted(range(len(architectures)), key=lambda row: architectures[row].key)
         for start in range(0, len(order), _LARGEST_TRIE):
             rows = order[start : start + _LARGEST_TRIE]
-            self._evaluate([architectures[row] for row in rows], [tallies[row] for row in rows])
+            self._evaluate([architectures[row] for row in rows], split, [tallies[row] for row in rows])
             if on_done is not None:
                 on_done(start + len(rows))
-        return pd.DataFrame([tally.metrics() for tally in tallies])
+        return tallies
 
     def network(self, architecture: Architecture) -> nn.Module:
         """The plain network of an architecture as it is judged: inherited weights, recalibrated batch norm."""
@@ -74,10 +80,10 @@ class SharedWeights:
             batches.append(x)
         return batches
 
-    def _evaluate(self, architectures: Sequence[Architecture], tallies: Sequence[Tally]) -> None:
+    def _evaluate(self, architectures: Sequence[Architecture], split: Split, tallies: Sequence[Tally]) -> None:
         trie = Trie(self.supernet, architectures)
         trie.calibrate(self.calibration_batches())
-        for x, y in self.data.validation.batches(self.batch_size):
+        for x, y in split.batches(self.batch_size):
             for row, output in enumerate(trie.outputs(x)):
                 tallies[row].add(output, y)
         self.blocks += trie.blocks

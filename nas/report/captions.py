@@ -33,17 +33,17 @@ def front_caption(content: ReportContent) -> str:
 
 def history_caption(content: ReportContent) -> str:
     """What the search found, and what luck finds on average with as many evaluations."""
-    scores, feasible = column(content.candidates, content.metric), flags(content.candidates, "feasible")
+    scores, feasible = column(content.candidates, content.score), flags(content.candidates, "feasible")
     found = best_so_far(scores, feasible, content.maximise)
-    luck = expected_best(column(content.random, content.metric), content.maximise)
+    luck = expected_best(column(content.random, content.score), content.maximise)
     if not len(found) or np.isnan(found[-1]):
         return "No feasible candidate was evaluated."
-    name = label(content.metric).lower()
-    sentence = f"Best feasible {name} after {_count(len(found), 'evaluation')}: {written(content.metric, found[-1])}."
+    name = label(content.score).lower()
+    sentence = f"Best feasible {name} after {_count(len(found), 'evaluation')}: {written(content.score, found[-1])}."
     if not len(luck):
         return f"{sentence} No random draws were evaluated to compare with."
     k = min(len(found), len(luck))
-    pair = f"{written(content.metric, luck[k - 1])}, the search {written(content.metric, found[k - 1])}"
+    pair = f"{written(content.score, luck[k - 1])}, the search {written(content.score, found[k - 1])}"
     return (
         f"{sentence} After {k:,}, random draws are expected to reach {pair}. "
         f"The dotted line is the exact mean of the best of k of the {len(luck):,} random draws."

@@ -36,14 +36,16 @@ class ReportContent:
         summary: ``space``, ``method``, ``strategy``, ``data``, ``target``, ``constraints`` (list of texts), ``seed``,
             ``command``, ``versions`` (package → version), ``seconds`` (stage → seconds), ``config`` (text); each
             may be missing, and other keys are shown as they are.
-        metric: column by which networks are compared.
+        metric: what networks are judged by.
+        selected_by: column of ``candidates`` and ``random``, and number of every network, that the search went by; the
+            metric itself by default.
         maximise: whether more of it is better.
         cost: column on the x axis of the front, one of :data:`COSTS`.
         best: the chosen network, measured.
         largest: the largest network of the space, measured.
         front: the networks of the Pareto front, measured.
-        candidates: a row an architecture, in evaluation order, with ``id``, ``architecture`` (JSON), the metric,
-            ``feasible``, ``pareto`` and any of ``<metric>_low``, ``<metric>_high``, ``loss``, ``params``, ``flops``,
+        candidates: a row an architecture, in evaluation order, with ``id``, ``architecture`` (JSON), the score,
+            ``feasible``, ``pareto`` and any of ``<score>_low``, ``<score>_high``, ``params``, ``flops``,
             ``peak_memory_bytes``, ``weight_bytes``, ``weight_bytes_int8``, ``latency_ms`` (predicted) and
             ``measured_latency_ms``.
         random: randomly drawn feasible candidates, the baseline; the same columns, or no row at all.
@@ -54,6 +56,7 @@ class ReportContent:
             ``output_shape``.
         relaxation: choice → what each of its options is called, where architecture parameters learnt; or None.
         latency: how well latency is predicted and what the space costs, or None.
+        choice: sentences that say why the chosen network was taken.
         examples: what the networks are trained on, in the plural.
         notes: sentences worth saying before anything else.
 
@@ -72,19 +75,26 @@ class ReportContent:
     epochs: Sequence[Mapping[str, Any]]
     blocks: Sequence[Mapping[str, Any]]
     metric: str = "accuracy"
+    selected_by: str | None = None
     maximise: bool = True
     cost: str = "latency_ms"
     relaxation: Mapping[str, Sequence[str]] | None = None
     latency: LatencyContent | None = None
+    choice: Sequence[str] = ()
     examples: str = "images"
     notes: Sequence[str] = ()
+
+    @property
+    def score(self) -> str:
+        """What the search went by."""
+        return self.selected_by or self.metric
 
     def __post_init__(self) -> None:
         if self.cost not in COSTS:
             raise UsageError(f"report cost '{self.cost}' is not known; {did_you_mean(self.cost, COSTS)}")
         for name, table, needed in (
-            ("candidates", self.candidates, ("id", "architecture", self.metric, "feasible", "pareto")),
-            ("random", self.random, (self.metric,)),
+            ("candidates", self.candidates, ("id", "architecture", self.score, "feasible", "pareto")),
+            ("random", self.random, (self.score,)),
         ):
             missing = [column for column in needed if column not in table]
             if missing and len(table):

@@ -51,7 +51,7 @@ def front_figure(content: ReportContent) -> Figure | None:
     if not drawn:
         return None
     spots = [x for trace in drawn for x in trace["x"]]
-    frame = layout(content.cost, content.metric)
+    frame = layout(content.cost, content.score)
     frame["xaxis"] |= scale(spots, 20)
     frame["shapes"] = list(_bounds(content, (min(spots) + max(spots)) / 2))
     return {"data": drawn, "layout": frame}
@@ -59,14 +59,14 @@ def front_figure(content: ReportContent) -> Figure | None:
 
 def history_figure(content: ReportContent) -> Figure | None:
     """The best feasible metric so far against evaluated candidates, beside the expected best of random draws."""
-    scores, feasible = column(content.candidates, content.metric), flags(content.candidates, "feasible")
+    scores, feasible = column(content.candidates, content.score), flags(content.candidates, "feasible")
     found = best_so_far(scores, feasible, content.maximise)
-    luck = expected_best(column(content.random, content.metric), content.maximise)
+    luck = expected_best(column(content.random, content.score), content.maximise)
     lines = [
         _line("expected best of random draws", luck, AMBER, {"dash": "dot"}),
         _line("best found by the search", found, BLUE, {"shape": "hv"}),
     ]
-    frame = layout("evaluated_candidates", content.metric)
+    frame = layout("evaluated_candidates", content.score)
     frame["xaxis"]["rangemode"] = "tozero"
     drawn = [line for line in lines if line["x"]]
     return {"data": drawn, "layout": frame} if drawn else None
@@ -101,7 +101,7 @@ def training_figure(content: ReportContent) -> Figure | None:
 def _cloud(
     content: ReportContent, table: "pd.DataFrame", name: str, color: str, opacity: float, symbol: str
 ) -> dict[str, Any]:
-    x, y = column(table, content.cost), column(table, content.metric)
+    x, y = column(table, content.cost), column(table, content.score)
     known = np.flatnonzero(~np.isnan(x) & ~np.isnan(y))
     known = known[:: max(1, math.ceil(len(known) / MOST_POINTS))]
     identities = table["id"].to_numpy()[known] if "id" in table else known
@@ -115,9 +115,9 @@ def _cloud(
 def _front(content: ReportContent) -> dict[str, Any]:
     known = [network for network in content.front if _is_placed(content, network)]
     known.sort(key=lambda network: number(network, content.cost))
-    x, y = (np.array([number(network, name) for network in known]) for name in (content.cost, content.metric))
+    x, y = (np.array([number(network, name) for network in known]) for name in (content.cost, content.score))
     low, high = (
-        np.array([number(network, f"{content.metric}_{side}") for network in known]) for side in ("low", "high")
+        np.array([number(network, f"{content.score}_{side}") for network in known]) for side in ("low", "high")
     )
     thin = {"color": BLUE, "thickness": 1, "width": 3}
     trace = {
@@ -141,7 +141,7 @@ def _mark(content: ReportContent, network: Mapping[str, Any], name: str, color: 
             content,
             f"{name} network",
             [number(row, content.cost) for row in known],
-            [number(row, content.metric) for row in known],
+            [number(row, content.score) for row in known],
         ),
         "text": [f"the {name} network"] * len(known),
         "marker": {"color": color, "size": 16 if symbol == "star" else 11, "symbol": symbol}
@@ -156,7 +156,7 @@ def _points(content: ReportContent, name: str, x: list[float], y: list[float]) -
         "name": name,
         "x": x,
         "y": y,
-        "hovertemplate": hover(content.cost, content.metric),
+        "hovertemplate": hover(content.cost, content.score),
     }
 
 
@@ -189,4 +189,4 @@ def _bounds(content: ReportContent, middle: float) -> Iterable[dict[str, Any]]:
 
 
 def _is_placed(content: ReportContent, network: Mapping[str, Any]) -> bool:
-    return not any(math.isnan(number(network, name)) for name in (content.cost, content.metric))
+    return not any(math.isnan(number(network, name)) for name in (content.cost, content.score))

@@ -5,8 +5,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from nas.report.choice import points
 from nas.report.content import ReportContent, number
-from nas.report.quantities import is_share, label, share, written
+from nas.report.quantities import label, share, written
 
 __all__ = ["card", "cards", "lead"]
 
@@ -56,11 +57,7 @@ def _cost_card(content: ReportContent, name: str) -> str:
 
 def _difference(name: str, value: float, largest: float) -> str:
     """How far the score is from the largest network's: in points when it is a share, else in its own unit."""
-    in_points = is_share(name)
-    gap = (value - largest) * (100 if in_points else 1)
-    sign = "\N{MINUS SIGN}" if gap < 0 else "+"
-    unit = " points" if in_points else ""
-    return f"{sign}{abs(gap):.3g}{unit} to the largest ({written(name, largest)})"
+    return f"{points(name, value - largest)} to the largest ({written(name, largest)})"
 
 
 def card(title: str, value: str, about: str, comparison: str) -> str:

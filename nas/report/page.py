@@ -82,6 +82,8 @@ def render_report(content: ReportContent) -> str:
         section("Candidates", candidate_table(content)),
         section("How to reproduce", time + reproduction(content.summary, content.best.get("architecture"))),
     ]
+    choice = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in content.choice)
+    sections = [*([section("Why this network", choice)] if choice else ()), *sections]
     return page(content.title, content.summary, content.notes, cards(content), sections)
 
 

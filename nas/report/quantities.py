@@ -1,6 +1,7 @@
 """How each quantity is called and written: ``latency_ms`` is a *Latency* of *1.23 ms*."""
 
 import math
+import re
 
 __all__ = ["axis_format", "axis_title", "duration", "is_share", "label", "share", "written"]
 
@@ -95,8 +96,8 @@ def is_share(name: str) -> bool:
 
 
 def _metric(name: str) -> str:
-    """The metric of which the column is a bound or the value on the test split."""
-    return name.removeprefix("test_").removesuffix("_low").removesuffix("_high")
+    """The metric of which the column is a bound, or the value on another split or with other weights."""
+    return re.sub("^(test|selection|shared)_|_(low|high)$", "", name)
 
 
 def _is_bytes(name: str) -> bool:

@@ -12,6 +12,7 @@ from nas.data import ACCURACY, Data, Inputs, Metric, Split
 from nas.distributed import RemoteMachine
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights, evaluate
+from nas.evaluation.metrics import groups_of
 from nas.hardware import (
     Catalogue,
     Machine,
@@ -28,7 +29,7 @@ from nas.nn.batch_statistics import batch_norms
 from nas.predictors import Features
 from nas.runs.config import RunConfig
 from nas.runs.recorded import is_table, read_recorded
-from nas.runs.supernets import build_searched, build_supernet, find_device, judged_by, load_data, setting_of
+from nas.runs.supernets import build_searched, build_supernet, find_device, judged_by, load_parts, setting_of
 from nas.search import LEARNT, Constraint, Objective, strategy
 from nas.space import Architecture, Space
 from nas.training import Recipe
@@ -47,7 +48,8 @@ class Bench:
     """Built from a configuration alone, so that every process of a run builds the same.
 
     ``supernet`` holds the networks that are delivered and whose costs count, ``searched`` is what is trained and
-    judged: the same, unless method or settings search another model of the same space.
+    judged: the same, unless method or settings search another model of the same space. ``data`` has for validation the
+    part that selects, ``confirmation`` is the other one.
 
     Raises:
         UsageError: anything that the configuration names does not exist or does not fit together.
@@ -65,7 +67,9 @@ class Bench:
         _check_profile(config)
         torch.set_num_threads(config.cpu_threads)
         self.device = find_device(config.device)
-        self.data: Data = load_data(config, self.device)
+        self.data: Data
+        self.confirmation: Split
+        self.data, self.confirmation = load_parts(config, self.device)
         self.metric: Metric = self.data.metric
         self.inputs: Inputs = self.data.inputs(config.export.input)
         for constraint in self.constraints:
@@ -151,7 +155,7 @@ class Bench:
 
     def judge(self, network: nn.Module, split: Split) -> dict[str, float]:
         """The metrics of a network on a split, as it stands."""
-        return evaluate(network, split.batches(self.config.evaluation.batch_size), self.metric)
+        return evaluate(network, split.batches(self.config.evaluation.batch_size), self.metric, groups_of(split))
 
     def _find_target(self) -> Machine | Recorded:
         config, label = self.config, self.config.ray.measure_on

@@ -28,10 +28,15 @@ class EvaluationConfig(_Strict):
     Attributes:
         calibration_images: training images, or windows of text, over which batch-norm statistics are averaged.
         batch_size: of calibration and validation.
+        confirmation: share of the validation examples that confirms the chosen network; the others select it.
+        equal_within: so many standard errors of the difference to the best network count as none, so that the cheapest
+            of these equals is taken; 0 takes the best score.
     """
 
     calibration_images: int = Field(512, ge=1, le=10**9)
     batch_size: int = Field(256, ge=1, le=10**7)
+    confirmation: float = Field(0.5, gt=0, lt=1)
+    equal_within: float = Field(0.5, ge=0, le=100)
 
 
 class _ExportConfig(_Strict):
@@ -119,7 +124,8 @@ class RunConfig(_Strict):
         cost: the cost that is minimised beside the metric; by default that of the first constraint, else latency, which
             a single candidate does without.
         candidates: number of architectures evaluated.
-        random_baseline: number of random candidates evaluated for comparison in the report.
+        random_baseline: number of random candidates evaluated for comparison; by default as many as the search
+            evaluates, or fewer where they would take more than a tenth of the run's time.
         seed: fixes the run.
         workers: processes that evaluate candidates; by default this one alone, on a cluster as many as fit.
         ray: where the work is done.
@@ -143,7 +149,7 @@ class RunConfig(_Strict):
 
     space: str = "mobilenet"
     space_args: dict[str, Any] = Field(default_factory=dict)
-    data: str = "digits"
+    data: str = "noisy_digits"
     data_dir: Path | None = None
     image_size: int | None = Field(None, ge=1, le=10**5)
     length: int | None = Field(None, ge=1, le=10**7)
@@ -159,7 +165,7 @@ class RunConfig(_Strict):
     constraints: list[str] = Field(default_factory=lambda: ["latency_ms <= 50% of largest"])
     cost: str | None = None
     candidates: int = Field(200, ge=1, le=10**7)
-    random_baseline: int = Field(30, ge=0, le=10**7)
+    random_baseline: int | None = Field(None, ge=0, le=10**7)
     seed: int = Field(0, ge=0, lt=2**32 - 1)
     workers: int | None = Field(None, ge=1, le=10**5)
     ray: RayConfig = Field(default_factory=RayConfig)

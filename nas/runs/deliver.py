@@ -18,6 +18,7 @@ from nas.runs.exported import ExportedNetwork, check_dtype
 from nas.runs.folder import RunFolder
 from nas.runs.latency import LatencyModel, frozen_level
 from nas.runs.progress import Progress, Silent
+from nas.runs.selection import tested
 from nas.runs.session import measure_with_largest
 from nas.search import Constraint
 from nas.space import Architecture
@@ -72,9 +73,9 @@ def deliver(
     Raises:
         UsageError: the file would not answer as the network.
     """
-    exported, name = ExportedNetwork(bench, network, folder.onnx), bench.metric.name
+    exported = ExportedNetwork(bench, network, folder.onnx)
     progress.say(exported.compared())
-    row = {**exported.rejudged(row), f"test_{name}": exported.judge(bench.data.test)[name]}
+    row = {**exported.rejudged(row), **tested(bench.metric, exported.judge(bench.data.test))}
     if measured := exported.measure(folder):
         row |= _told(measured.at(largest_ms))
     return {**row, "file": exported.write(row["architecture"], row), "parity": asdict(exported.parity)}
@@ -136,7 +137,7 @@ def export_architecture(
     exported = ExportedNetwork(bench, network, out, inputs)
     progress.say(exported.compared())
     metrics = {
-        **exported.rejudged(bench.judge(network, bench.data.validation)),
+        **exported.rejudged(bench.judge(network, bench.confirmation)),
         **bench.costs(architecture),
         **_latency(bench, folder, architecture, network, exported),
     }

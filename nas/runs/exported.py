@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nas.data import Inputs, Split
 from nas.errors import UsageError
 from nas.evaluation import evaluate
+from nas.evaluation.metrics import groups_of
 from nas.export import (
     DTYPES,
     OnnxNetwork,
@@ -80,7 +81,7 @@ class ExportedNetwork:
     def judge(self, split: Split) -> dict[str, float]:
         """The metrics of the file on a split, by ONNX Runtime on the CPU."""
         batches = self.inputs.batches(split, self.bench.config.evaluation.batch_size)
-        return evaluate(OnnxNetwork(self.model), batches, self.bench.metric)
+        return evaluate(OnnxNetwork(self.model), batches, self.bench.metric, groups_of(split))
 
     def rejudged(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """What is known of the network in a row as it is in the file.
@@ -91,7 +92,7 @@ class ExportedNetwork:
         if self.dtype == "float32":
             return dict(row)
         name = self.bench.metric.name
-        return {**row, f"float32_{name}": row[name], **self.judge(self.bench.data.validation)}
+        return {**row, f"float32_{name}": row[name], **self.judge(self.bench.confirmation)}
 
     def measure(self, folder: RunFolder) -> Measurement | None:
         """The latency of the file beside that of the largest network, once a run; None where ONNX files are not run."""

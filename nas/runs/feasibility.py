@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nas.evaluation.metrics import accuracy_interval
+from nas.evaluation.intervals import accuracy_interval
 from nas.runs.bench import LATENCY, Bench
 from nas.search import Constraint, Evolution, Result, check_feasible
 from nas.space import Architecture

@@ -56,6 +56,7 @@ class RunFolder:
         self.profile = path / "profile.json"
         self.report = path / "report.html"
         self.candidates = path / "candidates.csv"
+        self.baseline = path / "baseline.json"
         self.finalists = path / "finalists.jsonl"
         self.retraining = path / "retrain"
 

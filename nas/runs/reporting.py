@@ -8,6 +8,7 @@ from nas.hardware import Recorded
 from nas.nn import Repeat
 from nas.nn.tree import children, modules
 from nas.report import LatencyContent, ReportContent, write_report
+from nas.report.choice import choice_sentences
 from nas.runs.bench import Bench
 from nas.runs.config import RunConfig
 from nas.runs.folder import RunFolder
@@ -46,6 +47,7 @@ def write_run_report(
             **run_summary(bench, folder),
         },
         metric=bench.metric.name,
+        selected_by=f"selection_{bench.metric.name}",
         maximise=bench.metric.maximise,
         cost=bench.cost,
         best=result["best"],
@@ -57,6 +59,7 @@ def write_run_report(
         blocks=describe_blocks(bench, Architecture(result["best"]["architecture"])),
         latency=latency_content(latency, result["front"]) if latency else None,
         relaxation=relaxation,
+        choice=choice_sentences(result),
         examples=bench.data.examples,
         notes=[*result["notes"], *_notes(bench, result)],
     )

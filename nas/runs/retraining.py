@@ -146,7 +146,7 @@ class _Retraining:
         trainer = standalone(plan, bench.supernet, bench.data, self.seed)
         network = trainer.restored(plan.architecture, winner.checkpoint)
         before = next(row for row in self.front if row["architecture"] == plan.architecture)
-        judged = bench.judge(network, bench.data.validation)
+        judged = bench.judge(network, bench.confirmation)
         row = {**before, f"shared_{name}": before[name], **judged}
         row = deliver(bench, self.folder, network, row, largest[LATENCY], self.progress)
         return {

@@ -1,6 +1,5 @@
 """A search run from data to the best network, in stages that can each be killed and continued."""
 
-import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nas.files import write_file
 from nas.hardware import StaticCosts
 from nas.methods import Setting
-from nas.runs.bench import COSTS, LATENCY, Bench
+from nas.runs.bench import LATENCY, Bench
 from nas.runs.budget import expected_budget
 from nas.runs.config import RunConfig
 from nas.runs.deliver import broken_constraints, deliver, final_network, precision_lost
@@ -23,11 +22,13 @@ from nas.runs.folder import RunFolder
 from nas.runs.largest import largest_notes
 from nas.runs.latency import LatencyModel
 from nas.runs.ledgers import open_ledger
-from nas.runs.place import batch_size, evaluation, place_of, reserved, train_elsewhere
+from nas.runs.place import evaluation, place_of, reserved, train_elsewhere
 from nas.runs.progress import Progress, Silent
 from nas.runs.proposing import collapse_of, derive_final, derived_strategy
 from nas.runs.reporting import write_run_report
-from nas.search import LEARNT, Constraint, Derived, Measure, Pool, search, strategy
+from nas.runs.searching import Searching
+from nas.runs.selection import as_selected, confirm, random_choice, select, tested, warnings
+from nas.search import LEARNT, Constraint, Derived
 from nas.space import Architecture
 from nas.training import Epoch, RelaxedStep, read_header, train
 
@@ -88,18 +89,22 @@ class _Stages:
             self.warn_of_untried(history)
         with stage("derive"):
             self.derive(history)
-        with stage("search"):
-            largest = self.judge_largest()
-            with evaluation(self.bench) as evaluate:
+        with evaluation(self.bench) as evaluate:
+            with stage("search"):
+                largest = self.judge_largest()
                 bounds = [constraint.resolve(largest) for constraint in constraints]
-                candidates, baseline = self.search(bounds, evaluate)
+                searching = Searching(self.bench, self.folder, self.progress, self.costs, bounds, evaluate)
+                candidates = searching.search(self.learnt if self.bench.config.strategy in LEARNT else None)
+            with stage("baseline"):
+                draws = searching.draw(candidates)
         with stage("measure"):
             finalists = self.measure(candidates, largest)
         with stage("export"):
             check_delivered(self.bench, [Architecture.from_json(row["architecture"]) for row in finalists.front])
-            result = self.export(finalists)
+            result = self.export(finalists, draws)
         with stage("report"):
-            write_run_report(self.bench, self.folder, result, candidates, baseline, history, self.latency)
+            candidates, draws = (as_selected(self.bench, each) for each in (candidates, draws))
+            write_run_report(self.bench, self.folder, result, candidates, draws, history, self.latency)
         write_file(self.folder.best, json.dumps(result, indent=2))
 
     def profile(self) -> list[Constraint]:
@@ -165,51 +170,6 @@ class _Stages:
             self.notes.append(sentence)
             self.progress.say(sentence)
 
-    def search(
-        self, constraints: Sequence[Constraint], evaluate: Measure | Pool
-    ) -> "tuple[pd.DataFrame, pd.DataFrame]":
-        """The evaluated candidates, and random ones under the same constraints on costs to compare with."""
-        config = self.bench.config
-        budget = min(config.candidates, self.bench.space.size)
-        title = f"Searching {budget} candidates ({config.strategy})"
-        candidates = self._search(
-            config.strategy, config.strategy_args, budget, config.seed, constraints, evaluate, title
-        )
-        if not config.random_baseline:
-            return candidates, candidates.head(0)
-        title = f"Evaluating {config.random_baseline} random candidates"
-        on_costs = [constraint for constraint in constraints if constraint.metric in COSTS]
-        return candidates, self._search(
-            "random", {}, config.random_baseline, config.seed + 1, on_costs, evaluate, title
-        )
-
-    def _search(
-        self,
-        name: str,
-        options: dict[str, Any],
-        budget: int,
-        seed: int,
-        constraints: Sequence[Constraint],
-        evaluate: Measure | Pool,
-        title: str,
-    ) -> "pd.DataFrame":
-        bench = self.bench
-        with self.progress.task(title, budget) as task, open_ledger(bench, self.folder) as ledger:
-            count = iter(range(1, budget + 1))
-            return search(
-                bench.space,
-                evaluate,
-                self.learnt if name in LEARNT and self.learnt else strategy(name, bench.space, seed, **options),
-                objectives=bench.objectives,
-                costs=self.costs,
-                constraints=constraints,
-                budget=budget,
-                batch=batch_size(evaluate, budget),
-                ledger=ledger,
-                identity=(bench.evaluator.name, self._fidelity(), bench.config.seed, self._checkpoint()),
-                on_result=lambda result: task.update(next(count)),
-            )
-
     def judge_largest(self) -> dict[str, Any]:
         """Metrics and costs of the largest architecture."""
         largest = self.bench.space.largest()
@@ -232,29 +192,35 @@ class _Stages:
         )
         if LATENCY not in table:
             table.insert(list(table).index("feasible"), LATENCY, table["measured_latency_ms"])
-        self.folder.write_table("candidates", table)
+        self.folder.write_table("candidates", as_selected(self.bench, table))
         return finalists
 
-    def export(self, finalists: Finalists) -> dict[str, Any]:
-        """The result of the run: the best network delivered, the test split read once for it and the largest.
+    def export(self, finalists: Finalists, draws: "pd.DataFrame") -> dict[str, Any]:
+        """The result of the run: the best network delivered, the test split read once for it, largest and random best.
 
-        Both have ``test_`` and the name of the metric. Where networks are retrained, so is the largest, and ``shared_``
-        and the name of the metric is what both had before.
+        What its figures are called is told in :mod:`nas.runs.selection`.
         """
-        bench, best, largest = self.bench, _described(finalists.front[0]), _described(finalists.largest)
+        bench, name = self.bench, self.bench.metric.name
+        chosen, why = select(bench, finalists.front)
+        *front, largest = map(_described, confirm(bench, [*finalists.front, finalists.largest]))
+        taken = next(row for row in front if row["id"] == chosen["id"])
+        best = dict(taken)
         network, largest_network = (
             final_network(bench, self.folder, Architecture(row["architecture"]), self.progress)
             for row in (best, largest)
         )
-        name = bench.metric.name
         if bench.config.retrain != "no":
             for row, final in ((best, network), (largest, largest_network)):
-                row |= {f"shared_{name}": row[name], **bench.judge(final, bench.data.validation)}
+                row |= {f"shared_{name}": row[name], **bench.judge(final, bench.confirmation)}
         best = deliver(bench, self.folder, network, best, largest[LATENCY], self.progress)
-        front = [_described(row) for row in finalists.front]
-        front[0] |= {name: best[name] for name in (LATENCY, "latency_spread_ms")}
+        taken |= {each: best[each] for each in (LATENCY, "latency_spread_ms")}
         largest = self.largest_tested(largest_network, largest)
-        for sentence in (*broken_constraints(bench.constraints, best, largest), *precision_lost(bench.metric, best)):
+        random = random_choice(bench, draws)
+        for sentence in (
+            *broken_constraints(bench.constraints, best, largest),
+            *precision_lost(bench.metric, best),
+            *warnings(bench, best),
+        ):
             self.notes.append(sentence)
             self.progress.say(sentence)
         return {
@@ -263,31 +229,22 @@ class _Stages:
             "method": bench.config.method,
             "sharing": bench.sharing,
             "metric": name,
+            "cost": bench.cost,
             "best": best,
             "largest": largest,
+            "random": None if random is None else _described(random),
             "front": front,
+            "selection": why,
             "notes": self.notes,
         }
 
     def largest_tested(self, network: "nn.Module", row: dict[str, Any]) -> dict[str, Any]:
         """The row of the largest network with its one reading of the test split, in the type of the delivered file."""
-        bench, tested = self.bench, f"test_{self.bench.metric.name}"
+        bench = self.bench
         if bench.config.dtype == "float32":
-            return {**row, tested: bench.judge(network, bench.data.test)[bench.metric.name]}
+            return {**row, **tested(bench.metric, bench.judge(network, bench.data.test))}
         exported = ExportedNetwork(bench, network, self.folder.path / "largest.onnx")
-        return {**exported.rejudged(row), tested: exported.judge(bench.data.test)[bench.metric.name]}
-
-    def _fidelity(self) -> str:
-        settings, examples = self.bench.config.evaluation, self.bench.data.examples
-        return f"validation, calibrated on {settings.calibration_images} {examples} in batches of {settings.batch_size}"
-
-    def _checkpoint(self) -> str:
-        """A digest of the trained weights, which the ledger's results belong to."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.bench.searched.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().numpy().tobytes())
-        return digest.hexdigest()[:16]
+        return {**exported.rejudged(row), **tested(bench.metric, exported.judge(bench.data.test))}
 
 
 def _described(row: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from nas.data import Data, load
+from nas.data import Data, Split, load
 from nas.distributed import Training
 from nas.errors import UsageError
 from nas.evaluation import SharedWeights
@@ -21,6 +21,7 @@ __all__ = [
     "find_device",
     "judged_by",
     "load_data",
+    "load_parts",
     "setting_of",
     "training_of",
 ]
@@ -42,8 +43,18 @@ def find_device(name: str) -> torch.device:
 
 
 def load_data(config: RunConfig, device: torch.device) -> Data:
-    """The data of a run, on the device."""
-    return load(config.data, config.data_dir, config.seed, config.image_size, device, config.limit, config.length)
+    """The data of a run, on the device; its validation split is the part that selects."""
+    return load_parts(config, device)[0]
+
+
+def load_parts(config: RunConfig, device: torch.device) -> tuple[Data, Split]:
+    """The same, and the part of the validation split that confirms: no weight and no decision ever depends on it.
+
+    Raises:
+        UsageError: the data cannot be read, or have too few validation examples for two parts.
+    """
+    data = load(config.data, config.data_dir, config.seed, config.image_size, device, config.limit, config.length)
+    return data.hold_back(config.evaluation.confirmation, (config.seed, 5))
 
 
 def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any]) -> Supernet:

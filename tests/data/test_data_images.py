@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nas.data import Augment, ImageSplit
+from nas.data import Augment, ImageSplit, load
 from nas.data.images import channel_statistics
 from nas.errors import UsageError
 
@@ -95,6 +95,41 @@ def test_fraction_shares_the_images_out() -> None:
     assert sorted(both.tolist()) == list(range(60))
     assert torch.equal(first.images, split.fraction(0.25, seed=3)[0].images)
     assert not torch.equal(first.images, split.fraction(0.25, seed=4)[0].images)
+
+
+def test_copies_of_one_image_stay_together_however_a_split_is_cut() -> None:
+    pixels = torch.arange(120.0)[:, None, None, None]
+    groups = torch.arange(120) // 4
+    split = ImageSplit(pixels, groups % 3, torch.zeros(1), torch.ones(1), groups)
+    for first, second in (split.fraction(0.3, seed=1), split.divided(0.3, seed=1)):
+        assert len(first) == 36 and len(second) == 84
+        assert not set(first.groups.tolist()) & set(second.groups.tolist())
+        assert torch.bincount(first.labels).tolist() == [12, 12, 12]
+        both = torch.cat([first.images, second.images])[:, 0, 0, 0]
+        assert sorted(both.tolist()) == list(range(120))
+        assert torch.equal(first.groups, first.images[:, 0, 0, 0].long() // 4)
+
+
+def test_what_only_judges_may_lack_a_rare_class() -> None:
+    labels = torch.tensor([0] * 10 + [1])
+    split = ImageSplit(torch.zeros(11, 1, 2, 2), labels, torch.zeros(1), torch.ones(1))
+    first, second = split.divided(0.5, seed=0)
+    assert {len(first), len(second)} == {5, 6}
+    with pytest.raises(UsageError, match="Class '1' has 1 image"):
+        split.fraction(0.5, seed=0)
+    with pytest.raises(UsageError, match="1 image cannot be divided"):
+        ImageSplit(torch.zeros(1, 1, 2, 2), labels[:1], torch.zeros(1), torch.ones(1)).divided(0.5, seed=0)
+
+
+def test_what_is_held_back_is_in_no_other_split() -> None:
+    data = load("digits")
+    rest, held_back = data.hold_back(0.5, seed=3)
+    assert len(rest.validation) == len(held_back) == 180
+    both = torch.cat([rest.validation.images, held_back.images]).flatten(1)
+    whole = data.validation.images.flatten(1)
+    assert sorted(map(tuple, both.tolist())) == sorted(map(tuple, whole.tolist()))
+    assert rest.train is data.train and rest.test is data.test
+    assert torch.equal(held_back.images, data.hold_back(0.5, seed=3)[1].images)
 
 
 def test_an_impossible_batch_size_is_refused_at_once() -> None:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.data.splits import halves, sample
+from nas.data.splits import divided, halves, sample
 from nas.errors import UsageError
 
 counts_of_classes = st.lists(st.integers(0, 40), min_size=1, max_size=12).filter(any)
@@ -26,6 +26,19 @@ def test_halves_are_disjoint_complete_and_hold_every_class(counts: list[int], sh
     assert set(labels[first].tolist()) == set(labels[second].tolist()) == present
     wanted = min(max(round(share * len(labels)), len(present)), len(labels) - len(present))
     assert len(first) == wanted
+
+
+@settings(deadline=None, max_examples=60)
+@given(counts_of_classes, st.integers(1, 5), st.floats(0.02, 0.98), st.integers(0, 99))
+def test_groups_stay_together(counts: list[int], copies: int, share: float, seed: int) -> None:
+    labels = labels_with(counts, seed).repeat_interleave(copies)
+    groups = torch.arange(len(labels)) // copies
+    if sum(counts) < 2:
+        return
+    first, second = divided(labels, share, seed, groups)
+    assert sorted(torch.cat([first, second]).tolist()) == list(range(len(labels)))
+    assert not set(groups[first].tolist()) & set(groups[second].tolist())
+    assert len(first) == copies * min(max(round(share * sum(counts)), 1), sum(counts) - 1)
 
 
 @settings(deadline=None, max_examples=60)

@@ -110,6 +110,16 @@ def test_a_fraction_is_a_cut_in_two() -> None:
         numbered().fraction(0.01, seed=0)
 
 
+def test_the_last_part_of_the_validation_text_is_held_back() -> None:
+    data = small()
+    rest, held_back = data.hold_back(0.25, seed=3)
+    assert torch.equal(torch.cat([rest.validation.tokens, held_back.tokens]), data.validation.tokens)
+    assert 2 <= len(held_back) < len(rest.validation)
+    assert rest.train is data.train and rest.test is data.test
+    with pytest.raises(UsageError, match=r"leaves a part with less than two windows of 8"):
+        data.hold_back(0.1, seed=0)
+
+
 def test_large_vocabularies_and_every_code_point_are_kept() -> None:
     text = "".join(chr(0x4E00 + i % 300) for i in range(900)) + "\r\n\t😀" * 25
     data = small(text=text)

@@ -88,7 +88,7 @@ def test_a_search_whose_client_is_killed_ends_and_its_folder_comes_back(project,
     assert code == 0, err
 
     there, here = (project / "results" / name for name in ("tiny", "here"))
-    columns = ["id", "accuracy", "flops", "params"]
+    columns = ["id", "selection_accuracy", "flops", "params"]
     tables = [
         pd.read_csv(folder / "candidates.csv")[columns].sort_values("id", ignore_index=True) for folder in (there, here)
     ]

@@ -11,7 +11,8 @@ import nas
 from nas.data import ACCURACY, BITS_PER_CHARACTER, Metric, TextData, TextSplit
 from nas.errors import UsageError
 from nas.evaluation import SharedWeights, Standalone, evaluate
-from nas.evaluation.metrics import Tally, mean_interval
+from nas.evaluation.intervals import mean_interval
+from nas.evaluation.metrics import Tally
 from nas.training import Recipe
 
 CHARACTERS, LENGTH = 5, 6
@@ -66,7 +67,7 @@ def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:
     torch.manual_seed(0)
     covered = 0
     for values in torch.rand(1000, 60, dtype=torch.double):
-        low, high = mean_interval(60, float(values.mean()), float(values.square().sum()))
+        low, high = mean_interval(values)
         covered += low < 0.5 < high
     assert 0.92 < covered / 1000 < 0.97
 
@@ -77,7 +78,7 @@ def test_what_cannot_be_measured_is_refused() -> None:
     with pytest.raises(UsageError, match="cannot be measured"):
         Tally(Metric("accuracy", maximise=False))
     with pytest.raises(UsageError, match="spread of 1 window of text is not known"):
-        mean_interval(1, 2.0, 4.0)
+        mean_interval([2.0])
 
 
 def test_images_are_measured_by_accuracy_unless_told_otherwise() -> None:

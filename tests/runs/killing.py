@@ -34,6 +34,7 @@ MOBILENET: dict[str, Any] = {
     "data": "digits",
     "constraints": ["flops <= 60% of largest"],
     "candidates": 200,
+    "random_baseline": 20,
     "training": {"epochs": 30},
 }
 

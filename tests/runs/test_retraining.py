@@ -80,7 +80,9 @@ def retrained(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def data_of(config: RunConfig) -> Any:
-    return load(config.data, limit=config.limit)
+    """What confirms and tests."""
+    data = load(config.data, limit=config.limit)
+    return replace(data, validation=Bench(config).confirmation)
 
 
 def test_the_onnx_file_is_the_network_of_the_best_trial(retrained: tuple[RunFolder, dict[str, Any]]) -> None:

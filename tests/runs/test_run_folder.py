@@ -144,7 +144,10 @@ def test_measurements_of_a_profile_are_kept_from_another(tmp_path: Path) -> None
     ("change", "expected"),
     [
         ({"method": "spos"}, r"config\.yaml says method='spos' now, but the run was started with 'bignas'"),
-        ({"data": "npz"}, r"says data='npz' now, but the run was started with 'digits', .*; put that back, or start"),
+        (
+            {"data": "npz"},
+            r"says data='npz' now, but the run was started with 'noisy_digits', .*; put that back, or start",
+        ),
         ({"limit": 50}, r"says limit=50 now, but the run was started with None"),
         ({"sharing_args": {"models": 2}}, r"says sharing_args\.models=2 now"),
         ({"training": {"epochs": 1}}, r"says training\.[a-z_]+="),

@@ -61,7 +61,7 @@ def test_of_two_searches_one_is_killed_and_the_other_ends_with_everything_once(t
     alone = {name: value for name, value in SETTINGS.items() if name != "study"}
     run_search(resolve(alone, "test"), RunFolder(tmp_path / "alone/run"))
     tables = [pd.read_csv(tmp_path / each / "candidates.csv") for each in ("second", "alone/run")]
-    columns = ["id", "accuracy", "loss", "flops"]
+    columns = ["id", "selection_accuracy", "selection_loss", "flops"]
     pd.testing.assert_frame_equal(*(table[columns] for table in tables))
 
 

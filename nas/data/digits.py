@@ -1,0 +1,85 @@
+"""Handwritten digits that are hard to read, so that networks differ.
+
+The plain digits are read by almost any network, and what is left of their differences is luck. Here every image is
+turned, sized and shifted, partly covered and noisy.
+"""
+
+import math
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nas.data.parts import RawData, check_labels, from_arrays
+from nas.data.seeding import generator
+from nas.errors import UsageError
+
+__all__ = ["corrupted", "read_digits", "read_noisy_digits"]
+
+COPIES = 4
+_CLASSES = [str(digit) for digit in range(10)]
+_SEED = 1797
+_TURN = math.radians(10)
+_SIZE = 0.1
+_SHIFT = 0.5
+_COVERED = 2
+_NOISE = 0.15
+
+
+def read_digits(data_dir: Path | None, image_size: int | None) -> RawData:
+    """The digits of scikit-learn as they are."""
+    return from_arrays(_CLASSES, _digits("digits", data_dir), image_size=image_size)
+
+
+def read_noisy_digits(data_dir: Path | None, image_size: int | None) -> RawData:
+    """The same digits, hard to read; :data:`COPIES` of each to judge by, the first of them to train with.
+
+    The copies of an image are the same in every run, and never in two splits.
+    """
+    images, labels = _digits("noisy_digits", data_dir)
+    return from_arrays(_CLASSES, (corrupted(images, COPIES), labels), image_size=image_size, copies=COPIES)
+
+
+def corrupted(images: Tensor, copies: int) -> Tensor:
+    """Images [N, 1, H, W] from 0 to 1 in so many variants [N * copies, 1, H, W], those of one image in a row.
+
+    Each is turned by up to 10 degrees, sized by up to 10 %, shifted by up to half a pixel, loses a square of 2x2 pixels
+    and gets normal noise of .15. The draws are the same in every call.
+    """
+    draws, count = generator(_SEED), len(images) * copies
+    turned = _moved(images.repeat_interleave(copies, 0), draws)
+    covered = _square(count, images.shape[2], draws)[:, :, None] & _square(count, images.shape[3], draws)[:, None, :]
+    noise = _NOISE * torch.randn(turned.shape, generator=draws)
+    return (turned.masked_fill(covered[:, None], 0.0) + noise).clamp(0, 1)
+
+
+def _moved(images: Tensor, draws: torch.Generator) -> Tensor:
+    """Each image turned, sized and shifted (bilinearly); what comes in from outside is black."""
+    count, side = len(images), images.shape[-1]
+
+    def within(most: float) -> Tensor:
+        return (2 * torch.rand(count, generator=draws) - 1) * most
+
+    turn, size, right, down = within(_TURN), 1 + within(_SIZE), within(2 * _SHIFT / side), within(2 * _SHIFT / side)
+    cosine, sine = turn.cos() / size, turn.sin() / size
+    rows = (torch.stack([cosine, -sine, right], 1), torch.stack([sine, cosine, down], 1))
+    grid = F.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
+
+
+def _square(count: int, side: int, draws: torch.Generator) -> Tensor:
+    """Which rows (or columns) of each image ``[count, side]`` the square covers; it may stick out."""
+    start = torch.randint(0, side, (count, 1), generator=draws) - _COVERED // 2
+    place = torch.arange(side)
+    return (place >= start) & (place < start + _COVERED)
+
+
+def _digits(name: str, data_dir: Path | None) -> tuple[Tensor, Tensor]:
+    from sklearn.datasets import load_digits
+
+    if data_dir is not None:
+        raise UsageError(f"Data set '{name}' is built in and reads no folder '{data_dir}'; drop --data-dir.")
+    digits = load_digits()
+    images = torch.from_numpy(digits.images / 16).float()[:, None]
+    return images, check_labels(digits.target, len(images), 10, name)

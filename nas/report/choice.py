@@ -1,0 +1,69 @@
+"""Why a run took its network, in sentences for the terminal and the page; plain text, not yet escaped."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nas.report.quantities import is_share, label, share, written
+
+__all__ = ["choice_sentences", "points"]
+
+
+def choice_sentences(result: Mapping[str, Any]) -> list[str]:
+    """What was chosen, how sure its figures are, and what luck finds.
+
+    Args:
+        result: of a search, as in ``best.json``.
+    """
+    metric, best, largest = result["metric"], result["best"], result["largest"]
+    tested = f"test_{metric}"
+    sentences = [
+        f"Chosen: {best['id']} with confirmed {label(metric).lower()} {_with_interval(best, metric)} and "
+        f"{label(tested).lower()} {_with_interval(best, tested)}, at "
+        f"{share(best['latency_ms'], largest['latency_ms'])} of the largest network's latency "
+        f"(largest: {label(tested).lower()} {written(tested, largest[tested])})."
+    ]
+    if "selection" in result:
+        sentences += _why(result, metric)
+    if draw := result.get("random"):
+        sentences.append(
+            f"The best of {draw['draws']:,} random draws under the same constraints, taken by the same rule: "
+            f"{label(tested).lower()} {_with_interval(draw, tested)}."
+        )
+    return sentences
+
+
+def points(name: str, difference: float) -> str:
+    """A difference of two values of a column: in percentage points where it is a share, else in its own unit.
+
+    >>> points("test_accuracy", -0.0125), points("bits_per_character", 0.02)
+    ('−1.25 points', '+0.02')
+    """
+    in_points = is_share(name)
+    gap = difference * (100 if in_points else 1)
+    sign = "\N{MINUS SIGN}" if gap < 0 else "+"
+    return f"{sign}{abs(gap):.3g}{' points' if in_points else ''}"
+
+
+def _why(result: Mapping[str, Any], metric: str) -> list[str]:
+    why, best, score = result["selection"], result["best"], f"selection_{metric}"
+    others = len(why["equals"]) - 1
+    reason = (
+        f"It has the lowest {label(result['cost']).lower()} of the {others + 1} networks on the front that are within "
+        f"{why['within']:g} standard errors of the best score, and so count as equal."
+        if others
+        else f"No other network on the front is within {why['within']:g} standard errors of its score."
+    )
+    optimism = (
+        f"The part of the validation split that selected it gave {written(score, best[score])}; the difference of "
+        f"{points(metric, best['optimism'])} to the confirmed figure is optimism."
+    )
+    alike = f"None of the {why['of']} networks on the front differs from the best by more than chance explains."
+    return [reason, optimism, *([alike] if why["of"] > 1 and not why["differ"] else [])]
+
+
+def _with_interval(row: Mapping[str, Any], name: str) -> str:
+    """A figure with its 95 % interval, where that is known."""
+    if row.get(f"{name}_low") is None:
+        return written(name, row[name])
+    low, high = (written(name, row[f"{name}_{side}"]) for side in ("low", "high"))
+    return f"{written(name, row[name])} ({low} to {high})"

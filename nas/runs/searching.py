@@ -1,0 +1,105 @@
+"""The search of a run, and random draws under the same constraints to compare it with."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nas.files import write_file
+from nas.runs.bench import COSTS, Bench
+from nas.runs.folder import RunFolder
+from nas.runs.ledgers import open_ledger
+from nas.runs.place import batch_size
+from nas.runs.progress import Progress
+from nas.search import Constraint, Measure, Pool, Strategy, search, strategy
+from nas.space import Architecture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Searching"]
+
+_SHARE = 0.1
+"""Of the run's time that random draws may take."""
+
+
+@dataclass(frozen=True)
+class Searching:
+    """What the search and the random draws have in common.
+
+    Attributes:
+        costs: everything that is known about architectures without running them.
+        bounds: the constraints, those on costs absolute.
+        evaluate: judges candidates by the part of the validation split that selects.
+    """
+
+    bench: Bench
+    folder: RunFolder
+    progress: Progress
+    costs: "Callable[[Sequence[Architecture]], pd.DataFrame]"
+    bounds: Sequence[Constraint]
+    evaluate: Measure | Pool
+
+    def search(self, proposing: Strategy | None = None) -> "pd.DataFrame":
+        """The evaluated candidates; of the strategy that the run names unless another is given."""
+        config, space = self.bench.config, self.bench.space
+        budget = min(config.candidates, space.size)
+        proposing = proposing or strategy(config.strategy, space, config.seed, **config.strategy_args)
+        return self._run(proposing, budget, self.bounds, f"Searching {budget} candidates ({config.strategy})")
+
+    def draw(self, candidates: "pd.DataFrame") -> "pd.DataFrame":
+        """Random draws under the same constraints on costs, as many as the search had candidates.
+
+        They are fewer where the run names another number, or where they would take more than a tenth of the time so
+        far. That number is kept in ``baseline.json``, so that a run that goes on draws the same.
+        """
+        config, space, file = self.bench.config, self.bench.space, self.folder.baseline
+        if config.random_baseline is None and not file.exists():
+            write_file(file, json.dumps({"draws": self._affordable(len(candidates))}))
+        asked = self.folder.read(file)["draws"] if config.random_baseline is None else config.random_baseline
+        budget = min(asked, space.size)
+        if not budget:
+            return candidates.head(0)
+        on_costs = [bound for bound in self.bounds if bound.metric in COSTS]
+        return self._run(
+            strategy("random", space, config.seed + 1), budget, on_costs, f"Evaluating {budget} random candidates"
+        )
+
+    def _affordable(self, candidates: int) -> int:
+        seconds = self.folder.read(self.folder.origin)["seconds"]
+        each = seconds["search"] / candidates
+        return candidates if not each else min(candidates, max(1, int(_SHARE * sum(seconds.values()) / each)))
+
+    def _run(self, proposing: Strategy, budget: int, constraints: Sequence[Constraint], title: str) -> "pd.DataFrame":
+        bench = self.bench
+        with self.progress.task(title, budget) as task, open_ledger(bench, self.folder) as ledger:
+            count = iter(range(1, budget + 1))
+            return search(
+                bench.space,
+                self.evaluate,
+                proposing,
+                objectives=bench.objectives,
+                costs=self.costs,
+                constraints=constraints,
+                budget=budget,
+                batch=batch_size(self.evaluate, budget),
+                ledger=ledger,
+                identity=(bench.evaluator.name, self._fidelity(), bench.config.seed, self._checkpoint()),
+                on_result=lambda result: task.update(next(count)),
+            )
+
+    def _fidelity(self) -> str:
+        settings, data = self.bench.config.evaluation, self.bench.data
+        return (
+            f"{len(data.validation)} {data.examples} of the validation split, calibrated on "
+            f"{settings.calibration_images} in batches of {settings.batch_size}"
+        )
+
+    def _checkpoint(self) -> str:
+        """A digest of the trained weights, which the ledger's results belong to."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.bench.searched.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]

@@ -1,0 +1,101 @@
+"""The network that a run takes, and figures of it that its search did not see.
+
+The validation split has two parts. One selects: the search scores candidates by it, and it says which of the front
+are equal. The best of many noisy scores is too good by chance, so the other part confirms: nothing is decided by it,
+and its figure is the one that is shown. Metrics of a network are called by their plain names on the part that
+confirms, ``selection_`` in front on the part that selects, ``test_`` on the test split, and ``shared_`` where the
+network was trained again and the figure is of the weights that it shared before.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from nas.data import Metric
+from nas.evaluation.intervals import Floats
+from nas.evaluation.metrics import columns, groups_of
+from nas.evaluation.paired import cheapest_of_equals
+from nas.report.quantities import label, written
+from nas.runs.bench import Bench
+from nas.space import Architecture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["as_selected", "confirm", "random_choice", "select", "tested", "warnings"]
+
+Row = dict[str, Any]
+
+
+def select(bench: Bench, front: Sequence[Row]) -> tuple[Row, dict[str, Any]]:
+    """The cheapest network of the front that the selecting part cannot tell from the best, and why.
+
+    Returns:
+        The row, and ``best`` (id of the best score), ``equals`` (ids of those within ``within`` standard errors of
+        it, the chosen among them), ``of`` (networks compared) and ``differ`` (whether any is worse than chance makes
+        it).
+    """
+    split = bench.data.validation
+    tallies = bench.evaluator.judge([Architecture.from_json(row["architecture"]) for row in front], split)
+    results: list[Floats] = [tally.results for tally in tallies]
+    costs = [row[bench.cost] for row in front]
+    within = bench.config.evaluation.equal_within
+    verdict = cheapest_of_equals(results, costs, bench.metric.maximise, within, groups_of(split))
+    about = {
+        "best": front[verdict.best]["id"],
+        "equals": [front[place]["id"] for place in verdict.equals],
+        "within": within,
+        "of": len(front),
+        "differ": verdict.differ,
+    }
+    return front[verdict.chosen], about
+
+
+def confirm(bench: Bench, rows: Sequence[Row]) -> list[Row]:
+    """The rows with their scores called ``selection_``, and with the confirmed figures of the shared weights.
+
+    ``optimism`` is by how much the score looked better than the confirmed figure.
+    """
+    architectures = [Architecture.from_json(row["architecture"]) for row in rows]
+    tallies = bench.evaluator.judge(architectures, bench.confirmation)
+    confirmed = []
+    for row, tally in zip(rows, tallies, strict=True):
+        metrics = tally.metrics()
+        renamed = {(f"selection_{key}" if key in metrics else key): value for key, value in row.items()}
+        name, sign = bench.metric.name, 1 if bench.metric.maximise else -1
+        optimism = sign * (renamed[f"selection_{name}"] - metrics[name])
+        plain = {"id": row["id"], "architecture": row["architecture"]}
+        confirmed.append({**plain, **metrics, "optimism": optimism, **renamed})
+    return confirmed
+
+
+def tested(metric: Metric, metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metric on the test split and its interval, by the names that they have in a row."""
+    return {f"test_{each}": metrics[each] for each in (metric.name, f"{metric.name}_low", f"{metric.name}_high")}
+
+
+def random_choice(bench: Bench, draws: "pd.DataFrame") -> Row | None:
+    """The best of the random draws, taken by the same rule as the chosen network and tested with shared weights."""
+    if not len(draws):
+        return None
+    front = cast(list[Row], draws[draws["feasible"] & draws["pareto"]].to_dict("records"))
+    (row,) = confirm(bench, [select(bench, front)[0]])
+    network = bench.evaluator.network(Architecture.from_json(row["architecture"]))
+    return {**row, **tested(bench.metric, bench.judge(network, bench.data.test)), "draws": len(draws)}
+
+
+def as_selected(bench: Bench, candidates: "pd.DataFrame") -> "pd.DataFrame":
+    """The table of a search with its scores called ``selection_``."""
+    return candidates.rename(columns={name: f"selection_{name}" for name in columns(bench.metric)})
+
+
+def warnings(bench: Bench, best: Row) -> list[str]:
+    """Says so where the 95 % intervals on the confirming part and on the test split do not even touch."""
+    name = bench.metric.name
+    here, there = ((best[f"{part}{name}_low"], best[f"{part}{name}_high"]) for part in ("", "test_"))
+    if there[0] <= here[1] and here[0] <= there[1]:
+        return []
+    value, low, high = (written(name, number) for number in (best[f"test_{name}"], *here))
+    return [
+        f"The {label(f'test_{name}').lower()} of {best['id']}, {value}, is far outside the 95 % interval that the "
+        f"validation split gives, {low} to {high}: the test split is unlike the others."
+    ]

@@ -1,0 +1,250 @@
+"""The first command, ten times: is the chosen network better than luck and than scaling one network's widths?
+
+Run from the repository root, one process for each seed, then once more for the tables:
+
+    for seed in 0 1 2 3 4 5 6 7 8 9; do python results/first_run/first_run.py --seed $seed --runs RUNS; done
+    python results/first_run/first_run.py --tables
+
+A seed that was interrupted goes on where it was. Each writes results/first_run/seeds/<seed>.json.
+"""
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import norm
+from torch import nn
+
+import nas
+from nas.nn import initialise
+from nas.runs import Bench, RunFolder, resolve, run_search
+from nas.runs.config import assign
+from nas.runs.deliver import restore_trained
+from nas.runs.session import measure_with_largest
+from nas.runs.spaces import build_space
+from nas.search import Constraint
+from nas.space import Architecture
+from nas.training import CrossEntropy, PlainStep, train
+
+FOLDER = Path(__file__).parent
+SEEDS = FOLDER / "seeds"
+WIDTHS = {"widths": (16, 24, 40), "stem": 16, "head": 96}
+"""Of the space `mobilenet` for small images, at their largest."""
+LARGEST = {"width_multipliers": [1.0], "depths": [3], "kernels": [5], "expansions": [6]}
+SECONDS = 1.0
+"""For which each network of a width is measured."""
+
+Row = dict[str, Any]
+
+
+def one_seed(seed: int, runs: Path, settings: list[str]) -> Row:
+    """What the first command finds with a seed, and what the others find with as much time."""
+    run = RunFolder(runs / f"first-{seed}")
+    asked: Row = {"seed": seed}
+    for setting in settings:
+        assign(asked, setting)
+    result = run_search(resolve(asked, "first run"), run)
+    bench = Bench(run.load_config())
+    restore_trained(bench, run)
+    best, draw = result["best"], result["random"]
+    seconds = sum(result["seconds"].values())
+    row: Row = {
+        "seed": seed,
+        "seconds": seconds,
+        "share_random": result["seconds"]["baseline"] / seconds,
+        "share_train": result["seconds"]["train"] / seconds,
+        "draws": draw["draws"],
+        "front": len(result["front"]),
+        "equals": len(result["selection"]["equals"]),
+        "differ": result["selection"]["differ"],
+        "selection_accuracy": best["selection_accuracy"],
+        "accuracy": best["accuracy"],
+        "accuracy_se": standard_error(best, "accuracy"),
+        "test_accuracy": best["test_accuracy"],
+        "test_accuracy_se": standard_error(best, "test_accuracy"),
+        "latency_share": best["latency_ms"] / result["largest"]["latency_ms"],
+        "flops": best["flops"],
+        "largest": result["largest"]["test_accuracy"],
+        "random": draw["test_accuracy"],
+        "random_latency_share": draw["latency_ms"] / result["largest"]["latency_ms"],
+    }
+    row |= same_weights(bench, result)
+    return row | alone(bench, seed, seconds)
+
+
+def standard_error(row: Mapping[str, float], name: str) -> float:
+    """Half of a 95 % interval in standard deviations."""
+    return (row[f"{name}_high"] - row[f"{name}_low"]) / (2 * 1.959964)
+
+
+def shares(bench: Bench, networks: Mapping[str, nn.Module]) -> dict[str, float]:
+    """The latency of networks as shares of the largest network's, measured in turn with it."""
+    found = measure_with_largest(bench, networks, SECONDS * len(networks))
+    return {name: each.latency_ms / (each.reference_ms or math.nan) for name, each in found.items()}
+
+
+def bound_of(bench: Bench) -> float:
+    """The constraint of the first command, as a share of the largest network's latency."""
+    (constraint,) = (Constraint.parse(text) for text in bench.config.constraints)
+    return constraint.resolve({"latency_ms": 1.0}).bound
+
+
+def same_weights(bench: Bench, result: Mapping[str, Any]) -> Row:
+    """The largest network within the bound whose widths are all scaled alike, with the weights of the supernet.
+
+    The space has six of them: each stage at half or at full width, each block's expansion 3, 4 or 6, deepest
+    throughout, with the largest kernels.
+    """
+    everything = bench.space.largest()
+    found: dict[str, Architecture] = {}
+    for width in (0, 1):
+        for expansion in (3, 4, 6):
+            chosen = {
+                name: (bench.space.choices[name].candidates[width] if name.endswith("width") else value)
+                for name, value in everything.items()
+            }
+            chosen |= {name: expansion for name in everything if name.endswith("expansion")}
+            found[f"{width} {expansion}"] = bench.space.architecture(chosen)
+    networks = {name: bench.supernet.extract(each) for name, each in found.items()}
+    within = {name: share for name, share in shares(bench, networks).items() if share <= bound_of(bench)}
+    if not within:
+        return {"uniform_shared": math.nan, "uniform_shared_latency_share": math.nan}
+    name = max(within, key=lambda each: bench.costs(found[each])["flops"])
+    tested = bench.judge(bench.evaluator.network(found[name]), bench.data.test)["accuracy"]
+    return {"uniform_shared": tested, "uniform_shared_latency_share": within[name]}
+
+
+def scaled(bench: Bench, factor: float) -> nn.Module:
+    """The largest network of the space with all its widths scaled alike."""
+    widths = {"widths": [max(1, round(width * factor)) for width in WIDTHS["widths"]]}
+    ends = {name: max(1, round(WIDTHS[name] * factor)) for name in ("stem", "head")}
+    model = build_space("mobilenet", {**LARGEST, **widths, **ends}, bench.data.input_shape, 10)
+    supernet = nas.Supernet(model)
+    return supernet.extract(supernet.space.largest())
+
+
+def alone(bench: Bench, seed: int, seconds: float) -> Row:
+    """The largest width within the bound, trained by itself for all the time that the whole search took."""
+    factors = np.linspace(1.0, 0.1, 46)
+    low, high = 0, len(factors) - 1  # factors[high] meets the bound or nothing does
+    bound = bound_of(bench)
+    while low < high:
+        middle = (low + high) // 2
+        if shares(bench, {"scaled": scaled(bench, factors[middle])})["scaled"] <= bound:
+            high = middle
+        else:
+            low = middle + 1
+    network = initialise(scaled(bench, factors[high]), seed)
+    share = shares(bench, {"scaled": network})["scaled"]
+    recipe, data = bench.config.training, bench.data
+    started = time.perf_counter()
+    train(
+        step_of(initialise(scaled(bench, factors[high]), seed)),
+        data.train,
+        recipe.model_copy(update={"epochs": 3}),
+        seed=seed,
+        augment=data.augment,
+    )
+    epochs = max(2, int(3 * seconds / (time.perf_counter() - started)))
+    started = time.perf_counter()
+    train(step_of(network), data.train, recipe.model_copy(update={"epochs": epochs}), seed=seed, augment=data.augment)
+    return {
+        "uniform": bench.judge(network, data.test)["accuracy"],
+        "uniform_factor": float(factors[high]),
+        "uniform_latency_share": share,
+        "uniform_epochs": epochs,
+        "uniform_seconds": time.perf_counter() - started,
+    }
+
+
+def step_of(network: nn.Module) -> PlainStep:
+    return PlainStep(network, [CrossEntropy()])
+
+
+def tables() -> None:
+    """The CSV of all seeds and the page."""
+    table = pd.DataFrame([json.loads(path.read_text()) for path in sorted(SEEDS.glob("*.json"))]).sort_values("seed")
+    table.round(5).to_csv(FOLDER / "seeds.csv", index=False)
+    others = {
+        "best of the random draws, same rule, same supernet": "random",
+        "widths scaled alike, alone for the whole time": "uniform",
+        "widths scaled alike, weights of the supernet": "uniform_shared",
+        "largest network of the space, weights of the supernet": "largest",
+    }
+    lines = [
+        "| network | test accuracy, mean ± standard deviation over seeds | chosen minus it, mean ± standard error | "
+        "seeds in which the chosen is better |",
+        "| --- | --- | --- | --- |",
+        f"| chosen by the search | {spread(table['test_accuracy'])} | | |",
+    ]
+    for title, name in others.items():
+        known = table[table[name].notna()]
+        gap = known["test_accuracy"] - known[name]
+        error = gap.std() / math.sqrt(len(gap)) if len(gap) > 1 else math.nan
+        lines.append(
+            f"| {title} | {spread(known[name])} | {gap.mean():+.2%} ± {error:.2%} | {int((gap > 0).sum())} of {len(gap)} |"
+        )
+    gap = table["accuracy"] - table["test_accuracy"]
+    errors = np.sqrt(table["accuracy_se"] ** 2 + table["test_accuracy_se"] ** 2)
+    z = float((gap / errors).sum() / math.sqrt(len(gap)))
+    optimism = table["selection_accuracy"] - table["accuracy"]
+    text = (
+        (FOLDER / "about.md").read_text()
+        + "\n"
+        + "\n".join(
+            [
+                f"## {len(table)} seeds",
+                "",
+                *lines,
+                "",
+                f"Confirmed minus test accuracy: {gap.mean():+.2%} in the mean, {(gap / errors).abs().max():.1f} standard "
+                f"errors in the worst seed; all seeds together z = {z:.2f} (p = {2 * norm.sf(abs(z)):.2f}). "
+                f"Selected minus confirmed: {optimism.mean():+.2%} ± {optimism.std() / math.sqrt(len(table)):.2%}.",
+                "",
+                f"A run took {table['seconds'].mean():.0f} s ({table['seconds'].min():.0f} to {table['seconds'].max():.0f}), "
+                f"of which the random draws took {table['share_random'].mean():.1%} (most {table['share_random'].max():.1%}) "
+                f"for {table['draws'].min()} to {table['draws'].max()} of them. Chosen networks need "
+                f"{table['latency_share'].mean():.1%} of the largest network's latency as measured, the random ones "
+                f"{table['random_latency_share'].mean():.1%} as predicted, the scaled ones "
+                f"{table['uniform_latency_share'].mean():.1%} as measured.",
+                "",
+                "Every seed: `seeds.csv`.",
+                "",
+            ]
+        )
+    )
+    (FOLDER / "README.md").write_text(text)
+    print(text)
+
+
+def spread(values: pd.Series) -> str:
+    return f"{values.mean():.2%} ± {values.std():.2%}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--runs", type=Path, default=Path("first_runs"), help="where the runs are kept")
+    parser.add_argument("--set", action="append", default=[], help="key=value of the run, to try the script out")
+    parser.add_argument("--tables", action="store_true")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    if asked.seed is not None:
+        SEEDS.mkdir(exist_ok=True)
+        asked.runs.mkdir(parents=True, exist_ok=True)
+        file = SEEDS / f"{asked.seed}.json"
+        if not file.exists():
+            file.write_text(json.dumps(one_seed(asked.seed, asked.runs, asked.set), indent=2))
+    if asked.tables:
+        tables()
+
+
+if __name__ == "__main__":
+    main()
