@@ -112,7 +112,7 @@ class Trie:
             if self._active is not node.architecture:
                 self.supernet.activate(node.architecture)
                 self._active = node.architecture
-            with self.supernet.weights(node.segment.path):
+            with self.supernet.weights(*node.segment.paths):
                 install(node.statistics)
                 y = node.segment.module(x if number == last else x.clone())
             for row in node.rows:

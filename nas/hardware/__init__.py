@@ -4,7 +4,7 @@ from nas.hardware.block_latencies import measure_blocks
 from nas.hardware.board_csv import BoardMeasurements, read_measurements, read_setup
 from nas.hardware.cache import LatencyCache
 from nas.hardware.catalogue import Catalogue
-from nas.hardware.costs import StaticCosts
+from nas.hardware.costs import BlockCost, StaticCosts
 from nas.hardware.expected import ExpectedCost
 from nas.hardware.features import feature_table
 from nas.hardware.machine import Machine, Subject
@@ -25,6 +25,7 @@ from nas.hardware.tracing import Trace, parameters, trace
 __all__ = [
     "CPU",
     "CUDA",
+    "BlockCost",
     "BoardMeasurements",
     "Catalogue",
     "ExpectedCost",

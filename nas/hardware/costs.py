@@ -26,15 +26,17 @@ class BlockCost:
 
     Attributes:
         path: its module path in the model.
-        kind: the class of its module.
+        kind: the class of its module, or of all that it calls.
         trace: FLOPs, peak memory, shape and type of the output.
         parts: shapes of the parameters, with a key for each, so that blocks that share weights count them once.
+        paths: where all modules are that it calls.
     """
 
     path: str
     kind: str
     trace: Trace
     parts: Mapping[Hashable, Shape]
+    paths: tuple[str, ...]
 
     @property
     def params(self) -> int:
@@ -104,5 +106,5 @@ class StaticCosts:
         return extract(segment.module, self.supernet.values).eval(), example
 
     def _cost(self, segment: Segment, shape: Shape, dtype: torch.dtype) -> BlockCost:
-        kind, parts = type(segment.module).__name__, self.supernet.active_parts(segment.module)
-        return BlockCost(segment.path, kind, trace(segment.module, shape, dtype), parts)
+        parts = self.supernet.active_parts(segment.module)
+        return BlockCost(segment.path, segment.kind, trace(segment.module, shape, dtype), parts, segment.paths)

@@ -1,10 +1,10 @@
 """Fills the report with what a run found."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nas.hardware import Recorded
+from nas.hardware import BlockCost, Recorded
 from nas.nn import Repeat
 from nas.nn.tree import children, modules
 from nas.report import LatencyContent, ReportContent, write_report
@@ -143,35 +143,40 @@ def _notes(bench: Bench, result: dict[str, Any]) -> list[str]:
 
 def describe_blocks(bench: Bench, architecture: Architecture) -> list[dict[str, Any]]:
     """The network block by block, in order, blocks that its depth leaves out included."""
-    costs = {block.path: block for block in bench.costs.blocks(architecture)}
-    rows = []
-    for path, kind in _all_blocks(bench, costs):
-        block = costs.get(path)
-        rows.append(
-            {
-                "path": path,
-                "kind": kind,
-                "choices": {name: architecture[name] for name in bench.supernet.read_by(path) if name in architecture},
-                "skipped": block is None,
-                "params": block.params if block else 0,
-                "flops": block.trace.flops if block else 0,
-                "output_shape": list(block.trace.output_shape) if block else [],
-            }
-        )
-    return rows
+    active = bench.costs.blocks(architecture)
+    rows = [(number, 0, _described(bench, block, architecture)) for number, block in enumerate(active)]
+    place = {path: number for number, (path, _) in enumerate(modules(bench.costs.supernet.model))}
+    for number, (path, kind) in enumerate(_skipped(bench)):
+        stage = f"{path.rpartition('.')[0]}."
+        inside = [rank for rank, block in enumerate(active) if block.path.startswith(stage)]
+        before = inside or [rank for rank, block in enumerate(active) if place.get(block.path, -1) < place[path]]
+        choices = {name: architecture[name] for name in bench.supernet.read_by(path) if name in architecture}
+        row = {"path": path, "kind": kind, "choices": choices, "skipped": True, "params": 0, "flops": 0}
+        rows.append((max(before, default=-1), 1 + number, {**row, "output_shape": []}))
+    return [row for _, _, row in sorted(rows, key=lambda each: each[:2])]
 
 
-def _all_blocks(bench: Bench, active: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Path and class of the active blocks, each stage followed by the blocks that its depth skips."""
+def _described(bench: Bench, block: BlockCost, architecture: Architecture) -> dict[str, Any]:
+    read = dict.fromkeys(name for path in block.paths for name in bench.supernet.read_by(path))
+    return {
+        "path": block.path,
+        "kind": block.kind,
+        "choices": {name: architecture[name] for name in read if name in architecture},
+        "skipped": False,
+        "params": block.params,
+        "flops": block.trace.flops,
+        "output_shape": list(block.trace.output_shape),
+    }
+
+
+def _skipped(bench: Bench) -> list[tuple[str, str]]:
+    """Path and class of the blocks that the depth of their stage leaves out."""
     model = bench.costs.supernet.model
     running = {path for path, _ in active_modules(model)}
-    skipped = {
-        f"{path}.{name}": type(block).__name__
+    return [
+        (f"{path}.{name}", type(block).__name__)
         for path, module in active_modules(model)
         if isinstance(module, Repeat)
         for name, block in children(module)
         if f"{path}.{name}" not in running
-    }
-    kinds = {path: block.kind for path, block in active.items()} | skipped
-    order = {path: place for place, (path, _) in enumerate(modules(model))}
-    return iter(sorted(kinds.items(), key=lambda item: order[item[0]]))
+    ]

@@ -11,6 +11,7 @@ from nas.hardware import StaticCosts
 from nas.methods import Setting
 from nas.runs.bench import LATENCY, Bench
 from nas.runs.budget import expected_budget
+from nas.runs.chained import chain_notes
 from nas.runs.config import RunConfig
 from nas.runs.deliver import broken_constraints, deliver, final_network, precision_lost
 from nas.runs.delivery_checks import check_delivered
@@ -70,7 +71,7 @@ class _Stages:
         self.bench, self.folder, self.progress = bench, folder, progress
         self.latency: LatencyModel | None = None
         self.learnt: Derived | None = None
-        self.notes: list[str] = largest_notes(bench.supernet)
+        self.notes: list[str] = [*largest_notes(bench.supernet), *chain_notes(bench.searched)]
 
     @cached_property
     def setting(self) -> Setting:

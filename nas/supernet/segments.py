@@ -7,6 +7,7 @@ from torch import nn
 
 from nas.nn import Elastic, OneOf, Repeat
 from nas.nn.tree import below, children
+from nas.supernet.chains import Chain, Part
 
 __all__ = ["Segment", "active_modules", "segments"]
 
@@ -16,24 +17,46 @@ class Segment:
     """One block of the active sequence.
 
     Attributes:
-        path: its module path in the model; together with the choices that the block reads it says what runs.
+        path: its module path in the model, the first where it calls several modules; together with the choices that
+            the block reads it says what runs.
         module: the block.
+        step: which step of the model's forward it is, if it is more than a call of the module at the path.
+        called: the paths of the modules that such a step calls.
     """
 
     path: str
     module: nn.Module
+    step: int | None = None
+    called: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where all modules are that it calls."""
+        return (self.path,) if self.step is None else self.called
+
+    @property
+    def kind(self) -> str:
+        """What it is called: its class, or those of the modules that it calls and the functions."""
+        return self.module.described if isinstance(self.module, Part) else type(self.module).__name__
 
 
-def segments(model: nn.Module) -> Iterator[Segment]:
+def segments(model: nn.Module, chain: Chain | None = None) -> Iterator[Segment]:
     """The active blocks in order, such that calling one after the other is the forward of ``model``.
 
-    Opened are the model itself if it is a ``nn.Sequential``, every :class:`~nas.nn.Repeat` and
-    :class:`~nas.nn.OneOf`, and a ``nn.Sequential`` that holds one. Any other module is one segment, also a sequence
-    with hooks, which run when it does.
+    Opened are the model itself if it is a ``nn.Sequential`` or its forward a ``chain`` of steps, every
+    :class:`~nas.nn.Repeat` and :class:`~nas.nn.OneOf`, and a ``nn.Sequential`` that holds one. Any other module is
+    one segment, also a sequence with hooks, which run when it does.
     """
     if _is_plain_sequence(model):
         for name, block in children(model):
             yield from _open(block, name)
+    elif chain is not None:
+        for number, step in enumerate(chain.steps):
+            called = [model.get_submodule(path) for path in step.paths]
+            if step.graph is None:
+                yield from _open(called[0], step.paths[0])
+            else:
+                yield Segment((*step.paths, step.name)[0], Part(step.graph, called), number, step.paths)
     else:
         yield from _open(model, "")
 

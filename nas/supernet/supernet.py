@@ -15,6 +15,7 @@ from nas.nn.modes import evaluating
 from nas.nn.tree import modules
 from nas.space import Architecture, Choice, Space, candidate_key
 from nas.supernet.attachments import check_attached, check_forwards, check_tree, tree_above
+from nas.supernet.chains import Chain, NoChain, read_chain, still_holds
 from nas.supernet.discovery import discover
 from nas.supernet.extraction import extract
 from nas.supernet.gate_check import check_gates
@@ -87,13 +88,16 @@ class Supernet(nn.Module):
         self._readers = [(site.path, [self._names[choice] for choice in site.choices]) for site in found.sites]
         self._readers += [(path, [self._names[choice]]) for path, choice in added.items()]
         self._read_below: dict[str, list[str]] = {}
+        self._chain: Chain | None = None
+        self.unchained: str | None = None
+        """Why the model is one segment though it might be a sequence; None where it is opened."""
         self._repeats_norms = _repeat(batch_norms(module for _, module in modules(model)))
         self._checked: set[str] = set()
         self.sharing = sharing
         sharing.bind(model, self.space)
         self._above = tree_above(model, [module for module, _ in self._sites])
         self._check_extraction([(site.path, site.module) for site in found.sites])
-        self.activate(self.space.largest())
+        self._read_chain()
 
     @property
     def architecture(self) -> Architecture:
@@ -181,13 +185,13 @@ class Supernet(nn.Module):
         with self.weights():
             return self.model(*inputs)
 
-    def weights(self, within: str = "") -> AbstractContextManager[None]:
+    def weights(self, *within: str) -> AbstractContextManager[None]:
         """Within it the modules of the model hold the weights that the active architecture sees.
 
         Args:
-            within: path of one block of the model; by default all of it.
+            within: paths of blocks of the model; by default all of it.
         """
-        return placed(self._slots(within))
+        return placed([slot for path in within or ("",) for slot in self._slots(path)])
 
     def extract(self, architecture: Mapping[str, Any], bank: int | None = None) -> nn.Module:
         """The plain network of an architecture with the weights it inherits; needs torch alone and shares no state.
@@ -216,10 +220,11 @@ class Supernet(nn.Module):
         in which one batch norm runs in two blocks is one segment: it has one set of statistics, as in plain torch, so
         what the first block computes depends on the second.
         """
-        found = list(segments(self.model))
+        chain = self._chain if self._chain and still_holds(self.model, self._chain) else None
+        found = list(segments(self.model, chain))
         if self._repeats_norms and _share_a_norm(found):
             found = [Segment("", self.model)]
-        return [(self._segment_key(segment.path), segment) for segment in found]
+        return [(self._segment_key(segment), segment) for segment in found]
 
     def active_regions(self, within: nn.Module | None = None) -> Iterator[tuple[nn.Parameter, Region]]:
         """Each parameter that runs and the region of it in use, once (see :mod:`nas.supernet.parts`).
@@ -250,6 +255,22 @@ class Supernet(nn.Module):
         """The name of a choice of the model."""
         return self._names[choice]
 
+    def _read_chain(self) -> None:
+        """Reads a forward of the model's own, under the smallest architecture and the largest, which stays active."""
+        read = []
+        for architecture in (self.space.smallest(), self.space.largest()):
+            self.activate(architecture)
+            if self.unchained is None and type(self.model) is not nn.Sequential and not isinstance(self.model, Elastic):
+                try:
+                    read.append(read_chain(self.model))
+                except NoChain as reason:
+                    self.unchained = str(reason)
+        if self.unchained is None and read:
+            if read[0].written != read[1].written:
+                self.unchained = "it does other things for other architectures"
+            else:
+                self._chain = read[1]
+
     def _check_extraction(self, sites: Sequence[tuple[str, Elastic]]) -> None:
         """Refuses a model of which some network could not be extracted; every module follows its first candidates."""
         check_attached(self.model)
@@ -257,11 +278,14 @@ class Supernet(nn.Module):
         self._configure({choice: self._one_hot[self._names[choice], candidate_key(first[choice])] for choice in first})
         check_forwards(sites, first)
 
-    def _segment_key(self, path: str) -> SegmentKey:
-        active = (name for name in self.read_by(path) if name in self.architecture)
-        key = (path, *((name, candidate_key(self.architecture[name])) for name in active))
-        weights = self.sharing.key(self.architecture, self._bank, path)
-        return key if weights is None else (*key, weights)
+    def _segment_key(self, segment: Segment) -> SegmentKey:
+        read = dict.fromkeys(name for path in segment.paths for name in self.read_by(path))
+        active = (name for name in read if name in self.architecture)
+        key = (segment.path, *((name, candidate_key(self.architecture[name])) for name in active))
+        seen = [self.sharing.key(self.architecture, self._bank, path) for path in segment.paths]
+        weights = tuple(each for each in seen if each is not None)
+        step = () if segment.step is None else (segment.step,)
+        return (*key, *step, *weights)
 
     def _banked(self) -> dict[tuple[nn.Module, str], Tensor]:
         slots = () if self.sharing.mixes else self._slots()

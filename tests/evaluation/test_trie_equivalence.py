@@ -130,14 +130,15 @@ class Residual(nn.Module):
 
 
 @pytest.mark.parametrize("norm", [True, False], ids=["batch norm", "no batch norm"])
-def test_a_model_that_is_no_sequence_is_one_segment(norm: bool) -> None:
+def test_a_forward_that_is_a_chain_of_modules_is_shared_up_to_where_candidates_differ(norm: bool) -> None:
     torch.manual_seed(0)
     network, data = scramble(nas.Supernet(Residual(norm))), blobs()
     architectures = list(network.space)
     together, alone = SharedWeights(network, data, 64, 32), SharedWeights(network, data, 64, 32)
     found = rows(together, architectures)
     assert found == [rows(alone, [each])[0] for each in architectures]
-    assert together.blocks == together.blocks_alone == len(architectures)
+    stem, apart = 1, 2 * len(architectures)
+    assert (together.blocks, together.blocks_alone) == (stem + apart, 3 * len(architectures))
     assert len({str(row) for row in found}) == len(architectures)
 
 

@@ -200,8 +200,15 @@ def test_repeats_and_operations_are_opened_into_segments() -> None:
         assert [segment.path for _, segment in supernet.segments()] == paths
 
 
-def test_a_model_with_a_forward_of_its_own_is_one_segment() -> None:
-    supernet = nas.Supernet(Block(Choice([1, 3], name="k"), Choice([2, 4], name="h")))
+class InTraining(Block):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = super().forward(x)
+        return 2 * y if self.training else y
+
+
+def test_a_model_with_a_forward_that_is_no_chain_is_one_segment() -> None:
+    supernet = nas.Supernet(InTraining(Choice([1, 3], name="k"), Choice([2, 4], name="h")))
+    assert supernet.unchained == "it does other things in training"
     ((key, segment),) = supernet.segments()
     assert segment.module is supernet.model
     assert {name for name, _ in key[1:]} == {"k", "h"}
