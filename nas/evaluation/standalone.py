@@ -18,6 +18,8 @@ from nas.training import (
     LossTerm,
     PlainStep,
     Recipe,
+    check_fingerprint,
+    fingerprint,
     load_checkpoint,
     restore,
     train,
@@ -125,7 +127,9 @@ class Standalone:
             UsageError: the checkpoint cannot be read or belongs to another network.
         """
         network = self.begin(architecture)
-        restore(load_checkpoint(checkpoint)[0], self._step(network).model)
+        model, (tensors, header) = self._step(network).model, load_checkpoint(checkpoint)
+        check_fingerprint(header, fingerprint(model, next(iter(self.data.train.batches(1)))[0]), checkpoint)
+        restore(tensors, model)
         return network.eval()
 
     def _edges(self, network: nn.Module) -> list[str]:

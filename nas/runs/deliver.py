@@ -22,7 +22,7 @@ from nas.runs.selection import tested
 from nas.runs.session import measure_with_largest
 from nas.search import Constraint
 from nas.space import Architecture
-from nas.training import Epoch, load_checkpoint, restore
+from nas.training import Epoch, check_fingerprint, fingerprint, load_checkpoint, restore
 
 __all__ = [
     "broken_constraints",
@@ -173,6 +173,8 @@ def restore_trained(bench: Bench, folder: RunFolder) -> None:
     tensors, header = load_checkpoint(folder.supernet) if folder.supernet.exists() else ({}, {"history": []})
     if len(header["history"]) < bench.config.training.epochs:
         raise UsageError(f"run '{folder.name}' has no trained supernet yet; finish it with: nas resume {folder.name}")
+    example = next(iter(bench.data.train.batches(1)))[0]
+    check_fingerprint(header, fingerprint(bench.searched, example), folder.supernet)
     restore(load_checkpoint(folder.last_tuned)[0] if folder.last_tuned else tensors, bench.searched)
 
 

@@ -5,6 +5,7 @@ from nas.training.checkpoint import load_checkpoint, read_header, restore, save_
 from nas.training.cost_terms import AddedCost, Cost, LogCost, ScaledLoss, TargetCost
 from nas.training.estimators import BilevelProblem, Estimator, first_order, unrolled
 from nas.training.feedback import Feedback
+from nas.training.fingerprint import check_fingerprint, fingerprint
 from nas.training.learning import Learning
 from nas.training.loop import Epoch, train
 from nas.training.objectives import CrossEntropy, Distillation, Entropy, Forward, InPlaceDistillation, LossTerm
@@ -54,6 +55,8 @@ __all__ = [
     "TargetCost",
     "Uniform",
     "ValidationScores",
+    "check_fingerprint",
+    "fingerprint",
     "first_order",
     "load_checkpoint",
     "read_header",

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nas.data import Augment, Split
 from nas.errors import UsageError
 from nas.training.checkpoint import load_checkpoint, restore, save_checkpoint, state_of
+from nas.training.fingerprint import check_fingerprint, described, fingerprint
 from nas.training.masked_step import masked_step
 from nas.training.microbatches import Microbatches
 from nas.training.ranks import ALONE, Ranks
@@ -60,16 +61,19 @@ def train(
         One record for each epoch.
 
     Raises:
-        UsageError: the loss or a weight is not finite, and the last good checkpoint stays; a batch cannot be cut as the
+        UsageError: the checkpoint is of other settings or other code; the loss or a weight is not finite, and the last
+            good checkpoint stays; a batch cannot be cut as the
             recipe says; or the processes cannot share its parts or begin at different epochs.
     """
     model = step.model
     optimizer = recipe.make_optimizer(model)
     step.begin(optimizer, Microbatches(recipe.microbatches, seed, ranks))
     history: list[Epoch] = []
+    known = {} if checkpoint is None else fingerprint(model, next(iter(data.batches(1)))[0])
     if checkpoint is not None and checkpoint.exists():
         tensors, header = load_checkpoint(checkpoint)
         _check_recipe(header, recipe, seed, checkpoint)
+        check_fingerprint(header, known, checkpoint)
         restore(tensors, model, optimizer)
         step.restore(state_of(tensors))
         history = header["history"]
@@ -83,7 +87,7 @@ def train(
         if ranks.rank:
             continue
         if checkpoint is not None:
-            header = {"recipe": recipe.model_dump(), "seed": seed, "history": history}
+            header = {"recipe": recipe.model_dump(), "seed": seed, "history": history, "fingerprint": described(known)}
             save_checkpoint(checkpoint, model, optimizer, step.state(), **header)
         if on_epoch is not None:
             on_epoch(record)

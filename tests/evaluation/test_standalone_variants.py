@@ -72,5 +72,5 @@ def test_a_network_is_restored_as_it_was_after_any_epoch(auxiliary: float, tmp_p
 
     trainer.fit(begun, file, compare)
     assert len(outputs) == 2 and not torch.equal(*outputs)
-    with pytest.raises(UsageError, match="the checkpoint belongs to another model"):
+    with pytest.raises(UsageError, match="was trained with other code: "):
         trainer.restored(network.space.sample(4), file)
