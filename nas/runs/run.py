@@ -71,7 +71,7 @@ class _Stages:
         self.bench, self.folder, self.progress = bench, folder, progress
         self.latency: LatencyModel | None = None
         self.learnt: Derived | None = None
-        self.notes: list[str] = [*largest_notes(bench.supernet), *chain_notes(bench.searched)]
+        self.notes: list[str] = []
 
     @cached_property
     def setting(self) -> Setting:
@@ -81,8 +81,7 @@ class _Stages:
 
     def run(self) -> None:
         stage = self.folder.stage
-        for note in self.notes:
-            self.progress.say(note)
+        self.note(*self.bench.data.notes, *largest_notes(self.bench.supernet), *chain_notes(self.bench.searched))
         with stage("profile"):
             constraints = self.profile()
         with stage("train"):
@@ -107,6 +106,12 @@ class _Stages:
             candidates, draws = (as_selected(self.bench, each) for each in (candidates, draws))
             write_run_report(self.bench, self.folder, result, candidates, draws, history, self.latency)
         write_file(self.folder.best, json.dumps(result, indent=2))
+
+    def note(self, *sentences: str) -> None:
+        """Says them now, and in the result."""
+        self.notes += sentences
+        for sentence in sentences:
+            self.progress.say(sentence)
 
     def profile(self) -> list[Constraint]:
         """Fits the latency predictor if the search needs one; gives the constraints, those on costs absolute."""
@@ -145,12 +150,10 @@ class _Stages:
         """Says so where most of the scores that give architectures their weights were never learnt."""
         untried = history[-1].get("untried_scores", 0.0)
         if untried > _MOST_UNTRIED:
-            sentence = (
+            self.note(
                 f"{untried:.0%} of the scores that say which weights an architecture sees were never told anything; "
                 "train longer, or name fewer choices with sharing_args.choices."
             )
-            self.notes.append(sentence)
-            self.progress.say(sentence)
 
     def keep(self) -> None:
         """Copies the last checkpoint of the supernet where the run keeps that epoch and has not done so."""
@@ -168,8 +171,7 @@ class _Stages:
         final = derive_final(self.bench, self.folder, self.step, self.setting, self.progress)
         self.learnt = derived_strategy(self.bench, self.step, final, history)
         if sentence := collapse_of(self.step, final):
-            self.notes.append(sentence)
-            self.progress.say(sentence)
+            self.note(sentence)
 
     def judge_largest(self) -> dict[str, Any]:
         """Metrics and costs of the largest architecture."""
@@ -217,13 +219,11 @@ class _Stages:
         taken |= {each: best[each] for each in (LATENCY, "latency_spread_ms")}
         largest = self.largest_tested(largest_network, largest)
         random = random_choice(bench, draws)
-        for sentence in (
+        self.note(
             *broken_constraints(bench.constraints, best, largest),
             *precision_lost(bench.metric, best),
             *warnings(bench, best),
-        ):
-            self.notes.append(sentence)
-            self.progress.say(sentence)
+        )
         return {
             "run": self.folder.name,
             "space": bench.config.space,
