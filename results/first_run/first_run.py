@@ -25,10 +25,10 @@ from torch import nn
 import nas
 from nas.nn import initialise
 from nas.runs import Bench, RunFolder, resolve, run_search
-from nas.runs.config import assign
 from nas.runs.deliver import restore_trained
 from nas.runs.session import measure_with_largest
 from nas.runs.spaces import build_space
+from nas.runs.values import assign
 from nas.search import Constraint
 from nas.space import Architecture
 from nas.training import CrossEntropy, PlainStep, train
@@ -107,7 +107,7 @@ def same_weights(bench: Bench, result: Mapping[str, Any]) -> Row:
     for width in (0, 1):
         for expansion in (3, 4, 6):
             chosen = {
-                name: (bench.space.choices[name].candidates[width] if name.endswith("width") else value)
+                name: (sorted(bench.space.choices[name])[width] if name.endswith("width") else value)
                 for name, value in everything.items()
             }
             chosen |= {name: expansion for name in everything if name.endswith("expansion")}
