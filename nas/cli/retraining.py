@@ -15,6 +15,7 @@ from nas.cli.settings import moved, opened, work_place
 from nas.cli.tables import new_console
 from nas.cli.terminal import echo
 from nas.report.quantities import label, written
+from nas.report.retraining import retraining_sentence
 from nas.runs.retraining import retrain_run
 
 __all__ = ["retrain"]
@@ -69,16 +70,9 @@ def _print_report(report: Mapping[str, Any]) -> None:
     for row in report["trials"]:
         epochs = f"{row['epochs']} of {row['planned_epochs']}"
         score = "failed" if row[metric] is None else written(metric, row[metric])
-        style = "bold green" if row["trial"] == winner["trial"] else None
+        style = "bold green" if winner["delivered"] and row["trial"] == winner["trial"] else None
         rates = (f"{row['learning_rate']:.2g}", f"{row['weight_decay']:.1e}")
         taught = f"{row['distillation']:.0%}"
         table.add_row(row["id"], row["start"], row["augmentation"], taught, *rates, epochs, score, style=style)
     console.print(table)
-    shared, tested = f"shared_{metric}", f"test_{metric}"
-    console.print(
-        f"Chosen: {winner['id']} from {winner['start']} weights with validation {label(metric).lower()} "
-        f"{written(metric, winner[metric])} ({written(metric, winner[shared])} with shared weights), "
-        f"{written(tested, winner[tested])} on the test split.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.print(retraining_sentence(metric, winner), highlight=False, soft_wrap=True)

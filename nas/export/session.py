@@ -40,7 +40,13 @@ def open_session(
         return onnxruntime.InferenceSession(
             model if isinstance(model, bytes) else str(model), options, providers=[provider]
         )
-    except (errors.NoSuchFile, errors.InvalidProtobuf, errors.InvalidGraph, errors.Fail) as error:
+    except (
+        errors.NoSuchFile,
+        errors.InvalidArgument,
+        errors.InvalidProtobuf,
+        errors.InvalidGraph,
+        errors.Fail,
+    ) as error:
         what = "The given ONNX bytes" if isinstance(model, bytes) else str(model)
         raise UsageError(
             f"{what} cannot be opened by ONNX Runtime ({str(error).splitlines()[0]}); "

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from nas.data import Inputs, Split
 from nas.errors import UsageError
 from nas.evaluation import evaluate
-from nas.evaluation.metrics import groups_of
 from nas.export import (
     DTYPES,
     OnnxNetwork,
@@ -33,7 +32,7 @@ from nas.runs.folder import RunFolder
 from nas.runs.session import measure_file
 from nas.runs.versions import versions
 
-__all__ = ["ExportedNetwork", "check_dtype"]
+__all__ = ["ExportedNetwork", "check_dtype", "judge_file"]
 
 _CALIBRATION_EXAMPLES = 512
 _SECONDS = 2.0
@@ -80,8 +79,7 @@ class ExportedNetwork:
 
     def judge(self, split: Split) -> dict[str, float]:
         """The metrics of the file on a split, by ONNX Runtime on the CPU."""
-        batches = self.inputs.batches(split, self.bench.config.evaluation.batch_size)
-        return evaluate(OnnxNetwork(self.model), batches, self.bench.metric, groups_of(split))
+        return _judged(self.bench, self.model, self.inputs, split)
 
     def rejudged(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """What is known of the network in a row as it is in the file.
@@ -157,3 +155,20 @@ class ExportedNetwork:
         size = 64
         batches = self.inputs.batches(self.bench.data.train, size)
         return (x.cpu().numpy() for x, _ in islice(batches, _CALIBRATION_EXAMPLES // size))
+
+
+def judge_file(bench: Bench, path: Path, split: Split) -> dict[str, float]:
+    """The metrics of a file that a run has delivered, by ONNX Runtime on the CPU.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    try:
+        return _judged(bench, path, bench.inputs, split)
+    except UsageError as error:
+        raise UsageError(f"{path} is damaged ({error}); delete it and resume the run to make it again.") from error
+
+
+def _judged(bench: Bench, model: bytes | Path, inputs: Inputs, split: Split) -> dict[str, float]:
+    batches = inputs.batches(split, bench.config.evaluation.batch_size)
+    return evaluate(OnnxNetwork(model), batches, bench.metric)

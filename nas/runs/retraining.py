@@ -3,16 +3,20 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.distributed import connected, require
 from nas.distributed.trials import Outcome, require_shared_folder, run_trials
 from nas.errors import UsageError
 from nas.files import write_file
+from nas.report.retraining import note_retraining, retraining_sentence
 from nas.runs.bench import LATENCY, Bench
 from nas.runs.config import RunConfig
 from nas.runs.deliver import deliver, restore_trained
+from nas.runs.exported import ExportedNetwork, judge_file
 from nas.runs.folder import RunFolder
+from nas.runs.origin import read_object
 from nas.runs.place import gpus_each, travelling
 from nas.runs.progress import Progress, Silent
 from nas.runs.trial_plans import draw_plans
@@ -36,11 +40,12 @@ def retrain_run(
     seed: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Trains the best networks of a finished run with many recipes; delivers the one that validates best.
+    """Trains the best networks of a finished run with many recipes; delivers the best if it beats what is delivered.
 
     The state is kept in the run's folder ``retrain``: asked for the same again, an interrupted retraining goes on where
     it was, and one that has ended gives its result. ``retrained.csv`` and ``.parquet`` get a row for each trial,
-    ``best.onnx`` the network, and ``best.json`` what is known of it, ``retrained``, last of all.
+    ``best.onnx`` the network where it is better on the images that confirm than the one that is there, which is kept
+    under another name, and ``best.json`` what is known of it, ``retrained``, last of all.
 
     Args:
         config: of the run, with the place where the trials work.
@@ -67,7 +72,8 @@ def retrain_run(
             "architectures": [row["id"] for row in front],
         }
         begun = _begun(folder, asked)
-        if begun is None or result.get("retrained", {}).get("begun") != begun:
+        is_told = (folder.path / "retrained.parquet").exists() and result.get("retrained", {}).get("begun") == begun
+        if begun is None or not is_told:
             with folder.stage("retrain"):
                 _Retraining(folder, config, front, asked, progress or Silent()).run(result)
     return _told(folder)
@@ -98,10 +104,13 @@ class _Retraining:
         )
 
     def run(self, result: Mapping[str, Any]) -> None:
-        """Trains, writes the table, then the network, then what is known of it."""
+        """Trains, writes the table, then the network if it is better, then what is known of it."""
         outcomes = self.train()
         self.folder.write_table("retrained", self.table(outcomes))
-        retrained = {**self.export(self.best(outcomes), result["largest"]), "begun": _begun(self.folder, self.asked)}
+        begun = _begun(self.folder, self.asked)
+        former = self.folder.path / f"best-before-{str(begun).replace(':', '')}.onnx"
+        retrained = {**self.export(self.best(outcomes), former, result["largest"]), "begun": begun}
+        note_retraining(self.folder.report, retraining_sentence(self.bench.metric.name, retrained))
         write_file(self.folder.best, json.dumps({**result, "retrained": retrained}, indent=2))
 
     def train(self) -> list[Outcome]:
@@ -139,16 +148,24 @@ class _Retraining:
             raise UsageError(f"every trial failed, the first with: {outcomes[0].error}")
         return winner
 
-    def export(self, winner: Outcome, largest: Mapping[str, Any]) -> dict[str, Any]:
-        """What is known of the winner, with the test split read for it alone; its network is delivered."""
+    def export(self, winner: Outcome, former: Path, largest: Mapping[str, Any]) -> dict[str, Any]:
+        """What is known of the winner; its network is delivered if its file confirms better than the one that is there.
+
+        Then the test split is read for it, and the file that was there is kept as ``former``.
+        """
         bench, plan, name = self.bench, self.plans[winner.number], self.bench.metric.name
         assert winner.checkpoint is not None
         trainer = standalone(plan, bench.supernet, bench.data, self.seed)
         network = trainer.restored(plan.architecture, winner.checkpoint)
-        before = next(row for row in self.front if row["architecture"] == plan.architecture)
-        judged = bench.judge(network, bench.confirmation)
-        row = {**before, f"shared_{name}": before[name], **judged}
-        row = deliver(bench, self.folder, network, row, largest[LATENCY], self.progress)
+        found = next(row for row in self.front if row["architecture"] == plan.architecture)
+        row = {**found, f"shared_{name}": found[name], **bench.judge(network, bench.confirmation)}
+        before = judge_file(bench, former if former.exists() else self.folder.onnx, bench.confirmation)[name]
+        after = ExportedNetwork(bench, network, self.folder.onnx).judge(bench.confirmation)[name]
+        delivered = after > before if bench.metric.maximise else after < before
+        if delivered:
+            if not former.exists():
+                write_file(former, self.folder.onnx.read_bytes())
+            row = deliver(bench, self.folder, network, row, largest[LATENCY], self.progress)
         return {
             **row,
             **plan.model_dump(mode="json"),
@@ -157,6 +174,10 @@ class _Retraining:
             "epochs": winner.epochs,
             "state": winner.state,
             "seed": self.seed,
+            "before": before,
+            "after": after,
+            "delivered": delivered,
+            "former": former.name if delivered else None,
         }
 
     def _rank(self, outcome: Outcome) -> tuple[bool, float, int]:
@@ -213,7 +234,7 @@ def _begun(folder: RunFolder, asked: Mapping[str, Any]) -> str | None:
     file = folder.retraining / _SETTINGS
     if not file.exists():
         return None
-    stored = folder.read(file)
+    stored = read_object(file, f"delete the folder {folder.retraining} and give the same command", "begun")
     for name, value in asked.items():
         if stored.get(name) != value:
             raise UsageError(
@@ -235,5 +256,9 @@ def _told(folder: RunFolder) -> dict[str, Any]:
     import pandas as pd
 
     result = folder.read(folder.best)
-    trials = json.loads(pd.read_parquet(folder.path / "retrained.parquet").to_json(orient="records"))
+    file = folder.path / "retrained.parquet"
+    try:
+        trials = json.loads(pd.read_parquet(file).to_json(orient="records"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} is damaged ({error}); delete it and give the same command again.") from None
     return {"run": folder.name, "metric": result["metric"], "retrained": result["retrained"], "trials": trials}

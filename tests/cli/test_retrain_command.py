@@ -18,6 +18,10 @@ REPORT: dict[str, Any] = {
         "accuracy": 0.75,
         "shared_accuracy": 0.5,
         "test_accuracy": 0.7,
+        "before": 0.5,
+        "after": 0.75,
+        "delivered": True,
+        "former": "best-before-1.onnx",
     },
     "trials": [
         {
@@ -56,7 +60,8 @@ def test_every_trial_is_a_row_and_the_winner_is_told(finished: tuple[Path, Outco
     assert re.search(r"0123456789 │ fresh +│ cutout +│ +50% │ 0.051 │ 3.1e-04 │ 8 of 8 │ +75.00%", outcome.out)
     assert re.search(r"abcdef0123 .* 2 of 8 │ +failed", outcome.out)
     chosen = (
-        "Chosen: 0123456789 from fresh weights with validation accuracy 75.00% (50.00% with shared weights), 70.00%"
+        "best.onnx holds 0123456789, retrained from fresh weights: accuracy 75.00%, where the file had 50.00% before; "
+        "70.00% on the test split. The former file is kept as best-before-1.onnx."
     )
     assert chosen in outcome.out
     files = [f"  {finished[0] / 'tiny' / name}" for name in ("best.onnx", "best.json", "retrained.csv")]

@@ -58,8 +58,11 @@ def folder(finished: Path, tmp_path: Path) -> RunFolder:
 
 @pytest.fixture(scope="module")
 def retrained(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
-    """A run that was retrained under Ray, how often each split was read meanwhile, and what was told."""
+    """A run with a poor file that was retrained under Ray, what was told, and which splits were read meanwhile."""
     folder = own_copy(finished, tmp_path_factory.mktemp("retrained"))
+    bench = Bench(folder.load_config())
+    untrained = bench.supernet.extract(bench.space.largest()).eval()
+    poor = write_file(folder.onnx, ExportedNetwork(bench, untrained, folder.onnx).model).read_bytes()
     read: list[int] = []
     judge, judge_file = Bench.judge, ExportedNetwork.judge
 
@@ -76,7 +79,7 @@ def retrained(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
             patch.setattr(Bench, "judge", counted)
             patch.setattr(ExportedNetwork, "judge", counted_file)
             report = retrain_run(folder, folder.load_config(), **ASKED)
-        yield folder, {**report, "read": read}
+        yield folder, {**report, "read": read, "poor": poor}
 
 
 def data_of(config: RunConfig) -> Any:
@@ -110,7 +113,7 @@ def test_the_onnx_file_is_the_network_of_the_best_trial(retrained: tuple[RunFold
 def test_the_test_split_is_read_once_for_the_winner_alone(retrained: tuple[RunFolder, dict[str, Any]]) -> None:
     folder, report = retrained
     data = data_of(folder.load_config())
-    assert report["read"] == [len(data.validation), len(data.test)]
+    assert report["read"] == [len(data.validation), len(data.validation), len(data.test)], "judged, its file, tested"
     assert not any("test" in column for column in pd.read_csv(folder.path / "retrained.csv"))
 
 
@@ -146,7 +149,7 @@ def test_the_same_again_gives_the_same_and_trains_nothing(
     folder, report = retrained
     monkeypatch.setattr(retraining, "run_trials", None)
     again = retrain_run(folder, folder.load_config(), **ASKED)
-    assert again == {name: value for name, value in report.items() if name != "read"}
+    assert again == {name: value for name, value in report.items() if name not in ("read", "poor")}
 
 
 @pytest.mark.parametrize("change", [{"top": 1}, {"trials": 4}, {"epochs": 3}, {"seed": 7}], ids=str)
@@ -177,6 +180,76 @@ def test_a_kill_before_the_result_is_written_costs_no_training(
     assert again["retrained"] == report["retrained"] and again["trials"] == report["trials"]
     assert log == [path.stat().st_mtime_ns for path in sorted(folder.retraining.rglob("network.safetensors"))]
     onnx.checker.check_model(onnx.load(folder.onnx))
+
+
+def test_the_file_that_was_there_is_kept_and_the_page_tells_of_the_new_one(
+    retrained: tuple[RunFolder, dict[str, Any]],
+) -> None:
+    folder, report = retrained
+    best = report["retrained"]
+    assert best["delivered"] and best["after"] > best["before"]
+    assert (folder.path / best["former"]).read_bytes() == report["poor"]
+    page = folder.report.read_text("utf-8")
+    assert page.count("note retraining") == 1 and f"best.onnx holds {best['id']}, retrained from" in page
+    assert best["former"] in page
+
+
+def test_a_better_network_is_not_replaced(
+    retrained: tuple[RunFolder, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network of 100 % was replaced by the best of the trials, which had 83.5 %."""
+    original, report = retrained
+    folder = own_copy(original.path, tmp_path)
+    result = folder.read(folder.best)
+    del result["retrained"]
+    write_file(folder.best, json.dumps(result))
+    (folder.path / report["retrained"]["former"]).replace(folder.onnx)
+    before = folder.onnx.read_bytes()
+    read: list[int] = []
+    judge_file = ExportedNetwork.judge
+
+    def counted(exported: ExportedNetwork, split: ImageSplit) -> dict[str, float]:
+        read.append(len(split))
+        return judge_file(exported, split)
+
+    monkeypatch.setattr(ExportedNetwork, "judge", counted)
+    monkeypatch.setattr(retraining, "judge_file", lambda *_: {"accuracy": 1.0})
+    kept = retrain_run(folder, folder.load_config(), **ASKED)["retrained"]
+    assert folder.onnx.read_bytes() == before and not list(folder.path.glob("best-before*"))
+    assert (kept["delivered"], kept["former"], kept["before"]) == (False, None, 1.0)
+    assert len(read) == 1 and not any(name.startswith("test_") for name in kept), "a loser is not tested"
+    assert folder.read(folder.best) == {**result, "retrained": kept}
+    page = folder.report.read_text("utf-8")
+    assert page.count("note retraining") == 1 and "found nothing better than the network that best.onnx holds" in page
+
+
+def test_a_damaged_table_is_named_and_made_again(retrained: tuple[RunFolder, dict[str, Any]], tmp_path: Path) -> None:
+    original, report = retrained
+    folder = own_copy(original.path, tmp_path)
+    (folder.path / "retrained.parquet").write_bytes(b"no such thing")
+    with pytest.raises(
+        UsageError, match=r"retrained\.parquet is damaged .*; delete it and give the same command again"
+    ):
+        retrain_run(folder, folder.load_config(), **ASKED)
+    (folder.path / "retrained.parquet").unlink()
+    assert retrain_run(folder, folder.load_config(), **ASKED)["trials"] == report["trials"]
+    write_file(folder.retraining / "settings.json", "{}")
+    with pytest.raises(
+        UsageError, match=r"settings\.json is damaged \(it has no 'begun'\); delete the folder .*retrain"
+    ):
+        retrain_run(folder, folder.load_config(), **ASKED)
+
+
+def test_a_damaged_file_cannot_compete(retrained: tuple[RunFolder, dict[str, Any]], tmp_path: Path) -> None:
+    original, report = retrained
+    folder = own_copy(original.path, tmp_path)
+    result = folder.read(folder.best)
+    del result["retrained"]
+    write_file(folder.best, json.dumps(result))
+    (folder.path / report["retrained"]["former"]).unlink()
+    folder.onnx.write_bytes(b"no such thing")
+    with pytest.raises(UsageError, match=r"best\.onnx is damaged .*; delete it and resume the run to make it again"):
+        retrain_run(folder, folder.load_config(), **ASKED)
 
 
 def test_where_every_trial_fails_nothing_is_replaced(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
