@@ -64,8 +64,8 @@ def accuracy(file: Path, images: torch.Tensor, labels: torch.Tensor) -> float:
 
 def test_what_is_said_of_the_int8_file_is_what_it_does(run: tuple[RunFolder, dict[str, Any]]) -> None:
     folder, result = run
-    best, data = result["best"], load("digits")
-    assert accuracy(folder.onnx, data.validation.images, data.validation.labels) == best["accuracy"]
+    best, data, confirming = result["best"], load("digits"), Bench(folder.load_config()).confirmation
+    assert accuracy(folder.onnx, confirming.images, confirming.labels) == best["accuracy"]
     assert accuracy(folder.onnx, data.test.images, data.test.labels) == best["test_accuracy"]
     model = onnx.load(folder.onnx)
     assert {each.data_type for each in model.graph.initializer if len(each.dims) == 4} == {onnx.TensorProto.INT8}
@@ -127,14 +127,14 @@ def test_each_type_and_input_gives_the_right_class(
     made = exported(folder, result, form, dtype=dtype)
     about = made.write(result["best"]["architecture"], {"accuracy": 1.0, "latency_ms": 3.0})
     assert about["input"]["form"] == form and about["dtype"] == dtype
-    validation = load("digits").validation
+    validation = made.bench.confirmation
     images = {
         "unit": validation.images,
         "bytes": (255 * validation.images).round().to(torch.uint8),
         "normalised": next(validation.batches(1000))[0],
     }[form]
     found = accuracy(made.path, images, validation.labels)
-    assert found == made.judge(made.bench.data.validation)["accuracy"]
+    assert found == made.judge(validation)["accuracy"]
     assert found == pytest.approx(result["best"]["float32_accuracy"], abs=0.02)
     assert "latency_ms" not in json.loads(opened(made.path).get_modelmeta().custom_metadata_map["metrics"])
 
@@ -169,7 +169,7 @@ def right_answers(lines: str, folder: Path) -> int:
 def test_a_run_exports_for_another_input(run: tuple[RunFolder, dict[str, Any]], tmp_path: Path) -> None:
     folder, result = run
     report = export_architecture(folder, None, tmp_path / "other.onnx", form="bytes")
-    validation = load("digits").validation
+    validation = Bench(folder.load_config()).confirmation
     images = (255 * validation.images).round().to(torch.uint8)
     assert accuracy(tmp_path / "other.onnx", images, validation.labels) == report["accuracy"]
     assert (report["file"]["dtype"], report["file"]["input"]["dtype"]) == ("int8", "uint8")
