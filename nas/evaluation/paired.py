@@ -47,9 +47,8 @@ def cheapest_of_equals(
     """The cheapest network that is not more than so many standard errors worse than the best.
 
     One is the rule of Breiman et al. (1984), with the error of the difference in place of that of the score. The best
-    of noisy scores is less far ahead than it looks, but dearer networks tend to be better: of simulated fronts whose
-    dearest network is better by five points, the best score loses nothing, half an error .2 points for 7 % of the cost,
-    one error .6 points for 18 %, and a test at 5 % 1.5 points for 35 %.
+    of noisy scores is less far ahead than it looks, but dearer networks tend to be better: the more errors are allowed,
+    the more of the metric is given away for a lower cost.
 
     Args:
         results: ``[networks, examples]``, the metric of each example.

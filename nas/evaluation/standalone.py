@@ -72,7 +72,7 @@ class Standalone:
 
         networks = map(self.train, architectures)
         data = self.data
-        return pd.DataFrame([evaluate(network, data.validation.batches(256), data.metric) for network in networks])
+        return pd.DataFrame([evaluate(network, data.validation, 256, data.metric) for network in networks])
 
     def train(
         self,

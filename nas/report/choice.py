@@ -24,12 +24,7 @@ def choice_sentences(result: Mapping[str, Any]) -> list[str]:
     ]
     if "selection" in result:
         sentences += _why(result, metric)
-    if draw := result.get("random"):
-        sentences.append(
-            f"The best of {draw['draws']:,} random draws under the same constraints, taken by the same rule: "
-            f"{label(tested).lower()} {_with_interval(draw, tested)}."
-        )
-    return sentences
+    return [*sentences, *_luck(result, tested)]
 
 
 def points(name: str, difference: float) -> str:
@@ -53,12 +48,32 @@ def _why(result: Mapping[str, Any], metric: str) -> list[str]:
         if others
         else f"No other network on the front is within {why['within']:g} standard errors of its score."
     )
+    (shared,) = (row for row in result["front"] if row["id"] == best["id"])
     optimism = (
-        f"The part of the validation split that selected it gave {written(score, best[score])}; the difference of "
-        f"{points(metric, best['optimism'])} to the confirmed figure is optimism."
+        f"With the weights that the search judged, in float32, the part of the validation split that selected it gave "
+        f"{written(score, shared[score])} and the part that confirms {written(metric, shared[metric])}; the difference "
+        f"of {points(metric, shared['optimism'])} is optimism."
     )
     alike = f"None of the {why['of']} networks on the front differs from the best by more than chance explains."
     return [reason, optimism, *([alike] if why["of"] > 1 and not why["differ"] else [])]
+
+
+def _luck(result: Mapping[str, Any], tested: str) -> list[str]:
+    """What random draws find beside the chosen network; both as the search judged them where that was not delivered."""
+    draw = result.get("random")
+    if not draw:
+        return []
+    latency = " (predicted latency)" if draw.get("latency_source") == "predicted" else ""
+    luck = (
+        f"he best of {draw['draws']:,} random draws under the same constraints on costs{latency}, taken by the same "
+        f"rule: {label(tested).lower()} {_with_interval(draw, tested)}"
+    )
+    if "chosen" not in draw:
+        return [f"T{luck}."]
+    return [
+        f"With the weights that the search judged, in float32, t{luck}; the chosen network has "
+        f"{_with_interval(draw['chosen'], tested)} with these."
+    ]
 
 
 def _with_interval(row: Mapping[str, Any], name: str) -> str:

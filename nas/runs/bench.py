@@ -12,7 +12,6 @@ from nas.data import ACCURACY, Data, Inputs, Metric, Split
 from nas.distributed import RemoteMachine
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights, evaluate
-from nas.evaluation.metrics import groups_of
 from nas.hardware import (
     Catalogue,
     Machine,
@@ -155,7 +154,7 @@ class Bench:
 
     def judge(self, network: nn.Module, split: Split) -> dict[str, float]:
         """The metrics of a network on a split, as it stands."""
-        return evaluate(network, split.batches(self.config.evaluation.batch_size), self.metric, groups_of(split))
+        return evaluate(network, split, self.config.evaluation.batch_size, self.metric)
 
     def _find_target(self) -> Machine | Recorded:
         config, label = self.config, self.config.ray.measure_on

@@ -84,13 +84,12 @@ class ExportedNetwork:
     def rejudged(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """What is known of the network in a row as it is in the file.
 
-        Where the file does not compute in float32, its own metrics take the place of the network's, whose main one is
-        kept as ``float32_`` and its name; else they are the same, which was checked.
+        The metrics of the file take the place of the network's: even in float32 it may read rounded pixels. Where it
+        computes in another type, the main one of the network is kept as ``float32_`` and its name.
         """
-        if self.dtype == "float32":
-            return dict(row)
         name = self.bench.metric.name
-        return {**row, f"float32_{name}": row[name], **self.judge(self.bench.confirmation)}
+        exact = {} if self.dtype == "float32" else {f"float32_{name}": row[name]}
+        return {**row, **exact, **self.judge(self.bench.confirmation)}
 
     def measure(self, folder: RunFolder) -> Measurement | None:
         """The latency of the file beside that of the largest network, once a run; None where ONNX files are not run."""
@@ -170,5 +169,4 @@ def judge_file(bench: Bench, path: Path, split: Split) -> dict[str, float]:
 
 
 def _judged(bench: Bench, model: bytes | Path, inputs: Inputs, split: Split) -> dict[str, float]:
-    batches = inputs.batches(split, bench.config.evaluation.batch_size)
-    return evaluate(OnnxNetwork(model), batches, bench.metric)
+    return evaluate(OnnxNetwork(model), split, bench.config.evaluation.batch_size, bench.metric, inputs)

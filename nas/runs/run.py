@@ -100,7 +100,6 @@ class _Stages:
         with stage("measure"):
             finalists = self.measure(candidates, largest)
         with stage("export"):
-            check_delivered(self.bench, [Architecture.from_json(row["architecture"]) for row in finalists.front])
             result = self.export(finalists, draws)
         with stage("report"):
             candidates, draws = (as_selected(self.bench, each) for each in (candidates, draws))
@@ -205,6 +204,7 @@ class _Stages:
         """
         bench, name = self.bench, self.bench.metric.name
         chosen, why = select(bench, finalists.front)
+        check_delivered(bench, [Architecture.from_json(row["architecture"]) for row in (chosen, *finalists.front)])
         *front, largest = map(_described, confirm(bench, [*finalists.front, finalists.largest]))
         taken = next(row for row in front if row["id"] == chosen["id"])
         best = dict(taken)
@@ -218,7 +218,7 @@ class _Stages:
         best = deliver(bench, self.folder, network, best, largest[LATENCY], self.progress)
         taken |= {each: best[each] for each in (LATENCY, "latency_spread_ms")}
         largest = self.largest_tested(largest_network, largest)
-        random = random_choice(bench, draws)
+        random = random_choice(bench, draws, Architecture(best["architecture"]))
         self.note(
             *broken_constraints(bench.constraints, best, largest),
             *precision_lost(bench.metric, best),

@@ -15,7 +15,7 @@ from nas.evaluation.intervals import Floats
 from nas.evaluation.metrics import columns, groups_of
 from nas.evaluation.paired import cheapest_of_equals
 from nas.report.quantities import label, written
-from nas.runs.bench import Bench
+from nas.runs.bench import LATENCY, Bench
 from nas.space import Architecture
 
 if TYPE_CHECKING:
@@ -73,14 +73,26 @@ def tested(metric: Metric, metrics: Mapping[str, float]) -> dict[str, float]:
     return {f"test_{each}": metrics[each] for each in (metric.name, f"{metric.name}_low", f"{metric.name}_high")}
 
 
-def random_choice(bench: Bench, draws: "pd.DataFrame") -> Row | None:
-    """The best of the random draws, taken by the same rule as the chosen network and tested with shared weights."""
+def random_choice(bench: Bench, draws: "pd.DataFrame", chosen: Architecture) -> Row | None:
+    """The best of the random draws, taken by the same rule as the chosen network and tested with shared weights.
+
+    Its latency, if it has one, is predicted. Where the chosen network is delivered with other weights or in another
+    type, ``chosen`` is what it scores as the draw does, with shared weights in float32.
+    """
     if not len(draws):
         return None
     front = cast(list[Row], draws[draws["feasible"] & draws["pareto"]].to_dict("records"))
     (row,) = confirm(bench, [select(bench, front)[0]])
-    network = bench.evaluator.network(Architecture.from_json(row["architecture"]))
-    return {**row, **tested(bench.metric, bench.judge(network, bench.data.test)), "draws": len(draws)}
+    row |= _tested_as_searched(bench, Architecture.from_json(row["architecture"])) | {"draws": len(draws)}
+    if LATENCY in row:
+        row["latency_source"] = "predicted"
+    if bench.config.retrain != "no" or bench.config.dtype != "float32":
+        row["chosen"] = _tested_as_searched(bench, chosen)
+    return row
+
+
+def _tested_as_searched(bench: Bench, architecture: Architecture) -> dict[str, float]:
+    return tested(bench.metric, bench.judge(bench.evaluator.network(architecture), bench.data.test))
 
 
 def as_selected(bench: Bench, candidates: "pd.DataFrame") -> "pd.DataFrame":

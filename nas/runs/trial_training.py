@@ -56,7 +56,7 @@ class Trainer:
         def judge(epoch: int) -> None:
             nonlocal done
             done = epoch + 1
-            report(done, evaluate(network, data.validation.batches(config.evaluation.batch_size), data.metric))
+            report(done, evaluate(network, data.validation, config.evaluation.batch_size, data.metric))
 
         def on_epoch(epoch: Epoch) -> None:
             judge(epoch["epoch"])

@@ -57,9 +57,12 @@ def check_contract(result: dict[str, Any]) -> None:
         assert row["latency_ms"] > 0 and 0 <= row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"] <= 1
     assert {"train", "search", "export"} <= set(result["seconds"])
     assert all(isinstance(value, float) for value in result["seconds"].values())
-    best = {key: value for key, value in result["best"].items() if key in ROW}
-    assert best in result["front"] and best["id"] in result["selection"]["equals"]
-    assert best["optimism"] == best["selection_accuracy"] - best["accuracy"]
+    best = result["best"]
+    (row,) = (row for row in result["front"] if row["id"] == best["id"])
+    own = {"accuracy", "accuracy_low", "accuracy_high", "loss"}
+    assert {key: row[key] for key in ROW - own} == {key: best[key] for key in ROW - own}
+    assert best["id"] in result["selection"]["equals"]
+    assert row["optimism"] == row["selection_accuracy"] - row["accuracy"]
     assert set(result["best"]["file"]) == {"name", "dtype", "input", "bytes", "sha256"}
 
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import nas
-from nas.data import ACCURACY, BITS_PER_CHARACTER, Metric, TextData, TextSplit
+from nas.data import ACCURACY, BITS_PER_CHARACTER, ImageSplit, Metric, TextData, TextSplit
 from nas.errors import UsageError
 from nas.evaluation import SharedWeights, Standalone, evaluate
 from nas.evaluation.intervals import mean_interval
@@ -83,8 +83,9 @@ def test_what_cannot_be_measured_is_refused() -> None:
 
 def test_images_are_measured_by_accuracy_unless_told_otherwise() -> None:
     network, x, y = nn.Flatten(), torch.randn(9, 1, 2, 2), torch.randint(0, 4, (9,))
-    assert evaluate(network, [(x, y)]) == evaluate(network, [(x, y)], ACCURACY)
-    assert list(evaluate(network, [(x, y)])) == ["accuracy", "accuracy_low", "accuracy_high", "loss"]
+    split = ImageSplit(x, y, torch.zeros(1), torch.ones(1))
+    assert evaluate(network, split, 9) == evaluate(network, split, 9, ACCURACY)
+    assert list(evaluate(network, split, 9)) == ["accuracy", "accuracy_low", "accuracy_high", "loss"]
 
 
 def test_shared_weights_give_bits_per_character_and_run_nothing_but_the_validation_split() -> None:
@@ -97,7 +98,7 @@ def test_shared_weights_give_bits_per_character_and_run_nothing_but_the_validati
     hook.remove()
     assert list(table.columns) == COLUMNS and sum(ran) == 2 * len(data.validation)
     for row, architecture in enumerate(architectures):
-        alone = evaluate(evaluator.network(architecture), data.validation.batches(4), data.metric)
+        alone = evaluate(evaluator.network(architecture), data.validation, 4, data.metric)
         assert table.iloc[row].to_dict() == pytest.approx(alone, rel=1e-5)
 
 

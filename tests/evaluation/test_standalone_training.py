@@ -1,5 +1,6 @@
 """Networks trained by themselves, from inherited or fresh weights."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from tiny_nets import CLASSES, SHAPE, blobs, rows, supernet
 from torch import Tensor, nn
 
 import nas
-from nas.data import Augment
+from nas.data import Augment, load
 from nas.errors import UsageError
 from nas.evaluation import Standalone, evaluate
 from nas.nn import initialise
@@ -54,7 +55,7 @@ def test_the_table_holds_the_validation_metrics_of_the_trained_networks() -> Non
     network, data = supernet("chain"), blobs()
     architectures = [network.space.sample(number) for number in range(2)]
     trainer = Standalone(network, data, RECIPE)
-    expected = [evaluate(trainer.train(each), data.validation.batches(256)) for each in architectures]
+    expected = [evaluate(trainer.train(each), data.validation, 256) for each in architectures]
     assert rows(trainer, architectures) == expected
 
 
@@ -214,3 +215,13 @@ def test_a_head_fits_the_place_that_the_space_names() -> None:
     network = cells()
     head = AuxiliaryHead(network.extract(network.space.sample(3)), network.model.auxiliary, CLASSES, SHAPE)  # type: ignore[arg-type]
     assert head(torch.zeros(2, *SHAPE))[1].shape == (2, CLASSES)
+
+
+def test_intervals_of_trained_networks_do_not_count_copies_of_an_image_as_several() -> None:
+    data = load("noisy_digits", limit=160)
+    network = nas.Supernet(nn.Sequential(nn.Flatten(), nas.nn.Linear(64, nas.Choice([8, 10], name="width"))))
+    trainer, largest = Standalone(network, data, RECIPE), network.space.largest()
+    (row,) = rows(trainer, [largest])
+    single = replace(data, validation=replace(data.validation, groups=None))
+    (by_copy,) = rows(Standalone(network, single, RECIPE), [largest])
+    assert row["accuracy"] == by_copy["accuracy"] and row["accuracy_low"] < by_copy["accuracy_low"]

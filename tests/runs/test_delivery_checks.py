@@ -1,5 +1,6 @@
 """A run does not deliver a network that is not the one it judged."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -59,3 +60,16 @@ def test_the_finalists_and_the_largest_network_are_checked(tmp_path: Path, monke
     assert checked["check_extraction"] == checked["check_verdict"]
     assert len(checked["check_verdict"]) >= 2
     assert (tmp_path / "run/best.onnx").exists()
+
+
+def test_the_delivered_network_is_checked_wherever_it_is_on_the_front(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[nas.Architecture] = []
+    monkeypatch.setattr(delivery_checks, "check_extraction", noted(delivery_checks.check_extraction, checked))
+    monkeypatch.setattr(delivery_checks, "_BESIDE_LARGEST", 1)
+    settings = {**SETTINGS, "candidates": 12, "evaluation": {"equal_within": 100.0}}
+    finish(tmp_path, settings)
+    result = json.loads((tmp_path / "run/best.json").read_text())
+    assert len(result["front"]) > 1 and result["best"]["id"] == result["front"][-1]["id"]
+    assert [each.id for each in checked] == [result["best"]["id"], result["largest"]["id"]]

@@ -20,10 +20,11 @@ from torch import nn
 from nas.data import ACCURACY, BITS_PER_CHARACTER, load
 from nas.errors import UsageError
 from nas.export import dynamic_onnx
+from nas.files import write_file
 from nas.runs import RunFolder, export_architecture, resolve, run_search
 from nas.runs.bench import Bench
 from nas.runs.deliver import broken_constraints, final_network, precision_lost, restore_trained
-from nas.runs.exported import ExportedNetwork
+from nas.runs.exported import ExportedNetwork, judge_file
 from nas.runs.progress import Silent
 from nas.search import Constraint
 from nas.space import Architecture
@@ -229,3 +230,27 @@ def test_bfloat16_can_be_measured_but_not_handed_over(tmp_path: Path) -> None:
 def test_the_form_of_the_input_is_checked_before_anything_else(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"export.input is 'byte', but input should be 'unit', 'bytes' or"):
         resolve({**CONFIG, "export": {"input": "byte"}}, "test")
+
+
+NOISY: dict[str, Any] = {**CONFIG, "data": "noisy_digits", "limit": 160, "dtype": "float32", "retrain": "no"}
+NOISY |= {"training": {"epochs": 1}, "cost": "flops", "candidates": 4, "export": {"input": "bytes"}}
+
+
+def test_figures_of_a_float32_file_that_reads_bytes_are_those_of_rounded_pixels(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    best = run_search(resolve(NOISY, "test"), folder)["best"]
+    bench = Bench(folder.load_config())
+    confirmed = judge_file(bench, folder.onnx, bench.confirmation)
+    assert {name: best[name] for name in confirmed} == confirmed
+    assert best["test_accuracy"] == judge_file(bench, folder.onnx, bench.data.test)["accuracy"]
+
+
+def test_intervals_of_the_file_do_not_count_copies_of_an_image_as_several(tmp_path: Path) -> None:
+    bench = Bench(resolve({**NOISY, "export": {"input": "unit"}}, "test"))
+    network = bench.supernet.extract(bench.space.largest()).eval()
+    made = ExportedNetwork(bench, network, tmp_path / "file.onnx")
+    file, own = made.judge(bench.confirmation), bench.judge(network, bench.confirmation)
+    assert bench.confirmation.groups is not None
+    assert (file["accuracy_low"], file["accuracy_high"]) == (own["accuracy_low"], own["accuracy_high"])
+    path = write_file(made.path, made.model)
+    assert judge_file(bench, path, bench.confirmation) == file

@@ -65,7 +65,8 @@ def test_nothing_reads_what_confirms_or_tests_before_the_network_is_chosen(
 ) -> None:
     read = found[2]
     assert not {"confirmation", "test"} & set(read[: read.index("begin export")])
-    assert read.count("confirmation") == 2 and read.count("test") == 3  # front and largest, random best; each of three
+    assert read.count("confirmation") == 3, "front and largest, the file, random best"
+    assert read.count("test") == 3, "the file, largest, random best"
 
 
 def test_figures_of_a_network_are_those_of_its_part(found: tuple[RunFolder, dict[str, Any], list[str]]) -> None:
