@@ -17,7 +17,7 @@ from nas.errors import UsageError
 
 __all__ = ["corrupted", "read_digits", "read_noisy_digits"]
 
-COPIES = 4
+COPIES = 16
 _CLASSES = [str(digit) for digit in range(10)]
 _SEED = 1797
 _TURN = math.radians(10)

@@ -85,6 +85,12 @@ class Bench:
         self._check_runs()
 
     @property
+    def seeks_best(self) -> bool:
+        """Whether the strategy is to find the best network within the constraints, not a front."""
+        bounded = any(constraint.metric in COSTS for constraint in self.constraints)
+        return self.config.goal == "best" or (self.config.goal is None and bounded)
+
+    @property
     def needs_latency(self) -> bool:
         """Whether the search itself depends on latency, or a predictor is there, or nothing else tells latency."""
         given = self.is_recorded or self.config.profile.run is not None

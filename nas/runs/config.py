@@ -121,6 +121,8 @@ class RunConfig(_Strict):
         threads: CPU threads of a measured inference.
         latency_batch: images of a measured inference.
         constraints: such as ``latency_ms <= 2`` or ``params <= 50% of largest``.
+        goal: what the strategy looks for: the "best" network within the constraints, or the "front" of metric and cost;
+            by default the best where a constraint bounds a cost.
         cost: the cost that is minimised beside the metric; by default that of the first constraint, else latency, which
             a single candidate does without.
         candidates: number of architectures evaluated.
@@ -163,6 +165,7 @@ class RunConfig(_Strict):
     threads: int = Field(1, ge=1, le=1024)
     latency_batch: int = Field(1, ge=1, le=10**5)
     constraints: list[str] = Field(default_factory=lambda: ["latency_ms <= 50% of largest"])
+    goal: Literal["best", "front"] | None = None
     cost: str | None = None
     candidates: int = Field(200, ge=1, le=10**7)
     random_baseline: int | None = Field(None, ge=0, le=10**7)

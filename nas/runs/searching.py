@@ -12,7 +12,7 @@ from nas.runs.folder import RunFolder
 from nas.runs.ledgers import open_ledger
 from nas.runs.place import batch_size
 from nas.runs.progress import Progress
-from nas.search import Constraint, Measure, Pool, Strategy, search, strategy
+from nas.search import BestOnly, Constraint, Measure, Pool, Strategy, search, strategy
 from nas.space import Architecture
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Searching:
         config, space = self.bench.config, self.bench.space
         budget = min(config.candidates, space.size)
         proposing = proposing or strategy(config.strategy, space, config.seed, **config.strategy_args)
+        proposing = BestOnly(proposing) if self.bench.seeks_best else proposing
         return self._run(proposing, budget, self.bounds, f"Searching {budget} candidates ({config.strategy})")
 
     def draw(self, candidates: "pd.DataFrame") -> "pd.DataFrame":

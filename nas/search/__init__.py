@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nas.errors import UsageError, did_you_mean
+from nas.search.best_only import BestOnly
 from nas.search.constraints import Constraint, check_feasible
 from nas.search.derivation import collapse, derive, entropy, longest_path, threshold
 from nas.search.derived import Derived
@@ -25,6 +26,7 @@ from nas.space import Space
 __all__ = [
     "LEARNT",
     "STRATEGIES",
+    "BestOnly",
     "Constraint",
     "Derived",
     "Entry",

@@ -37,8 +37,8 @@ class Evolution:
         space: Space,
         seed: int = 0,
         *,
-        population: int = 50,
-        tournament: int = 10,
+        population: int = 20,
+        tournament: int = 5,
         mutation: float = 0.1,
         crossover: float = 0.5,
     ) -> None:
