@@ -10,7 +10,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from nas.data import ImageData, available, load
-from nas.data.digits import corrupted
+from nas.data.digits import COPIES, corrupted
 from nas.errors import UsageError
 
 
@@ -52,12 +52,12 @@ def test_the_seed_decides_the_splits(digits: ImageData) -> None:
 
 def test_noisy_digits_are_the_same_in_every_run_and_copies_stay_in_one_split() -> None:
     data, again, other = load("noisy_digits"), load("noisy_digits"), load("noisy_digits", seed=1)
-    assert [len(split) for split in (data.train, data.validation, data.test)] == [1078, 4 * 360, 4 * 359]
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [1078, COPIES * 360, COPIES * 359]
     assert rows(data, "train", "validation", "test") == rows(again, "train", "validation", "test")
     assert set(rows(other, "test")) != set(rows(data, "test"))
     validation, test = (set(split.groups.tolist()) for split in (data.validation, data.test))
     assert (len(validation), len(test)) == (360, 359) and not validation & test and data.train.groups is None
-    assert len(set(rows(data, "validation"))) == 4 * 360
+    assert len(set(rows(data, "validation"))) == COPIES * 360
     labels = dict(zip(data.test.groups.tolist(), data.test.labels.tolist(), strict=True))
     assert labels == {image: int(load_digits().target[image]) for image in test}
 
@@ -65,8 +65,8 @@ def test_noisy_digits_are_the_same_in_every_run_and_copies_stay_in_one_split() -
 def test_no_image_is_in_two_splits_of_noisy_digits() -> None:
     """Every copy is told back to the image that it was made of, among those of all splits."""
     data = load("noisy_digits")
-    everything = corrupted(torch.from_numpy(load_digits().images / 16).float()[:, None], 4)
-    places = {bytes(image.numpy()): place // 4 for place, image in enumerate(everything)}
+    everything = corrupted(torch.from_numpy(load_digits().images / 16).float()[:, None], COPIES)
+    places = {bytes(image.numpy()): place // COPIES for place, image in enumerate(everything)}
     train, validation, test = ({places[row] for row in rows(data, split)} for split in ("train", "validation", "test"))
     assert not (train & validation or train & test or validation & test)
     assert len(train | validation | test) == 1797

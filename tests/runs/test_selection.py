@@ -152,3 +152,18 @@ def test_a_test_split_unlike_the_others_is_said() -> None:
     told = warnings(work, {**row, "test_accuracy_low": 0.6, "test_accuracy_high": 0.8})
     assert len(told) == 1 and "test accuracy of a, 70.00%, is far outside" in told[0]
     assert not warnings(work, {**row, "test_accuracy_low": 0.8, "test_accuracy_high": 0.86})
+
+
+@pytest.mark.parametrize(
+    ("changes", "best"),
+    [
+        ({}, True),
+        ({"constraints": ["latency_ms <= 1"]}, True),
+        ({"constraints": []}, False),
+        ({"constraints": ["accuracy >= 0.5"]}, False),
+        ({"goal": "front"}, False),
+        ({"constraints": [], "goal": "best"}, True),
+    ],
+)
+def test_a_bound_on_a_cost_makes_the_best_the_goal(changes: dict[str, Any], best: bool) -> None:
+    assert bench(**changes).seeks_best is best
