@@ -2,12 +2,12 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-__all__ = ["append_line", "whole_file", "write_file"]
+__all__ = ["append_line", "keep_secret", "whole_file", "write_file"]
 
 
 def write_file(path: str | Path, content: str | bytes) -> Path:
@@ -46,6 +46,34 @@ def whole_file(path: str | Path) -> Iterator[IO[bytes]]:
         raise OSError(error.errno, error.strerror, str(name)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def keep_secret(path: Path, make: Callable[[], bytes]) -> Path:
+    """A file that is made once, for its user alone; of several processes that make it, all take that of the first.
+
+    Args:
+        path: of the file; it and its folder are made if needed, and one that is there stays as it is.
+        make: gives the content.
+
+    Raises:
+        OSError: it cannot be made; then there is none.
+    """
+    if path.exists():
+        return path
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.touch(mode=0o600)
+        temporary.chmod(0o600)
+        with temporary.open("wb") as file:
+            file.write(make())
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            path.hardlink_to(temporary)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
 
 
 def append_line(path: str | Path, line: str) -> None:

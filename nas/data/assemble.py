@@ -45,9 +45,9 @@ def assemble(
         part, positions = chosen["train"]
         chosen["train"] = part, positions[sample(part.labels[positions], limit, (seed, 3))]
     notes = [*raw.notes, *_absences(name, raw, chosen)]
-    check_memory(sum(len(positions) for _, positions in chosen.values()), raw.shape, raw.dtype)
-
     copies = {title: 1 if title == "train" else part.copies for title, (part, _) in chosen.items()}
+    images_in_all = sum(copies[title] * len(positions) for title, (_, positions) in chosen.items())
+    check_memory(images_in_all, raw.shape, raw.dtype)
     images = {
         title: part.read(_copied(positions, copies[title], part.copies)) for title, (part, positions) in chosen.items()
     }

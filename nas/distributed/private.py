@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nas.files import keep_secret
+
 __all__ = ["TOKEN", "private"]
 
 TOKEN = Path.home() / ".ray" / "auth_token"
@@ -44,13 +46,9 @@ def _keep_token() -> None:
     """The token that such a Ray asks for, for the user alone: Ray would write one that everybody can read."""
     if os.environ.get("RAY_AUTH_MODE", "token") != "token" or {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & {*os.environ}:
         return
-    TOKEN.parent.mkdir(mode=0o700, exist_ok=True)
-    try:
-        TOKEN.touch(mode=0o600, exist_ok=False)
-        TOKEN.write_text(secrets.token_hex(32))
-    except FileExistsError:
-        if TOKEN.stat().st_mode & 0o077:
-            TOKEN.chmod(0o600)
+    keep_secret(TOKEN, lambda: secrets.token_hex(32).encode())
+    if TOKEN.stat().st_mode & 0o077:
+        TOKEN.chmod(0o600)
 
 
 def _without_current_folder(ray: Any) -> Any:

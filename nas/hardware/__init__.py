@@ -3,7 +3,7 @@
 from nas.hardware.block_latencies import measure_blocks
 from nas.hardware.board_csv import BoardMeasurements, read_measurements, read_setup
 from nas.hardware.cache import LatencyCache
-from nas.hardware.catalogue import Catalogue
+from nas.hardware.catalogue import Catalogue, NoBlockTableError
 from nas.hardware.costs import BlockCost, StaticCosts
 from nas.hardware.expected import ExpectedCost
 from nas.hardware.features import feature_table
@@ -34,6 +34,7 @@ __all__ = [
     "Measurement",
     "NetworkFeatures",
     "NetworkKeys",
+    "NoBlockTableError",
     "OnnxRuntime",
     "Recorded",
     "StaticCosts",

@@ -21,7 +21,7 @@ from nas.predictors import BlockTable, BlockValues
 from nas.space import Architecture, Space, candidate_key
 from nas.supernet import Supernet, extract
 
-__all__ = ["Block", "Catalogue"]
+__all__ = ["Block", "Catalogue", "NoBlockTableError"]
 
 _MOST_ENTRIES = 50_000
 _NO_SUM = "so costs do not add up over the blocks of this space; use a predictor without a table."
@@ -47,6 +47,10 @@ class Block:
     inputs: tuple[Tensor, ...]
 
 
+class NoBlockTableError(UsageError):
+    """Costs of a space are no table over its blocks; its networks can be traced one by one."""
+
+
 class Catalogue:
     """Every block that any architecture can run, found by running architectures on the meta device.
 
@@ -61,9 +65,9 @@ class Catalogue:
         input_dtype: of the inputs.
 
     Raises:
-        UsageError: so many choices decide about a block that its table would be too large; or costs do not add up over
-            blocks, because one with weights runs several times or is not called with plain tensors; or the model
-            cannot be run on such an input.
+        NoBlockTableError: so many choices decide about a block that its table would be too large; or costs do not add
+            up over blocks, because one with weights runs several times or is not called with plain tensors.
+        UsageError: the model cannot be run on such an input.
     """
 
     def __init__(self, supernet: Supernet, input_shape: Shape, input_dtype: torch.dtype = torch.float32) -> None:
@@ -118,7 +122,7 @@ class Catalogue:
         sizes = [math.prod(size + 1 for size in self._sizes(place)) for place in found]
         if sum(sizes) > _MOST_ENTRIES:
             widest = found[int(np.argmax(sizes))]
-            raise UsageError(
+            raise NoBlockTableError(
                 f"the costs of blocks would be a table of {sum(sizes):,} entries, more than {_MOST_ENTRIES:,}; "
                 f"{len(widest.choices)} choices decide about block '{widest.path}' and the shapes it gets: put what "
                 "depends on few choices into blocks of their own, and let few choices decide the resolution."
@@ -234,10 +238,10 @@ class Catalogue:
         def note(path: str) -> Any:
             def hook(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
                 if named or not all(isinstance(each, Tensor) for each in arguments):
-                    raise UsageError(f"block '{path}' is not called with plain tensors by position, {_NO_SUM}")
+                    raise NoBlockTableError(f"block '{path}' is not called with plain tensors by position, {_NO_SUM}")
                 count = sum(other == path for other, _ in calls)
                 if count and any(True for _ in itertools.chain(module.parameters(), module.buffers())):
-                    raise UsageError(f"block '{path}' runs several times in one network, {_NO_SUM}")
+                    raise NoBlockTableError(f"block '{path}' runs several times in one network, {_NO_SUM}")
                 calls[path, count] = arguments
 
             return hook

@@ -17,6 +17,7 @@ from nas.hardware import (
     Machine,
     NetworkFeatures,
     NetworkKeys,
+    NoBlockTableError,
     Recorded,
     StaticCosts,
     feature_table,
@@ -137,7 +138,7 @@ class Bench:
         """The distinct blocks of the networks that are delivered.
 
         Raises:
-            UsageError: costs do not add up over blocks.
+            NoBlockTableError: costs do not add up over blocks.
         """
         return Catalogue(self.supernet, self.data.input_shape, self.data.input_dtype)
 
@@ -150,7 +151,7 @@ class Bench:
         """What predictors see of networks: sums over blocks, or each network's own where costs do not add up."""
         try:
             return feature_table(self.catalogue())
-        except UsageError:
+        except NoBlockTableError:
             return self.traced
 
     @cached_property

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from nas.errors import UsageError
-from nas.hardware import Catalogue, LatencyCache, Recorded, feature_table, measure_blocks
+from nas.hardware import Catalogue, LatencyCache, NoBlockTableError, Recorded, feature_table, measure_blocks
 from nas.predictors import (
     ArchitecturePredictor,
     BlockTable,
@@ -93,7 +92,7 @@ def _catalogue(bench: Bench, progress: Progress) -> Catalogue | None:
     """The blocks of the space; None, and a word about it, where costs do not add up over blocks."""
     try:
         return bench.catalogue()
-    except UsageError as error:
+    except NoBlockTableError as error:
         if bench.config.profile.predictor == "lookup":
             raise
         progress.say(f"Networks are traced one by one, which is slower than adding up blocks: {error}")

@@ -1,6 +1,5 @@
 """A search as a job on a cluster: what is sent there, and how its folder comes back."""
 
-import re
 import shlex
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from nas.errors import UsageError, did_you_mean
 from nas.files import write_file
 from nas.runs.config import RayConfig, RunConfig, resolve
 from nas.runs.folder import RunFolder
+from nas.runs.names import check_name
 from nas.runs.parcel import unpack
 from nas.runs.recorded import is_table
 from nas.runs.spaces import space_arguments
@@ -28,7 +28,6 @@ _CONFIG = "config.yaml"
 _RESULTS = "~/nas-results"
 """Where runs are kept on the head node."""
 _SEALED = "job"
-_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 _MOST_BYTES = 500 * 2**20
 _NOT_SENT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".gitignore", ".rayignore")
 
@@ -49,7 +48,7 @@ def search_to_send(config: RunConfig, name: str, beside: Path, include: Sequence
     Raises:
         UsageError: the configuration cannot be right there, something is not to be found here, or it is too large.
     """
-    _check_name(name)
+    check_name(name, "--name")
     _check_names(config)
     _check_paths(config, include)
     with tempfile.TemporaryDirectory(prefix="nas-submit-") as made:
@@ -81,9 +80,10 @@ def submit_search(jobs: Jobs, folder: Path, name: str, python: str = "python") -
     Raises:
         UsageError: the cluster refuses it.
     """
-    command = f"{python} -P -m nas search --config {_CONFIG} --ray auto --results {_RESULTS} --name {name} --json"
+    there = f"--ray auto --results {_RESULTS} --name {shlex.quote(name)}"
+    command = f"{python} -P -m nas search --config {_CONFIG} {there} --json"
     config = resolve(read_yaml(folder / _CONFIG), _CONFIG)
-    metadata = {"nas_run": name, "nas_python": python, "nas_seal": seal(_SEALED, _at_home(config)) or ""}
+    metadata = {"nas_run": name, "nas_python": python, "nas_seal": seal(_SEALED, _as_there(config)) or ""}
     return jobs.submit(command, metadata, folder)
 
 
@@ -91,18 +91,17 @@ def submitted_name(metadata: Mapping[str, str], job: str) -> str:
     """The name of the run that a job works on.
 
     Raises:
-        UsageError: the job is none of ``nas submit``.
+        UsageError: the job is none of ``nas submit``, or the name is none of a run.
     """
     if "nas_run" not in metadata:
         raise UsageError(f"job '{job}' is no search that `nas submit` sent.")
-    _check_name(metadata["nas_run"])
-    return metadata["nas_run"]
+    return check_name(metadata["nas_run"], f"the run of job '{job}'")
 
 
 def bring_back(jobs: Jobs, job: str, path: Path, checkpoints: bool = False) -> int:
     """Makes the folder of a finished run here, whole or not at all; a second job hands it over in its log.
 
-    It is the user's own if it names the functions that the user sent from here, else one of somebody else.
+    It is the user's own if it reaches what the user sent from here and no more, else one of somebody else.
 
     Args:
         jobs: of the cluster.
@@ -118,7 +117,7 @@ def bring_back(jobs: Jobs, job: str, path: Path, checkpoints: bool = False) -> i
     """
     metadata = jobs.metadata(job)
     name = submitted_name(metadata, job)
-    words = [name, "--results", _RESULTS, *(["--checkpoints"] if checkpoints else [])]
+    words = [shlex.quote(name), "--results", _RESULTS, *(["--checkpoints"] if checkpoints else [])]
     courier = jobs.submit(f"{metadata.get('nas_python', 'python')} -P -m nas parcel {' '.join(words)}")
     ending = jobs.wait(courier)
     output = jobs.output(courier)
@@ -127,13 +126,13 @@ def bring_back(jobs: Jobs, job: str, path: Path, checkpoints: bool = False) -> i
         raise UsageError(f"the folder of run '{name}' cannot be brought back: {complaint(output) or ending.message}")
     left_out = unpack(output, path)
     folder = RunFolder(path)
-    if is_sealed(_SEALED, _at_home(folder.read_config()), metadata.get("nas_seal")):
+    if is_sealed(_SEALED, folder.read_config(), metadata.get("nas_seal")):
         folder.trust()
     return left_out
 
 
-def _at_home(config: RunConfig) -> RunConfig:
-    """The configuration without the cluster that the job was sent to."""
+def _as_there(config: RunConfig) -> RunConfig:
+    """The configuration as the job runs it: on the cluster that it was sent to, whose address it is not told."""
     return config.model_copy(update={"ray": RayConfig()})
 
 
@@ -151,12 +150,6 @@ def require_free(path: Path) -> None:
     """
     if path.exists():
         raise UsageError(f"{path} is there already; delete it, or bring the run elsewhere with --results.")
-
-
-def _check_name(name: str) -> None:
-    """Refuses the name of a run that is more than a plain word, since it becomes a part of commands and paths."""
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"--name is '{name}', expected letters, digits, '-', '_' and dots, such as first-try.")
 
 
 def _check_names(config: RunConfig) -> None:

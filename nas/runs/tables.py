@@ -8,12 +8,19 @@ from typing import Any
 import numpy as np
 
 from nas.errors import UsageError
-from nas.runs.architecture_table import Table, as_number, open_table
+from nas.runs.architecture_table import as_number, open_table
 from nas.space import Architecture, Notation, Space
 
 __all__ = ["Measured", "read_table"]
 
-_UNITS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4}
+_UNITS = {
+    "ns": (1e-6, "nanoseconds"),
+    "us": (1e-3, "microseconds"),
+    "µs": (1e-3, "microseconds"),
+    "ms": (1.0, "milliseconds"),
+    "s": (1e3, "seconds"),
+    "min": (6e4, "minutes"),
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ def read_table(
             positive number, or there is no such unit; an architecture is none of the space. Rows are counted from 1, in
             a CSV file with the header.
     """
-    scale, whole = _milliseconds_of(unit), open_table(path)
+    (scale, counted), whole = _known_unit(unit), open_table(path)
     table = whole.without_gaps(column, notation)
     dropped = len(whole.numbers) - len(table.numbers)
     if not table.numbers:
@@ -81,25 +88,26 @@ def read_table(
     rows = table.architectures(space, notation, input_size)
     found: dict[Architecture, list[float]] = {}
     for row, architecture in rows:
-        found.setdefault(architecture, []).append(scale * _time(times[row], table, row, column))
+        found.setdefault(architecture, []).append(scale * _time(times[row], table.place(row, column), counted))
     latencies = np.array([np.median(values) for values in found.values()])
     return Measured(list(found), latencies, _noise_floor(list(found.values())), column, len(times) - len(rows), dropped)
 
 
-def _milliseconds_of(unit: str | float) -> float:
-    scale = _UNITS.get(str(unit), as_number(unit))
+def _known_unit(unit: str | float) -> tuple[float, str]:
+    """How many milliseconds it is, and its name."""
+    scale, name = _UNITS.get(str(unit), (as_number(unit), f"units of {unit} ms"))
     if not 0 < scale < math.inf:
         raise UsageError(
             f"unit is {str(unit)[:40]!r}, expected one of {', '.join(_UNITS)}, or how many milliseconds it is."
         )
-    return scale
+    return scale, name
 
 
-def _time(value: Any, table: Table, row: int, column: str) -> float:
+def _time(value: Any, place: str, counted: str) -> float:
     time = as_number(value)
     if not 0 < time < math.inf:
         raise UsageError(
-            f"{table.place(row, column)} holds {value!r}; expected a positive number, so mend the cell or drop the row."
+            f"{place} holds {value!r}; expected a positive number of {counted}, so mend the cell or drop the row."
         )
     return time
 

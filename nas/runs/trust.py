@@ -12,9 +12,9 @@ import logging
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
+from nas.files import keep_secret
 from nas.runs.config import RunConfig
 
 __all__ = ["is_sealed", "outward_links", "reached", "seal"]
@@ -81,17 +81,5 @@ def _key_file() -> Path:
 
 
 def _key() -> bytes:
-    """The user's key, made when it is first needed; of several processes that make one, all take that of the first."""
-    file = _key_file()
-    if not file.exists():
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = file.with_name(f".key.{os.getpid()}.tmp")
-        try:
-            temporary.touch(mode=0o600)
-            temporary.chmod(0o600)
-            temporary.write_bytes(secrets.token_bytes(_KEY_BYTES))
-            with suppress(FileExistsError):
-                file.hardlink_to(temporary)
-        finally:
-            temporary.unlink(missing_ok=True)
-    return file.read_bytes()
+    """The user's key, made when it is first needed."""
+    return keep_secret(_key_file(), lambda: secrets.token_bytes(_KEY_BYTES)).read_bytes()

@@ -1,8 +1,8 @@
 """Latency predictors on published tables: NAS-Bench-201 on 27 devices, once-for-all networks on 12.
 
 Run from the repository root:  OMP_NUM_THREADS=1 python results/latency_tables/latency_tables.py
-Reads help_latency/ and nasbench201/ from the folder named by NAS_SHARED_DATA (default: ../shared/data beside the
-repository). Writes results/latency_tables/README.md, devices.csv and scores.csv.
+Reads help_latency/ and nasbench201/ from the folder named by NAS_SHARED_DATA (default: data in the current folder).
+Writes results/latency_tables/README.md, devices.csv and scores.csv.
 """
 
 import time

@@ -21,7 +21,7 @@ from search_spaces import nasbench201, once_for_all
 
 __all__ = ["DEVICES", "Published", "nasbench201_table", "once_for_all_table"]
 
-DATA = Path(os.environ.get("NAS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("NAS_SHARED_DATA", "data"))
 DEGENERATE_MS = 0.05  # cells of pixel3 and raspi4 without a single live operation
 
 # device: (platform, how the numbers came to be). Batch sizes of one device are one platform.

@@ -1,9 +1,9 @@
 """Do supernets of the TangleNAS cell space rank its cells as stand-alone training does?
 
 Run from the repository root:  OMP_NUM_THREADS=1 python results/ranking_toy_cell/ranking.py
-Reads fashion_mnist/ and tanglenas_toy/ from the folder named by NAS_SHARED_DATA (default: ../shared/data beside the
-repository). Trains a supernet for each method and seed, minutes each; one that is in runs.csv is not trained again, so
-the command continues where it was stopped. Writes runs.csv, probabilities.csv, scores.csv, summary.csv and README.md.
+Reads fashion_mnist/ and tanglenas_toy/ from the folder named by NAS_SHARED_DATA (default: data in the current folder).
+Trains a supernet for each method and seed, minutes each; one that is in runs.csv is not trained again, so the command
+continues where it was stopped. Writes runs.csv, probabilities.csv, scores.csv, summary.csv and README.md.
 """
 
 import os
@@ -29,7 +29,7 @@ from nas.training import Learning, Recipe, RelaxedStep, Step, train
 from search_spaces.toy_cell import NOTATION, toy_cell
 
 HERE = Path(__file__).parent
-DATA = Path(os.environ.get("NAS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("NAS_SHARED_DATA", "data"))
 
 SPACE_METHODS = {
     "darts": {},

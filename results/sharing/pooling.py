@@ -1,6 +1,6 @@
 """What the comparisons of sharing schemes on pooling placements have in common: data, space and recipe.
 
-Reads cifar10/ from the folder named by NAS_SHARED_DATA (default: ../shared/data beside the repository).
+Reads cifar10/ from the folder named by NAS_SHARED_DATA (default: data in the current folder).
 """
 
 import os
@@ -15,7 +15,7 @@ from nas.training import Recipe
 from search_spaces.resnet_pooling import resnet_pooling
 
 HERE = Path(__file__).parent
-DATA = Path(os.environ.get("NAS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("NAS_SHARED_DATA", "data"))
 TRUTH = HERE / "ground_truth_pooling.csv"
 """What ``ground_truth_pooling.py`` writes."""
 

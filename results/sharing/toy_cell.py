@@ -1,7 +1,6 @@
 """What the comparisons of sharing schemes on the cell space of TangleNAS have in common: data, space, recipe, truth.
 
-Reads fashion_mnist/ and tanglenas_toy/ from the folder named by NAS_SHARED_DATA (default: ../shared/data beside the
-repository).
+Reads fashion_mnist/ and tanglenas_toy/ from the folder named by NAS_SHARED_DATA (default: data in the current folder).
 """
 
 import os
@@ -19,7 +18,7 @@ from nas.training import Recipe
 from search_spaces.toy_cell import NOTATION, toy_cell
 
 HERE = Path(__file__).parent
-DATA = Path(os.environ.get("NAS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("NAS_SHARED_DATA", "data"))
 
 OWN = HERE / "ground_truth_toy_cell.csv"
 """What ``ground_truth_toy_cell.py`` writes."""

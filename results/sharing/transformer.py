@@ -1,7 +1,7 @@
 """How far behind training alone are subnets of a language model, with one set of weights and with routed experts?
 
 Run from the repository root:  OMP_NUM_THREADS=1 python results/sharing/transformer.py
-Reads tinyshakespeare/ from the folder named by NAS_SHARED_DATA (default: ../shared/data beside the repository). Trains some
+Reads tinyshakespeare/ from the folder named by NAS_SHARED_DATA (default: data in the current folder). Trains some
 subnets alone, then a supernet for each scheme and seed, minutes each; what is in transformer_alone.csv and
 transformer.csv is not trained again, so the command continues where it was stopped. summary.py reads both.
 """
@@ -23,7 +23,7 @@ from nas.training import Learning, Recipe, train
 from search_spaces.transformer_lm import transformer_lm
 
 HERE = Path(__file__).parent
-DATA = Path(os.environ.get("NAS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("NAS_SHARED_DATA", "data"))
 
 WINDOWS, RANDOM, SEEDS, ALONE_SEEDS = 8_000, 5, range(3), range(2)
 RECIPE = Recipe(**{**METHODS["mixture-of-supernets"].recipe, "epochs": 4, "batch_size": 32})

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import shlex
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,10 @@ import pytest
 import yaml
 from command_line import TINY, Outcome, nas
 
-from nas.runs import resolve
-from nas.runs.jobs import search_to_send
+from nas.distributed.jobs import Ending
+from nas.runs import RunFolder, resolve
+from nas.runs.jobs import bring_back, search_to_send, submit_search
+from nas.runs.parcel import pack
 
 NOWHERE = "http://127.0.0.1:1"
 BEFORE_SENDING = {
@@ -23,7 +26,6 @@ BEFORE_SENDING = {
     "unknown data": (["--set", "data=digit"], "data set 'digit' is not known; did you mean 'digits'?"),
     "unknown strategy": (["--set", "strategy=evolve"], "strategy 'evolve' is not known"),
     "a name that is a path": (["--name", "../elsewhere"], "--name is '../elsewhere', expected letters"),
-    "a name that is a command": (["--name", "x;reboot"], "--name is 'x;reboot', expected letters"),
     "a space that is not here": (["--set", "space=not_there:space"], "'not_there:space' is in no module beside"),
     "a module without a name": (["--set", "space=':space'", "--name", "x"], "':space' is in no module beside"),
     "a file that is not here": (["--include", "not-there.py"], "--include is 'not-there.py', which is not there"),
@@ -166,3 +168,62 @@ def test_after_ctrl_c_it_says_how_to_come_back(monkeypatch):
         f"job raysubmit_1, run mine; come back at any time with: {back}",
         f"nas: interrupted; the job goes on; come back with: {back}",
     ]
+
+
+class Cluster:
+    """Runs nothing: its answer to every job that asks for a folder is a run with this configuration."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.commands: list[str] = []
+        self.kept: dict[str, str] = {}
+
+    def submit(self, command: str, metadata: dict[str, str] | None = None, folder: Path | None = None) -> str:
+        self.commands.append(command)
+        self.kept = metadata or self.kept
+        return "raysubmit_1"
+
+    def metadata(self, job: str) -> dict[str, str]:
+        return self.kept
+
+    def wait(self, job: str) -> Ending:
+        return Ending("SUCCEEDED", 0, "")
+
+    def output(self, job: str) -> str:
+        return pack(self.folder)
+
+    def forget(self, job: str) -> None:
+        """Keeps no jobs."""
+
+
+def cluster(path: Path, **ray: object) -> Cluster:
+    """One that answers with a finished run of the space sent there, with these keys of ``ray``."""
+    folder = RunFolder(path)
+    folder.create(resolve({"space": "mine:space", "ray": ray}, "test"))
+    for file in (folder.best, folder.onnx, folder.report, folder.candidates):
+        file.write_text("{}")
+    return Cluster(folder)
+
+
+@pytest.mark.parametrize(("address", "is_own"), [("auto", True), ("10.0.0.9:6379", False)])
+def test_a_folder_that_comes_back_is_one_s_own_if_it_connects_nowhere_else(address, is_own, project):
+    (project / "mine.py").write_text("")
+    jobs = cluster(project / "there" / "run", address=address)
+    with search_to_send(resolve({"space": "mine:space"}, "test"), "run", beside=project) as sent:
+        submit_search(jobs, sent, "run")
+    bring_back(jobs, "raysubmit_1", project / "results" / "run")
+    folder = RunFolder(project / "results" / "run")
+    assert folder.read_config().ray.address == address
+    assert folder.is_own(folder.read_config()) == is_own
+
+
+@pytest.mark.parametrize("name", ["first try", "x;reboot", "it's"])
+def test_a_name_is_one_word_of_a_command_on_the_cluster(name, project):
+    (project / "mine.py").write_text("")
+    jobs = cluster(project / "there" / "run")
+    with search_to_send(resolve({"space": "mine:space"}, "test"), name, beside=project) as sent:
+        submit_search(jobs, sent, name)
+    bring_back(jobs, "raysubmit_1", project / "results" / name)
+    search, parcel = map(shlex.split, jobs.commands)
+    assert search[search.index("--name") + 1] == name and "--json" in search
+    assert parcel[parcel.index("parcel") + 1] == name

@@ -50,6 +50,13 @@ def test_the_seed_decides_the_splits(digits: ImageData) -> None:
     assert set(rows(load("digits", seed=1), "test")) != set(rows(digits, "test"))
 
 
+def test_copies_take_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.data.parts.MEMORY_BUDGET", 2 * 1797 * 64 * 4)
+    assert len(load("digits").train) == 1078
+    with pytest.raises(UsageError, match="3954 images of 1x8x8"):
+        load("noisy_digits")
+
+
 def test_noisy_digits_are_the_same_in_every_run_and_copies_stay_in_one_split() -> None:
     data, again, other = load("noisy_digits"), load("noisy_digits"), load("noisy_digits", seed=1)
     assert [len(split) for split in (data.train, data.validation, data.test)] == [1078, COPIES * 360, COPIES * 359]

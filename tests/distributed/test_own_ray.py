@@ -81,6 +81,19 @@ def test_its_token_is_for_the_user_alone(ray: SimpleNamespace) -> None:
         os.umask(before)
 
 
+def test_a_kill_while_the_token_is_made_leaves_none(ray: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(count: int) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("secrets.token_hex", killed)
+        with pytest.raises(KeyboardInterrupt), alone.private(ray):
+            raise AssertionError("a Ray without a token")
+    assert list(alone.TOKEN.parent.iterdir()) == []
+    with alone.private(ray):
+        assert len(alone.TOKEN.read_text()) == 64
+
+
 @pytest.mark.parametrize("variable", ["RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"])
 def test_a_token_that_is_given_is_taken(variable: str, ray: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "disabled")

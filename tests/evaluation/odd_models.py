@@ -285,6 +285,6 @@ def odd_model(seed: int) -> Odd:
     rng.shuffle(names)
     stem = Conv2d(1, WIDTH, Choice([1, 3]), padding=0, stride=1)
     made = [stem, nn.Upsample(size=(8, 8)), *({**KEPT, **REFUSED}[name](pool) for name in names)]
-    head = [nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * WIDTH, CLASSES)]
+    head = [nn.AvgPool2d(4), nn.Flatten(), nn.Linear(4 * WIDTH, CLASSES)]
     model = Own([*made, *head]) if rng.random() < 0.2 else nn.Sequential(*made, *head)
     return Odd(model, names, refused)

@@ -9,7 +9,7 @@ from tiny_nets import blobs, scramble
 
 import nas
 from nas.evaluation import SharedWeights, check_extraction, check_verdict
-from nas.export import check_parity, write_onnx
+from nas.export import check_parity, require_parity, static_onnx, write_onnx
 from nas.hardware import StaticCosts, parameters
 from nas.supernet.sharing import BalancedMixture, Sharing
 
@@ -43,7 +43,10 @@ def check(supernet: nas.Supernet, seed: int) -> None:
     for architecture in (supernet.space.smallest(), supernet.space.largest(), supernet.space.sample(seed)):
         check_extraction(supernet, architecture, data.validation.images)
         check_verdict(evaluator, architecture)
-        assert costs(architecture)["params"] == parameters(supernet.extract(architecture))
+        network = supernet.extract(architecture)
+        assert costs(architecture)["params"] == parameters(network)
+    images = data.validation.images
+    require_parity(network, static_onnx(network, (1, 8, 8), batch=len(images)), [images], "odd.onnx")
 
 
 def test_every_oddity_is_tried_and_few_models_are_refused() -> None:
@@ -53,7 +56,7 @@ def test_every_oddity_is_tried_and_few_models_are_refused() -> None:
 
 
 @pytest.mark.parametrize("seed", [4, 15, 22])
-def test_the_exported_file_of_an_odd_model_is_its_network(seed: int, tmp_path: Path) -> None:
+def test_the_file_that_is_delivered_of_an_odd_model_is_its_network(seed: int, tmp_path: Path) -> None:
     odd = odd_model(seed)
     supernet = nas.Supernet(odd.model).eval()
     network = supernet.extract(supernet.space.largest())

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 import nas
 from nas.errors import UsageError
-from nas.hardware import Catalogue, StaticCosts, feature_table, trace
+from nas.hardware import Catalogue, NoBlockTableError, StaticCosts, feature_table, trace
 from nas.nn import Cell, Conv2d, Embedding, Linear, OneOf, Repeat, Zero
 from nas.space import Choice
 
@@ -298,7 +298,7 @@ def by_keyword() -> nn.Module:
     ],
 )
 def test_costs_that_do_not_add_up_are_refused(make: Callable[[], nn.Module], match: str) -> None:
-    with pytest.raises(UsageError, match=match):
+    with pytest.raises(NoBlockTableError, match=match):
         Catalogue(nas.Supernet(make()), SHAPE)
 
 
@@ -307,7 +307,7 @@ def test_too_many_choices_in_one_block_are_refused_before_any_work() -> None:
     convolutions = [Conv2d(a, b, 1) for a, b in pairwise(widths)]
     model = nn.Sequential(OrderedDict(wide=nn.Sequential(*convolutions), last=conv(1)))
     with pytest.raises(
-        UsageError, match=r"table of 531,442 entries, more than 50,000; 12 choices decide about block 'wide'"
+        NoBlockTableError, match=r"table of 531,442 entries, more than 50,000; 12 choices decide about block 'wide'"
     ):
         Catalogue(nas.Supernet(model), SHAPE)
     apart = nn.Sequential(*(Conv2d(a, b, 1) for a, b in pairwise(widths)))
@@ -316,8 +316,9 @@ def test_too_many_choices_in_one_block_are_refused_before_any_work() -> None:
 
 def test_a_wrong_input_and_soft_gates_get_a_sentence() -> None:
     supernet = nas.Supernet(nested())
-    with pytest.raises(UsageError, match=r"Sequential cannot be run on an input of shape \(4, 8, 8\)"):
+    with pytest.raises(UsageError, match=r"Sequential cannot be run on an input of shape \(4, 8, 8\)") as refused:
         Catalogue(supernet, (4, 8, 8))
+    assert not isinstance(refused.value, NoBlockTableError)
     logits = {name: torch.zeros(len(each), requires_grad=True) for name, each in supernet.space.choices.items()}
     supernet.mix({name: each.softmax(0) for name, each in logits.items()})
     with pytest.raises(UsageError, match=r"follows soft gates.*activate\(\)"):

@@ -117,6 +117,15 @@ def test_latencies_may_have_any_unit(unit: str | float, scale: float, file: Path
     np.testing.assert_allclose(read_table(file, "time", SPACE, SHORT, unit=unit).latencies, [4 * scale, scale])
 
 
+@pytest.mark.parametrize(
+    ("unit", "named"), [("ms", "milliseconds"), ("us", "microseconds"), ("2.5", "units of 2.5 ms")]
+)
+def test_what_is_no_latency_is_refused_in_its_unit(unit: str, named: str, file: Path) -> None:
+    write(file, name=["2k5", "1"], time=[4.0, -1.0])
+    with pytest.raises(UsageError, match=rf"expected a positive number of {named}, so mend the cell"):
+        read_table(file, "time", SPACE, SHORT, unit=unit)
+
+
 @pytest.mark.parametrize("unit", ["hours", "", "-1", "0", "nan", "inf", 0])
 def test_a_unit_that_is_none_is_refused(unit: str | float, file: Path) -> None:
     write(file, name=["2k5", "1"], time=[4.0, 1.0])

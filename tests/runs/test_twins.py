@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from nas.errors import UsageError
-from nas.hardware import Recorded
+from nas.hardware import Catalogue, NoBlockTableError, Recorded
 from nas.predictors import Encoding
 from nas.runs import Bench, RunFolder, Silent, resolve
 from nas.runs.fitting import fit_latency
@@ -95,4 +95,27 @@ def test_where_nothing_is_left_to_judge_by_it_is_said(bench_of: Callable[..., Be
     bench = bench_of("positions", wanted=lambda each: convolutions(each) == 2)
     assert isinstance(bench.target, Recorded) and len(bench.target.latencies) == 6
     with pytest.raises(UsageError, match=r"all 2 networks to judge .* measure other networks, or fewer"):
+        fit_latency(bench, RunFolder(tmp_path / "run"), Silent())
+
+
+@pytest.mark.parametrize(("kind", "is_mended"), [(NoBlockTableError, True), (UsageError, False)])
+def test_networks_are_traced_one_by_one_only_where_costs_are_no_table(
+    kind: type[UsageError],
+    is_mended: bool,
+    bench_of: Callable[..., Bench],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(bench: Bench) -> Catalogue:
+        raise kind("something about blocks.")
+
+    bench = bench_of("stand_ins")
+    monkeypatch.setattr(Bench, "catalogue", refuse)
+    if is_mended:
+        assert bench.features() is bench.traced
+        assert fit_latency(bench, RunFolder(tmp_path / "run"), Silent()).summary["samples"] == 24
+        return
+    with pytest.raises(UsageError, match="something about blocks"):
+        bench.features()
+    with pytest.raises(UsageError, match="something about blocks"):
         fit_latency(bench, RunFolder(tmp_path / "run"), Silent())
