@@ -32,7 +32,7 @@ def code(file: Mapping[str, Any]) -> str:
     images, own = given["form"] != "ids", _is_own(given)
     imports = ["import json", "", "import numpy", "import onnxruntime"]
     if images and not own:
-        imports.append("from PIL import Image")
+        imports.append("from PIL import Image, ImageOps")
     opening = [
         f'session = onnxruntime.InferenceSession("{file["name"]}", providers=["CPUExecutionProvider"])',
         'classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])',
@@ -61,7 +61,11 @@ def _of_image(given: Mapping[str, Any]) -> list[str]:
     _, channels, height, width = given["shape"]
     mode = "RGB" if channels == 3 else "L"
     return [
-        f'image = Image.open("image.png").convert("{mode}").resize(({width}, {height}), Image.Resampling.BILINEAR)',
+        'image = Image.open("image.png")',
+        f'image.draft("{mode}", ({max(height, width)}, {max(height, width)}))  # a large JPEG at a fraction of its size',
+        'image = ImageOps.exif_transpose(image).convert("RGBA")  # turned as a viewer shows it',
+        'image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)  # on white',
+        f'image = image.convert("{mode}").resize(({width}, {height}), Image.Resampling.BILINEAR)',
         f'pixels = numpy.asarray(image, "{given["dtype"]}").reshape(1, {height}, {width}, {channels})'
         f".transpose(0, 3, 1, 2){'' if given['form'] == 'bytes' else ' / 255'}",
         *_answer(given, "pixels"),

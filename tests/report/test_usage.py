@@ -13,6 +13,7 @@ from PIL import Image
 from torch import nn
 
 from nas.data import Augment, ImageData, ImageSplit
+from nas.data.folder import read_folder
 from nas.data.inputs import Inputs, token_inputs
 from nas.export import dynamic_onnx, reading, with_metadata
 from nas.files import write_file
@@ -57,6 +58,29 @@ def test_the_lines_classify_an_image(channels: int, form: str, tmp_path: Path) -
         Image.fromarray(pixels).save(tmp_path / "image.png")
         found.append(run(file_of(inputs), tmp_path))
     assert found == ["left", "right", "<b>"]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB", "L", "large JPEG"])
+def test_the_lines_read_a_picture_as_training_does(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turned as its EXIF says, and on white where it is transparent; a large JPEG at a fraction of its size."""
+    exif, rows = Image.Exif(), np.random.default_rng(0).integers(0, 256, (12, 8, 4), np.uint8)
+    exif[0x0112] = 6  # to be turned by a quarter
+    picture = Image.fromarray(rows).convert("RGB" if mode == "large JPEG" else mode)
+    size, options = None, {"transparency": 3} if mode == "P" else {}
+    if mode == "large JPEG":
+        picture, size, options = picture.resize((320, 480)), 8, {"format": "jpeg"}
+    (tmp_path / "train" / "a").mkdir(parents=True)
+    for path in ("image.png", "train/a/image.png"):
+        picture.save(tmp_path / path, exif=exif, **options)
+    images = read_folder(tmp_path, size).train.read(torch.tensor([0]))
+    split = ImageSplit(images, torch.arange(1), torch.zeros(images.shape[1]), torch.ones(images.shape[1]))
+    inputs = ImageData("mine", ["a"], split, split, split, Augment()).inputs("bytes")
+    model = dynamic_onnx(reading(Sides(), inputs), inputs.shape, dtype=inputs.dtype)
+    write_file(tmp_path / "best.onnx", with_metadata(model, {"classes": CLASSES}))
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {}
+    exec(code(file_of(inputs)), found)
+    np.testing.assert_array_equal(found["pixels"], images.numpy())
 
 
 def test_the_lines_read_an_array_of_another_scale(tmp_path: Path) -> None:
