@@ -12,7 +12,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from nas.errors import UsageError
 from nas.hardware.tracing import Shape, Trace, meta_copy, trace
+from nas.nn.misfit import misfit
 from nas.supernet import Segment, SegmentKey, Supernet, extract
 
 __all__ = ["BlockCost", "StaticCosts", "Work"]
@@ -107,4 +109,11 @@ class StaticCosts:
 
     def _cost(self, segment: Segment, shape: Shape, dtype: torch.dtype) -> BlockCost:
         parts = self.supernet.active_parts(segment.module)
-        return BlockCost(segment.path, segment.kind, trace(segment.module, shape, dtype), parts, segment.paths)
+        try:
+            traced = trace(segment.module, shape, dtype)
+        except UsageError as error:
+            cause = error.__cause__
+            if cause and (sentence := misfit(self.supernet.model, cause)):
+                raise UsageError(sentence) from cause
+            raise
+        return BlockCost(segment.path, segment.kind, traced, parts, segment.paths)

@@ -10,6 +10,6 @@ def chain_notes(supernet: Supernet) -> list[str]:
     if supernet.unchained is None:
         return []
     return [
-        f"{type(supernet.model).__name__}.forward is no chain of modules ({supernet.unchained}), so candidates share "
-        "no activations and the report shows one block."
+        f"{type(supernet.model).__name__}.forward is no chain of modules, since {supernet.unchained}; so candidates "
+        "share no activations and the report shows one block."
     ]

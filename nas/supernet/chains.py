@@ -75,6 +75,7 @@ class Part(nn.Module):
         self.graph = graph
         for number, module in enumerate(called):
             self.add_module(str(number), module)
+        self.training = any(module.training for module in called)
 
     def forward(self, x: Tensor) -> Any:
         return fx.Interpreter(self, graph=self.graph).run(x)
@@ -175,9 +176,10 @@ def _traced(model: nn.Module, training: bool) -> fx.Graph:
         graph = _Tracer().trace(clone)
     except NoChain:
         raise
+    except fx.proxy.TraceError as error:
+        raise NoChain("it decides by its input, or counts or unpacks it") from error
     except Exception as error:  # a forward may do anything with a value that is none
-        reason = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
-        raise NoChain(f"tracing it fails: {reason}") from error
+        raise NoChain("it does something with its input that takes values") from error
     if _chance() != chance:
         raise NoChain("it draws random numbers")
     after = vars(clone)

@@ -54,7 +54,8 @@ def discover(model: nn.Module, added: Mapping[str, Choice] | None = None) -> Dis
         added: choices of modules that need not be elastic, by module path; each is there when its module runs.
 
     Raises:
-        UsageError: two different choices of one name, or an attribute that holds a choice no layer reads.
+        UsageError: two different choices of one name, an attribute that holds a choice no layer reads, or elastic
+            modules in a plain list, tuple or dictionary.
     """
     names: dict[Choice, str] = {}
     uses: dict[Choice, list[Use]] = {}
@@ -117,9 +118,26 @@ def _condition(depends: Any, present: Any, names: dict[Choice, str]) -> Conditio
     return Condition(tuple(names[choice] for choice in choices), frozenset(allowed))
 
 
+def _elastic_in(value: Any) -> Iterator[Elastic]:
+    """Elastic modules in plain containers, also below other modules there."""
+    if isinstance(value, nn.Module):
+        yield from (each for each in value.modules() if isinstance(each, Elastic))
+    elif isinstance(value, list | tuple | set | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _elastic_in(each)
+
+
 def _check_attributes(model: nn.Module, names: dict[Choice, str]) -> None:
+    registered = set(model.modules())
     for path, module in model.named_modules():
         for attribute, value in vars(module).items():
+            in_container = isinstance(value, list | tuple | set | dict)
+            if in_container and (hidden := next((each for each in _elastic_in(value) if each not in registered), None)):
+                group = "ModuleDict" if isinstance(value, dict) else "ModuleList"
+                raise UsageError(
+                    f"'{below(path, attribute)}' holds an elastic {type(hidden).__name__} in a {type(value).__name__}, "
+                    f"where neither PyTorch nor nas sees it; use torch.nn.{group}."
+                )
             held = choices_of(*expressions_in([value]))
             if held and not isinstance(module, Elastic) and type(module).__module__.startswith("torch.nn."):
                 raise UsageError(

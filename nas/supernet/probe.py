@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nas.errors import UsageError
 from nas.nn import Zero
+from nas.nn.misfit import misfit
 from nas.nn.modes import evaluating
 
 __all__ = ["Probe", "is_free"]
@@ -57,6 +58,8 @@ class Probe:
         try:
             _call(self._model, example)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            if sentence := misfit(self._model, error):
+                raise UsageError(sentence) from error
             reason = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
             shapes = " and ".join(map(str, self._shapes))
             raise UsageError(

@@ -228,7 +228,7 @@ def wrapped(self: Odd, x: Tensor) -> Tensor:
     ("forward", "reason"),
     [
         (by_training, "other things in training"),
-        (by_value, "tracing it fails"),
+        (by_value, "it decides by its input, or counts or unpacks it"),
         (functional_dropout, "other things in training"),
         (always_dropout, "'dropout' draws random numbers"),
         (noise, "'randn_like' draws random numbers"),

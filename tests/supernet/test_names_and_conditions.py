@@ -1,5 +1,6 @@
 """How a model becomes a space: names, ties, conditions, refusals."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -212,3 +213,34 @@ def test_a_model_with_a_forward_that_is_no_chain_is_one_segment() -> None:
     ((key, segment),) = supernet.segments()
     assert segment.module is supernet.model
     assert {name for name, _ in key[1:]} == {"k", "h"}
+
+
+class Hiding(nn.Module):
+    def __init__(self, kept: Callable[[nn.Module], Any]) -> None:
+        super().__init__()
+        self.head, self.kept = nn.Sequential(nas.nn.Linear(4, nas.Choice([2, 4]))), kept(nas.nn.Linear(4, 4))
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        (lambda layer: [layer], r"'block\.kept' holds an elastic Linear in a list, .*; use torch\.nn\.ModuleList\."),
+        (
+            lambda layer: (1, [nn.Sequential(layer)]),
+            r"'block\.kept' holds an elastic Linear in a tuple, .*ModuleList\.",
+        ),
+        (
+            lambda layer: {"a": layer},
+            r"'block\.kept' holds an elastic Linear in a dict, .*; use torch\.nn\.ModuleDict\.",
+        ),
+    ],
+)
+def test_elastic_modules_in_plain_containers_are_refused(kept: Callable[[nn.Module], Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        nas.Supernet(nn.Sequential(OrderedDict(block=Hiding(kept))))
+
+
+def test_a_plain_list_of_layers_that_the_model_has_is_fine() -> None:
+    model = Hiding(lambda layer: nn.ModuleList([layer]))
+    model.listed = [*model.kept, model.head]  # type: ignore[assignment]
+    nas.Supernet(model)
