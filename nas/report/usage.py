@@ -59,10 +59,10 @@ def _is_own(given: Mapping[str, Any]) -> bool:
 
 def _of_image(given: Mapping[str, Any]) -> list[str]:
     _, channels, height, width = given["shape"]
-    mode = "RGB" if channels == 3 else "L"
+    mode, most = "RGB" if channels == 3 else "L", max(height, width)
     return [
         'image = Image.open("image.png")',
-        f'image.draft("{mode}", ({max(height, width)}, {max(height, width)}))  # a large JPEG at a fraction of its size',
+        f'image.draft("{mode}", ({most}, {most}))  # a large JPEG at a fraction of its size',
         'image = ImageOps.exif_transpose(image).convert("RGBA")  # turned as a viewer shows it',
         'image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)  # on white',
         f'image = image.convert("{mode}").resize(({width}, {height}), Image.Resampling.BILINEAR)',

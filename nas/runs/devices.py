@@ -178,8 +178,9 @@ def _carried(table: Path, typed: Mapping[str, Any], trusted: bool) -> dict[str, 
     if foreign and not trusted and not is_sealed(_SEALED, config, setup.get("seal")):
         key, name = next(iter(foreign.items()))
         raise UsageError(
-            f"{table} names {key} '{name}', which this would import and call, and was not packed by you here; give "
-            f"--set {key}={name} if that is your own, or --trust if you trust whoever made the table."
+            f"{table} names {key} '{name}', which this would import and call, and was not packed by you here; leave it "
+            f"alone unless you know what that is. If it is your own, say so by --set {key}=…; or give --trust if you "
+            "trust whoever made the table."
         )
     return carried
 

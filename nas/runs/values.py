@@ -29,7 +29,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"config file {path} cannot be read: {error.strerror}.") from None
     except _UNREADABLE as error:
-        raise UsageError(f"config file {path} is not YAML that makes sense ({_problem(error)}); mend it.") from None
+        raise UsageError(
+            f"config file {path} is not YAML that makes sense ({_problem(error)}); {_remedy(error)}."
+        ) from None
     if not isinstance(values, dict):
         raise UsageError(f"config file {path} holds {type(values).__name__}, expected a mapping of keys to values.")
     return values
@@ -50,7 +52,7 @@ def assign(values: dict[str, Any], setting: str) -> None:
         value = yaml.safe_load(text)
     except _UNREADABLE as error:
         raise UsageError(
-            f"setting {shortened(setting)} has a value that is not YAML ({_problem(error)}); quote it."
+            f"setting {shortened(setting)} has a value that is not YAML ({_problem(error)}); {_remedy(error)}."
         ) from None
     put(values, key, value)
 
@@ -100,5 +102,12 @@ def shortened(value: Any, write: Any = repr) -> str:
 def _problem(error: BaseException) -> str:
     """The first line of what a parser says, in the words of a user."""
     if isinstance(error, RecursionError):
-        return "brackets in brackets without end"
+        return "brackets in brackets in brackets, too deep to read"
     return re.sub(r";.*", "", str(error).splitlines()[0] if str(error) else type(error).__name__)
+
+
+def _remedy(error: BaseException) -> str:
+    """What to do about it."""
+    if isinstance(error, yaml.YAMLError):
+        return "close what it opens, or put quotes around a text"
+    return f"write it with {_DEEPEST} levels or fewer" if isinstance(error, RecursionError) else "correct it"

@@ -10,7 +10,7 @@ from command_line import nas, search_arguments
 DEEP, LONG = "[" * 3000, "9" * 4400
 SETTINGS = {
     "brackets": (f"space_args.width={DEEP}", "is not YAML|brackets"),
-    "closed brackets": (f"space_args.width={DEEP}{']' * 3000}", "brackets in brackets without end"),
+    "closed brackets": (f"space_args.width={DEEP}{']' * 3000}", "too deep to read); write it with 30 levels or fewer"),
     "forty levels": (f"space_args.width={'[' * 40}{']' * 40}", "space_args.width has more than 30 levels"),
     "digits": (f"candidates={LONG}", "4300 digits"),
     "hundred digits": (f"space_args.width={'9' * 100}", "space_args.width is an integer of more than 64 bits"),
