@@ -68,11 +68,11 @@ def test_of_two_searches_one_is_killed_and_the_other_ends_with_everything_once(t
 def test_searches_whose_supernets_were_trained_differently_share_nothing(tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path / 'shared.db'}"
     settings = {**SETTINGS, "candidates": 10, "limit": 100, "storage": storage}
-    columns = ["id", "accuracy", "loss"]
+    columns = ["id", "selection_accuracy", "selection_loss"]
     tables = {}
     for name, epochs, changes in (("one", 1, {}), ("two", 2, {}), ("alone", 2, {"study": None, "storage": None})):
         folder = RunFolder(tmp_path / name)
         run_search(resolve({**settings, "training": {"epochs": epochs}, **changes}, "test"), folder)
         tables[name] = pd.read_csv(folder.candidates)[columns]
     pd.testing.assert_frame_equal(tables["two"], tables["alone"])
-    assert not tables["one"]["loss"].equals(tables["two"]["loss"])
+    assert not tables["one"]["selection_loss"].equals(tables["two"]["selection_loss"])
