@@ -53,7 +53,7 @@ def test_the_seed_decides_the_splits(digits: ImageData) -> None:
 def test_copies_take_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.data.parts.MEMORY_BUDGET", 2 * 1797 * 64 * 4)
     assert len(load("digits").train) == 1078
-    with pytest.raises(UsageError, match="3954 images of 1x8x8"):
+    with pytest.raises(UsageError, match=r"\d+ images of 1x8x8 take"):
         load("noisy_digits")
 
 
