@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -25,20 +26,24 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     console = new_console()
     sources = sorted({_source(row) for row in [*result["front"], result["largest"]]}, reverse=True)
     title = f"Pareto front of {result['run']}, latency {' or '.join(sources)}".replace("predicted", "predicted (~)")
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0, collapse_padding=True, pad_edge=False)
     best, largest, metric = result["best"], result["largest"], result["metric"]
-    score = f"{label(metric).lower()} (95 % interval)"
-    for heading in ("architecture", score, "latency", "params", "FLOPs", "peak memory"):
+    for heading in ("architecture", f"{label(metric).lower()} (95 %)", "latency", "params", "FLOPs", "memory"):
         table.add_column(heading, justify="left" if heading == "architecture" else "right", no_wrap=True)
     for row in result["front"]:
         if row["id"] == best["id"]:
             table.add_row(best["id"], *_metrics(best, metric), style="bold green")
         else:
             table.add_row(row["id"], *_metrics(row, metric))
-    table.add_section()
-    table.add_row("largest", *_metrics(largest, metric), style="dim")
+    if largest["id"] != best["id"]:
+        table.add_section()
+        table.add_row("largest", *_metrics(largest, metric), style="dim")
+    caption = (
+        "The part that selected them made this front; its scores are shown on the other part, where some may lose."
+    )
+    table.caption, table.caption_justify = caption, "left"
     if f"shared_{metric}" in best and len(result["front"]) > 1:
-        table.caption = "the chosen and the largest as retrained, the others with shared weights"
+        table.caption += " The chosen and the largest are shown as retrained, the others with shared weights."
     console.print(table)
     for sentence in choice_sentences(result):
         console.print(sentence, highlight=False)
@@ -113,8 +118,8 @@ def _metrics(row: Mapping[str, Any], metric: str) -> list[str]:
     return [
         f"{score} ({low} to {high})",
         _latency(row),
-        f"{row['params']:,}",
-        f"{row['flops']:,}",
+        _text("params", row["params"]),
+        _text("flops", row["flops"]),
         _text("peak_memory_bytes", row["peak_memory_bytes"]),
     ]
 
@@ -149,6 +154,5 @@ def _text(name: str, value: float) -> str:
 
 
 def new_console() -> Console:
-    """As wide as the terminal, and wide enough for the tables where there is none; ``a:b:`` stays as it is."""
-    console = TextConsole()
-    return console if console.is_terminal else TextConsole(width=120)
+    """As wide as the terminal or COLUMNS say, else 80 characters; ``a:b:`` stays as it is."""
+    return TextConsole()

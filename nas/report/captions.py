@@ -8,7 +8,7 @@ import numpy as np
 from nas.report.content import ReportContent, column, flags, latency_source, number
 from nas.report.figures import MOST_POINTS
 from nas.report.progress import best_so_far, expected_best
-from nas.report.quantities import label, written
+from nas.report.quantities import counted, label, written
 
 __all__ = ["front_caption", "history_caption", "training_caption"]
 
@@ -16,8 +16,8 @@ __all__ = ["front_caption", "history_caption", "training_caption"]
 def front_caption(content: ReportContent) -> str:
     """How many candidates there are, and what the marks mean."""
     feasible = int(flags(content.candidates, "feasible").sum())
-    sentences = [f"{_count(len(content.candidates), 'candidate')}, {feasible:,} of them feasible; the front has "]
-    sentences[0] += f"{_count(len(content.front), 'network')}."
+    sentences = [f"{counted(len(content.candidates), 'candidate')}, {feasible:,} of them feasible; the front has "]
+    sentences[0] += f"{counted(len(content.front), 'network')}."
     if content.cost == "latency_ms":
         sentences += [f"Latency is {latency_source(content)} for the front, the chosen and the largest, "]
         sentences[-1] += "and predicted for other candidates."
@@ -39,7 +39,7 @@ def history_caption(content: ReportContent) -> str:
     if not len(found) or np.isnan(found[-1]):
         return "No feasible candidate was evaluated."
     name = label(content.score).lower()
-    sentence = f"Best feasible {name} after {_count(len(found), 'evaluation')}: {written(content.score, found[-1])}."
+    sentence = f"Best feasible {name} after {counted(len(found), 'evaluation')}: {written(content.score, found[-1])}."
     if not len(luck):
         return f"{sentence} No random draws were evaluated to compare with."
     k = min(len(found), len(luck))
@@ -54,9 +54,5 @@ def training_caption(content: ReportContent) -> str:
     """Epochs and speed."""
     speeds = [number(epoch, "images_per_second") for epoch in content.epochs]
     speeds = [speed for speed in speeds if not math.isnan(speed)]
-    sentence = f"{_count(len(content.epochs), 'epoch')}."
+    sentence = f"{counted(len(content.epochs), 'epoch')}."
     return f"{sentence} {statistics.median(speeds):,.0f} {content.examples}/s in the median." if speeds else sentence
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nas.report.quantities import is_share, label, share, written
+from nas.report.quantities import counted, is_share, label, share, written
 
 __all__ = ["choice_sentences", "points"]
 
@@ -18,13 +18,20 @@ def choice_sentences(result: Mapping[str, Any]) -> list[str]:
     tested = f"test_{metric}"
     sentences = [
         f"Chosen: {best['id']} with confirmed {label(metric).lower()} {_with_interval(best, metric)} and "
-        f"{label(tested).lower()} {_with_interval(best, tested)}, at "
-        f"{share(best['latency_ms'], largest['latency_ms'])} of the largest network's latency "
-        f"(largest: {label(tested).lower()} {written(tested, largest[tested])})."
+        f"{label(tested).lower()} {_with_interval(best, tested)}{_beside_largest(best, largest, tested)}."
     ]
     if "selection" in result:
         sentences += _why(result, metric)
     return [*sentences, *_luck(result, tested)]
+
+
+def _beside_largest(best: Mapping[str, Any], largest: Mapping[str, Any], tested: str) -> str:
+    if best["id"] == largest["id"]:
+        return "; it is the largest network"
+    return (
+        f", at {share(best['latency_ms'], largest['latency_ms'])} of the largest network's latency "
+        f"(largest: {label(tested).lower()} {written(tested, largest[tested])})"
+    )
 
 
 def points(name: str, difference: float) -> str:
@@ -51,11 +58,18 @@ def _why(result: Mapping[str, Any], metric: str) -> list[str]:
     (shared,) = (row for row in result["front"] if row["id"] == best["id"])
     optimism = (
         f"With the weights that the search judged, in float32, the part of the validation split that selected it gave "
-        f"{written(score, shared[score])} and the part that confirms {written(metric, shared[metric])}; the difference "
-        f"of {points(metric, shared['optimism'])} is optimism."
+        f"{written(score, shared[score])} and the part that confirms {written(metric, shared[metric])}"
+        f"{_optimism(metric, shared)}."
     )
-    alike = f"None of the {why['of']} networks on the front differs from the best by more than chance explains."
+    alike = f"No other network on the front differs from the best of the {why['of']} by more than chance explains."
     return [reason, optimism, *([alike] if why["of"] > 1 and not why["differ"] else [])]
+
+
+def _optimism(metric: str, shared: Mapping[str, Any]) -> str:
+    """The difference between both parts, where the one that selected it was kinder."""
+    if shared["optimism"] <= 0:
+        return ", where it is no worse"
+    return f"; the difference of {points(metric, shared['optimism'])} is optimism"
 
 
 def _luck(result: Mapping[str, Any], tested: str) -> list[str]:
@@ -65,15 +79,24 @@ def _luck(result: Mapping[str, Any], tested: str) -> list[str]:
         return []
     latency = " (predicted latency)" if draw.get("latency_source") == "predicted" else ""
     luck = (
-        f"he best of {draw['draws']:,} random draws under the same constraints on costs{latency}, taken by the same "
-        f"rule: {label(tested).lower()} {_with_interval(draw, tested)}"
+        f"he best of {counted(draw['draws'], 'random draw')} under the same constraints on costs{latency}, taken by "
+        f"the same rule: {label(tested).lower()} {_with_interval(draw, tested)}"
     )
     if "chosen" not in draw:
-        return [f"T{luck}."]
+        return [f"T{luck}.{_no_difference(result['best'], draw, tested)}"]
     return [
         f"With the weights that the search judged, in float32, t{luck}; the chosen network has "
         f"{_with_interval(draw['chosen'], tested)} with these."
+        f"{_no_difference(draw['chosen'], draw, tested)}"
     ]
+
+
+def _no_difference(chosen: Mapping[str, Any], draw: Mapping[str, Any], tested: str) -> str:
+    """A word where the intervals of both overlap."""
+    low, high = f"{tested}_low", f"{tested}_high"
+    if chosen.get(low) is None or draw.get(low) is None or draw[high] < chosen[low] or chosen[high] < draw[low]:
+        return ""
+    return " Their intervals overlap: no difference is shown."
 
 
 def _with_interval(row: Mapping[str, Any], name: str) -> str:

@@ -100,9 +100,11 @@ def read_object(path: Path, again: str, *keys: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text())
         if not isinstance(content, dict):
-            raise TypeError(f"it holds {type(content).__name__}")
+            raise TypeError(f"it holds a {type(content).__name__} instead of named values")
         if missing := [key for key in keys if key not in content]:
             raise TypeError(f"it has no '{missing[0]}'")
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise UsageError(f"{path} is damaged (it is no JSON); {again} to make it again.") from None
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UsageError(f"{path} is damaged ({error}); {again} to make it again.") from None
     return content

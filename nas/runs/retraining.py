@@ -10,6 +10,7 @@ from nas.distributed import connected, require
 from nas.distributed.trials import Outcome, require_shared_folder, run_trials
 from nas.errors import UsageError
 from nas.files import write_file
+from nas.report.quantities import counted
 from nas.report.retraining import note_retraining, retraining_sentence
 from nas.runs.bench import LATENCY, Bench
 from nas.runs.config import RunConfig
@@ -122,7 +123,9 @@ class _Retraining:
             require("workers", workers or 1, count=workers or 1, cpus=cpus, gpus=gpus)
             require_shared_folder(self.folder.path, "--results")
             _begin(self.folder, self.asked)
-            with self.progress.task(f"Training {len(self.front)} networks with {count} recipes", count) as task:
+            with self.progress.task(
+                f"Training {counted(len(self.front), 'network')} with {counted(count, 'recipe')}", count
+            ) as task:
                 return run_trials(
                     Trainer(travelling(config, gpus), packed(self.bench.searched), self.plans, self.seed),
                     [plan.recipe.epochs for plan in self.plans],

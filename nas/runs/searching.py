@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nas.files import write_file
+from nas.report.quantities import counted
 from nas.runs.bench import COSTS, Bench
 from nas.runs.folder import RunFolder
 from nas.runs.ledgers import open_ledger
@@ -47,7 +48,9 @@ class Searching:
         budget = min(config.candidates, space.size)
         proposing = proposing or strategy(config.strategy, space, config.seed, **config.strategy_args)
         proposing = BestOnly(proposing) if self.bench.seeks_best else proposing
-        return self._run(proposing, budget, self.bounds, f"Searching {budget} candidates ({config.strategy})")
+        return self._run(
+            proposing, budget, self.bounds, f"Searching {counted(budget, 'candidate')} ({config.strategy})"
+        )
 
     def draw(self, candidates: "pd.DataFrame") -> "pd.DataFrame":
         """Random draws under the same constraints on costs, as many as the search had candidates.
@@ -64,7 +67,10 @@ class Searching:
             return candidates.head(0)
         on_costs = [bound for bound in self.bounds if bound.metric in COSTS]
         return self._run(
-            strategy("random", space, config.seed + 1), budget, on_costs, f"Evaluating {budget} random candidates"
+            strategy("random", space, config.seed + 1),
+            budget,
+            on_costs,
+            f"Evaluating {counted(budget, 'random candidate')}",
         )
 
     def _affordable(self, candidates: int) -> int:

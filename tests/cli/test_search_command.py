@@ -126,7 +126,7 @@ def test_a_bound_on_accuracy_that_no_random_candidate_reaches(finished: tuple[Pa
     outcome = nas(*search_arguments(tmp_path, "--name", "run", constraints=constraints, random_baseline=1))
     assert outcome.code == 0, outcome.err
     assert [row["selection_accuracy"] for row in outcome.json["front"]] == [best]
-    assert "Evaluating 1 random candidates" in outcome.err
+    assert "Evaluating 1 random candidate" in outcome.err
 
 
 def test_standard_output_is_one_json_object(finished: tuple[Path, Outcome]) -> None:

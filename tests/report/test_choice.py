@@ -1,45 +1,58 @@
-"""The sentences on a run's network say which figure is of which weights."""
+"""What the sentences about a choice say, and what they do not."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from nas.cli.tables import print_result
 from nas.report.choice import choice_sentences
+from nas.runs import RunFolder
 
 
-def row(name: str, accuracy: float, test: float | None = None, **others: Any) -> dict[str, Any]:
-    tested = {} if test is None else {"test_accuracy": test}
-    return {"id": name, "accuracy": accuracy, "latency_ms": 1.0, **tested, **others}
-
-
-def result(best: dict[str, Any], **draw: Any) -> dict[str, Any]:
-    """Of a run that scored its network 91 % to select it, where the same weights have 88 % on the other part."""
-    shared = row("a", 0.88, selection_accuracy=0.91, optimism=0.03)
+def result(best: str = "a", selected: float = 0.9, confirmed: float = 0.8, drawn: float = 0.5) -> dict[str, Any]:
+    row = {
+        "id": best, "accuracy": confirmed, "selection_accuracy": selected, "optimism": selected - confirmed,
+        "test_accuracy": 0.8, "test_accuracy_low": 0.7, "test_accuracy_high": 0.9, "latency_ms": 1.0,
+    }  # fmt: skip
+    draw = {"draws": 1, "test_accuracy": drawn, "test_accuracy_low": drawn - 0.1, "test_accuracy_high": drawn + 0.1}
+    why = {"equals": [best], "within": 0.5, "of": 3, "differ": []}
+    largest = {**row, "id": "b", "latency_ms": 2.0}
     return {
-        "metric": "accuracy",
-        "cost": "flops",
-        "best": {**shared, **best},
-        "largest": row("z", 0.9, 0.9, latency_ms=2.0),
-        "front": [row("b", 0.8, selection_accuracy=0.85, optimism=0.05), shared],
-        "selection": {"best": "a", "equals": ["a"], "within": 0.5, "of": 2, "differ": True},
-        "random": row("r", 0.86, 0.87, draws=40, **draw),
-    }
+        "metric": "accuracy", "best": row, "largest": largest, "front": [row], "random": draw, "selection": why,
+        "cost": "latency_ms",
+    }  # fmt: skip
 
 
-def test_optimism_is_said_of_the_weights_that_were_selected() -> None:
-    """The confirmed figure of the delivered network, 96 % after retraining, is no part of it."""
-    told = choice_sentences(result(row("a", 0.96, 0.95)))
-    assert "confirmed accuracy 96.00%" in told[0]
-    (sentence,) = (each for each in told if "optimism" in each)
-    assert "gave 91.00% and the part that confirms 88.00%; the difference of +3 points is optimism" in sentence
-    assert sentence.startswith("With the weights that the search judged, in float32,")
+def test_only_a_score_that_was_too_good_is_optimism() -> None:
+    assert "of +10 points is optimism" in " ".join(choice_sentences(result()))
+    assert "optimism" not in " ".join(choice_sentences(result(selected=0.7)))
 
 
-def test_random_draws_are_compared_with_the_network_as_it_was_searched() -> None:
-    best = row("a", 0.96, 0.95)
-    told = choice_sentences(result(best, chosen={"test_accuracy": 0.89}, latency_source="predicted"))[-1]
-    assert told.startswith("With the weights that the search judged, in float32, the best of 40 random draws")
-    assert "on costs (predicted latency)" in told
-    assert told.endswith("test accuracy 87.00%; the chosen network has 89.00% with these.")
-    plain = choice_sentences(result(best))[-1]
-    assert plain == (
-        "The best of 40 random draws under the same constraints on costs, taken by the same rule: test accuracy 87.00%."
-    )
+def test_the_largest_is_not_compared_with_itself() -> None:
+    assert "at 50% of the largest" in choice_sentences(result())[0]
+    (first, *_) = choice_sentences(result("b"))
+    assert first.endswith("; it is the largest network.") and "latency" not in first
+
+
+def test_one_draw_and_whether_it_differs() -> None:
+    assert "best of 1 random draw under" in choice_sentences(result())[-1]
+    assert "no difference is shown" not in choice_sentences(result())[-1]
+    assert choice_sentences(result(drawn=0.75))[-1].endswith("Their intervals overlap: no difference is shown.")
+
+
+def test_the_summary_fits_a_terminal_of_80_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    found = result()
+    costs = {"latency_spread_ms": 0.01, "params": 117738, "flops": 3760896, "peak_memory_bytes": 53200}
+    rows = [found["best"], found["largest"], *found["front"]]
+    for row in rows:
+        row |= {**costs, "accuracy_low": 0.7, "accuracy_high": 0.9, "latency_ms": 0.0246}
+    given = {"shape": ["batch", 1, 8, 8], "dtype": "float32", "form": "unit", "values": [0, 1], "colours": "grey"}
+    found["best"] |= {"id": "5023733a1b", "file": {"name": "best.onnx", "dtype": "int8", "bytes": 9, "input": given}}
+    print_result({**found, "run": "run", "notes": ["words " * 30]}, RunFolder(tmp_path))
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("  /")]
+    assert max(map(len, lines)) <= 80 and not any("…" in line for line in lines)
+    assert any("0.0246 ms ± 40.7%" in line for line in lines)
