@@ -46,7 +46,6 @@ from nas.cli.settings import latency_source, moved, one_space, opened, resolve_s
 from nas.cli.tables import print_listing, print_result, print_seeds
 from nas.cli.terminal import echo
 from nas.report.quantities import label, written
-from nas.report.retraining import retraining_sentence
 from nas.report.usage import about_file
 from nas.runs.devices import imported_devices
 from nas.runs.latency import check_profile
@@ -226,8 +225,6 @@ def _run_search(config: runs.RunConfig, results: Path, name: str, as_json: bool)
         echo(json.dumps(result))
         return
     print_result(result, folder)
-    if "delivered" in result.get("retrained", {}):
-        echo(retraining_sentence(result["metric"], result["retrained"]))
 
 
 def _run_seeds(config: runs.RunConfig, count: int, results: Path, name: str, as_json: bool) -> None:

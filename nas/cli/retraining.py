@@ -7,6 +7,7 @@ from contextlib import redirect_stdout
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from nas.cli.options import RESULTS, GpusPerWorker, Json, Ray, Results, Run, Seed, Trust, Workers
@@ -36,10 +37,11 @@ def retrain(
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
-    """Train the best networks of a run with many recipes, deliver the best.
+    """Train the best networks of a run with many recipes; deliver the best if it beats what is delivered.
 
-    Recipes, first weights and the networks are compared on the validation split, the worst are stopped early, and the
-    winner is written as the run's ONNX file. The same command continues what was interrupted.
+    Recipes, first weights and the networks are compared on the validation split, and the worst are stopped early. The
+    winner replaces the run's ONNX file if it is clearly better; else that file stays. The same command continues what
+    was interrupted.
     """
     folder = opened(results, run, trust)
     config = moved(folder.load_config(), work_place(workers, ray, gpus_per_worker, None, None))
@@ -55,14 +57,16 @@ def retrain(
         echo(json.dumps(report))
         return
     _print_report(report)
-    for file in (folder.onnx, folder.best, folder.path / "retrained.csv"):
+    written_now = (folder.report, folder.best, folder.path / "retrained.csv")
+    for file in (folder.onnx, *written_now) if report["retrained"]["delivered"] else written_now:
         echo(f"  {file}")
 
 
 def _print_report(report: Mapping[str, Any]) -> None:
     """A row for each trial, the best first, and the winner."""
     metric, winner, console = report["metric"], report["retrained"], new_console()
-    table = Table(title=f"Retraining of {report['run']}", title_justify="left")
+    title = f"Retraining of {report['run']}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0, collapse_padding=True, pad_edge=False)
     for heading in ("network", "weights", "augmentation"):
         table.add_column(heading, no_wrap=True)
     for heading in ("distilled", "rate", "decay", "epochs", label(metric).lower()):

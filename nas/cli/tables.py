@@ -43,7 +43,8 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     )
     table.caption, table.caption_justify = caption, "left"
     if f"shared_{metric}" in best and len(result["front"]) > 1:
-        table.caption += " The chosen and the largest are shown as retrained, the others with shared weights."
+        retrained = "The chosen and the largest are" if f"shared_{metric}" in largest else "The chosen is"
+        table.caption += f" {retrained} shown as retrained, the others with shared weights."
     console.print(table)
     for sentence in choice_sentences(result):
         console.print(sentence, highlight=False)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas.report.quantities import counted, is_share, label, share, written
+from nas.report.retraining import retraining_sentence
 
 __all__ = ["choice_sentences", "points"]
 
@@ -20,7 +21,9 @@ def choice_sentences(result: Mapping[str, Any]) -> list[str]:
         f"Chosen: {best['id']} with confirmed {label(metric).lower()} {_with_interval(best, metric)} and "
         f"{label(tested).lower()} {_with_interval(best, tested)}{_beside_largest(best, largest, tested)}."
     ]
-    if "selection" in result:
+    if "delivered" in result.get("retrained", {}):
+        sentences.append(retraining_sentence(metric, result["retrained"]))
+    if "selection" in result and "former" not in result:
         sentences += _why(result, metric)
     return [*sentences, *_luck(result, tested)]
 

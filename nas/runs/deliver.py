@@ -1,6 +1,6 @@
 """One verb from an architecture to a network that is ready to deploy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from nas.evaluation import Standalone
 from nas.hardware import Measurement, Recorded
 from nas.report.quantities import label, written
 from nas.runs.bench import LATENCY, Bench
+from nas.runs.competing import is_better
+from nas.runs.delivered import Delivered
 from nas.runs.delivery_checks import check_delivered
 from nas.runs.exported import ExportedNetwork, check_dtype
 from nas.runs.folder import RunFolder
 from nas.runs.latency import LatencyModel, frozen_level
 from nas.runs.progress import Progress, Silent
-from nas.runs.selection import tested
+from nas.runs.selection import tested, warnings
 from nas.runs.session import measure_with_largest
 from nas.search import Constraint
 from nas.space import Architecture
@@ -27,6 +29,7 @@ from nas.training import Epoch, check_fingerprint, fingerprint, load_checkpoint,
 __all__ = [
     "broken_constraints",
     "deliver",
+    "delivery_notes",
     "export_architecture",
     "final_network",
     "precision_lost",
@@ -36,8 +39,14 @@ __all__ = [
 _SECONDS = 2.0
 
 
-def final_network(bench: Bench, folder: RunFolder, architecture: Architecture, progress: Progress) -> nn.Module:
-    """The plain network: recalibrated inherited weights, or retrained by itself if the run asks for that."""
+def final_network(
+    bench: Bench, folder: RunFolder, architecture: Architecture, progress: Progress, say: Callable[[str], None]
+) -> nn.Module:
+    """The plain network: recalibrated inherited weights, or retrained by itself if the run asks for that.
+
+    Where the supernet was trained for its networks as they are, the retrained one must be better, which is said if it
+    is not. A differentiable method trains another model, or mixtures, whose weights do not compete.
+    """
     config = bench.config
     if config.retrain == "no":
         return bench.evaluator.network(architecture)
@@ -50,7 +59,18 @@ def final_network(bench: Bench, folder: RunFolder, architecture: Architecture, p
             folder.log("retrain", **epoch)
             task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
 
-        return trainer.train(architecture, folder.retrained(architecture), report)
+        trained = trainer.train(architecture, folder.retrained(architecture), report)
+    if bench.is_differentiable or bench.searched is not bench.supernet:
+        return trained
+    inherited = bench.evaluator.network(architecture)
+    file = folder.path / f"{architecture.id}.onnx"
+    if is_better(bench, *(ExportedNetwork(bench, each, file).model for each in (trained, inherited))):
+        return trained
+    say(
+        f"{architecture.id} keeps the weights of the supernet: retrained it is not ahead by more than one standard "
+        "error of the paired difference on the part of the validation split that selects."
+    )
+    return inherited
 
 
 def deliver(
@@ -60,8 +80,9 @@ def deliver(
     row: Mapping[str, Any],
     largest_ms: float,
     progress: Progress,
+    path: Path,
 ) -> dict[str, Any]:
-    """Writes a network as the run's ``best.onnx``; gives its row with what that very file scores and takes.
+    """Writes a network as ONNX to be handed over; gives its row with what that very file scores and takes.
 
     ``test_`` and the name of the metric is its one reading of the test split, ``file`` what the file is, ``parity`` how
     it compares with PyTorch.
@@ -69,11 +90,12 @@ def deliver(
     Args:
         row: what is known of the network, its architecture in plain values.
         largest_ms: latency of the largest network, at whose speed of the machine that of the file is told.
+        path: the file to write.
 
     Raises:
         UsageError: the file would not answer as the network.
     """
-    exported = ExportedNetwork(bench, network, folder.onnx)
+    exported = ExportedNetwork(bench, network, path)
     progress.say(exported.compared())
     row = {**exported.rejudged(row), **tested(bench.metric, exported.judge(bench.data.test))}
     if measured := exported.measure(folder):
@@ -91,6 +113,15 @@ def broken_constraints(
         f"{best[constraint.metric]:.4g}, where {bound} was asked for."
         for constraint, bound in zip(constraints, bounds, strict=True)
         if bound.violation(best) > 0
+    ]
+
+
+def delivery_notes(bench: Bench, best: Mapping[str, Any], largest: Mapping[str, Any]) -> list[str]:
+    """What whoever gets the file must know of it."""
+    return [
+        *broken_constraints(bench.constraints, best, largest),
+        *precision_lost(bench.metric, best),
+        *warnings(bench, dict(best)),
     ]
 
 
@@ -117,7 +148,8 @@ def export_architecture(
     """Exports one architecture of a run as ONNX: recalibrated or retrained, checked against PyTorch, judged, measured.
 
     Args:
-        wanted: an architecture's id from ``candidates.csv`` or its JSON; the chosen one by default.
+        wanted: an architecture's id from ``candidates.csv`` or its JSON; by default the delivered network, with the
+            weights of its retraining if there was one.
         out: the ONNX file to write; by default named by the architecture's id, in the run's folder.
         form: of the images that the network reads; by default that of the run.
 
@@ -132,7 +164,12 @@ def export_architecture(
     architecture = _find_architecture(bench, folder, wanted)
     check_delivered(bench, [architecture])
     progress = progress or Silent()
-    network = final_network(bench, folder, architecture, progress)
+    delivered = Delivered(folder)
+    network = (
+        delivered.network(bench)
+        if wanted is None and delivered.is_retrained
+        else final_network(bench, folder, architecture, progress, progress.say)
+    )
     out = out or folder.path / f"{architecture.id}.onnx"
     exported = ExportedNetwork(bench, network, out, inputs)
     progress.say(exported.compared())

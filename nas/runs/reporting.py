@@ -4,24 +4,32 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from nas.errors import UsageError
 from nas.hardware import BlockCost, Recorded
 from nas.nn import Repeat
 from nas.nn.tree import children, modules
 from nas.report import LatencyContent, ReportContent, write_report
 from nas.report.choice import choice_sentences
-from nas.runs.bench import Bench
+from nas.runs.bench import LATENCY, Bench
 from nas.runs.config import RunConfig
 from nas.runs.folder import RunFolder
 from nas.runs.latency import LatencyModel
 from nas.runs.recorded import is_table
 from nas.space import Architecture
 from nas.supernet import active_modules
-from nas.training import Epoch
+from nas.training import Epoch, read_header
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["describe_blocks", "latency_content", "run_summary", "target_settings", "write_run_report"]
+__all__ = [
+    "describe_blocks",
+    "latency_content",
+    "rewrite_run_report",
+    "run_summary",
+    "target_settings",
+    "write_run_report",
+]
 
 
 def write_run_report(
@@ -64,6 +72,33 @@ def write_run_report(
         notes=[*result["notes"], *_notes(bench, result)],
     )
     write_report(folder.report, content)
+
+
+def rewrite_run_report(bench: Bench, folder: RunFolder, result: dict[str, Any]) -> None:
+    """Writes ``report.html`` of a finished run anew, from its files and a result that has changed.
+
+    Raises:
+        UsageError: a file of the run is damaged or gone.
+    """
+    candidates, draws = (_table(folder, name) for name in ("candidates", "random"))
+    unpredicted = [] if bench.needs_latency else [LATENCY]
+    candidates = candidates.drop(columns=["measured_latency_ms", "measured_spread_ms", *unpredicted])
+    latency = LatencyModel.load(folder.predictor, bench) if bench.needs_latency else None
+    history = read_header(folder.supernet)["history"]
+    write_run_report(bench, folder, result, candidates, draws, history, latency)
+
+
+def _table(folder: RunFolder, name: str) -> "pd.DataFrame":
+    """What :meth:`RunFolder.write_table` wrote."""
+    import pandas as pd
+
+    file = folder.path / f"{name}.parquet"
+    try:
+        return pd.read_parquet(file)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{file} is damaged or gone ({error}); delete {folder.candidates} and resume the run to make it again."
+        ) from None
 
 
 def run_summary(bench: Bench, folder: RunFolder) -> dict[str, Any]:

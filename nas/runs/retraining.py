@@ -6,20 +6,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from nas.distributed import connected, require
 from nas.distributed.trials import Outcome, require_shared_folder, run_trials
 from nas.errors import UsageError
 from nas.files import write_file
 from nas.report.quantities import counted
-from nas.report.retraining import note_retraining, retraining_sentence
 from nas.runs.bench import LATENCY, Bench
+from nas.runs.competing import is_better
 from nas.runs.config import RunConfig
-from nas.runs.deliver import deliver, restore_trained
+from nas.runs.deliver import deliver, delivery_notes, restore_trained
+from nas.runs.delivered import Delivered
 from nas.runs.exported import ExportedNetwork, judge_file
 from nas.runs.folder import RunFolder
 from nas.runs.origin import read_object
 from nas.runs.place import gpus_each, travelling
 from nas.runs.progress import Progress, Silent
+from nas.runs.reporting import rewrite_run_report
 from nas.runs.trial_plans import draw_plans
 from nas.runs.trial_training import Trainer, packed, standalone
 
@@ -45,8 +49,8 @@ def retrain_run(
 
     The state is kept in the run's folder ``retrain``: asked for the same again, an interrupted retraining goes on where
     it was, and one that has ended gives its result. ``retrained.csv`` and ``.parquet`` get a row for each trial,
-    ``best.onnx`` the network where it is better on the images that confirm than the one that is there, which is kept
-    under another name, and ``best.json`` what is known of it, ``retrained``, last of all.
+    ``best.onnx`` the network where it is better than the one that is there, which is kept under another name, and
+    ``best.json`` what is known of both, ``best`` and ``former``, and of the training, ``retrained``, last of all.
 
     Args:
         config: of the run, with the place where the trials work.
@@ -108,11 +112,12 @@ class _Retraining:
         """Trains, writes the table, then the network if it is better, then what is known of it."""
         outcomes = self.train()
         self.folder.write_table("retrained", self.table(outcomes))
-        begun = _begun(self.folder, self.asked)
-        former = self.folder.path / f"best-before-{str(begun).replace(':', '')}.onnx"
-        retrained = {**self.export(self.best(outcomes), former, result["largest"]), "begun": begun}
-        note_retraining(self.folder.report, retraining_sentence(self.bench.metric.name, retrained))
-        write_file(self.folder.best, json.dumps({**result, "retrained": retrained}, indent=2))
+        begun, delivered = str(_begun(self.folder, self.asked)), Delivered(self.folder)
+        if delivered.told.get("retrained", {}).get("begun") != begun:
+            delivered.keep(self.compete(self.best(outcomes), begun, result))
+        result = delivered.put_into(result)
+        rewrite_run_report(self.bench, self.folder, result)
+        write_file(self.folder.best, json.dumps(result, indent=2))
 
     def train(self) -> list[Outcome]:
         """Every trial to its end, from where an interrupted call left it."""
@@ -151,37 +156,49 @@ class _Retraining:
             raise UsageError(f"every trial failed, the first with: {outcomes[0].error}")
         return winner
 
-    def export(self, winner: Outcome, former: Path, largest: Mapping[str, Any]) -> dict[str, Any]:
-        """What is known of the winner; its network is delivered if its file confirms better than the one that is there.
+    def compete(self, winner: Outcome, begun: str, result: Mapping[str, Any]) -> dict[str, Any]:
+        """What is to be told of the winner, after its file and the former one are there if it is the better one.
 
-        Then the test split is read for it, and the file that was there is kept as ``former``.
+        The part of the validation split that selects decides, by the files; the part that confirms gives the figures,
+        ``before`` and ``after``. Only for a network that is delivered the test split is read.
         """
         bench, plan, name = self.bench, self.plans[winner.number], self.bench.metric.name
         assert winner.checkpoint is not None
-        trainer = standalone(plan, bench.supernet, bench.data, self.seed)
-        network = trainer.restored(plan.architecture, winner.checkpoint)
+        network = standalone(plan, bench.supernet, bench.data, self.seed).restored(plan.architecture, winner.checkpoint)
         found = next(row for row in self.front if row["architecture"] == plan.architecture)
         row = {**found, f"shared_{name}": found[name], **bench.judge(network, bench.confirmation)}
-        before = judge_file(bench, former if former.exists() else self.folder.onnx, bench.confirmation)[name]
-        after = ExportedNetwork(bench, network, self.folder.onnx).judge(bench.confirmation)[name]
-        delivered = after > before if bench.metric.maximise else after < before
-        if delivered:
-            if not former.exists():
-                write_file(former, self.folder.onnx.read_bytes())
-            row = deliver(bench, self.folder, network, row, largest[LATENCY], self.progress)
-        return {
-            **row,
+        before = judge_file(bench, self.folder.onnx, bench.confirmation)[name]
+        exported = ExportedNetwork(bench, network, self.folder.onnx)
+        about = {
             **plan.model_dump(mode="json"),
             "trial": winner.number,
             "trials": len(self.plans),
             "epochs": winner.epochs,
             "state": winner.state,
             "seed": self.seed,
-            "before": before,
-            "after": after,
-            "delivered": delivered,
-            "former": former.name if delivered else None,
+            "begun": begun,
         }
+        compared = {"before": before, "after": exported.judge(bench.confirmation)[name]}
+        if not is_better(bench, exported.model, self.folder.onnx):
+            return {"retrained": {**row, **about, **compared, "delivered": False, "former": None}}
+        best, former = self.deliver(network, winner.checkpoint, {**row, **about}, result)
+        kept = former["file"]["name"]
+        retrained = {**best, **compared, "delivered": True, "former": kept}
+        largest, of_former = result["largest"], delivery_notes(bench, result["best"], result["largest"])
+        notes = [each for each in result["notes"] if each not in of_former] + delivery_notes(bench, best, largest)
+        return {"best": best, "former": former, "retrained": retrained, "notes": notes}
+
+    def deliver(
+        self, network: nn.Module, checkpoint: Path, row: Mapping[str, Any], result: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Writes file and weights beside those that are there, and keeps the former file; gives the rows of both."""
+        folder, kept = self.folder, Delivered(self.folder)
+        former = kept.former(row["begun"])
+        write_file(former, folder.onnx.read_bytes())
+        write_file(kept.weights(row["begun"]), checkpoint.read_bytes())
+        largest_ms = result["largest"][LATENCY]
+        best = deliver(self.bench, folder, network, row, largest_ms, self.progress, kept.file(row["begun"]))
+        return _named(best, folder.onnx), _named(result["best"], former)
 
     def _rank(self, outcome: Outcome) -> tuple[bool, float, int]:
         """Sorts the best first."""
@@ -209,6 +226,11 @@ class _Retraining:
             "error": outcome.error,
             "architecture": json.dumps(plan.architecture),
         }
+
+
+def _named(row: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """What is known of a network, whose file is called otherwise now."""
+    return {**row, "file": {**row["file"], "name": file.name}}
 
 
 def _check(folder: RunFolder, counts: Mapping[str, int | None]) -> None:

@@ -13,7 +13,8 @@ from nas.runs.bench import LATENCY, Bench
 from nas.runs.budget import expected_budget
 from nas.runs.chained import chain_notes
 from nas.runs.config import RunConfig
-from nas.runs.deliver import broken_constraints, deliver, final_network, precision_lost
+from nas.runs.deliver import deliver, delivery_notes, final_network
+from nas.runs.delivered import Delivered
 from nas.runs.delivery_checks import check_delivered
 from nas.runs.exported import ExportedNetwork, check_dtype
 from nas.runs.feasibility import check_constraints
@@ -28,7 +29,7 @@ from nas.runs.progress import Progress, Silent
 from nas.runs.proposing import collapse_of, derive_final, derived_strategy
 from nas.runs.reporting import write_run_report
 from nas.runs.searching import Searching
-from nas.runs.selection import as_selected, confirm, random_choice, select, tested, warnings
+from nas.runs.selection import as_selected, confirm, random_choice, select, tested
 from nas.search import LEARNT, Constraint, Derived
 from nas.space import Architecture
 from nas.training import Epoch, RelaxedStep, read_header, train
@@ -97,6 +98,7 @@ class _Stages:
                 candidates = searching.search(self.learnt if self.bench.config.strategy in LEARNT else None)
             with stage("baseline"):
                 draws = searching.draw(candidates)
+                self.folder.write_table("random", as_selected(self.bench, draws))
         with stage("measure"):
             finalists = self.measure(candidates, largest)
         with stage("export"):
@@ -209,22 +211,19 @@ class _Stages:
         taken = next(row for row in front if row["id"] == chosen["id"])
         best = dict(taken)
         network, largest_network = (
-            final_network(bench, self.folder, Architecture(row["architecture"]), self.progress)
+            final_network(bench, self.folder, Architecture(row["architecture"]), self.progress, self.note)
             for row in (best, largest)
         )
         if bench.config.retrain != "no":
             for row, final in ((best, network), (largest, largest_network)):
                 row |= {f"shared_{name}": row[name], **bench.judge(final, bench.confirmation)}
-        best = deliver(bench, self.folder, network, best, largest[LATENCY], self.progress)
+        delivered = Delivered(self.folder)
+        best = deliver(bench, self.folder, network, best, largest[LATENCY], self.progress, delivered.search_file)
         taken |= {each: best[each] for each in (LATENCY, "latency_spread_ms")}
         largest = self.largest_tested(largest_network, largest)
         random = random_choice(bench, draws, Architecture(best["architecture"]))
-        self.note(
-            *broken_constraints(bench.constraints, best, largest),
-            *precision_lost(bench.metric, best),
-            *warnings(bench, best),
-        )
-        return {
+        self.note(*delivery_notes(bench, best, largest))
+        found = {
             "run": self.folder.name,
             "space": bench.config.space,
             "method": bench.config.method,
@@ -238,6 +237,7 @@ class _Stages:
             "selection": why,
             "notes": self.notes,
         }
+        return delivered.put_into(found)
 
     def largest_tested(self, network: "nn.Module", row: dict[str, Any]) -> dict[str, Any]:
         """The row of the largest network with its one reading of the test split, in the type of the delivered file."""

@@ -109,14 +109,14 @@ def test_the_ranges_are_those_of_training_images(
     monkeypatch.setattr("nas.runs.exported.lowered", keep)
     exported(folder, result)
     images = load("digits").train.images
-    assert np.array_equal(np.concatenate(seen), images[:512].numpy())
+    assert np.array_equal(np.concatenate(seen[-8:]), images[:512].numpy()), "of the last file made"
 
 
 def exported(folder: RunFolder, result: dict[str, Any], form: str = "unit", **changes: Any) -> ExportedNetwork:
     """The chosen network of the run again, with other settings."""
     bench = Bench(folder.load_config().model_copy(update=changes))
     restore_trained(bench, folder)
-    network = final_network(bench, folder, Architecture(result["best"]["architecture"]), Silent())
+    network = final_network(bench, folder, Architecture(result["best"]["architecture"]), Silent(), str)
     return ExportedNetwork(bench, network, folder.path / "other.onnx", bench.data.inputs(form))
 
 
@@ -191,7 +191,7 @@ def test_a_file_that_answers_otherwise_is_not_written(
 
     (folder.path / "other.onnx").unlink(missing_ok=True)
     monkeypatch.setattr("nas.runs.exported.dynamic_onnx", wrong)
-    with pytest.raises(UsageError, match=r"other.onnx was not written, .* from module 'classifier.2' on, "):
+    with pytest.raises(UsageError, match=r"\.onnx was not written, .* from module 'classifier.2' on, "):
         exported(folder, result)
     assert not (folder.path / "other.onnx").exists()
 

@@ -1,5 +1,6 @@
 """`nas retrain`: many recipes for the best networks of a run, and the best of all in its place."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,8 +26,10 @@ from nas.distributed.trials import Outcome
 from nas.errors import UsageError
 from nas.evaluation import evaluate
 from nas.files import write_file
-from nas.runs import Bench, RunConfig, RunFolder, resolve, retraining
+from nas.report.retraining import retraining_sentence
+from nas.runs import Bench, RunConfig, RunFolder, competing, resolve, retraining, run_search
 from nas.runs.config import RayConfig
+from nas.runs.deliver import export_architecture
 from nas.runs.exported import ExportedNetwork
 from nas.runs.retraining import retrain_run
 from nas.runs.trial_plans import Plan, draw_plans
@@ -140,7 +144,7 @@ def test_what_the_run_measured_stays_beside_the_new_metrics(retrained: tuple[Run
     measured = [json.loads(line)["network"] for line in folder.finalists.read_text().splitlines()]
     assert sum(name.startswith("file ") for name in measured) == 2  # the search's and the retrained one
     assert best["shared_accuracy"] == before["accuracy"]
-    assert "retrained" not in result["best"] and folder.is_complete
+    assert folder.is_complete
 
 
 def test_the_same_again_gives_the_same_and_trains_nothing(
@@ -190,20 +194,68 @@ def test_the_file_that_was_there_is_kept_and_the_page_tells_of_the_new_one(
     assert best["delivered"] and best["after"] > best["before"]
     assert (folder.path / best["former"]).read_bytes() == report["poor"]
     page = folder.report.read_text("utf-8")
-    assert page.count("note retraining") == 1 and f"best.onnx holds {best['id']}, retrained from" in page
-    assert best["former"] in page
+    assert retraining_sentence("accuracy", best) in page
+    assert "best.onnx (float32, " + f"{len(folder.onnx.read_bytes()):,} bytes)" in page
 
 
-def test_a_better_network_is_not_replaced(
+def test_best_json_and_export_tell_of_the_network_that_is_handed_over(
+    retrained: tuple[RunFolder, dict[str, Any]], tmp_path: Path
+) -> None:
+    """They told of the former file, and the former network was exported."""
+    folder, report = retrained
+    result, content = folder.read(folder.best), folder.onnx.read_bytes()
+    best, former = result["best"], result["former"]
+    assert best["file"]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert (best["file"]["name"], best["file"]["bytes"]) == ("best.onnx", len(content))
+    assert best["accuracy"] == report["retrained"]["accuracy"] == pytest.approx(report["retrained"]["after"], abs=0.01)
+    assert former["file"]["name"] == report["retrained"]["former"] and "trial" not in former
+    export_architecture(folder, None, tmp_path / "again.onnx")
+    mine, theirs = (
+        {each.name: onnx.numpy_helper.to_array(each) for each in onnx.load(file).graph.initializer}
+        for file in (folder.onnx, tmp_path / "again.onnx")
+    )
+    assert mine.keys() == theirs.keys() and all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+
+@pytest.mark.parametrize("gone", ["report.html", "best.json", "candidates.csv", "best.onnx"])
+def test_what_is_made_again_keeps_the_retrained_network(
+    gone: str, retrained: tuple[RunFolder, dict[str, Any]], tmp_path: Path
+) -> None:
+    """The better file was overwritten with that of the search, which the advice to delete and resume led to."""
+    original, _ = retrained
+    folder = own_copy(original.path, tmp_path)
+    content, result = folder.onnx.read_bytes(), folder.read(folder.best)
+    (folder.path / gone).unlink()
+    run_search(folder.load_config(), folder)
+    assert folder.onnx.read_bytes() == content
+    again = folder.read(folder.best)
+    assert all(again[name] == result[name] for name in ("best", "former", "retrained"))
+    assert retraining_sentence("accuracy", result["retrained"]) in folder.report.read_text("utf-8")
+
+
+def test_a_single_image_does_not_decide(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(RunFolder(finished).load_config())
+    count = len(bench.data.validation)
+
+    def pretend(bench: Bench, file: bytes) -> SimpleNamespace:
+        return SimpleNamespace(results=np.arange(count) < int(file))
+
+    monkeypatch.setattr(competing, "_judged", pretend)
+    assert not competing.is_better(bench, b"11", b"10") and not competing.is_better(bench, b"9", b"10")
+    assert competing.is_better(bench, b"15", b"10")
+
+
+def test_a_network_that_is_as_good_is_not_replaced(
     retrained: tuple[RunFolder, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A network of 100 % was replaced by the best of the trials, which had 83.5 %."""
+    """The very network that the trials find is there already."""
     original, report = retrained
     folder = own_copy(original.path, tmp_path)
     result = folder.read(folder.best)
     del result["retrained"]
     write_file(folder.best, json.dumps(result))
-    (folder.path / report["retrained"]["former"]).replace(folder.onnx)
+    (folder.path / "delivered.json").unlink()
+    (folder.path / report["retrained"]["former"]).unlink()
     before = folder.onnx.read_bytes()
     read: list[int] = []
     judge_file = ExportedNetwork.judge
@@ -213,14 +265,13 @@ def test_a_better_network_is_not_replaced(
         return judge_file(exported, split)
 
     monkeypatch.setattr(ExportedNetwork, "judge", counted)
-    monkeypatch.setattr(retraining, "judge_file", lambda *_: {"accuracy": 1.0})
     kept = retrain_run(folder, folder.load_config(), **ASKED)["retrained"]
     assert folder.onnx.read_bytes() == before and not list(folder.path.glob("best-before*"))
-    assert (kept["delivered"], kept["former"], kept["before"]) == (False, None, 1.0)
+    assert (kept["delivered"], kept["former"], kept["before"]) == (False, None, kept["after"])
     assert len(read) == 1 and not any(name.startswith("test_") for name in kept), "a loser is not tested"
     assert folder.read(folder.best) == {**result, "retrained": kept}
     page = folder.report.read_text("utf-8")
-    assert page.count("note retraining") == 1 and "found nothing better than the network that best.onnx holds" in page
+    assert "found nothing better than the network that best.onnx holds" in page
 
 
 def test_a_damaged_table_is_named_and_made_again(retrained: tuple[RunFolder, dict[str, Any]], tmp_path: Path) -> None:
@@ -241,12 +292,12 @@ def test_a_damaged_table_is_named_and_made_again(retrained: tuple[RunFolder, dic
 
 
 def test_a_damaged_file_cannot_compete(retrained: tuple[RunFolder, dict[str, Any]], tmp_path: Path) -> None:
-    original, report = retrained
+    original, _ = retrained
     folder = own_copy(original.path, tmp_path)
     result = folder.read(folder.best)
     del result["retrained"]
     write_file(folder.best, json.dumps(result))
-    (folder.path / report["retrained"]["former"]).unlink()
+    (folder.path / "delivered.json").unlink()
     folder.onnx.write_bytes(b"no such thing")
     with pytest.raises(UsageError, match=r"best\.onnx is damaged .*; delete it and resume the run to make it again"):
         retrain_run(folder, folder.load_config(), **ASKED)
