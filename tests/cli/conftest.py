@@ -1,10 +1,19 @@
 """One finished run that many tests look at, and copies of it for those that break something."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from command_line import Outcome, nas, search_arguments
+
+
+@pytest.fixture(scope="session", autouse=True)
+def wide() -> Iterator[None]:
+    """Sentences stay on one line; that all of it fits 80 columns is tested by itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "120")
+        yield
 
 
 @pytest.fixture(scope="session")
