@@ -5,16 +5,15 @@ are those of another place. So it is a refusal, with the first module whose outp
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from nas.errors import UsageError
 from nas.evaluation.shared_weights import SharedWeights
 from nas.evaluation.trie import Trie
 from nas.nn import Elastic, OneOf, SwitchableBatchNorm2d
+from nas.nn.calls import Call, calls, first_different_call, tensors
 from nas.nn.modes import evaluating
 from nas.nn.tree import below, children
 from nas.space import Architecture
@@ -26,8 +25,6 @@ _TOLERANCE = {"cpu": 1e-4, "cuda": 1e-2}
 """Of outputs, in units of the largest: rounding of float32, and of the TF32 of a GPU's convolutions."""
 
 Run = Callable[[], object]
-Outputs = dict[str, list[object]]
-"""What each module gave, call by call, by its path in the extracted network."""
 
 
 def check_extraction(supernet: Supernet, architecture: Architecture, *inputs: Tensor) -> None:
@@ -82,21 +79,9 @@ class _Side:
             torch.manual_seed(0)
             return self._run()
 
-    def outputs(self) -> Outputs:
-        """What each module gives, in the order in which they are done."""
-        found: Outputs = {}
-
-        def note(path: str) -> Callable[..., None]:
-            return lambda module, inputs, output: found.setdefault(path, []).append(_copied(output))
-
-        known: dict[nn.Module, str] = {}
-        for path, module in _extracted_places(self.model, ""):
-            known.setdefault(module, path)
-        with ExitStack() as stack:
-            for module, path in known.items():
-                stack.callback(module.register_forward_hook(note(path)).remove)
-            self.run()
-        return found
+    def calls(self) -> dict[Call, list[Tensor]]:
+        """What each module gives, by its path in the extracted network."""
+        return calls(_extracted_places(self.model, ""), self.run)
 
 
 def _compare(architecture: Architecture, where: str, judged: _Side, delivered: _Side) -> None:
@@ -118,19 +103,19 @@ def _compare(architecture: Architecture, where: str, judged: _Side, delivered: _
 
 
 def _first_that_differs(judged: _Side, delivered: _Side) -> str:
-    expected = judged.outputs()
-    for path, found in delivered.outputs().items():
-        for ours, theirs in zip(expected.get(path, []), found, strict=False):
-            if _difference(ours, theirs) is not None:
-                return f"'{path}' ({type(delivered.model.get_submodule(path)).__name__})"
-    return f"the model ({type(judged.model).__name__})"
+    call = first_different_call(
+        delivered.calls(), judged.calls(), lambda theirs, ours: _difference(ours, theirs) is not None
+    )
+    if call is None:
+        return f"the model ({type(judged.model).__name__})"
+    return f"'{call}' ({type(delivered.model.get_submodule(call.path)).__name__})"
 
 
 def _difference(expected: object, found: object) -> str | None:
     """What differs by more than rounding; None if nothing does."""
-    if len(_tensors(expected)) != len(_tensors(found)):
+    if len(tensors(expected)) != len(tensors(found)):
         return "another number of outputs"
-    for judged, delivered in zip(_tensors(expected), _tensors(found), strict=True):
+    for judged, delivered in zip(tensors(expected), tensors(found), strict=True):
         if judged.shape != delivered.shape:
             return f"shape {tuple(delivered.shape)} instead of {tuple(judged.shape)}"
         ours, theirs = judged.double(), delivered.double()
@@ -151,12 +136,3 @@ def _extracted_places(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Mo
         yield path, module
     for name, child in module.running() if isinstance(module, Elastic) else children(module):
         yield from _extracted_places(child, path if chooses else below(path, name))
-
-
-def _tensors(output: object) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
-
-
-def _copied(output: object) -> list[Tensor]:
-    """Copies, since what comes next may write over an output."""
-    return [each.detach().clone() for each in _tensors(output)]

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from nas.export.onnx_file import inference_copy, noted_model
 from nas.export.session import open_session
+from nas.nn.calls import calls, first_different_call
+from nas.nn.tree import modules
 
 if TYPE_CHECKING:
     import onnx
@@ -32,36 +34,21 @@ def first_differing(
         relative: how far values may be apart, as a share of the largest of them, and
         absolute: what is added to that.
     """
-    outputs = _outputs(network, batch)
-    values = _values(noted_model(network, batch))
-    found = _answers(model, {values[path] for path in outputs if path in values}, batch)
-    for path, expected in outputs.items():
-        answer = found.get(values.get(path, ""))
-        if answer is None or answer.shape != expected.shape:
-            continue
-        if not np.abs(answer - expected).max() <= absolute + relative * np.abs(expected).max():
-            return path
-    return None
-
-
-def _outputs(network: nn.Module, batch: Tensor) -> dict[str, np.ndarray]:
-    """What each module answers, by path, in the order in which they end; a module that runs twice by its last run."""
-    plain, outputs = inference_copy(network), dict[str, np.ndarray]()
-
-    def keep(path: str) -> None:
-        def hook(_: nn.Module, inputs: object, output: object) -> None:
-            if isinstance(output, Tensor) and output.is_floating_point() and output.numel():
-                outputs.pop(path, None)
-                outputs[path] = output.numpy().copy()
-
-        plain.get_submodule(path).register_forward_hook(hook)
-
-    for path, _ in plain.named_modules():
-        if path:
-            keep(path)
+    plain = inference_copy(network)
     with torch.inference_mode():
-        plain(batch.cpu())
-    return outputs
+        expected = calls(modules(plain), lambda: plain(batch.cpu()))
+    last, values = {call.path: call for call in expected}, _values(noted_model(network, batch))
+    answers = _answers(model, {values[path] for path in last if path in values}, batch)
+    found = {call: answers[values[path]] for path, call in last.items() if values.get(path) in answers}
+
+    def differ(outputs: list[Tensor], answer: np.ndarray) -> bool:
+        own = outputs[0].numpy() if len(outputs) == 1 else np.empty(0)
+        if own.shape != answer.shape or not own.size or own.dtype.kind != "f":
+            return False
+        return not np.abs(answer - own).max() <= absolute + relative * np.abs(own).max()
+
+    call = first_different_call(expected, found, differ)
+    return None if call is None else call.path
 
 
 def _values(model: "onnx.ModelProto") -> dict[str, str]:

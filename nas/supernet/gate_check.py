@@ -10,11 +10,12 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from nas.errors import UsageError
 from nas.nn import Cell, Elastic, OneOf, SwitchableBatchNorm2d
+from nas.nn.calls import calls, first_different_call, tensors
 from nas.nn.switchable import UngatedConv2d
+from nas.nn.tree import modules
 from nas.space import Architecture, Space, candidate_key
 
 __all__ = ["check_gates"]
@@ -114,7 +115,7 @@ def _mix(supernet: Gated, architecture: Architecture, mixed: Sequence[str]) -> N
 
 def _alike(exact: Any, other: Any) -> bool:
     """Whether outputs are the same, but for channels of zeros that the gates leave in one dimension."""
-    return all(itertools.starmap(_equal, zip(_tensors(exact), _tensors(other), strict=True)))
+    return all(itertools.starmap(_equal, zip(_numbers(exact), _numbers(other), strict=True)))
 
 
 def _equal(exact: Tensor, other: Tensor) -> bool:
@@ -130,19 +131,17 @@ def _equal(exact: Tensor, other: Tensor) -> bool:
     return bool((a - b)[finite].abs().max() <= _TOLERANCE * max(float(a[finite].abs().max()), 1e-6))
 
 
-def _tensors(output: Any) -> list[Tensor]:
-    return [
-        each for each in tree_leaves(output) if isinstance(each, Tensor) and each.numel() and each.is_floating_point()
-    ]
+def _numbers(output: Any) -> list[Tensor]:
+    return [each for each in tensors(output) if each.numel() and each.is_floating_point()]
 
 
 def _refusal(supernet: Gated, architecture: Architecture, mixed: Sequence[str], inputs: Sequence[Tensor]) -> UsageError:
     names = " and ".join(f"'{name}' at {architecture[name]!r}" for name in mixed if name in architecture)
     supernet.activate(architecture)
-    exact = _outputs(supernet, inputs)
+    exact = calls(modules(supernet.model), lambda: supernet(*inputs))
     _mix(supernet, architecture, mixed)
-    other = _outputs(supernet, inputs)
-    place = next((path for path, y in exact.items() if path in other and not _alike(y, other[path])), None)
+    other = calls(modules(supernet.model), lambda: supernet(*inputs))
+    place = first_different_call(exact, other, lambda y, z: not _alike(y, z))
     seen = "its output" if place is None else f"the output of '{place}'"
     return UsageError(
         f"choice {names} cannot be mixed by soft gates: under a one-hot gate {seen} is not that of the network which "
@@ -150,24 +149,3 @@ def _refusal(supernet: Gated, architecture: Architecture, mixed: Sequence[str], 
         "make a width that is split of its parts, as in nas.space.concatenate(c, c), or put a module for each "
         "candidate into a nas.nn.OneOf, or use a method that trains one architecture at a time."
     )
-
-
-def _outputs(supernet: Gated, inputs: Sequence[Tensor]) -> Mapping[str, list[Tensor]]:
-    """What modules give, by path and number of the call, in the order in which they are done."""
-    found: dict[str, list[Tensor]] = {}
-    calls: dict[str, int] = {}
-
-    def noting(path: str) -> Any:
-        def note(module: nn.Module, given: Any, output: Any) -> None:
-            calls[path] = calls.get(path, 0) + 1
-            found[path if calls[path] == 1 else f"{path} (call {calls[path]})"] = _tensors(output)
-
-        return note
-
-    hooks = [each.register_forward_hook(noting(path)) for path, each in supernet.model.named_modules() if path]
-    try:
-        supernet(*inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return found

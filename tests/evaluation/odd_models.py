@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from small_models import SelfAttention
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune, weight_norm
 
@@ -135,11 +136,11 @@ class Attends(nn.Module):
     def __init__(self, heads: Choice) -> None:
         super().__init__()
         self.norm, self.told = LayerNorm(WIDTH), {"heads": [heads, heads + 1]}
-        self.attention = MultiheadAttention(WIDTH, heads, batch_first=True, head_dim=2)
+        self.attention = SelfAttention(MultiheadAttention(WIDTH, heads, batch_first=True, head_dim=2))
 
     def forward(self, x: Tensor) -> Tensor:
         tokens = self.norm(x.flatten(2).transpose(1, 2))
-        y: Tensor = x + self.attention(tokens, tokens, tokens)[0].transpose(1, 2).reshape(x.shape)
+        y: Tensor = x + self.attention(tokens).transpose(1, 2).reshape(x.shape)
         return y
 
 

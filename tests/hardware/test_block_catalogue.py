@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from small_models import SelfAttention
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -241,15 +242,8 @@ def test_a_zero_is_no_block_whether_or_not_it_runs() -> None:
 
 
 def test_attention_is_a_block_though_it_calls_no_layer() -> None:
-    class Attention(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.attention(x, x, x, need_weights=False)[0]
-
-    supernet = nas.Supernet(nn.Sequential(OneOf([nn.Identity(), Attention()])))
+    attention = SelfAttention(nn.MultiheadAttention(4, 2, batch_first=True))
+    supernet = nas.Supernet(nn.Sequential(OneOf([nn.Identity(), attention])))
     table = feature_table(Catalogue(supernet, (5, 4))).part(["blocks", "flops"])
     idle, busy = table(supernet.space.indices(list(supernet.space))).tolist()
     assert idle == [0, 0]

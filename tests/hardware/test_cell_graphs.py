@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_models import Fed, same
 from torch import Tensor, nn
 
 import nas
@@ -38,18 +39,6 @@ def random_cell(seed: int) -> tuple[Cell, Mapping[tuple[int, int], Choice]]:
     return cell, choices
 
 
-class Fed(nn.Module):
-    """A cell with as many inputs as it takes."""
-
-    def __init__(self, cell: Cell) -> None:
-        super().__init__()
-        self.cell = cell
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.cell(*[x] * self.cell.inputs)
-        return y
-
-
 def carriers(cell: Cell, x: Tensor) -> tuple[set[int], set[int]]:
     """The nodes that depend on the input and those that the output depends on, by perturbing values."""
     torch.manual_seed(0)
@@ -78,7 +67,7 @@ def carriers(cell: Cell, x: Tensor) -> tuple[set[int], set[int]]:
 @pytest.mark.parametrize("seed", range(4))
 def test_reach_is_what_perturbed_values_show(seed: int) -> None:
     cell, choices = random_cell(seed)
-    supernet = nas.Supernet(Fed(cell))
+    supernet = nas.Supernet(Fed(cell, *[same] * cell.inputs))
     x = torch.randn(1, *SHAPE, generator=torch.Generator().manual_seed(seed))
     for number in range(40):
         architecture = supernet.space.sample((seed, number))
@@ -134,7 +123,7 @@ def costs_of(catalogue: Catalogue, cell: Cell) -> tuple[np.ndarray, dict[str, fl
 @pytest.mark.parametrize("seed", range(6))
 def test_sums_of_random_cells_equal_a_slow_walk(seed: int) -> None:
     cell, choices = random_cell(seed)
-    supernet = nas.Supernet(Fed(cell))
+    supernet = nas.Supernet(Fed(cell, *[same] * cell.inputs))
     catalogue = Catalogue(supernet, SHAPE)
     values, cost = costs_of(catalogue, cell)
     table = graph_table(catalogue, ["cost"], values)

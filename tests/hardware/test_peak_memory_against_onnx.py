@@ -7,6 +7,7 @@ from collections.abc import Callable
 import onnx
 import pytest
 import torch
+from small_models import Concat, SqueezeExcite
 from torch import Tensor, nn
 
 import nas
@@ -91,24 +92,6 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = x + self.inner(x)
         return y
-
-
-class Concat(nn.Module):
-    def __init__(self, *branches: nn.Module) -> None:
-        super().__init__()
-        self.branches = nn.ModuleList(branches)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([branch(x) for branch in self.branches], 1)
-
-
-class SqueezeExcite(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.fc = nn.Conv2d(channels, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * nn.functional.hardsigmoid(self.fc(x.mean((2, 3), keepdim=True)))
 
 
 class TwoResults(nn.Module):

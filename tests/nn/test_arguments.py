@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from small_models import SelfAttention
 from torch import Tensor, nn
 
 import nas
@@ -130,28 +131,12 @@ REFUSED = [
 ]
 
 
-class Alone(nn.Module):
-    """The layer in a model that is fed one tensor."""
-
-    def __init__(self, layer: nn.Module) -> None:
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.layer(x, x, x)[0] if isinstance(self.layer, MultiheadAttention) or self.heads() else self.layer(x)
-        assert isinstance(y, Tensor)
-        return y
-
-    def heads(self) -> bool:
-        """Whether the layer is the plain copy of attention."""
-        return "query" in dict(self.layer.named_children())
-
-
 def supernet_with(case: str, argument: str) -> nas.Supernet:
     made = CASES[case]
     torch.manual_seed(0)
     given = {**made.fixed, argument: Choice(made.varies[argument], name="choice")}
-    return nas.Supernet(Alone(made.kind(**given)))
+    layer = made.kind(**given)
+    return nas.Supernet(SelfAttention(layer) if isinstance(layer, MultiheadAttention) else nn.Sequential(layer))
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
@@ -162,7 +147,7 @@ def test_an_argument_that_may_be_a_choice_makes_the_extracted_layer(case: str, a
     for candidate in CASES[case].varies[argument]:
         x = CASES[case].inputs(argument, candidate)
         network = supernet.extract({"choice": candidate})
-        assert all(type(each).__module__.startswith(("torch.", "tests.", "test_")) for each in network.modules())
+        assert all(type(each).__module__.startswith(("torch.", "small_models")) for each in network.modules())
         supernet.activate({"choice": candidate})
         assert sum(each.numel() for each in network.parameters()) == sum(
             supernet_part(each, region) for each, region in supernet.active_regions()
@@ -238,7 +223,7 @@ def test_the_size_of_a_head_cannot_be_mixed() -> None:
 
 def test_smaller_heads_are_the_leading_features_of_each_head() -> None:
     supernet = supernet_with("MultiheadAttention", "head_dim")
-    layer = supernet.model.layer
+    layer = supernet.model.attention
     network = supernet.extract({"choice": 2})
-    torch.testing.assert_close(network.layer.query.weight, layer.query_weight[[0, 1, 3, 4]])
-    torch.testing.assert_close(network.layer.out.weight, layer.out_weight[:, [0, 1, 3, 4]])
+    torch.testing.assert_close(network.attention.query.weight, layer.query_weight[[0, 1, 3, 4]])
+    torch.testing.assert_close(network.attention.out.weight, layer.out_weight[:, [0, 1, 3, 4]])

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from slices import put, randomise, take
+from small_models import SelfAttention
 from torch import Tensor, nn
 
 import nas
@@ -28,18 +29,7 @@ from nas.space import Choice, concatenate
 KERNEL = Choice([3, 5, 7], name="kernel")
 WIDTH = Choice([2, 4, 6], name="width")
 FACTOR = Choice([1, 2, 3], name="factor")
-
-
-class Attend(nn.Module):
-    """Self-attention as a module of one argument."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.attention = MultiheadAttention(6, Choice([1, 2, 4], name="heads"), head_dim=3, dtype=torch.float64)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.attention(x, x, x)[0]
-        return y
+HEADS = Choice([1, 2, 4], name="heads")
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +81,7 @@ LINEAR_IN_THE_GATES = {
     "width of two choices": (lambda: Conv2d(6, WIDTH * FACTOR, 1), IMAGES, 1, 18),
     "width and kernel": (lambda: Conv2d(6, WIDTH, KERNEL, padding=KERNEL // 2), IMAGES, 1, 6),
     "linear": (lambda: Linear(6, WIDTH + 1), TOKENS, -1, 7),
-    "heads": (Attend, TOKENS, -1, 6),
+    "heads": (lambda: SelfAttention(MultiheadAttention(6, HEADS, head_dim=3)), TOKENS, -1, 6),
     "operations": (lambda: OneOf([nn.Linear(6, 4), nn.Linear(6, 4), nn.Linear(6, 4)]), TOKENS, -1, 4),
     "depth": (
         lambda: Repeat([nn.Sequential(nn.Linear(6, 6), nn.Tanh()) for _ in range(4)], Choice([0, 2, 4])),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from shipped import MIXABLE, one_hot_gates, perturbed
+from small_models import Fed, SelfAttention, same
 from torch import Tensor, nn
 
 import nas
@@ -38,18 +39,6 @@ HEADS, FACTOR = Choice([1, 2, 4], name="heads"), Choice([1, 2], name="factor")
 DEPTH, OPERATION = Choice([0, 1, 3], name="depth"), Choice(["none", "skip", "conv"], name="operation")
 
 
-class Attend(nn.Module):
-    """Self-attention of an elastic number of heads and an elastic width, as a module of one argument."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.attention = MultiheadAttention(WIDTH, HEADS, head_dim=2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.attention(x, x, x)[0]
-        return y
-
-
 def conv(channels: int = 4) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.Tanh())
 
@@ -63,16 +52,6 @@ def cell() -> Cell:
     names = {edge: Choice(OPERATION.candidates, name="edge_{}_{}".format(*edge)) for edge in EDGES}
     kept = {node: Subset(range(node), size=2, name=f"node_{node}") for node in (3, 4)}
     return Cell({edge: operations(choice=names[edge]) for edge in EDGES}, 2, "concat", kept=kept)
-
-
-class OfCell(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.cell = cell()
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.cell(x, x.tanh())
-        return y
 
 
 EDGES = [(source, node) for node in (2, 3, 4) for source in range(node)]
@@ -104,10 +83,15 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "LayerNorm": (lambda: nn.Sequential(Linear(4, WIDTH), LayerNorm(WIDTH), Linear(WIDTH, 3)), TOKENS),
     "Linear": (lambda: nn.Sequential(Linear(4, 2 * WIDTH), nn.Tanh(), Linear(2 * WIDTH, 3)), TOKENS),
     "Embedding": (lambda: nn.Sequential(Embedding(5, WIDTH), Linear(WIDTH, 3)), (3, 4)),
-    "MultiheadAttention": (lambda: nn.Sequential(Linear(4, WIDTH), Attend(), Linear(WIDTH, 3)), TOKENS),
+    "MultiheadAttention": (
+        lambda: nn.Sequential(
+            Linear(4, WIDTH), SelfAttention(MultiheadAttention(WIDTH, HEADS, head_dim=2)), Linear(WIDTH, 3)
+        ),
+        TOKENS,
+    ),
     "Repeat": (lambda: Repeat([conv() for _ in range(3)], DEPTH), IMAGES),
     "OneOf": (lambda: nn.Sequential(operations(), operations(), nn.Conv2d(4, 3, 1)), IMAGES),
-    "Cell": (lambda: nn.Sequential(OfCell(), nn.Conv2d(12, 3, 1)), IMAGES),
+    "Cell": (lambda: nn.Sequential(Fed(cell(), same, torch.tanh), nn.Conv2d(12, 3, 1)), IMAGES),
     "PartialChannels": (lambda: PartialChannels(operations(2), 4, 2), IMAGES),
     "nested": (
         lambda: OneOf([nn.Identity(), Repeat([operations(), between_four(), operations()], DEPTH)], Choice([0, 1])),
@@ -220,7 +204,7 @@ def test_every_module_with_choices_is_covered() -> None:
 def test_elements_of_a_subset_that_are_left_out_are_edges_that_do_not_run(elements: tuple[int, int]) -> None:
     kept = Subset(range(3), size=2, name="kept")
     edges = {(source, 3): nn.Conv2d(2, 2, 1) for source in range(3)}
-    supernet = supernet_of(lambda: Three(Cell(edges, 3, kept={3: kept})))
+    supernet = supernet_of(lambda: Fed(Cell(edges, 3, kept={3: kept}), same, lambda x: 2 * x, lambda x: 3 * x))
     gates = one_hot_gates(supernet, {"kept": elements})
     x = inputs((2, 2, 3, 3))
     expected = sum(edges[source, 3](x * (source + 1)) for source in elements)
@@ -230,18 +214,6 @@ def test_elements_of_a_subset_that_are_left_out_are_edges_that_do_not_run(elemen
     supernet.mix(gates, {"kept": list(elements)})
     torch.autograd.backward(supernet(x).sum())
     assert [edges[source, 3].weight.grad is not None for source in range(3)] == [s in elements for s in range(3)]
-
-
-class Three(nn.Module):
-    """Feeds a cell of three inputs."""
-
-    def __init__(self, cell: Cell) -> None:
-        super().__init__()
-        self.cell = cell
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.cell(x, 2 * x, 3 * x)
-        return y
 
 
 def test_interpolated_widths_are_those_of_the_widest_that_runs() -> None:

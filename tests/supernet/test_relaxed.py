@@ -6,6 +6,7 @@ from itertools import combinations
 
 import pytest
 import torch
+from small_models import Fed, same
 from torch import Tensor, nn
 
 import nas
@@ -173,17 +174,8 @@ def test_weights_of_a_subset_multiply_its_edges() -> None:
 def test_subsets_are_as_likely_as_the_products_of_their_elements() -> None:
     kept = Subset(range(4), size=2, name="kept")
     edges = {(source, 4): nn.Conv2d(3, 3, 1) for source in range(4)}
-
-    class Four(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.cell = Cell(edges, 4, kept={4: kept})
-
-        def forward(self, x: Tensor) -> Tensor:
-            y: Tensor = self.cell(x, x, x, x)
-            return y
-
-    relaxed = decided(Relaxed(nas.Supernet(Four()), Softmax(), 0, subsets=Softmax()), kept=[0.1, 0.7, -0.5, 0.0])
+    cell = Fed(Cell(edges, 4, kept={4: kept}), same, same, same, same)
+    relaxed = decided(Relaxed(nas.Supernet(cell), Softmax(), 0, subsets=Softmax()), kept=[0.1, 0.7, -0.5, 0.0])
     p = torch.tensor([0.1, 0.7, -0.5, 0.0]).softmax(0)
     products = torch.stack([p[i] * p[j] for i, j in combinations(range(4), 2)])
     candidates = relaxed.supernet.space.choices["kept"]
@@ -191,7 +183,7 @@ def test_subsets_are_as_likely_as_the_products_of_their_elements() -> None:
     found = relaxed.distribution()["kept"]
     torch.testing.assert_close(found, products / products.sum())
     assert found.requires_grad and relaxed.probabilities()["kept"].tolist() == p.tolist()
-    uniform = Relaxed(nas.Supernet(Four()), Softmax(), 0).distribution()["kept"]
+    uniform = Relaxed(nas.Supernet(cell), Softmax(), 0).distribution()["kept"]
     torch.testing.assert_close(uniform, torch.full((6,), 1 / 6))
 
 
