@@ -11,6 +11,7 @@ from typing import Any
 
 from nas.data import Augment, Split
 from nas.distributed.cluster import ray_module, require
+from nas.distributed.tasks import cancel
 from nas.errors import UsageError
 from nas.files import write_file
 from nas.training import Epoch, Ranks, Recipe, Step, read_header, train
@@ -221,7 +222,7 @@ def _launched(ray: Any, *arguments: Any) -> Iterator[Any]:
     try:
         yield task
     finally:
-        ray.cancel(task, force=True)
+        cancel([task], force=True)
 
 
 def _here(ray: Any) -> Any:

@@ -1,12 +1,12 @@
 """Pieces of work that share nothing, side by side: searches with other seeds, say."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nas.distributed.cluster import ray_module, require
 from nas.distributed.failures import result_of
 
-__all__ = ["each"]
+__all__ = ["cancel", "each"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -47,8 +47,18 @@ def each(
                 on_done(len(calls) - len(waiting))
         return [result_of(call) for call in calls]
     finally:
-        for call in calls:
-            ray.cancel(call, force=True)
+        cancel(calls)
+
+
+def cancel(calls: Sequence[Any], *, force: bool = False) -> None:
+    """Ends the tasks that are still under way, by Ctrl-C, or with their processes.
+
+    Ray aborts this process when it is told to end by force what has ended already.
+    """
+    ray = ray_module()
+    _, under_way = ray.wait(list(calls), num_returns=len(calls), timeout=0)
+    for call in under_way:
+        ray.cancel(call, force=force)
 
 
 def _call(function: Callable[[Item], Result], item: Item) -> Result:

@@ -223,9 +223,8 @@ class RunFolder:
     def stage(self, name: str) -> Iterator[None]:
         """Adds the seconds spent inside to the run's account of its stages."""
         self.log(name, event="begin")
-        started = time.perf_counter()
-        yield
-        self.started.add_seconds(name, time.perf_counter() - started)
+        with self.started.timed(name):
+            yield
         self.log(name, event="end")
 
     def log(self, stage: str, **entry: Any) -> None:

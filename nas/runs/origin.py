@@ -1,7 +1,11 @@
 """How a run was begun, as its ``run.json`` tells: what it is, what was asked for, by which command and versions."""
 
 import json
+import math
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -15,6 +19,7 @@ from nas.search.database_url import without_password
 __all__ = ["Kind", "Origin", "read_object"]
 
 Kind = Literal["search", "profile"]
+_UNCOUNTED_SECONDS = 5.0
 
 
 class Origin:
@@ -22,6 +27,7 @@ class Origin:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._stage, self._counted = "", math.inf
 
     def write(self, config: RunConfig, kind: Kind, is_new: bool) -> None:
         """Begins the account of a run; one that is new is the user's own."""
@@ -74,10 +80,23 @@ class Origin:
             )
         self._replace({**self.read(), "seal": proof})
 
-    def add_seconds(self, stage: str, seconds: float) -> None:
-        """Adds to the run's account of its stages."""
-        told = self.read("seconds")
-        told["seconds"][stage] = round(told["seconds"].get(stage, 0.0) + seconds, 2)
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Adds the seconds spent inside to the run's account of its stages."""
+        self._stage, self._counted = stage, time.perf_counter()
+        yield
+        self._count()
+        self._counted = math.inf
+
+    def keep_seconds(self) -> None:
+        """Adds those since the last time already, if they are many, so that a killed stage loses few of them."""
+        if time.perf_counter() - self._counted > _UNCOUNTED_SECONDS:
+            self._count()
+
+    def _count(self) -> None:
+        now, told = time.perf_counter(), self.read("seconds")
+        told["seconds"][self._stage] = round(told["seconds"].get(self._stage, 0.0) + now - self._counted, 2)
+        self._counted = now
         self._replace(told)
 
     @property

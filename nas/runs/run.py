@@ -134,6 +134,7 @@ class _Stages:
             def report(epoch: Epoch) -> None:
                 self.keep()
                 self.folder.log("train", **epoch)
+                self.folder.started.keep_seconds()
                 task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
 
             train_elsewhere(bench, self.folder.supernet, setting.budget, report)

@@ -13,7 +13,7 @@ from nas.runs.folder import RunFolder
 from nas.runs.ledgers import open_ledger
 from nas.runs.place import batch_size
 from nas.runs.progress import Progress
-from nas.search import BestOnly, Constraint, Measure, Pool, Strategy, search, strategy
+from nas.search import BestOnly, Constraint, Measure, Pool, Result, Strategy, search, strategy
 from nas.space import Architecture
 
 if TYPE_CHECKING:
@@ -82,6 +82,11 @@ class Searching:
         bench = self.bench
         with self.progress.task(title, budget) as task, open_ledger(bench, self.folder) as ledger:
             count = iter(range(1, budget + 1))
+
+            def report(_: Result) -> None:
+                self.folder.started.keep_seconds()
+                task.update(next(count))
+
             return search(
                 bench.space,
                 self.evaluate,
@@ -93,7 +98,7 @@ class Searching:
                 batch=batch_size(self.evaluate, budget),
                 ledger=ledger,
                 identity=(bench.evaluator.name, self._fidelity(), bench.config.seed, self._checkpoint()),
-                on_result=lambda result: task.update(next(count)),
+                on_result=report,
             )
 
     def _fidelity(self) -> str:

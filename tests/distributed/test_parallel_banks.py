@@ -11,6 +11,7 @@ from torch import nn
 from nas.data import ImageSplit
 from nas.distributed import connected
 from nas.distributed.banks import train_banks
+from nas.distributed.cluster import ray_module
 from nas.distributed.data_parallel import Training
 from nas.distributed.tasks import each
 from nas.errors import UsageError
@@ -145,3 +146,24 @@ def test_a_function_is_called_for_each_item_and_what_it_refuses_is_said() -> Non
     assert each(root, [1, 4, 9]) == [1.0, 2.0, 3.0]
     with pytest.raises(UsageError, match=r"worker on .*: -4 has no root"):
         each(root, [1, -4])
+
+
+@pytest.mark.usefixtures("_ray")
+def test_what_has_ended_is_not_told_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray aborts the process that cancels, by force, a task which ended just before."""
+    cancelled = list[Any]()
+    monkeypatch.setattr(ray_module(), "cancel", lambda call, **how: cancelled.append((call, how)))
+
+    def wait(seconds: float) -> None:
+        import time
+
+        if seconds < 0:
+            raise ValueError
+        time.sleep(seconds)
+
+    each(wait, [0, 0, 0])
+    assert cancelled == []
+    with pytest.raises(ValueError):
+        each(wait, [-1, 5])
+    ((_, how),) = cancelled
+    assert how == {"force": False}

@@ -28,6 +28,24 @@ def test_a_run_keeps_its_configuration_and_origin(tmp_path: Path) -> None:
     assert folder.read(folder.origin) == origin
 
 
+def test_a_killed_stage_has_counted_most_of_its_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("nas.runs.origin.time.perf_counter", lambda: now[0])
+    folder = RunFolder(tmp_path / "run")
+    folder.create(CONFIG)
+    with pytest.raises(KeyboardInterrupt), folder.stage("search"):
+        for _ in range(4):
+            now[0] += 4
+            folder.started.keep_seconds()
+        raise KeyboardInterrupt
+    again = RunFolder(tmp_path / "run")
+    assert again.started.read("seconds")["seconds"] == {"search": 16}
+    with again.stage("search"):
+        now[0] += 3
+    again.started.keep_seconds()
+    assert again.started.read("seconds")["seconds"] == {"search": 19}
+
+
 def test_another_configuration_is_refused_with_the_key_that_differs(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.create(CONFIG)
