@@ -15,6 +15,7 @@ import math
 import shutil
 import time
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -109,19 +110,19 @@ def bound_of(bench: Bench) -> float:
 def same_weights(bench: Bench, result: Mapping[str, Any]) -> Row:
     """The largest network within the bound whose widths are all scaled alike, with the weights of the supernet.
 
-    The space has six of them: each stage at half or at full width, each block's expansion 3, 4 or 6, deepest
-    throughout, with the largest kernels.
+    The space has 18 of them: each stage of depth 1, 2 or 3, at half or at full width, each block's expansion 3, 4 or
+    6, with the largest kernels.
     """
     everything = bench.space.largest()
     found: dict[str, Architecture] = {}
-    for width in (0, 1):
-        for expansion in (3, 4, 6):
-            chosen = {
-                name: (sorted(bench.space.choices[name])[width] if name.endswith("width") else value)
-                for name, value in everything.items()
-            }
-            chosen |= {name: expansion for name in everything if name.endswith("expansion")}
-            found[f"{width} {expansion}"] = bench.space.architecture(chosen)
+    for depth, width, expansion in product((1, 2, 3), (0, 1), (3, 4, 6)):
+        chosen = {
+            name: (sorted(bench.space.choices[name])[width] if name.endswith("width") else value)
+            for name, value in everything.items()
+        }
+        chosen |= {name: expansion for name in everything if name.endswith("expansion")}
+        chosen |= {name: depth for name in everything if name.endswith("depth")}
+        found[f"{depth} {width} {expansion}"] = bench.space.architecture(chosen)
     networks = {name: bench.supernet.extract(each) for name, each in found.items()}
     within = {name: share for name, share in shares(bench, networks).items() if share <= bound_of(bench)}
     if not within:
@@ -131,46 +132,53 @@ def same_weights(bench: Bench, result: Mapping[str, Any]) -> Row:
     return {"uniform_shared": tested, "uniform_shared_latency_share": within[name]}
 
 
-def scaled(bench: Bench, factor: float) -> nn.Module:
-    """The largest network of the space with all its widths scaled alike."""
+def scaled(bench: Bench, depth: int, factor: float) -> nn.Module:
+    """The largest network of the space with stages of a depth and all its widths scaled alike."""
     widths = {"widths": [max(1, round(width * factor)) for width in WIDTHS["widths"]]}
     ends = {name: max(1, round(WIDTHS[name] * factor)) for name in ("stem", "head")}
-    model = build_space("mobilenet", {**LARGEST, **widths, **ends}, bench.data.input_shape, 10)
+    model = build_space("mobilenet", {**LARGEST, "depths": [depth], **widths, **ends}, bench.data.input_shape, 10)
     supernet = nas.Supernet(model)
     return supernet.extract(supernet.space.largest())
 
 
+def within_bound(bench: Bench) -> tuple[int, float, float]:
+    """The deepest stages that keep the bound at some width, the largest such width, and the latency at it as a share."""
+    factors, bound = np.linspace(1.0, 0.1, 46), bound_of(bench)
+    for depth in (3, 2, 1):
+
+        def share(factor: float, depth: int = depth) -> float:
+            return shares(bench, {"scaled": scaled(bench, depth, factor)})["scaled"]
+
+        if share(factors[-1]) > bound:
+            continue
+        low, high = 0, len(factors) - 1
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if share(factors[middle]) <= bound else (middle + 1, high)
+        return depth, float(factors[high]), share(factors[high])
+    raise SystemExit("no width keeps the bound")
+
+
 def alone(bench: Bench, seed: int, cpu_seconds: float) -> Row:
     """The largest width within the bound, trained by itself for all the time that the whole search took."""
-    factors = np.linspace(1.0, 0.1, 46)
-    low, high = 0, len(factors) - 1  # factors[high] meets the bound or nothing does
-    bound = bound_of(bench)
-    while low < high:
-        middle = (low + high) // 2
-        if shares(bench, {"scaled": scaled(bench, factors[middle])})["scaled"] <= bound:
-            high = middle
-        else:
-            low = middle + 1
-    network = initialise(scaled(bench, factors[high]), seed)
-    share = shares(bench, {"scaled": network})["scaled"]
+    depth, factor, share = within_bound(bench)
     recipe, data = bench.config.training, bench.data
-    started = time.process_time()
-    train(
-        step_of(initialise(scaled(bench, factors[high]), seed)),
-        data.train,
-        recipe.model_copy(update={"epochs": 3}),
-        seed=seed,
-        augment=data.augment,
-    )
-    epochs = max(2, int(3 * cpu_seconds / (time.process_time() - started)))
-    started = time.process_time()
-    train(step_of(network), data.train, recipe.model_copy(update={"epochs": epochs}), seed=seed, augment=data.augment)
+
+    def seconds(epochs: int, network: nn.Module) -> float:
+        started, shorter = time.process_time(), recipe.model_copy(update={"epochs": epochs})
+        train(step_of(network), data.train, shorter, seed=seed, augment=data.augment)
+        return time.process_time() - started
+
+    epochs = max(2, int(3 * cpu_seconds / seconds(3, initialise(scaled(bench, depth, factor), seed))))
+    network = initialise(scaled(bench, depth, factor), seed)
+    spent = seconds(epochs, network)
     return {
         "uniform": bench.judge(network, data.test)["accuracy"],
-        "uniform_factor": float(factors[high]),
+        "uniform_depth": depth,
+        "uniform_factor": factor,
         "uniform_latency_share": share,
         "uniform_epochs": epochs,
-        "uniform_cpu_seconds": time.process_time() - started,
+        "uniform_cpu_seconds": spent,
     }
 
 
