@@ -37,6 +37,7 @@ from nas.cli.tables import print_feasibility, print_predictor
 from nas.cli.terminal import echo
 from nas.runs.names import plain_name
 from nas.runs.reporting import target_settings
+from nas.wording import counted
 
 __all__ = ["device", "profile", "run_profile"]
 
@@ -124,7 +125,7 @@ def pack(
     if as_json:
         echo(json.dumps(report))
         return
-    echo(f"  {report['pack']}: {report['networks']} networks of {report['space']}")
+    echo(f"  {report['pack']}: {counted(report['networks'], 'network')} of {report['space']}")
     echo("Unzip it on the device and run there: python run.py")
     echo("Then here: nas device import measurements.csv --target NAME")
 

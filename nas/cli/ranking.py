@@ -16,6 +16,7 @@ from nas.cli.tables import new_console
 from nas.cli.terminal import echo
 from nas.report.ranking_content import measures, truth_name
 from nas.runs.ranking import rank_runs
+from nas.wording import counted
 
 __all__ = ["rank"]
 
@@ -70,7 +71,7 @@ def _print_report(console: Console, report: Mapping[str, Any]) -> None:
     """A column for each run, their verdicts, and how alike they rank."""
     records: Mapping[str, Any] = report["runs"]
     first = next(iter(records.values()))
-    title = f"{first['count']:,} architectures against {truth_name(first)}"
+    title = f"{counted(first['count'], 'architecture')} against {truth_name(first)}"
     table = Table("", *(Column(name, justify="right") for name in records), title=title, title_justify="left")
     for name, *found in zip(measures(first), *(measures(record).values() for record in records.values()), strict=True):
         table.add_row(name, *map(_estimate, found))

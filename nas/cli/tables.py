@@ -14,6 +14,7 @@ from nas.report.feasibility import constraint_sentence, coverage
 from nas.report.quantities import is_share, label, written
 from nas.report.usage import about_file
 from nas.runs import RunFolder
+from nas.wording import counted
 
 __all__ = ["new_console", "print_feasibility", "print_listing", "print_predictor", "print_result", "print_seeds"]
 
@@ -83,7 +84,7 @@ def print_predictor(errors: Mapping[str, Any]) -> None:
     repeated = "nothing was measured twice" if floor is None else f"measurements repeat within {floor:.1%}"
     console = new_console()
     console.print(
-        f"predictor: {errors['kind']}, learnt from {errors['samples']} networks; {repeated}\n"
+        f"predictor: {errors['kind']}, learnt from {counted(errors['samples'], 'network')}; {repeated}\n"
         f"  on networks held out: {errors['within_5pct']:.0%} within 5%, {errors['within_10pct']:.0%} within 10%, "
         f"mean error {errors['mape']:.1%}, Spearman {errors['spearman']:.3f}",
         highlight=False,

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas.errors import UsageError
+from nas.wording import counted
 
 __all__ = [
     "MEMORY_BUDGET",
@@ -121,8 +122,8 @@ def check_labels(labels: np.ndarray | Sequence[int], images: int, classes: int, 
     """
     values = np.asarray(labels)
     if values.ndim != 1 or len(values) != images:
-        count = f"{len(values)} labels" if values.ndim == 1 else f"labels of shape {values.shape}"
-        raise UsageError(f"{where} holds {count} for {images} images; give one label for each image.")
+        count = counted(len(values), "label") if values.ndim == 1 else f"labels of shape {values.shape}"
+        raise UsageError(f"{where} holds {count} for {counted(images, 'image')}; give one label for each image.")
     if images == 0:
         raise UsageError(f"{where} holds no image; give a set with images.")
     if values.dtype.kind not in "iu":
@@ -150,7 +151,8 @@ def numbered_classes(labels: np.ndarray | Sequence[int], where: str) -> list[str
     largest = int(values.max())
     if largest >= values.size:
         raise UsageError(
-            f"{where} holds label {largest} for {values.size} images; number the classes from 0 without gaps."
+            f"{where} holds label {largest} for {counted(values.size, 'image')}; number the classes from 0 without "
+            "gaps."
         )
     return [str(label) for label in range(largest + 1)]
 

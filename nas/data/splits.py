@@ -7,6 +7,7 @@ from torch import Tensor
 
 from nas.data.seeding import Seed, generator
 from nas.errors import UsageError
+from nas.wording import counted
 
 __all__ = ["divided", "halves", "sample"]
 
@@ -72,7 +73,7 @@ def sample(labels: Tensor, size: int, seed: Seed) -> Tensor:
     counts = _counts(labels)
     classes = int((counts > 0).sum())
     if size < classes:
-        raise UsageError(f"A limit of {size} images cannot hold {classes} classes; give at least {classes}.")
+        raise UsageError(f"A limit of {counted(size, 'image')} cannot hold {classes} classes; give at least {classes}.")
     return _deal(labels, _apportion(counts, size, counts, (counts > 0).long()), seed)[0]
 
 

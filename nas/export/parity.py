@@ -15,6 +15,7 @@ from nas.export.differing import first_differing
 from nas.export.normalised import Normalised
 from nas.export.onnx_file import inference_copy
 from nas.export.session import open_session
+from nas.wording import counted
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -89,8 +90,8 @@ def require_parity(network: nn.Module, model: bytes | str | Path, inputs: Iterab
     raise UsageError(
         f"{name} was not written, since ONNX Runtime answers otherwise than the network: by up to "
         f"{parity.max_difference:.3g} where outputs reach {largest:.3g}{where}, with the same label for "
-        f"{parity.label_agreement:.2%} of {parity.samples} examples; write that part with other operations, or try "
-        "other versions of torch and onnxruntime."
+        f"{parity.label_agreement:.2%} of {counted(parity.samples, 'example')}; write that part with other "
+        "operations, or try other versions of torch and onnxruntime."
     )
 
 

@@ -14,6 +14,7 @@ from nas.errors import UsageError
 from nas.hardware.board_run import COLUMNS
 from nas.hardware.measurement import Measurement
 from nas.space import Architecture, Space
+from nas.wording import counted
 
 __all__ = ["BoardMeasurements", "read_measurements", "read_setup"]
 
@@ -168,7 +169,7 @@ def _rows(path: Path) -> tuple[list[_Row], int]:
     for position, cells in records[1:]:
         if len(cells) != len(header):
             raise UsageError(
-                f"{path} row {position} has {len(cells)} cells, but the header has {len(header)}; "
+                f"{path} row {position} has {counted(len(cells), 'cell')}, but the header has {len(header)}; "
                 "if it was cut off, run the pack's run.py once more, which measures it again."
             )
     rows = [_Row(path, position, dict(zip(header, cells, strict=True))) for position, cells in records[1:]]

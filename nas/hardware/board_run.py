@@ -234,7 +234,7 @@ def measure_pack(folder: Path, threads: int, provider: str, seconds: float, out:
         remaining = _duration((perf_counter() - start) / count * (len(left) - count))
         position = len(rows) - len(left) + count
         _say(f"{position} of {len(rows)}: {network['file']} takes {timing.latency_ms:.4g} ms; {remaining} left.")
-    _say(f"{len(failed)} networks failed: {', '.join(failed)}." if failed else f"All measurements are in {out}.")
+    _say(f"Failed: {', '.join(failed)}." if failed else f"All measurements are in {out}.")
     return len(failed)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from nas.errors import UsageError
 from nas.space import Architecture
+from nas.wording import counted
 
 __all__ = ["Recorded"]
 
@@ -51,7 +52,7 @@ class Recorded:
         missing = [each for each in architectures if each.key not in self.latencies]
         if missing:
             raise UsageError(
-                f"target '{self.name}' is a table of {len(self.latencies):,} measurements, and {missing[0].key} is not "
-                "among them; measure it on the device."
+                f"target '{self.name}' is a table of {counted(len(self.latencies), 'measurement')}, and "
+                f"{missing[0].key} is not among them; measure it on the device."
             )
         return np.array([self.latencies[each.key] for each in architectures])

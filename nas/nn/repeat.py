@@ -13,6 +13,7 @@ from nas.nn.elastic import Branch, Copy, Elastic, inactive
 from nas.nn.gate import Gate, Gates, push_forward
 from nas.nn.tree import children
 from nas.space import choices_of, evaluate, outcomes
+from nas.wording import counted
 
 __all__ = ["Repeat"]
 
@@ -35,7 +36,7 @@ class Repeat(Elastic):
         depths = {value for (value,) in outcomes(depth)}
         wrong = [value for value in depths if not isinstance(value, int) or not 0 <= value <= len(blocks)]
         if wrong:
-            raise UsageError(f"Repeat depth can be {wrong[0]!r}, but there are {len(blocks)} blocks.")
+            raise UsageError(f"Repeat depth can be {wrong[0]!r}, but it has {counted(len(blocks), 'block')}.")
         last = blocks[max(0, min(depths) - 1) :]
         widths = [block.out_channels for block in last if hasattr(block, "out_channels")]
         if len(depths) > 1 and any(_differ(width, widths[0]) for width in widths):

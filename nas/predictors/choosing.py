@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nas.errors import UsageError
 from nas.predictors.samples import Array, checked_encodings
+from nas.wording import counted
 
 __all__ = ["choose_diverse", "choose_uncertain"]
 
@@ -20,7 +21,7 @@ def choose_diverse(X: ArrayLike, k: int, seed: int) -> NDArray[np.int64]:  # noq
     """
     X = checked_encodings(X)
     if not 1 <= k <= len(X):
-        raise UsageError(f"choose_diverse() is asked for {k} of {len(X)} rows; ask for 1 to {len(X)}.")
+        raise UsageError(f"choose_diverse() is asked for {k} of {counted(len(X), 'row')}; ask for 1 to {len(X)}.")
     pool = np.random.default_rng(seed).permutation(len(X))[: max(_POOL, k)]
     return pool[_least_certain(X[pool], np.eye(X.shape[1]), k, np.zeros(len(pool), dtype=bool))]
 
@@ -35,11 +36,11 @@ def choose_uncertain(X: ArrayLike, known: ArrayLike, k: int) -> NDArray[np.int64
     X, known = checked_encodings(X), checked_encodings(known)
     if known.shape[1] != X.shape[1]:
         raise UsageError(
-            f"choose_uncertain() got rows of {X.shape[1]} columns, but known ones of {known.shape[1]}; "
+            f"choose_uncertain() got rows of {counted(X.shape[1], 'column')}, but known ones of {known.shape[1]}; "
             "encode both alike."
         )
     if not 0 <= k <= len(X):
-        raise UsageError(f"choose_uncertain() is asked for {k} of {len(X)} rows; ask for at most {len(X)}.")
+        raise UsageError(f"choose_uncertain() is asked for {k} of {counted(len(X), 'row')}; ask for at most {len(X)}.")
     everything = np.vstack([X, known])
     scales = np.where(everything.std(0) > 0, everything.std(0), 1.0)
     features, measured = (X - everything.mean(0)) / scales, (known - everything.mean(0)) / scales

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nas.errors import UsageError
+from nas.wording import counted
 
 __all__ = [
     "USELESS",
@@ -71,7 +72,7 @@ def checked_encodings(X: ArrayLike, columns: int | None = None) -> Array:  # noq
         )
     if columns is not None and matrix.shape[1] != columns:
         raise UsageError(
-            f"predict() got encodings with {matrix.shape[1]} columns, but the predictor was fitted on "
+            f"predict() got encodings with {counted(matrix.shape[1], 'column')}, but the predictor was fitted on "
             f"{columns}; encode with the same space."
         )
     return matrix

@@ -8,6 +8,7 @@ from nas.report.cell_figure import DerivedCell, cell_figure, derived_cells
 from nas.report.content import ReportContent
 from nas.report.plotting import Figure
 from nas.report.sections import figure_with_caption
+from nas.wording import counted
 
 __all__ = ["architecture_section"]
 
@@ -62,7 +63,7 @@ def _title(cell: DerivedCell) -> str:
 
 
 def _cell_caption(cell: DerivedCell) -> str:
-    edges = f"{len(cell.edges)} edge{'' if len(cell.edges) == 1 else 's'}"
+    edges = counted(len(cell.edges), "edge")
     inputs = " and ".join(map(str, cell.inputs))
     known = f"node {inputs} is the input" if len(cell.inputs) == 1 else f"nodes {inputs} are the inputs"
     return f"The last epoch's, with {edges}; {known} (lighter)."
@@ -76,7 +77,7 @@ def _changes(changed: list[Change], epochs: int) -> str:
     head = "".join(f'<th scope="col"><button>{name}</button></th>' for name in ("Epoch", "Choices changed", "Changes"))
     body = "\n".join(_row(change) for change in changed)
     return (
-        f'<p class="key">Changed in {len(changed):,} of {epochs - 1:,} epochs after the first, '
+        f'<p class="key">Changed in {len(changed):,} of {counted(epochs - 1, "epoch")} after the first, '
         f"last in epoch {changed[-1].epoch:,}.</p>"
         f'<div class="scroll"><table id="change-table">'
         f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"

@@ -8,7 +8,8 @@ import numpy as np
 from nas.report.content import ReportContent, column, flags, latency_source, number
 from nas.report.figures import MOST_POINTS
 from nas.report.progress import best_so_far, expected_best
-from nas.report.quantities import counted, label, written
+from nas.report.quantities import label, written
+from nas.wording import counted
 
 __all__ = ["front_caption", "history_caption", "training_caption"]
 
@@ -46,7 +47,7 @@ def history_caption(content: ReportContent) -> str:
     pair = f"{written(content.score, luck[k - 1])}, the search {written(content.score, found[k - 1])}"
     return (
         f"{sentence} After {k:,}, random draws are expected to reach {pair}. "
-        f"The dotted line is the exact mean of the best of k of the {len(luck):,} random draws."
+        f"The dotted line is the exact mean of the best of k of the {counted(len(luck), 'random draw')}."
     )
 
 

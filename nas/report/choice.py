@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nas.report.quantities import counted, is_share, label, share, written
+from nas.report.quantities import is_share, label, share, written
 from nas.report.retraining import retraining_sentence
+from nas.wording import counted
 
 __all__ = ["choice_sentences", "points"]
 

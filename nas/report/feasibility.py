@@ -12,6 +12,7 @@ from nas.report.content import Floats
 from nas.report.plotting import BLUE, Figure, bound_line, layout
 from nas.report.quantities import axis_title, label, written
 from nas.report.sections import plot
+from nas.wording import counted
 
 __all__ = ["constraint_sentence", "cost_histogram", "coverage", "feasibility_section"]
 
@@ -42,8 +43,8 @@ def coverage(feasibility: Mapping[str, Any]) -> str:
     >>> coverage({"architectures": 3**20, "sampled": 200, "exact": False})
     '3,486,784,401 architectures, 200 sampled'
     """
-    counted = "all of them counted" if feasibility["exact"] else f"{feasibility['sampled']:,} sampled"
-    return f"{feasibility['architectures']:,} architectures, {counted}"
+    looked_at = "all of them counted" if feasibility["exact"] else f"{feasibility['sampled']:,} sampled"
+    return f"{counted(feasibility['architectures'], 'architecture')}, {looked_at}"
 
 
 def constraint_sentence(text: str, row: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from nas.report.latency_figures import cost_figure, error_figure, prediction_fig
 from nas.report.quantities import label, written
 from nas.report.sections import figure_with_caption
 from nas.report.tables import sortable_table
+from nas.wording import counted
 
 __all__ = ["latency_cards", "latency_section"]
 
@@ -46,7 +47,7 @@ def _prediction_caption(content: LatencyContent) -> str:
     known = [f"{label(name).lower()} {written(name, value)}" for name, value in content.errors.items()]
     said = f" {', '.join(known).capitalize()}." if known else ""
     return (
-        f"{_count(len(content.measured))} that the predictor has not seen, measured on {content.target}; "
+        f"{counted(len(content.measured), 'network')} that the predictor has not seen, measured on {content.target}; "
         f"it was fitted on {content.trained:,}.{said}"
     )
 
@@ -59,14 +60,10 @@ def _error_caption(content: LatencyContent) -> str:
     return (
         "Above zero the network is faster than predicted. "
         f"Two measurements of one network differ by {written('noise_floor', content.noise_floor)} (band); "
-        f"{within:,} of {_count(len(error))} are predicted within that."
+        f"{within:,} of {counted(len(error), 'network')} are predicted within that."
     )
 
 
 def _comparison(content: LatencyContent) -> str:
     known = [name for name in _ERRORS if any(row.get(name) is not None for row in content.predictors)]
     return sortable_table("predictor-table", ["kind", *known, "chosen"], content.predictors, metric="")
-
-
-def _count(number: int) -> str:
-    return f"{number:,} network{'' if number == 1 else 's'}"

@@ -3,6 +3,8 @@
 import math
 import re
 
+from nas.wording import counted
+
 __all__ = ["axis_format", "axis_title", "counted", "duration", "is_share", "label", "share", "written"]
 
 _LABELS = {
@@ -72,15 +74,6 @@ def written(name: str, value: float) -> str:
 def share(part: float, whole: float) -> str:
     """The part as per cent of the whole."""
     return f"{_three_figures(100 * part / whole)}%"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "network"), counted(1200, "random draw")
-    ('1 network', '1,200 random draws')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

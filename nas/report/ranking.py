@@ -13,6 +13,7 @@ from nas.report.quantities import label, written
 from nas.report.ranking_content import RankingContent, alike, measures
 from nas.report.ranking_figures import TOP, epoch_figure, measure_figure, truth_figure
 from nas.report.sections import figure_with_caption, section
+from nas.wording import counted
 
 __all__ = ["RankingContent", "render_ranking_report", "write_ranking_report"]
 
@@ -46,7 +47,7 @@ def _cards(content: RankingContent) -> str:
     """HTML of a card for each headline number."""
     record = content.record
     judging = {None: "trained once", True: "the truth can judge", False: "the truth cannot judge"}[record["judgeable"]]
-    cards = [_estimate_card("Tau of the supernet", record["tau"], f"over {record['count']:,} architectures")]
+    cards = [_estimate_card("Tau of the supernet", record["tau"], f"over {counted(record['count'], 'architecture')}")]
     if record["costs"]:
         name, cost = max(record["costs"].items(), key=lambda item: item[1]["tau"]["value"])
         cards.append(_estimate_card(f"Tau of {cost_word(name)} alone", cost["tau"], "without any training"))
@@ -76,7 +77,7 @@ def _estimate_card(title: str, found: Mapping[str, float | None] | None, about: 
 def _truth_caption(content: RankingContent) -> str:
     trainings = content.record["trainings"]
     repeats = f"the mean of {trainings} independent trainings" if trainings > 1 else "one training each"
-    return f"{content.record['count']:,} architectures; the truth is {repeats}."
+    return f"{counted(content.record['count'], 'architecture')}; the truth is {repeats}."
 
 
 def _measure_caption(record: Mapping[str, Any]) -> str:

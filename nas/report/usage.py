@@ -4,6 +4,8 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
+from nas.wording import counted
+
 __all__ = ["about_file", "code", "usage"]
 
 _NUMBERS = "numbers as the data set gives them"
@@ -88,7 +90,7 @@ def _answer(given: Mapping[str, Any], pixels: str) -> list[str]:
 def _of_text(given: Mapping[str, Any]) -> list[str]:
     length = given["shape"][1]
     return [
-        f'text = open("text.txt", encoding="utf-8").read()[-{length}:]  # {length} characters',
+        f'text = open("text.txt", encoding="utf-8").read()[-{length}:]  # {counted(length, "character")}',
         "ids = numpy.array([[classes.index(character) for character in text]])",
         'print(classes[session.run(None, {"input": ids})[0][0, :, -1].argmax()])',
     ]

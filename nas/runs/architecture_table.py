@@ -9,6 +9,7 @@ from typing import Any
 
 from nas.errors import UsageError, did_you_mean
 from nas.space import Architecture, Notation, Space
+from nas.wording import counted
 
 __all__ = ["Table", "as_number", "is_blank", "open_table"]
 
@@ -122,8 +123,8 @@ def _read_csv(path: Path) -> Table:
     for number, cells in lines:
         if len(cells) != len(names):
             raise UsageError(
-                f"file '{path}', row {number} has {len(cells)} cells, but the header names {len(names)} columns; "
-                "separate cells by commas and quote those that hold one."
+                f"file '{path}', row {number} has {counted(len(cells), 'cell')}, but the header names "
+                f"{counted(len(names), 'column')}; separate cells by commas and quote those that hold one."
             )
     numbers = [number for number, _ in lines[1:]]
     columns = [[cells[index] for _, cells in lines[1:]] for index in range(len(names))]

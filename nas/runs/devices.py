@@ -23,6 +23,7 @@ from nas.runs.progress import Progress, Silent
 from nas.runs.recorded import is_table, packed_setup
 from nas.runs.trust import is_sealed, reached, seal
 from nas.space import Architecture
+from nas.wording import counted
 
 __all__ = ["device_table", "find_known", "find_target", "import_measurements", "imported_devices", "pack_space"]
 
@@ -99,7 +100,7 @@ def pack_space(config: RunConfig, out: Path, networks: int, progress: Progress |
         "input_shape": bench.data.input_shape,
         "fingerprint": bench.space.fingerprint,
     }
-    with progress.task(f"Packing {len(chosen)} networks of {config.space}", len(chosen)) as task:
+    with progress.task(f"Packing {counted(len(chosen), 'network')} of {config.space}", len(chosen)) as task:
         path = write_pack(
             out,
             _Extracted(bench, chosen),

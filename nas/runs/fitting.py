@@ -21,6 +21,7 @@ from nas.runs.known import transfer_predictor
 from nas.runs.latency import LatencyModel, check_profile
 from nas.runs.progress import Progress
 from nas.runs.sampling import Samples, take_samples
+from nas.wording import counted
 
 __all__ = ["fit_latency"]
 
@@ -120,7 +121,7 @@ def _table(bench: Bench, folder: RunFolder, catalogue: Catalogue, measured: bool
         return feature_table(catalogue)
     assert not isinstance(bench.target, Recorded)
     count = len(catalogue.blocks)
-    with progress.task(f"Measuring {count} blocks on {bench.target.name}", count) as task:
+    with progress.task(f"Measuring {counted(count, 'block')} on {bench.target.name}", count) as task:
         cache = LatencyCache(folder.blocks)
         return feature_table(catalogue, measure_blocks(bench.target, bench.supernet, catalogue, cache, task.update))
 
@@ -160,7 +161,7 @@ def _described(summary: Mapping[str, Any]) -> str:
     repeated = "" if floor is None else f"; two measurements differ by {floor:.1%}"
     drift = "" if summary["drift"] is None else f"; the machine's speed varied by {summary['drift']:.0%}"
     return (
-        f"{summary['kind']} from {summary['samples']} networks, {summary['within_10pct']:.0%} of "
-        f"{len(summary['held_out']['measured']):,} others within 10%, Spearman {summary['spearman']:.3f}, "
+        f"{summary['kind']} from {counted(summary['samples'], 'network')}, {summary['within_10pct']:.0%} of "
+        f"{counted(len(summary['held_out']['measured']), 'other')} within 10%, Spearman {summary['spearman']:.3f}, "
         f"mean error {summary['mape']:.1%}{repeated}{drift}"
     )

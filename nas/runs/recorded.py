@@ -11,6 +11,7 @@ from nas.runs.config import RunConfig
 from nas.runs.platforms import known_platforms
 from nas.runs.tables import Measured, read_table
 from nas.space import Space, find_notation
+from nas.wording import counted
 
 __all__ = ["is_table", "packed_setup", "read_recorded"]
 
@@ -59,8 +60,8 @@ def read_recorded(config: RunConfig, space: Space, input_shape: tuple[int, ...])
     )
     if len(table.latencies) < _FEWEST:
         raise UsageError(
-            f"{path} has {len(table.latencies)} architectures, too few to learn latency from and to judge by others; "
-            f"measure {_FEWEST} or more."
+            f"{path} has {counted(len(table.latencies), 'architecture')}, too few to learn latency from and to "
+            f"judge by others; measure {_FEWEST} or more."
         )
     return table
 

@@ -18,6 +18,7 @@ from nas.runs.recorded import is_table
 from nas.space import Architecture
 from nas.supernet import active_modules
 from nas.training import Epoch, read_header
+from nas.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,7 +160,7 @@ def _sharing(bench: Bench) -> str:
     """The scheme of the supernet in words."""
     about = bench.sharing
     return (
-        f"{about['scheme']}, {about['banks']} banks, {about['parameters']:,} parameters "
+        f"{about['scheme']}, {counted(about['banks'], 'bank')}, {about['parameters']:,} parameters "
         f"({about['bytes'] / 1e6:.1f} MB with statistics)"
     )
 

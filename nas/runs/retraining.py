@@ -12,7 +12,6 @@ from nas.distributed import connected, require
 from nas.distributed.trials import Outcome, require_shared_folder, run_trials
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.report.quantities import counted
 from nas.runs.bench import LATENCY, Bench
 from nas.runs.competing import is_better
 from nas.runs.config import RunConfig
@@ -26,6 +25,7 @@ from nas.runs.progress import Progress, Silent
 from nas.runs.reporting import rewrite_run_report
 from nas.runs.trial_plans import draw_plans
 from nas.runs.trial_training import Trainer, packed, standalone
+from nas.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +139,7 @@ class _Retraining:
                     workers=workers,
                     cpus=cpus,
                     gpus=gpus,
-                    on_done=lambda done, epochs: task.update(done, f"{epochs} epochs"),
+                    on_done=lambda done, epochs: task.update(done, counted(epochs, "epoch")),
                 )
 
     def table(self, outcomes: Sequence[Outcome]) -> "pd.DataFrame":

@@ -17,6 +17,7 @@ from nas.runs.progress import Progress
 from nas.runs.session import MeasuringSession
 from nas.runs.twins import other_networks
 from nas.space import Architecture
+from nas.wording import counted
 
 __all__ = ["Samples", "take_samples"]
 
@@ -75,12 +76,12 @@ def take_samples(
     pool = [each for each in dict.fromkeys([*samples, *drawn]) if each not in held_out]
     if not held_out or len(pool) < _FEWEST:
         raise UsageError(
-            f"space '{bench.config.space}' gave {len(pool) + len(held_out)} architectures, too few to learn latency "
-            "from and to judge by others; raise profile.samples, or constrain params or flops instead."
+            f"space '{bench.config.space}' gave {counted(len(pool) + len(held_out), 'architecture')}, too few to "
+            "learn latency from and to judge by others; raise profile.samples, or constrain params or flops instead."
         )
     again, budget = held_out[: settings.repeats], min(settings.networks, len(pool))
     total = len(held_out) + len(again) + budget
-    with progress.task(f"Measuring up to {total} networks on {bench.target.name}", total) as task:
+    with progress.task(f"Measuring up to {counted(total, 'network')} on {bench.target.name}", total) as task:
         session = MeasuringSession(bench, folder.measurements, settings.seconds / total, task.update)
         session.measure(held_out)
         first, rest = _first(bench, encoding, transfer, pool, budget)

@@ -14,6 +14,7 @@ from nas.runs.place import travelling
 from nas.runs.progress import Progress, Silent
 from nas.runs.run import run_search
 from nas.runs.supernets import find_device
+from nas.wording import counted
 
 __all__ = ["run_seeds"]
 
@@ -52,7 +53,7 @@ def run_seeds(
     metric = Bench(alone).metric.name
     results.mkdir(parents=True, exist_ok=True)
     with (
-        (progress or Silent()).task(f"Searching with {count} seeds", count) as task,
+        (progress or Silent()).task(f"Searching with {counted(count, 'seed')}", count) as task,
         connected(ray.address, cpus=(config.workers or 1) * ray.cpus_per_worker),
     ):
         require_shared_folder(results, "--results")

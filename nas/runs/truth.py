@@ -11,6 +11,7 @@ from nas.errors import UsageError
 from nas.evaluation.ranking import FEWEST
 from nas.runs.architecture_table import Table, as_number, is_blank, open_table
 from nas.space import Architecture, Notation, Space
+from nas.wording import counted
 
 __all__ = ["Truth", "read_truth"]
 
@@ -92,12 +93,14 @@ def read_truth(
     kept = sum(map(len, found.values()))
     where = f"file '{path}', column{'s' if len(columns) > 1 else ''} {', '.join(columns)}"
     if len(found) < FEWEST:
-        raise UsageError(f"{where}: numbers of {len(found)} architectures are too few; a ranking needs {FEWEST}.")
+        raise UsageError(
+            f"{where}: numbers of {counted(len(found), 'architecture')} are too few; a ranking needs {FEWEST}."
+        )
     trainings, notes = _trainings(list(found.values()))
     if np.ptp(trainings.mean(axis=1)) == 0:
         raise UsageError(f"{where}: all architectures have {trainings.mean():g}, so there is no order to compare with.")
     if left_out := len(table.numbers) - len(rows):
-        notes = (f"{left_out:,} rows of other input sizes were left out.", *notes)
+        notes = (f"Left out: {counted(left_out, 'row')} of another input size.", *notes)
     if dropped := len(rows) - kept:
         notes = (f"Rows without a number were dropped: {dropped:,} of {len(rows):,}.", *notes)
     return Truth(path, tuple(columns), list(found), trainings, notes)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nas.errors import UsageError, did_you_mean
+from nas.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,14 +130,14 @@ def check_feasible(constraints: Sequence[Constraint], samples: "pd.DataFrame") -
         nearest = min(range(len(rows)), key=lambda row: violations[row][column])
         if violations[nearest][column]:
             raise UsageError(
-                f"constraint '{constraint}' is met by none of the {len(rows):,} architectures tried (the nearest has "
-                f"{_value(constraint.metric, rows[nearest])}); loosen it or widen the space."
+                f"constraint '{constraint}' is met by none of the {counted(len(rows), 'architecture')} tried "
+                f"(the nearest has {_value(constraint.metric, rows[nearest])}); loosen it or widen the space."
             )
     nearest = min(range(len(rows)), key=lambda row: sum(violations[row]))
     values = ", ".join(_value(metric, rows[nearest]) for metric in dict.fromkeys(c.metric for c in constraints))
     names = " and ".join(f"'{constraint}'" for constraint in constraints)
     raise UsageError(
-        f"constraints {names} are met together by none of the {len(rows):,} architectures tried "
+        f"constraints {names} are met together by none of the {counted(len(rows), 'architecture')} tried "
         f"(the nearest has {values}); loosen one or widen the space."
     )
 

@@ -10,6 +10,7 @@ from nas.search.ledger import Entry, Key, Ledger
 from nas.search.pool import Measure, Metrics, Pool, rows
 from nas.search.strategy import Result
 from nas.space import Architecture, Space
+from nas.wording import counted
 
 __all__ = ["Desk"]
 
@@ -105,7 +106,7 @@ class Desk:
         tried = pd.DataFrame([result.metrics for result in (evaluated or self.known.values())])
         check_feasible([c for c in self._judge.constraints if c.metric in tried], tried)
         raise UsageError(
-            f"none of the {len(tried):,} architectures tried has finite objectives "
+            f"none of the {counted(len(tried), 'architecture')} tried has finite objectives "
             f"({', '.join(map(str, self._judge.objectives))}); check the evaluator."
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from nas.errors import UsageError
 from nas.space.expression import Expression
+from nas.wording import counted
 
 __all__ = ["Choice", "Subset", "candidate_key"]
 
@@ -70,7 +71,9 @@ class Subset(Choice):
     def __init__(self, elements: Sequence[Any], size: int, name: str | None = None) -> None:
         self.elements = tuple(elements)
         if not 1 <= size <= len(self.elements):
-            raise UsageError(f"a Subset of {size} of {len(self.elements)} elements; take at least one and at most all.")
+            raise UsageError(
+                f"a Subset of {size} of {counted(len(self.elements), 'element')}; take at least one and at most all."
+            )
         super().__init__(list(itertools.combinations(self.elements, size)), name)
 
     @property

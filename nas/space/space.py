@@ -16,6 +16,7 @@ from nas.space.choice import Choice, candidate_key
 from nas.space.condition import Condition, Use, assignments, holds, settled
 from nas.space.counting import count
 from nas.space.order import complete_order, order_by_value
+from nas.wording import counted
 
 __all__ = ["Seed", "Space", "generator"]
 
@@ -253,7 +254,7 @@ class Space:
         return hashlib.sha256(json.dumps(self._members(), separators=(",", ":")).encode()).hexdigest()[:16]
 
     def __repr__(self) -> str:
-        return f"Space({len(self.choices)} choices, {self.size:,} architectures)"
+        return f"Space({counted(len(self.choices), 'choice')}, {counted(self.size, 'architecture')})"
 
     def _index_of(self, name: str, value: Any) -> int:
         if name not in self._index:
@@ -273,7 +274,9 @@ class Space:
     def _from_row(self, row: Mapping[str, int]) -> Architecture:
         def pick(name: str) -> int:
             if not 0 <= row[name] < len(self.choices[name]):
-                raise UsageError(f"choice '{name}' has index {row[name]}, but {len(self.choices[name])} candidates.")
+                raise UsageError(
+                    f"choice '{name}' has index {row[name]}, but {counted(len(self.choices[name]), 'candidate')}."
+                )
             return row[name]
 
         return self._architecture(settled(self.uses, pick))

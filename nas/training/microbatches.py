@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.training.ranks import ALONE, Ranks
+from nas.wording import counted
 
 __all__ = ["WHOLE", "Microbatches"]
 
@@ -63,8 +64,8 @@ class Microbatches:
         for tensor in batch:
             if len(tensor) % self.count:
                 raise UsageError(
-                    f"microbatches is {self.count}, but a batch has {len(tensor)} examples, which cannot be cut in so "
-                    "many equal parts; take another number."
+                    f"microbatches is {self.count}, but a batch has {counted(len(tensor), 'example')}, which cannot be "
+                    "cut in so many equal parts; take another number."
                 )
         parts = list(zip(*(tensor.chunk(self.count) for tensor in batch), strict=True))
         first = self.ranks.rank * self.each

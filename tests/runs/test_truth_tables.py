@@ -50,7 +50,7 @@ def test_rows_without_a_number_or_of_another_size_are_told(file: Path) -> None:
     assert [each["depth"] for each in truth.architectures] == [1, 2, 4]
     assert truth.notes == (
         "Rows without a number were dropped: 2 of 5.",
-        "1 rows of other input sizes were left out.",
+        "Left out: 1 row of another input size.",
     )
 
 

@@ -20,6 +20,7 @@ from nas.evaluation.ranking.measures import (
 )
 from nas.evaluation.ranking.repeats import bootstrap, ceiling
 from nas.evaluation.ranking.strata import Rule, Strata, equal_cost, tau_within_strata
+from nas.wording import counted
 
 __all__ = ["FEWEST", "JUDGEABLE", "CostRanking", "Estimate", "Outcome", "Ranking", "cost_word", "rank"]
 
@@ -268,7 +269,7 @@ def _checked(scores: Floats, truth: Floats) -> tuple[Floats, Floats]:
             "[n, trainings], for the same architectures in the same order."
         )
     if len(scores) < FEWEST:
-        raise UsageError(f"a ranking of {len(scores)} architectures says nothing; give {FEWEST} or more.")
+        raise UsageError(f"a ranking of {counted(len(scores), 'architecture')} says nothing; give {FEWEST} or more.")
     if not (np.isfinite(scores).all() and np.isfinite(trainings).all()):
         raise UsageError("scores or truth hold a value that is not finite; drop these architectures.")
     if np.ptp(trainings.mean(axis=1)) == 0:
