@@ -4,7 +4,6 @@ A checkpoint keeps them, so that weights are not loaded into code that has chang
 a ReLU from a GELU, or a stride of 1 from one of 2.
 """
 
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -18,6 +17,7 @@ from torch.utils._pytree import tree_map
 
 from nas.errors import UsageError
 from nas.hardware.tracing import meta_copy
+from nas.nn.tree import below
 from nas.space import Architecture
 from nas.supernet import Supernet
 
@@ -26,8 +26,6 @@ __all__ = ["check_fingerprint", "described", "fingerprint"]
 Fingerprint = dict[str, str]
 """What is told → how it is; ``module``, ``parameter`` or ``operations``, then a path in the model."""
 
-_SHOWN = 160
-
 logger = logging.getLogger(__name__)
 
 
@@ -35,8 +33,9 @@ def fingerprint(model: nn.Module, example: Tensor) -> Fingerprint:
     """The classes of the modules, the shapes of the parameters, and the operations with their constants.
 
     Operations are those that ATen runs on the meta device, in evaluation mode: of a supernet in architectures that
-    between them take every candidate of every choice, as far as those are active there. A network that cannot run
-    without values, such as one that branches on them, is told by its modules and parameters alone.
+    between them take every candidate of every choice, as far as those are active there. A network whose forward cannot
+    run without values, such as one that branches on them, is told by its modules and parameters alone, whatever it
+    raises: if it is wrong, training says so.
 
     Args:
         model: stays as it is, but for a supernet, which follows its largest architecture afterwards.
@@ -69,9 +68,10 @@ def check_fingerprint(header: Mapping[str, Any], now: Fingerprint, checkpoint: P
     then, same_release = stored["model"], stored["torch"] == _release()
     for name in sorted(then.keys() | now.keys(), key=lambda name: (name.startswith("operations"), name)):
         if then.get(name) != now.get(name) and (same_release or not name.startswith("operations")):
+            logger.debug("%s: %s was %s and is %s now", checkpoint, name, then.get(name), now.get(name))
             raise UsageError(
-                f"checkpoint {checkpoint} was trained with other code: {name} was {_shown(then.get(name))} and is "
-                f"{_shown(now.get(name))} now; restore the code as it was, or start a run of another name."
+                f"checkpoint {checkpoint} was trained with other code: {_difference(name, then, now)}, so its weights "
+                "belong to another model; restore the code as it was, or start a run of another name."
             )
 
 
@@ -92,13 +92,13 @@ def _cover(supernet: Supernet) -> Iterator[Architecture]:
 
 
 def _operations(network: nn.Module, inputs: Tensor) -> dict[str, list[str]]:
-    """The operations that each module runs itself, by its path; nothing where the network needs values."""
+    """The operations that each module runs itself, by its path; nothing where the network does not run so."""
     recorder = _Recorder()
     try:
         with torch.inference_mode(False), torch.no_grad(), recorder.paths_of(network), recorder:
             network(inputs)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        logger.debug("%s does not run on the meta device: %s", type(network).__name__, error)
+    except Exception as error:  # whatever the code of a user raises where there are no values
+        logger.debug("%s does not run on the meta device: %r", type(network).__name__, error)
         return {}
     return recorder.found
 
@@ -148,8 +148,18 @@ def _release() -> str:
     return ".".join(torch.__version__.split(".")[:2])
 
 
-def _shown(text: str | None) -> str:
-    """A description, in short with a digest where it is long."""
-    if text is None:
-        return "not there"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
+def _difference(name: str, then: Fingerprint, now: Fingerprint) -> str:
+    """What a user sees of a difference: which module or parameter of the model, and how it changed."""
+    told, place = name.removesuffix("'").split(" '", 1)
+    told, within = told.removesuffix(" of"), "model" if now.get("module ''") == Supernet.__name__ else ""
+    if told != "operations" and within:
+        place = "" if place == within else place.removeprefix(f"{within}.")
+    thing = f"{'parameter' if told == 'parameter' else 'module'} '{place}'" if place else "the model"
+    if told == "operations":
+        kind = now.get(f"module '{below(within, place) if place else within}'", "which is gone")
+        return f"{thing} ({kind}) does not compute what it did"
+    if name not in now:
+        return f"{thing} ({then[name]}) is no longer there"
+    if name not in then:
+        return f"{thing} ({now[name]}) is new"
+    return f"{thing} was {then[name]} and is {now[name]} now"

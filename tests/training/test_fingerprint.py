@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -34,15 +34,18 @@ def network(
     stride: int = 1,
     other: Callable[[], nn.Module] = nn.Tanh,
     scale: float = 2.0,
+    width: int = 4,
+    more: Sequence[nn.Module] = (),
 ) -> nn.Module:
     kernel = nas.Choice([3, 5], name="kernel")
     return nn.Sequential(
-        nas.nn.Conv2d(1, 4, kernel, padding=kernel // 2, stride=stride),
+        nas.nn.Conv2d(1, width, kernel, padding=kernel // 2, stride=stride),
         nas.nn.OneOf({"act": act(), "other": other(), "identity": nn.Identity()}),
         Scaled(scale),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
-        nn.Linear(4, 3),
+        nn.Linear(width, 3),
+        *more,
     )
 
 
@@ -58,16 +61,30 @@ def header(model: nn.Module) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"act": nn.GELU}, r"module 'model\.1\..*' was ReLU and is GELU now"),
-        ({"act": lambda: nn.LeakyReLU(0.1)}, r"was ReLU and is LeakyReLU now"),
-        ({"other": nn.Sigmoid}, r"was Tanh and is Sigmoid now"),
-        ({"stride": 2}, r"operations of '0' was .*\[1, 1\].* and is .*\[2, 2\].* now; restore the code as it was"),
-        ({"scale": 3.0}, r"operations of '2' was aten\.mul\.Tensor .*2\.0.* and is .*3\.0.* now"),
+        ({"act": nn.GELU}, r"module '1\.act' was ReLU and is GELU now"),
+        ({"act": lambda: nn.LeakyReLU(0.1)}, r"module '1\.act' was ReLU and is LeakyReLU now"),
+        ({"other": nn.Sigmoid}, r"module '1\.other' was Tanh and is Sigmoid now"),
+        ({"stride": 2}, r"module '0' \(Conv2d\) does not compute what it did"),
+        ({"scale": 3.0}, r"module '2' \(Scaled\) does not compute what it did"),
+        ({"width": 5}, r"parameter '0\.bias' was \[4\] and is \[5\] now"),
+        ({"more": [nn.Tanh()]}, r"module '6' \(Tanh\) is new"),
     ],
-    ids=["class", "class with a constant", "a candidate that is neither first nor last", "stride", "a constant"],
+    ids=[
+        "class",
+        "class with a constant",
+        "a candidate that is neither first nor last",
+        "stride",
+        "a constant",
+        "width",
+        "more",
+    ],
 )
 def test_changed_code_is_named(change: dict[str, object], named: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=rf"checkpoint {tmp_path / 'c'} was trained with other code: .*{named}"):
+    sentence = (
+        rf"^checkpoint {tmp_path / 'c'} was trained with other code: {named}, so its weights belong to another "
+        r"model; restore the code as it was, or start a run of another name\.$"
+    )
+    with pytest.raises(UsageError, match=sentence):
         check_fingerprint(header(network()), told(network(**change)), tmp_path / "c")  # type: ignore[arg-type]
 
 
@@ -119,3 +136,59 @@ class Branching(nn.Module):
 def test_a_network_that_needs_values_is_told_by_its_modules() -> None:
     found = fingerprint(nn.Sequential(Branching(), nn.Flatten()), EXAMPLE)
     assert found == {"module ''": "Sequential", "module '0'": "Branching", "module '1'": "Flatten"}
+
+
+class Looping(nn.Module):
+    """The same modules in another forward."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.layer, self.times = nas.nn.Linear(3, 3, bias=nas.Choice([True, False], name="bias")), times
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layer(x)
+        return y * self.times
+
+
+def test_another_forward_of_the_model_is_named(tmp_path: Path) -> None:
+    x = torch.zeros(2, 3)
+    before, now = (fingerprint(Supernet(Looping(times)), x) for times in (2, 3))
+    release = ".".join(torch.__version__.split(".")[:2])
+    with pytest.raises(UsageError, match=r"other code: the model \(Looping\) does not compute what it did, so"):
+        check_fingerprint({"fingerprint": {"torch": release, "model": before}}, now, tmp_path / "c")
+    plain, other = (fingerprint(Scaled(scale), x) for scale in (2.0, 3.0))
+    with pytest.raises(UsageError, match=r"other code: the model \(Scaled\) does not compute what it did, so"):
+        check_fingerprint({"fingerprint": {"torch": release, "model": plain}}, other, tmp_path / "c")
+    gone = {name: value for name, value in before.items() if "layer.weight" not in name}
+    with pytest.raises(UsageError, match=r"other code: parameter 'layer.weight' \(\[3, 3\]\) is no longer there, so"):
+        check_fingerprint({"fingerprint": {"torch": release, "model": before}}, gone, tmp_path / "c")
+
+
+class UnusualError(Exception):
+    pass
+
+
+class Raising(nn.Module):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.layer, self.error = nn.Linear(3, 3), error
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.is_meta:
+            raise self.error
+        y: Tensor = self.layer(x)
+        return y
+
+
+@pytest.mark.parametrize(
+    "error", [UnusualError("odd"), KeyError("k"), AssertionError(), NotImplementedError(), OSError(5, "x")]
+)
+def test_whatever_a_forward_raises_without_values_the_model_is_told_by_its_modules(error: Exception) -> None:
+    found = fingerprint(nn.Sequential(Raising(error)), torch.zeros(2, 3))
+    assert found == {
+        "module ''": "Sequential",
+        "module '0'": "Raising",
+        "module '0.layer'": "Linear",
+        "parameter '0.layer.weight'": "[3, 3]",
+        "parameter '0.layer.bias'": "[3]",
+    }
