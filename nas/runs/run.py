@@ -11,7 +11,6 @@ from nas.hardware import StaticCosts
 from nas.methods import Setting
 from nas.runs.bench import LATENCY, Bench
 from nas.runs.budget import expected_budget
-from nas.runs.chained import chain_notes
 from nas.runs.config import RunConfig
 from nas.runs.deliver import deliver, delivery_notes, final_network
 from nas.runs.delivered import Delivered
@@ -21,9 +20,9 @@ from nas.runs.feasibility import check_constraints
 from nas.runs.finalists import Finalists, measure_finalists
 from nas.runs.fitting import fit_latency
 from nas.runs.folder import RunFolder
-from nas.runs.largest import largest_notes
 from nas.runs.latency import LatencyModel
 from nas.runs.ledgers import open_ledger
+from nas.runs.model_notes import largest_notes, opening_notes
 from nas.runs.place import evaluation, place_of, reserved, train_elsewhere
 from nas.runs.progress import Progress, Silent
 from nas.runs.proposing import collapse_of, derive_final, derived_strategy
@@ -82,7 +81,7 @@ class _Stages:
 
     def run(self) -> None:
         stage = self.folder.stage
-        self.note(*self.bench.data.notes, *largest_notes(self.bench.supernet), *chain_notes(self.bench.searched))
+        self.note(*self.bench.data.notes, *largest_notes(self.bench.supernet), *opening_notes(self.bench.searched))
         with stage("profile"):
             constraints = self.profile()
         with stage("train"):

@@ -8,7 +8,7 @@ import copy
 import inspect
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from nas.nn import OneOf, Repeat
+from nas.supernet.reads import NoChain, Read, Watch
 
-__all__ = ["Chain", "NoChain", "Part", "Step", "read_chain", "still_holds"]
+__all__ = ["Chain", "Part", "Step", "read_chain", "still_holds"]
 
 _RANDOM = re.compile(r"dropout|rand|bernoulli|multinomial|rrelu|gumbel|(normal|uniform|exponential|cauchy|geometric)_$")
 _NO_TENSORS = ("size", "dim", "numel", "stride", "ndimension", "chunk", "split", "unbind", "tolist", "item")
@@ -46,20 +47,11 @@ class Chain:
 
     Attributes:
         steps: in order.
-        attributes: the plain attributes of the model under which it was read.
+        reads: what the forward looked at; while all of it is the same, so are the steps.
     """
 
     steps: tuple[Step, ...]
-    attributes: Mapping[str, Any]
-
-    @property
-    def written(self) -> tuple[Any, ...]:
-        """Equal for chains that do the same."""
-        return tuple((step.paths, str(step.graph), step.name) for step in self.steps)
-
-
-class NoChain(Exception):  # noqa: N818
-    """Why a forward is no chain."""
+    reads: tuple[Read, ...]
 
 
 class Part(nn.Module):
@@ -94,31 +86,31 @@ class Part(nn.Module):
 
 
 def read_chain(model: nn.Module) -> Chain:
-    """The steps of a model's forward; of a model that is left as it was.
+    """The steps of a model's forward, the same for every architecture; of a model that is left as it was.
 
     Raises:
         NoChain: the forward takes or gives several values, or what it does may depend on anything but its input's
-            values; or it is a single step.
+            values, such as on what a layer follows; or it is a single step.
     """
     _check_forward(model)
-    graph = _traced(model, training=False)
-    if _written(graph) != _written(_traced(model, training=True)):
+    graph, read = _traced(model, training=False)
+    other, read_too = _traced(model, training=True)
+    if _written(graph) != _written(other):
         raise NoChain("it does other things in training")
     nodes = _checked(model, graph)
     steps = [_step(run, before) for before, run in _runs(model, nodes)]
     if len(steps) < 2:
         raise NoChain("it never comes down to one value")
-    return Chain(tuple(steps), _plain_attributes(model))
+    return Chain(tuple(steps), (Read(None, "forward", type(model).forward), *read, *read_too))
 
 
 def still_holds(model: nn.Module, chain: Chain) -> bool:
-    """Whether nothing happened to the model that its forward may look at."""
-    return not _hooks(model) and _plain_attributes(model) == chain.attributes
-
-
-def _plain_attributes(model: nn.Module) -> dict[str, Any]:
-    plain = bool | int | float | str | tuple | None
-    return {name: value for name, value in vars(model).items() if isinstance(value, plain) and name != "training"}
+    """Whether all that its forward looks at is as it was."""
+    try:
+        _check_forward(model)
+    except NoChain:
+        return False
+    return all(read.holds(model) for read in chain.reads)
 
 
 def _hooks(model: nn.Module) -> bool:
@@ -127,13 +119,15 @@ def _hooks(model: nn.Module) -> bool:
 
 
 def _check_forward(model: nn.Module) -> None:
-    forward = type(model).forward
-    if (
-        "forward" in vars(model)
-        or inspect.unwrap(forward) is not forward
-        or type(model).__call__ is not nn.Module.__call__
-    ):
+    kind = type(model)
+    forward = kind.forward
+    if "forward" in vars(model) or inspect.unwrap(forward) is not forward or kind.__call__ is not nn.Module.__call__:
         raise NoChain("it is wrapped by another function")
+    if (
+        type(model).__getattribute__ is not object.__getattribute__
+        or type(model).__getattr__ is not nn.Module.__getattr__
+    ):
+        raise NoChain("its class looks up attributes in a way of its own")
     if _hooks(model):
         raise NoChain("it has hooks")
     parameters = list(inspect.signature(forward).parameters.values())[1:]
@@ -142,14 +136,31 @@ def _check_forward(model: nn.Module) -> None:
 
 
 class _Tracer(fx.Tracer):
-    """Calls of modules are not looked into, and must be made under the modes that hold outside."""
+    """Calls of modules are not looked into, and must be made under the modes that hold outside.
+
+    Attributes:
+        watch: of the forward.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._modes = _modes()
+        self.watch: Watch
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return True
+
+    def create_args_for_root(
+        self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
+    ) -> tuple[Any, list[Any]]:
+        forward, inputs = super().create_args_for_root(root_fn, is_module, concrete_args)
+        self.watch = Watch(inputs[0], self.submodule_paths or {})
+
+        def watched(*inputs: Any) -> Any:
+            with self.watch.on():
+                return forward(*inputs)
+
+        return watched, inputs
 
     def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
         if _modes() != self._modes:
@@ -161,40 +172,29 @@ def _modes() -> tuple[bool, ...]:
     return torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")
 
 
-def _traced(model: nn.Module, training: bool) -> fx.Graph:
-    """The graph of a copy whose attributes are its own, so that what forward writes shows and does no harm."""
+def _traced(model: nn.Module, training: bool) -> tuple[fx.Graph, list[Read]]:
+    """The graph of a copy whose attributes are its own, and what its forward read, with gradients if in training."""
     clone = copy.copy(model)
-    for name, value in list(vars(clone).items()):
-        if isinstance(value, dict | list | set):
-            vars(clone)[name] = copy.copy(value)
     clone.training = training
-    before = {
-        name: copy.copy(value) if isinstance(value, dict | list | set) else value for name, value in vars(clone).items()
-    }
-    chance = _chance()
-    try:
-        graph = _Tracer().trace(clone)
-    except NoChain:
-        raise
-    except fx.proxy.TraceError as error:
-        raise NoChain("it decides by its input, or counts or unpacks it") from error
-    except Exception as error:  # a forward may do anything with a value that is none
-        raise NoChain("it does something with its input that takes values") from error
+    before, chance = dict(vars(clone)), _chance()
+    with torch.set_grad_enabled(training):
+        tracer = _Tracer()
+        try:
+            graph = tracer.trace(clone)
+        except NoChain:
+            raise
+        except fx.proxy.TraceError as error:
+            raise NoChain("it decides by its input, or counts or unpacks it") from error
+        except Exception as error:  # a forward may do anything with a value that is none
+            raise NoChain("it does something with its input that takes values") from error
+    if tracer.watch.refused is not None:
+        raise NoChain(tracer.watch.refused)
     if _chance() != chance:
         raise NoChain("it draws random numbers")
-    after = vars(clone)
-    if before.keys() != after.keys() or any(not _same(before[name], after[name]) for name in before):
+    after = {name: value for name, value in vars(clone).items() if not name.startswith("_tensor_constant")}
+    if before.keys() != after.keys() or any(after[name] is not before[name] for name in before):
         raise NoChain("it changes attributes")
-    return graph
-
-
-def _same(before: Any, after: Any) -> bool:
-    """Whether an attribute still is what it was; containers by what they hold."""
-    if isinstance(before, dict):
-        return before.keys() == after.keys() and all(before[key] is after[key] for key in before)
-    if isinstance(before, list):
-        return len(before) == len(after) and all(a is b for a, b in zip(before, after, strict=True))
-    return before is after or (isinstance(before, set) and before == after)
+    return graph, list(tracer.watch.reads.values())
 
 
 def _chance() -> tuple[Any, ...]:
@@ -215,7 +215,7 @@ def _checked(model: nn.Module, graph: fx.Graph) -> list[fx.Node]:
     for node in nodes:
         name = getattr(node.target, "__name__", str(node.target))
         if node.op == "get_attr":
-            raise NoChain(f"it reads '{node.target}' by itself")
+            raise NoChain("it makes a tensor of its own")
         if not node.users:
             raise NoChain(f"it computes '{node.name}' and does not use it")
         if node.op != "call_module" and (_RANDOM.search(name) or "training" in node.kwargs):

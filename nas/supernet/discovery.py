@@ -118,11 +118,16 @@ def _condition(depends: Any, present: Any, names: dict[Choice, str]) -> Conditio
     return Condition(tuple(names[choice] for choice in choices), frozenset(allowed))
 
 
+_REGISTERED = ("_modules", "_parameters", "_buffers")
+_PLAIN = (bool, int, float, str, type(None))
+_CONTAINERS = (list, tuple, set, dict)
+
+
 def _elastic_in(value: Any) -> Iterator[Elastic]:
     """Elastic modules in plain containers, also below other modules there."""
     if isinstance(value, nn.Module):
         yield from (each for each in value.modules() if isinstance(each, Elastic))
-    elif isinstance(value, list | tuple | set | dict):
+    elif isinstance(value, _CONTAINERS):
         for each in value.values() if isinstance(value, dict) else value:
             yield from _elastic_in(each)
 
@@ -131,7 +136,9 @@ def _check_attributes(model: nn.Module, names: dict[Choice, str]) -> None:
     registered = set(model.modules())
     for path, module in model.named_modules():
         for attribute, value in vars(module).items():
-            in_container = isinstance(value, list | tuple | set | dict)
+            in_container = isinstance(value, _CONTAINERS)
+            if attribute in _REGISTERED or isinstance(value, _PLAIN) or (in_container and not value):
+                continue
             if in_container and (hidden := next((each for each in _elastic_in(value) if each not in registered), None)):
                 group = "ModuleDict" if isinstance(value, dict) else "ModuleList"
                 raise UsageError(

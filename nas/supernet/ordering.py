@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
 
+from nas.errors import UsageError
 from nas.nn import Gate, OneOf, Zero
-from nas.space import Choice, are_numbers, order_by_value
+from nas.space import Choice, Space, are_numbers, order_by_value
 from nas.supernet.discovery import Discovery, Site
 from nas.supernet.parts import parts_in_use
 from nas.supernet.probe import Probe, is_free
 
-__all__ = ["Ordering", "order_by_cost"]
+__all__ = ["Ordering", "order_by_cost", "order_of"]
 
 _Cost = tuple[int, int, int]
 """Parameters, FLOPs, and for each operation 0 if it passes nothing on, 1 if it is an identity, else 2."""
@@ -33,31 +33,23 @@ class Ordering:
     equally_large: Mapping[str, tuple[Any, ...]]
 
 
-def order_by_cost(
-    model: nn.Module,
-    found: Discovery,
-    one_hot: Mapping[Choice, Sequence[Gate]],
-    input_shape: Sequence[int] | Sequence[Sequence[int]] | None = None,
-    input_dtype: torch.dtype = torch.float32,
-) -> Ordering:
+def order_by_cost(found: Discovery, one_hot: Mapping[Choice, Sequence[Gate]], probe: Probe | None = None) -> Ordering:
     """Orders the candidates of choices between modules, and of all choices whose candidates are not numbers.
 
     What counts is the number of parameters that run in the modules that read the choice, each once; among equals
-    their FLOPs, where the shape of the input is known; then whether a candidate passes nothing on
+    their FLOPs, where the input is known; then whether a candidate passes nothing on
     (:class:`~nas.nn.Zero`), passes its input on (``nn.Identity``) or works; then the order of the values. Choices
     inside of a candidate are at their largest, so they are ordered before it.
 
     Args:
-        model: its elastic modules are left at the largest candidate of every choice.
-        found: what discovery found in it.
+        found: what discovery found in a model, whose elastic modules are left at the largest candidates.
         one_hot: a gate for each candidate of every choice.
-        input_shape: of one example, without the batch, or of each input; None where it is not known.
-        input_dtype: of the inputs.
+        probe: of this model; None where its input is not known.
 
     Raises:
         UsageError: the model cannot be run on such inputs.
     """
-    costs = _Costs(found, one_hot, Probe(model, input_shape, input_dtype) if input_shape else None)
+    costs = _Costs(found, one_hot, probe)
     order: dict[str, tuple[int, ...]] = {}
     equally_large: dict[str, tuple[Any, ...]] = {}
     for name in _inner_first(found):
@@ -71,6 +63,19 @@ def order_by_cost(
                 equally_large[name] = equal
         costs.take(choice, order.get(name, by_value)[-1])
     return Ordering(order, equally_large)
+
+
+def order_of(space: Space, found: Discovery) -> Ordering:
+    """The order that candidates have in a space, for another model of the same choices.
+
+    Raises:
+        UsageError: its choices are others.
+    """
+    if space.fingerprint != found.space.fingerprint:
+        raise UsageError(
+            "the model has other choices than the supernet whose order of candidates it takes; only sizes may differ."
+        )
+    return Ordering(space.order, {})
 
 
 class _Costs:

@@ -1,6 +1,6 @@
 """What modules get in one inference without arithmetic, and the FLOPs of a module on that."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -9,11 +9,13 @@ from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas.errors import UsageError
-from nas.nn import Zero
+from nas.nn import ElasticLayer, Zero
 from nas.nn.misfit import misfit
 from nas.nn.modes import evaluating
+from nas.nn.tree import below
+from nas.supernet.segments import active_modules
 
-__all__ = ["Probe", "is_free"]
+__all__ = ["Probe", "is_free", "on_meta"]
 
 
 _WITHOUT_FLOPS = ("activation", "batchnorm", "container", "dropout", "flatten", "padding", "pooling")
@@ -47,6 +49,11 @@ class Probe:
         ]
         self._inputs: dict[nn.Module, list[tuple[Any, ...]]] = {}
 
+    @property
+    def example(self) -> tuple[Tensor, ...]:
+        """One input, or one of each."""
+        return tuple(torch.empty((1, *shape), dtype=self._dtype, device="meta") for shape in self._shapes)
+
     def run(self, modules: Iterable[nn.Module]) -> None:
         """Notes the inputs of those of the modules that run in the model as it stands and did not run before.
 
@@ -54,9 +61,8 @@ class Probe:
             UsageError: the model cannot be run on such inputs.
         """
         hooks = [each.register_forward_pre_hook(self._note) for each in modules if each not in self._inputs]
-        example = tuple(torch.empty((1, *shape), dtype=self._dtype, device="meta") for shape in self._shapes)
         try:
-            _call(self._model, example)
+            on_meta(self._model, self.example)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             if sentence := misfit(self._model, error):
                 raise UsageError(sentence) from error
@@ -79,14 +85,23 @@ class Probe:
         with FlopCounterMode(display=False) as counter:
             for known, module in modules.items():
                 for inputs in self._inputs.get(known, ()):
-                    _call(module, inputs)
+                    on_meta(module, inputs)
         return int(counter.get_total_flops())
 
     def _note(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         self._inputs.setdefault(module, []).append(inputs)
 
 
-def _call(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-    tensors: dict[str, Tensor] = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+def on_meta(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
+    """What a module gives in evaluation mode, under the gates that it follows; tensors have shapes but no values."""
     with torch.no_grad(), evaluating(module):
-        functional_call(module, {name: tensor.to("meta") for name, tensor in tensors.items()}, inputs)
+        tensors = {name: tensor.to("meta") for name, tensor in _tensors(module)}
+        return functional_call(module, tensors, inputs, tie_weights=False)
+
+
+def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Path and value of the parameters and buffers that run, at each of their places."""
+    for path, each in active_modules(module):
+        inside = isinstance(each, ElasticLayer)  # its tensors may be computed of others below it
+        for name, tensor in (*each.named_parameters(recurse=inside), *each.named_buffers(recurse=inside)):
+            yield below(path, name), tensor

@@ -9,20 +9,19 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.nn import Elastic, Gate
-from nas.nn.batch_statistics import batch_norms
 from nas.nn.channels import Region
 from nas.nn.modes import evaluating
-from nas.nn.tree import modules
 from nas.space import Architecture, Choice, Space, candidate_key
 from nas.supernet.attachments import check_attached, check_forwards, check_tree, tree_above
-from nas.supernet.chains import Chain, NoChain, read_chain, still_holds
 from nas.supernet.discovery import discover
 from nas.supernet.extraction import extract
 from nas.supernet.gate_check import check_gates
 from nas.supernet.mixing import soft_gates
-from nas.supernet.ordering import order_by_cost
+from nas.supernet.opening import Opening
+from nas.supernet.ordering import order_by_cost, order_of
 from nas.supernet.parts import Shape, parts_in_use, regions_in_use
-from nas.supernet.segments import Segment, active_modules, segments
+from nas.supernet.probe import Probe
+from nas.supernet.segments import Segment
 from nas.supernet.sharing import Shared, Sharing
 from nas.supernet.sharing.bank import Slot, folded, placed
 
@@ -41,16 +40,19 @@ class Supernet(nn.Module):
         model: any module that holds layers of :mod:`nas.nn` with choices.
         sharing: which weights an architecture sees; one set for all by default, see :mod:`nas.supernet.sharing`.
         input_shape: of one example without the batch, or a tuple of such shapes if there are several inputs. With it
-            candidates that are modules with as many parameters as each other are ordered by their FLOPs.
+            candidates that are modules with as many parameters as each other are ordered by their FLOPs, and a forward
+            of the model's own may be opened into blocks.
         input_dtype: of the inputs.
+        like: the space of another supernet with the same choices, whose order of candidates holds here too; by default
+            they are ordered by what they cost here.
 
     Attributes:
         equally_large: name → the candidates that cost as much as the largest, of choices where there are several.
 
     Raises:
         UsageError: the model holds no choice, or names two of them alike; it cannot be run on such an input; the
-            scheme does not fit it; or something is attached to an elastic module that an extracted network could not
-            have.
+            scheme does not fit it, or the space; or something is attached to an elastic module that an extracted
+            network could not have.
 
     >>> import nas
     >>> kernel = nas.Choice([3, 5])
@@ -68,6 +70,7 @@ class Supernet(nn.Module):
         sharing: Sharing | None = None,
         input_shape: Sequence[int] | Sequence[Sequence[int]] | None = None,
         input_dtype: torch.dtype = torch.float32,
+        like: Space | None = None,
     ) -> None:
         super().__init__()
         sharing = sharing or Shared()
@@ -77,7 +80,8 @@ class Supernet(nn.Module):
             raise UsageError(f"{type(model).__name__} holds no choice; put a nas.Choice into a layer of nas.nn.")
         self.model = model
         one_hot = {choice: [Gate((each,)) for each in choice.candidates] for choice in found.choices.values()}
-        ordering = order_by_cost(model, found, one_hot, input_shape, input_dtype)
+        probe = Probe(model, input_shape, input_dtype) if input_shape else None
+        ordering = order_by_cost(found, one_hot, probe) if like is None else order_of(like, found)
         self.space = Space(found.choices, found.space.uses, ordering.order)
         self.equally_large = ordering.equally_large
         self._choices = found.choices
@@ -88,16 +92,20 @@ class Supernet(nn.Module):
         self._readers = [(site.path, [self._names[choice] for choice in site.choices]) for site in found.sites]
         self._readers += [(path, [self._names[choice]]) for path, choice in added.items()]
         self._read_below: dict[str, list[str]] = {}
-        self._chain: Chain | None = None
-        self.unchained: str | None = None
-        """Why the model is one segment though it might be a sequence; None where it is opened."""
-        self._repeats_norms = _repeat(batch_norms(module for _, module in modules(model)))
+        self._opening = Opening(model)
         self._checked: set[str] = set()
         self.sharing = sharing
         sharing.bind(model, self.space)
         self._above = tree_above(model, [module for module, _ in self._sites])
         self._check_extraction([(site.path, site.module) for site in found.sites])
-        self._read_chain()
+        for architecture in (self.space.smallest(), self.space.largest()):
+            self.activate(architecture)
+            self._opening.check(probe)
+
+    @property
+    def unopened(self) -> str | None:
+        """Why the model is one segment though its forward might be a chain of modules; None where it is opened."""
+        return self._opening.refused
 
     @property
     def architecture(self) -> Architecture:
@@ -216,15 +224,9 @@ class Supernet(nn.Module):
     def segments(self) -> list[tuple[SegmentKey, Segment]]:
         """The active blocks in order, each with a key that says all about what it computes, given its input.
 
-        Two architectures whose leading keys agree run the same operations with the same weights up to there. A model
-        in which one batch norm runs in two blocks is one segment: it has one set of statistics, as in plain torch, so
-        what the first block computes depends on the second.
+        Two architectures whose leading keys agree run the same operations with the same weights up to there.
         """
-        chain = self._chain if self._chain and still_holds(self.model, self._chain) else None
-        found = list(segments(self.model, chain))
-        if self._repeats_norms and _share_a_norm(found):
-            found = [Segment("", self.model)]
-        return [(self._segment_key(segment), segment) for segment in found]
+        return [(self._segment_key(segment), segment) for segment in self._opening.segments()]
 
     def active_regions(self, within: nn.Module | None = None) -> Iterator[tuple[nn.Parameter, Region]]:
         """Each parameter that runs and the region of it in use, once (see :mod:`nas.supernet.parts`).
@@ -254,22 +256,6 @@ class Supernet(nn.Module):
     def name_of(self, choice: Choice) -> str:
         """The name of a choice of the model."""
         return self._names[choice]
-
-    def _read_chain(self) -> None:
-        """Reads a forward of the model's own, under the smallest architecture and the largest, which stays active."""
-        read = []
-        for architecture in (self.space.smallest(), self.space.largest()):
-            self.activate(architecture)
-            if self.unchained is None and type(self.model) is not nn.Sequential and not isinstance(self.model, Elastic):
-                try:
-                    read.append(read_chain(self.model))
-                except NoChain as reason:
-                    self.unchained = str(reason)
-        if self.unchained is None and read:
-            if read[0].written != read[1].written:
-                self.unchained = "it does other things for other architectures"
-            else:
-                self._chain = read[1]
 
     def _check_extraction(self, sites: Sequence[tuple[str, Elastic]]) -> None:
         """Refuses a model of which some network could not be extracted; every module follows its first candidates."""
@@ -310,13 +296,3 @@ class Supernet(nn.Module):
             if all(choice in gates for choice in choices):
                 module.configure(gates)
         self._gates = gates
-
-
-def _share_a_norm(found: Sequence[Segment]) -> bool:
-    """Whether a batch norm that keeps statistics runs in two of the segments."""
-    inside = (set(batch_norms(module for _, module in active_modules(segment.module))) for segment in found)
-    return _repeat([norm for norms in inside for norm in norms])
-
-
-def _repeat(norms: Sequence[nn.Module]) -> bool:
-    return len(set(norms)) < len(norms)

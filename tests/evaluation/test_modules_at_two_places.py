@@ -91,7 +91,7 @@ every_model = pytest.mark.parametrize("make", MODELS)
 
 def supernet(make: Callable[[], nn.Module]) -> nas.Supernet:
     torch.manual_seed(0)
-    return scramble(nas.Supernet(make()))
+    return scramble(nas.Supernet(make(), input_shape=(1, 6, 6)))
 
 
 @every_model

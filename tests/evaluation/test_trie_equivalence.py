@@ -132,7 +132,7 @@ class Residual(nn.Module):
 @pytest.mark.parametrize("norm", [True, False], ids=["batch norm", "no batch norm"])
 def test_a_forward_that_is_a_chain_of_modules_is_shared_up_to_where_candidates_differ(norm: bool) -> None:
     torch.manual_seed(0)
-    network, data = scramble(nas.Supernet(Residual(norm))), blobs()
+    network, data = scramble(nas.Supernet(Residual(norm), input_shape=(1, 6, 6))), blobs()
     architectures = list(network.space)
     together, alone = SharedWeights(network, data, 64, 32), SharedWeights(network, data, 64, 32)
     found = rows(together, architectures)

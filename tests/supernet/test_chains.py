@@ -1,5 +1,6 @@
 """A forward of a model's own is opened where it is a chain, and only there."""
 
+import copy
 import random
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 
 import nas
 from nas.evaluation.trie import Trie
+from nas.hardware import StaticCosts
 from nas.nn import BatchNorm2d, Conv2d, Linear, OneOf, Repeat
 from nas.space import Choice
 
@@ -54,8 +56,8 @@ class Residual(nn.Module):
 
 def test_a_residual_network_is_opened_block_by_block() -> None:
     torch.manual_seed(0)
-    supernet = nas.Supernet(Residual()).eval()
-    assert supernet.unchained is None
+    supernet = nas.Supernet(Residual(), input_shape=(3, 8, 8)).eval()
+    assert supernet.unopened is None
     architecture = {"layer1.depth": 2, "layer1.0": "k3", "layer1.1": "skip", "layer2.depth": 1, "layer2.0": "k5"}
     supernet.activate({**architecture, "hidden": 4})
     kinds = [(segment.path, segment.kind) for _, segment in supernet.segments()]
@@ -78,7 +80,7 @@ def test_a_residual_network_is_opened_block_by_block() -> None:
 @pytest.mark.parametrize("training", [False, True])
 def test_segments_give_what_the_model_gives_bit_for_bit(training: bool) -> None:
     torch.manual_seed(0)
-    supernet = nas.Supernet(Residual()).train(training)
+    supernet = nas.Supernet(Residual(), input_shape=(3, 8, 8)).train(training)
     supernet.model.get_submodule("dropout").eval()
     x = torch.randn(4, 3, 8, 8)
     for seed in range(20):
@@ -96,7 +98,7 @@ def test_segments_give_what_the_model_gives_bit_for_bit(training: bool) -> None:
 
 def test_the_trie_shares_what_candidates_have_in_common_and_changes_no_number() -> None:
     torch.manual_seed(0)
-    supernet = nas.Supernet(Residual()).eval()
+    supernet = nas.Supernet(Residual(), input_shape=(3, 8, 8)).eval()
     x, batches = torch.randn(4, 3, 8, 8), [torch.randn(8, 3, 8, 8) for _ in range(2)]
     population = [supernet.space.sample(seed) for seed in range(24)]
     together = Trie(supernet, population)
@@ -117,7 +119,7 @@ def test_the_trie_shares_what_candidates_have_in_common_and_changes_no_number() 
 
 
 def test_a_key_holds_all_choices_of_a_step() -> None:
-    supernet = nas.Supernet(Residual())
+    supernet = nas.Supernet(Residual(), input_shape=(3, 8, 8))
     keys = []
     for hidden in (4, 8):
         supernet.activate({**supernet.space.largest(), "hidden": hidden})
@@ -219,6 +221,75 @@ def by_architecture(self: Odd, x: Tensor) -> Tensor:
     return self.chain(x) * (2 if wide else 3)
 
 
+def by_gradients(self: Odd, x: Tensor) -> Tensor:
+    return self.chain(x) * (2 if torch.is_grad_enabled() else 3)
+
+
+def by_list(self: Odd, x: Tensor) -> Tensor:
+    return self.chain(x) * len(self.seen)
+
+
+def by_all_attributes(self: Odd, x: Tensor) -> Tensor:
+    return self.chain(x) * vars(self)["scale"]  # type: ignore[no-any-return]
+
+
+def by_size_of_weights(self: Odd, x: Tensor) -> Tensor:
+    return self.chain(x) * sum(each.numel() for each in self.parameters())
+
+
+def by_child(self: Odd, x: Tensor) -> Tensor:
+    return self.chain(x) * self.square.in_features
+
+
+def by_absence_in_a_child(self: Odd, x: Tensor) -> Tensor:
+    return self.chain(x) * (2 if hasattr(self.square, "scale") else 3)
+
+
+def by_words(self: Odd, x: Tensor) -> Tensor:
+    return self.chain(x) * len(repr(self.square))
+
+
+def by_mode_of_a_child(self: Odd, x: Tensor) -> Tensor:
+    return self.chain(x) * (2 if self.square.training else 3)
+
+
+def swallows(self: Odd, x: Tensor) -> Tensor:
+    try:
+        factor = self.square.in_features
+    except Exception:
+        factor = 2
+    return self.chain(x) * factor
+
+
+OUTSIDE = nn.Linear(3, 3)
+
+
+def by_a_module_outside(self: Odd, x: Tensor) -> Tensor:
+    return self.chain(x) * OUTSIDE.in_features
+
+
+def makes_a_module(self: Odd, x: Tensor) -> Tensor:
+    return nn.LeakyReLU(0.1)(self.chain(x))  # type: ignore[no-any-return]
+
+
+def past_the_call(self: Odd, x: Tensor) -> Tensor:
+    return self.square.forward(self.second(self.first(x)))  # type: ignore[no-any-return]
+
+
+def marks_a_child(self: Odd, x: Tensor) -> Tensor:
+    self.square.seen = True  # type: ignore[assignment]
+    return self.chain(x)
+
+
+def marks_itself_unseen(self: Odd, x: Tensor) -> Tensor:
+    object.__setattr__(self, "last", x)
+    return self.chain(x)
+
+
+def constant(self: Odd, x: Tensor) -> Tensor:
+    return self.chain(x) + torch.ones(3)
+
+
 @torch.no_grad()
 def wrapped(self: Odd, x: Tensor) -> Tensor:
     return self.chain(x)
@@ -234,7 +305,7 @@ def wrapped(self: Odd, x: Tensor) -> Tensor:
         (noise, "'randn_like' draws random numbers"),
         (luck, "draws random numbers"),
         (counts, "changes attributes"),
-        (remembers, "changes attributes"),
+        (remembers, "it reads 'seen', a list, which may change"),
         (own_parameter, "reads 'bias' by itself"),
         (several, "takes other than one input"),
         (any_number, "takes other than one input"),
@@ -243,7 +314,22 @@ def wrapped(self: Odd, x: Tensor) -> Tensor:
         (unused, "computes 'square' and does not use it"),
         (in_place_aside, "computes 'relu_' and does not use it"),
         (without_gradients, "switches gradients"),
-        (by_architecture, "other architectures"),
+        (by_architecture, "it reads 'state' of module 'first'"),
+        (by_gradients, "other things in training"),
+        (by_list, "it reads 'seen', a list, which may change"),
+        (by_all_attributes, "it reads '__dict__', a dict, which may change"),
+        (by_size_of_weights, "it reads 'parameters', a method, which may change"),
+        (by_child, "it reads 'in_features' of module 'square'"),
+        (by_absence_in_a_child, "it reads 'scale' of module 'square'"),
+        (by_words, "it reads 'in_features' of module 'square'"),
+        (by_mode_of_a_child, "it reads 'training' of module 'square'"),
+        (swallows, "it reads 'in_features' of module 'square'"),
+        (by_a_module_outside, "it reads 'in_features' of a module that is not in the model"),
+        (makes_a_module, "it makes modules of its own"),
+        (past_the_call, "it reads 'forward' of module 'square'"),
+        (marks_a_child, "it changes attributes"),
+        (marks_itself_unseen, "it changes attributes"),
+        (constant, "it makes a tensor of its own"),
         (wrapped, "wrapped by another function"),
     ],
 )
@@ -251,7 +337,7 @@ def test_what_is_in_doubt_runs_as_a_whole_and_says_why(forward: Callable[..., ob
     model = odd(forward)
     attributes = dict(vars(model))
     supernet = nas.Supernet(model)
-    assert supernet.unchained is not None and reason in supernet.unchained
+    assert supernet.unopened is not None and reason in supernet.unopened
     assert [segment.path for _, segment in supernet.segments()] == [""]
     assert {name: value for name, value in vars(model).items() if name in ("calls", "seen", "training")} == {
         name: attributes[name] for name in ("calls", "seen", "training")
@@ -264,7 +350,7 @@ def scaled(self: Odd, x: Tensor) -> Tensor:
 
 
 def test_a_model_that_changed_after_it_was_read_runs_as_a_whole() -> None:
-    supernet = nas.Supernet(odd(scaled))
+    supernet = nas.Supernet(odd(scaled), input_shape=(3,))
     assert len(supernet.segments()) == 3
     supernet.model.scale = 3.0
     assert len(supernet.segments()) == 1
@@ -273,3 +359,169 @@ def test_a_model_that_changed_after_it_was_read_runs_as_a_whole() -> None:
     assert len(supernet.segments()) == 1
     handle.remove()
     assert len(supernet.segments()) == 3
+
+
+class Listing(nn.Module):
+    """Calls what its lists hold, in the ways in which models do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.width = Choice([2, 4], name="width")
+        self.blocks = nn.ModuleList([Linear(3, self.width), Linear(self.width, 3)])
+        self.tail = nn.Sequential(nn.Linear(3, 3), nn.Tanh())
+        self.last: nn.Module | None = None
+        self.act, self.shape, self.twice = F.relu, (2, "x"), False
+
+    @property
+    def halved(self) -> float:
+        return self.half / 2
+
+    half = 1.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = self.act(block(x)) * self.halved
+        for name, layer in self.tail.named_children():
+            x = layer(x) if name else x
+        if self.last is not None:
+            x = self.last(x)
+        x = self.get_submodule("tail.1")(x) * self.shape[0]
+        return x * 2 if self.twice or hasattr(self, "extra") or isinstance(self.tail[0], Linear) else x
+
+
+def append(model: Listing) -> None:
+    model.blocks.append(nn.Tanh())
+
+
+def replace(model: Listing) -> None:
+    model.tail[1] = nn.ReLU()
+
+
+def own_forward(model: Listing) -> None:
+    model.forward = lambda x: x  # type: ignore[method-assign]
+
+
+def changed_class(model: Listing) -> None:
+    model.__class__ = type("Other", (Listing,), {"forward": lambda self, x: x})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        append,
+        replace,
+        own_forward,
+        changed_class,
+        lambda model: setattr(model, "last", nn.Tanh()),
+        lambda model: setattr(model, "act", F.gelu),
+        lambda model: setattr(model, "shape", (3, "x")),
+        lambda model: setattr(model, "half", 2.0),
+        lambda model: setattr(model, "twice", True),
+        lambda model: setattr(model, "extra", None),
+    ],
+)
+def test_lists_of_modules_are_opened_until_anything_that_was_read_changes(change: Callable[[Listing], None]) -> None:
+    supernet = nas.Supernet(Listing(), input_shape=(3,))
+    assert supernet.unopened is None
+    x = torch.randn(2, 3)
+    for architecture in (supernet.space.smallest(), supernet.space.largest()):
+        supernet.activate(architecture)
+        y = x
+        for _, segment in supernet.segments():
+            y = segment.module(y)
+        torch.testing.assert_close(y, supernet(x), rtol=0, atol=0)
+    assert [segment.path for _, segment in supernet.segments()] == [
+        "blocks.0",
+        "blocks.1",
+        "tail.0",
+        "tail.1",
+        "tail.1",
+    ]
+    supernet.model.unread, supernet.model.training = [1], False
+    assert len(supernet.segments()) == 5 and len(copy.deepcopy(supernet).segments()) == 5
+    change(supernet.model)
+    assert [segment.path for _, segment in supernet.segments()] == [""]
+
+
+class Gives(nn.Module):
+    def __init__(self, wrap: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.layer, self.wrap = nn.Linear(3, 3), wrap
+
+    def forward(self, x: Tensor) -> object:
+        return self.wrap(self.layer(x))
+
+
+class Takes(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = Linear(3, Choice([2, 4], name="width"))
+
+    def forward(self, x: object) -> object:
+        return self.layer(x if isinstance(x, Tensor) else next(iter(x.values() if isinstance(x, dict) else x)))
+
+
+class BodyAndHead(nn.Module):
+    def __init__(self, wrap: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.body, self.head = Gives(wrap), Takes()
+
+    def forward(self, x: Tensor) -> object:
+        return self.head(self.body(x))
+
+
+@pytest.mark.parametrize(
+    ("wrap", "reason"),
+    [
+        (lambda x: (x, x), "'body' gives a tuple, not one tensor"),
+        (lambda x: {"features": x}, "'body' gives a dict, not one tensor"),
+        (lambda x: [x] if x.sum() > 0 else x, "what 'body' gives cannot be told without values"),
+    ],
+)
+def test_blocks_that_pass_on_other_than_one_tensor_are_one_segment(
+    wrap: Callable[[Tensor], object], reason: str
+) -> None:
+    torch.manual_seed(0)
+    supernet = nas.Supernet(BodyAndHead(wrap), input_shape=(3,)).eval()
+    assert supernet.unopened == reason
+    population = [supernet.space.largest()]
+    x = torch.randn(2, 3)
+    (output,) = Trie(supernet, population).outputs(x)
+    with torch.no_grad():
+        torch.testing.assert_close(output, supernet(x), rtol=0, atol=0)
+    if "told" not in reason:
+        assert StaticCosts(supernet, (3,))(population[0])["params"] == 12 + 16
+
+
+def test_a_body_that_passes_on_one_tensor_is_a_segment() -> None:
+    supernet = nas.Supernet(BodyAndHead(lambda x: x), input_shape=(3,))
+    assert supernet.unopened is None and len(supernet.segments()) == 2
+
+
+def test_without_the_shape_of_the_input_a_forward_is_not_opened() -> None:
+    assert nas.Supernet(Listing()).unopened == "the shape of its input is not known (input_shape of nas.Supernet)"
+
+
+class ByKernel(nn.Module):
+    """Does other things for a candidate in the middle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = Choice([3, 5, 7], name="kernel")
+        self.a = Conv2d(1, 2, self.kernel, padding=self.kernel // 2)
+        self.b = nn.Conv2d(2, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.a(x)
+        return self.b(x) * (2 if self.a.state.regions["weight"][2][0] == (1, 6) else 3)
+
+
+def test_a_forward_that_differs_for_a_candidate_in_the_middle_is_not_opened() -> None:
+    supernet = nas.Supernet(ByKernel(), input_shape=(1, 8, 8)).eval()
+    assert supernet.unopened == "it reads 'state' of module 'a'"
+    population = [supernet.space.architecture({"kernel": kernel}) for kernel in (3, 5, 7)]
+    x = torch.randn(2, 1, 8, 8)
+    for architecture, output in zip(population, Trie(supernet, population).outputs(x), strict=True):
+        supernet.activate(architecture)
+        with torch.no_grad():
+            torch.testing.assert_close(output, supernet(x), rtol=0, atol=0)

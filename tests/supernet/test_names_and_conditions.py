@@ -209,7 +209,7 @@ class InTraining(Block):
 
 def test_a_model_with_a_forward_that_is_no_chain_is_one_segment() -> None:
     supernet = nas.Supernet(InTraining(Choice([1, 3], name="k"), Choice([2, 4], name="h")))
-    assert supernet.unchained == "it does other things in training"
+    assert supernet.unopened == "it does other things in training"
     ((key, segment),) = supernet.segments()
     assert segment.module is supernet.model
     assert {name for name, _ in key[1:]} == {"k", "h"}

@@ -1,11 +1,14 @@
-"""What a run takes as the largest network, which teaches, bounds constraints and is the reference of measurements."""
+"""What a run says of its model at the start: what it takes as the largest network, and a forward left in one block.
+
+The largest network teaches, bounds constraints and is the reference of measurements.
+"""
 
 from collections.abc import Iterable
 
 from nas.space import order_by_value
 from nas.supernet import Supernet
 
-__all__ = ["largest_notes"]
+__all__ = ["largest_notes", "opening_notes"]
 
 _MOST_NAMES = 2
 
@@ -30,6 +33,16 @@ def largest_notes(supernet: Supernet) -> list[str]:
             "the last of them."
         )
     return notes
+
+
+def opening_notes(supernet: Supernet) -> list[str]:
+    """A sentence about a model whose forward might be a chain of modules and is judged as a whole."""
+    if supernet.unopened is None:
+        return []
+    return [
+        f"The forward of {type(supernet.model).__name__} is not opened into blocks, since {supernet.unopened}; so "
+        "candidates share no activations and the report shows one block."
+    ]
 
 
 def _choices(names: list[str]) -> str:
