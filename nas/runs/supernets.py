@@ -12,6 +12,7 @@ from nas.evaluation import SharedWeights
 from nas.methods import Budget, Setting, method
 from nas.runs.config import RunConfig
 from nas.runs.spaces import build_space, space_arguments
+from nas.space import Space
 from nas.supernet import Supernet
 
 __all__ = [
@@ -57,20 +58,26 @@ def load_parts(config: RunConfig, device: torch.device) -> tuple[Data, Split]:
     return data.hold_back(config.evaluation.confirmation, (config.seed, 5))
 
 
-def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any]) -> Supernet:
-    """A supernet of the space with these arguments, with the first weights that the seed gives, where the data are."""
+def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], like: Space | None = None) -> Supernet:
+    """A supernet of the space with these arguments, with the first weights that the seed gives, where the data are.
+
+    Args:
+        like: the space of another supernet, whose order of candidates is kept.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = build_space(config.space, arguments, data.input_shape, len(data.classes))
     sharing = method(config.method).make_sharing(config.sharing_args, config.seed)
-    return Supernet(model, sharing, data.input_shape, data.input_dtype).to(data.train.device)
+    return Supernet(model, sharing, data.input_shape, data.input_dtype, like).to(data.train.device)
 
 
 def build_searched(config: RunConfig, data: Data, delivered: Supernet | None = None) -> Supernet:
     """The supernet that is trained and judged: the delivered one unless method or settings search another model.
 
+    An architecture means the same in both, also the largest, and so do sizes that are nested.
+
     Raises:
-        UsageError: the other has other choices.
+        UsageError: the other cannot be built, or has other choices.
     """
     delivered = delivered or build_supernet(config, data, config.space_args)
     taken = space_arguments(config.space)
@@ -78,13 +85,10 @@ def build_searched(config: RunConfig, data: Data, delivered: Supernet | None = N
     arguments = {**own, **config.search_args}
     if not arguments:
         return delivered
-    searched = build_supernet(config, data, {**config.space_args, **arguments})
-    if searched.space.fingerprint != delivered.space.fingerprint:
-        raise UsageError(
-            f"with search_args {arguments} space '{config.space}' has other choices than the networks that are "
-            "delivered; take arguments that change sizes alone."
-        )
-    return searched
+    try:
+        return build_supernet(config, data, {**config.space_args, **arguments}, delivered.space)
+    except UsageError as error:
+        raise UsageError(f"with search_args {arguments} of space '{config.space}': {error}") from error
 
 
 def judged_by(config: RunConfig, searched: Supernet, data: Data) -> SharedWeights:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from killing import finish, outcome
+from torch import nn
 
 import nas
 from nas.errors import UsageError
@@ -114,6 +115,36 @@ def test_the_searched_model_may_be_another_than_the_delivered_one() -> None:
     assert searched < delivered
     bench = Bench(resolve(settings("darts", search_args={"cells": 2}), "test"))
     assert len(bench.searched.model) > len(bench.supernet.model)  # type: ignore[arg-type]
+
+
+def two_layers(input_shape: tuple[int, int, int], classes: int, hidden: int = 40, third: bool = False) -> nn.Module:
+    """Which candidate has more parameters depends on a size; so does, with ``third``, which there are."""
+    inputs = input_shape[0] * input_shape[1] * input_shape[2]
+    deep = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+    more = {"more": nn.Linear(inputs, classes, bias=False)} if third else {}
+    return nn.Sequential(nn.Flatten(), nas.nn.OneOf({"deep": deep, "shallow": nn.Linear(inputs, classes), **more}))
+
+
+OWN = f"{__name__}:two_layers"
+
+
+def test_an_architecture_is_the_largest_in_the_searched_and_in_the_delivered_model() -> None:
+    bench = Bench(resolve(settings("darts", space=OWN, space_args={}, search_args={"hidden": 2}), "test"))
+    kinds = bench.searched.model.get_submodule("1")
+    deep, shallow = (sum(p.numel() for p in kinds.get_submodule(name).parameters()) for name in ("deep", "shallow"))
+    assert deep < shallow, "by itself the searched model would be ordered the other way"
+    assert bench.supernet.space.largest()["1"] == bench.searched.space.largest()["1"] == "deep"
+    assert bench.supernet.space.order == bench.searched.space.order
+    assert bench.searched.architecture == bench.searched.space.largest()
+
+
+def test_search_args_that_change_the_choices_are_refused() -> None:
+    with pytest.raises(
+        UsageError,
+        match=r"with search_args \{'third': True\} of space '.*two_layers': the model has other choices than the "
+        r"supernet whose order of candidates it takes; only sizes may differ",
+    ):
+        Bench(resolve(settings("darts", space=OWN, space_args={}, search_args={"third": True}), "test"))
 
 
 @pytest.mark.parametrize(
