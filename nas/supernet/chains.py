@@ -24,6 +24,8 @@ __all__ = ["Chain", "Part", "Step", "read_chain", "still_holds"]
 _RANDOM = re.compile(r"dropout|rand|bernoulli|multinomial|rrelu|gumbel|(normal|uniform|exponential|cauchy|geometric)_$")
 _NO_TENSORS = ("size", "dim", "numel", "stride", "ndimension", "chunk", "split", "unbind", "tolist", "item")
 _MAKE_NO_TENSOR = ("getattr", "getitem")
+_CONSTANT = "_tensor_constant"
+"""How the names begin that a tracer gives to tensors which a forward makes."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ def _traced(model: nn.Module, training: bool) -> tuple[fx.Graph, list[Read]]:
         raise NoChain(tracer.watch.refused)
     if _chance() != chance:
         raise NoChain("it draws random numbers")
-    after = {name: value for name, value in vars(clone).items() if not name.startswith("_tensor_constant")}
+    after = {name: value for name, value in vars(clone).items() if not name.startswith(_CONSTANT)}
     if before.keys() != after.keys() or any(after[name] is not before[name] for name in before):
         raise NoChain("it changes attributes")
     return graph, list(tracer.watch.reads.values())
@@ -215,7 +217,8 @@ def _checked(model: nn.Module, graph: fx.Graph) -> list[fx.Node]:
     for node in nodes:
         name = getattr(node.target, "__name__", str(node.target))
         if node.op == "get_attr":
-            raise NoChain("it makes a tensor of its own")
+            made = str(node.target).startswith(_CONSTANT)
+            raise NoChain("it makes a tensor of its own" if made else f"it reads '{node.target}' by itself")
         if not node.users:
             raise NoChain(f"it computes '{node.name}' and does not use it")
         if node.op != "call_module" and (_RANDOM.search(name) or "training" in node.kwargs):

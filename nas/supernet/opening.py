@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 
-from nas.nn import Elastic
+from nas.nn import Elastic, OneOf
 from nas.nn.batch_statistics import batch_norms
-from nas.nn.tree import modules
+from nas.nn.tree import below, children, modules
 from nas.supernet.chains import Chain, read_chain, still_holds
 from nas.supernet.probe import Probe, on_meta
 from nas.supernet.reads import NoChain
@@ -55,28 +55,43 @@ class Opening:
         if self._chain is None:
             return
         try:
-            _check_values(segments(self._model, self._chain), probe)
+            _check_values(self._model, segments(self._model, self._chain), probe)
         except NoChain as reason:
             self._chain, self.refused = None, str(reason)
 
 
-def _check_values(blocks: Iterator[Segment], probe: Probe | None) -> None:
-    """Runs the blocks without arithmetic.
+def _check_values(model: nn.Module, blocks: Iterator[Segment], probe: Probe | None) -> None:
+    """Runs the blocks without arithmetic, and beside a candidate of an opened choice the others.
 
     Raises:
-        NoChain: one but the last gives other than one tensor, or it is not known what it gives.
+        NoChain: one before the last gives other than one tensor, or it is not known what it gives.
     """
     if probe is None:
         raise NoChain("the shape of its input is not known (input_shape of nas.Supernet)")
     *before, _ = blocks
     value = probe.example[0]
     for block in before:
-        try:
-            value = on_meta(block.module, (value,))
-        except Exception as error:  # a block may do anything with a value that is none
-            raise NoChain(f"what '{block.path}' gives cannot be told without values") from error
-        if not isinstance(value, Tensor):
-            raise NoChain(f"'{block.path}' gives a {type(value).__name__}, not one tensor")
+        for path, other in _beside(model, block):
+            _tensor_of(path, other, value)
+        value = _tensor_of(block.path, block.module, value)
+
+
+def _tensor_of(path: str, module: nn.Module, value: Tensor) -> Tensor:
+    try:
+        given = on_meta(module, (value,))
+    except Exception as error:  # a module may do anything with a value that is none
+        raise NoChain(f"what '{path}' gives cannot be told without values") from error
+    if not isinstance(given, Tensor):
+        raise NoChain(f"'{path}' gives a {type(given).__name__}, not one tensor")
+    return given
+
+
+def _beside(model: nn.Module, block: Segment) -> Iterator[tuple[str, nn.Module]]:
+    """Path and module of the other candidates, if the block is one."""
+    above = block.path.rpartition(".")[0]
+    choice = model.get_submodule(above) if block.step is None else None
+    if isinstance(choice, OneOf):
+        yield from ((below(above, name), each) for name, each in children(choice) if each is not block.module)
 
 
 def _share_a_norm(found: Sequence[Segment]) -> bool:

@@ -498,6 +498,26 @@ def test_a_body_that_passes_on_one_tensor_is_a_segment() -> None:
     assert supernet.unopened is None and len(supernet.segments()) == 2
 
 
+def test_a_candidate_in_the_middle_that_gives_a_tuple_keeps_the_model_whole() -> None:
+    model = BodyAndHead(lambda x: x)
+    large = nn.Sequential(nn.Linear(3, 9), nn.Linear(9, 3))
+    model.body = OneOf({"small": nn.Identity(), "pair": Gives(lambda x: (x, x)), "large": large})  # type: ignore[assignment]
+    supernet = nas.Supernet(model, input_shape=(3,))
+    order = supernet.space.order["body"]
+    assert [supernet.space.choices["body"][each] for each in order] == ["small", "pair", "large"]
+    assert supernet.unopened == "'body.pair' gives a tuple, not one tensor"
+
+
+def own_list(self: Odd, x: Tensor) -> Tensor:
+    return self.chain(x) + self.tensors[0]  # type: ignore[index]
+
+
+def test_a_tensor_in_a_list_is_a_tensor_of_the_model() -> None:
+    model = odd(own_list)
+    model.tensors = nn.ParameterList([nn.Parameter(torch.ones(3))])
+    assert nas.Supernet(model).unopened == "it reads 'tensors.0' by itself"
+
+
 def test_without_the_shape_of_the_input_a_forward_is_not_opened() -> None:
     assert nas.Supernet(Listing()).unopened == "the shape of its input is not known (input_shape of nas.Supernet)"
 
