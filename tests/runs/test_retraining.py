@@ -2,14 +2,9 @@
 
 import hashlib
 import json
-import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,46 +13,20 @@ import onnxruntime
 import pandas as pd
 import pytest
 import torch
-from killing import CHAIN, finish
+from searched import ASKED, own_copy
 
-from nas.data import Augment, ImageSplit, load
+from nas.data import ImageSplit, load
 from nas.distributed import connected
-from nas.distributed.trials import Outcome
 from nas.errors import UsageError
 from nas.evaluation import evaluate
 from nas.files import write_file
 from nas.report.retraining import retraining_sentence
-from nas.runs import Bench, RunConfig, RunFolder, competing, resolve, retraining, run_search
+from nas.runs import Bench, RunConfig, RunFolder, retraining, run_search
 from nas.runs.config import RayConfig
 from nas.runs.deliver import export_architecture
 from nas.runs.exported import ExportedNetwork
 from nas.runs.retraining import retrain_run
-from nas.runs.trial_plans import Plan, draw_plans
-from nas.runs.trial_training import Trainer, packed
-from nas.training import Recipe, load_checkpoint
-
-SETTINGS = {**CHAIN, "candidates": 8, "random_baseline": 0, "training": {"epochs": 2}}
-ASKED: dict[str, Any] = {"top": 2, "trials": 3, "epochs": 2}
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run."""
-    folder = tmp_path_factory.mktemp("finished")
-    finish(folder, SETTINGS)
-    return folder / "run"
-
-
-def own_copy(run: Path, there: Path) -> RunFolder:
-    """The folder of a run elsewhere, which its owner says is still theirs."""
-    folder = RunFolder(Path(shutil.copytree(run, there / "run")))
-    folder.trust()
-    return folder
-
-
-@pytest.fixture
-def folder(finished: Path, tmp_path: Path) -> RunFolder:
-    return own_copy(finished, tmp_path)
+from nas.training import load_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -233,18 +202,6 @@ def test_what_is_made_again_keeps_the_retrained_network(
     assert retraining_sentence("accuracy", result["retrained"]) in folder.report.read_text("utf-8")
 
 
-def test_a_single_image_does_not_decide(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(RunFolder(finished).load_config())
-    count = len(bench.data.validation)
-
-    def pretend(bench: Bench, file: bytes) -> SimpleNamespace:
-        return SimpleNamespace(results=np.arange(count) < int(file))
-
-    monkeypatch.setattr(competing, "_judged", pretend)
-    assert not competing.is_better(bench, b"11", b"10") and not competing.is_better(bench, b"9", b"10")
-    assert competing.is_better(bench, b"15", b"10")
-
-
 def test_a_network_that_is_as_good_is_not_replaced(
     retrained: tuple[RunFolder, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,33 +260,6 @@ def test_a_damaged_file_cannot_compete(retrained: tuple[RunFolder, dict[str, Any
         retrain_run(folder, folder.load_config(), **ASKED)
 
 
-def test_where_every_trial_fails_nothing_is_replaced(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = folder.best.read_bytes(), folder.onnx.read_bytes()
-    failed = [Outcome(number, "failed", 0, 0.0, error="training diverged in epoch 1") for number in range(3)]
-    monkeypatch.setattr(retraining._Retraining, "train", lambda self: failed)
-    with pytest.raises(UsageError, match="every trial failed, the first with: training diverged in epoch 1"):
-        retrain_run(folder, folder.load_config(), **ASKED)
-    assert (folder.best.read_bytes(), folder.onnx.read_bytes()) == before
-    assert pd.read_csv(folder.path / "retrained.csv")["error"].tolist() == ["training diverged in epoch 1"] * 3
-
-
-def test_runs_that_cannot_be_retrained_are_refused(folder: RunFolder, tmp_path: Path) -> None:
-    config = folder.load_config()
-    for asked, sentence in (({"top": 0}, "top is 0; give 1 or more"), ({"trials": 0}, "trials is 0; give 1")):
-        with pytest.raises(UsageError, match=sentence):
-            retrain_run(folder, config, **asked)
-    with pytest.raises(UsageError, match=r"run 'rum' does not exist in .*; did you mean 'run'\?"):
-        retrain_run(RunFolder(tmp_path / "rum"), config)
-    folder.report.unlink()
-    with pytest.raises(UsageError, match="run 'run' has no result yet; finish it with: nas resume run"):
-        retrain_run(folder, config)
-    profile = RunFolder(tmp_path / "profile")
-    profile.create(config, "profile")
-    with pytest.raises(UsageError, match="run 'profile' is a profile, which has no networks to train; name a search"):
-        retrain_run(profile, config)
-    assert not folder.retraining.exists()
-
-
 def test_more_than_the_cluster_has_is_refused(retrained: tuple[RunFolder, dict[str, Any]], folder: RunFolder) -> None:
     config = folder.load_config()
     for place, sentence in (
@@ -339,114 +269,3 @@ def test_more_than_the_cluster_has_is_refused(retrained: tuple[RunFolder, dict[s
         with pytest.raises(UsageError, match=sentence):
             retrain_run(folder, config.model_copy(update=place), **ASKED)
     assert not folder.retraining.exists(), "a mistake settles nothing"
-
-
-ARCHITECTURES = [{"layer": number} for number in range(3)]
-RECIPE = Recipe(epochs=8, learning_rate=0.1, weight_decay=3e-4, final_learning_rate=0.05)
-
-
-def plans(count: int = 60, seed: int = 0, **changes: Any) -> list[Plan]:
-    data = load("digits")
-    given: dict[str, Any] = {"recipe": RECIPE, "data": data, "can_inherit": True, **changes}
-    return draw_plans(ARCHITECTURES, count=count, seed=seed, **given)
-
-
-def test_plans_are_a_function_of_the_seed_alone() -> None:
-    assert plans() == plans() != plans(seed=1)
-    assert plans(60)[:10] == plans(10)
-
-
-def test_the_first_plan_is_the_recipe_of_the_run_and_the_others_lie_around_it() -> None:
-    first, *others = plans()
-    assert first == Plan(architecture=ARCHITECTURES[0], start="inherited", recipe=RECIPE)
-    for plan in others:
-        recipe = plan.recipe
-        assert 0.025 <= recipe.learning_rate <= 0.4 and 7.5e-5 <= recipe.weight_decay <= 1.2e-3
-        assert recipe.final_learning_rate <= recipe.learning_rate and recipe.warmup_epochs <= recipe.epochs / 4
-        assert (recipe.cutout == 4) == (plan.augmentation == "cutout")
-        assert plan.augment == (Augment() if plan.augmentation == "none" else None)
-    for seen, wanted in (
-        ({plan.architecture["layer"] for plan in others}, {0, 1, 2}),
-        ({plan.start for plan in others}, {"inherited", "fresh"}),
-        ({plan.recipe.epochs for plan in others}, {2, 4, 8}),
-        ({plan.augmentation for plan in others}, {"default", "cutout", "none"}),
-        ({plan.distillation for plan in others}, {0.0, 0.5, 0.9}),
-    ):
-        assert seen == wanted
-
-
-def test_networks_that_cannot_inherit_begin_with_fresh_weights() -> None:
-    assert {plan.start for plan in plans(can_inherit=False)} == {"fresh"}
-
-
-def test_images_that_have_cutout_get_no_second_one() -> None:
-    data = load("digits")
-    own = replace(data, augment=replace(data.augment, cutout=2))
-    assert {plan.augmentation for plan in plans(data=own)} == {"default", "none"}
-
-
-class KilledError(Exception):
-    """Stands for a kill between two epochs."""
-
-
-@pytest.mark.parametrize("kind", ["images", "text"])
-def test_a_trial_goes_on_bit_for_bit_where_it_was(kind: str, tmp_path: Path) -> None:
-    settings: dict[str, Any] = SETTINGS
-    if kind == "text":
-        (tmp_path / "input.txt").write_text("a search finds the best of all small networks. " * 100)
-        space = {"widths": [8, 16], "depths": [1, 2], "heads": [1, 2], "head_dim": 4, "ratios": [1, 2]}
-        settings = {"space": "transformer_lm", "space_args": space, "data": "text", "data_dir": str(tmp_path)}
-    config = resolve(settings, "test")
-    bench = Bench(config)
-    recipe = config.retraining.model_copy(update={"epochs": 2, "warmup_epochs": 0.0})
-    plan = Plan(architecture=dict(bench.space.largest()), start="inherited", recipe=recipe, distillation=0.5)
-    train = Trainer(config, packed(bench.searched), [plan], 3)
-    told: dict[str, list[Any]] = {"whole": [], "again": []}
-    train(0, tmp_path / "whole", lambda done, metrics: told["whole"].append((done, metrics)))
-
-    def killed(done: int, metrics: Any) -> None:
-        told["again"].append((done, metrics))
-        raise KilledError
-
-    with pytest.raises(KilledError):
-        train(0, tmp_path / "again", killed)
-    train(0, tmp_path / "again", lambda done, metrics: told["again"].append((done, metrics)))
-    assert told["again"] == told["whole"] and [done for done, _ in told["whole"]] == [1, 2]
-    assert bench.metric.name in told["whole"][0][1]
-    train(0, tmp_path / "again", lambda done, metrics: told["again"].append((done, metrics)))
-    assert told["again"] == [*told["whole"], told["whole"][-1]], "what had ended tells its metrics again"
-
-
-PROGRAM = """
-import sys
-from pathlib import Path
-from nas.runs import RunFolder
-from nas.runs.config import RayConfig
-from nas.runs.exported import ExportedNetwork
-from nas.runs.retraining import retrain_run
-folder = RunFolder(Path(sys.argv[1]))
-retrain_run(folder, folder.load_config(), top=2, trials=6, epochs=40, seed=1)
-"""
-
-
-@pytest.mark.slow
-def test_killed_again_and_again_it_comes_to_its_end(folder: RunFolder) -> None:
-    command = [sys.executable, "-c", PROGRAM, str(folder.path)]
-    seen = 0
-    for _ in range(3):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        while process.poll() is None:
-            time.sleep(0.05)
-            now = len(list(folder.retraining.glob("trials/*/checkpoint_*")))
-            if now > seen:
-                time.sleep(1)
-                seen = now + 1
-                break
-        process.kill()
-        process.communicate()
-        assert process.returncode == -9 and not folder.read(folder.best).get("retrained")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    assert len(pd.read_csv(folder.path / "retrained.csv")) == 6
-    assert folder.read(folder.best)["retrained"]["trials"] == 6
-    assert not list(folder.path.rglob(".*.tmp"))
