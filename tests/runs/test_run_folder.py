@@ -91,21 +91,24 @@ def test_a_folder_knows_whether_it_is_a_search_or_a_profile(tmp_path: Path) -> N
 def test_of_two_that_begin_at_once_one_gets_the_folder_and_its_own_configuration(tmp_path: Path) -> None:
     """Twelve of 49 pairs held the lock over the other's configuration, or ran into its files."""
     configs = [resolve({"seed": seed}, "test") for seed in (0, 1)]
-    barrier = threading.Barrier(2)
+    begun, refused_one = threading.Barrier(2), threading.Event()
 
     def begin(folder: RunFolder, config: RunConfig) -> int | str:
-        barrier.wait()
+        begun.wait()
         try:
             folder.create(config)
             with folder.lock():
                 seed = folder.load_config().seed
                 assert seed == config.seed
+                assert refused_one.wait(60), "who has ended before the other begins gives way, having found nothing"
                 return seed
         except UsageError as error:
+            refused_one.set()
             return str(error)
 
     for number in range(20):
         path = tmp_path / str(number)
+        refused_one.clear()
         with ThreadPoolExecutor(2) as pool:
             told = list(pool.map(begin, [RunFolder(path), RunFolder(path)], configs))
         (refused,) = (each for each in told if isinstance(each, str))
