@@ -11,26 +11,31 @@ _LONGEST = 2000
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits: 0, 2 after a mistake of the user with one sentence, 130 after Ctrl-C."""
+    """Runs the command line and exits: 0, 2 after a mistake of the user with one sentence.
+
+    The code is 130 after Ctrl-C and 143 after SIGTERM.
+    """
     from typer import Abort, BadParameter
 
+    from nas.cli.stopping import exit_code, terminable
     from nas.errors import UsageError
 
     usage_mistake: Any = BadParameter.__bases__  # typer brings its own click and does not export this class of it
 
     try:
-        from nas.cli.app import app
+        with terminable():
+            from nas.cli.app import app
 
-        code = app(arguments, standalone_mode=False)
+            code = app(arguments, standalone_mode=False)
     except UsageError as error:
         _fail(str(error))
     except usage_mistake as error:
         _fail(f"{error.format_message().rstrip('.')}. See: {' '.join(_command(error.ctx))} --help")
     except OSError as error:
         _fail(f"{error.filename or 'a file'} cannot be read or written: {error.strerror}.")
-    except (KeyboardInterrupt, Abort):
+    except (KeyboardInterrupt, Abort) as end:
         print("nas: interrupted.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(exit_code(end.__cause__ or end) or 130)
     sys.exit(code or 0)
 
 
@@ -42,8 +47,8 @@ def _command(context: Any) -> list[str]:
 
 
 def _fail(sentence: str) -> None:
-    from nas.cli.terminal import printable
     from nas.search.database_url import without_password
+    from nas.wording import printable
 
     shown = printable(without_password(sentence), keep="")
     print(f"nas: {shown if len(shown) <= _LONGEST else f'{shown[:_LONGEST]}…'}", file=sys.stderr)

@@ -1,8 +1,8 @@
-"""What Ctrl-C leaves and how to go on, and what others print meanwhile."""
+"""What Ctrl-C and SIGTERM leave and how to go on, and what others print meanwhile."""
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
@@ -10,23 +10,36 @@ import typer
 
 from nas import runs
 from nas.cli.options import RESULTS
+from nas.cli.stopping import exit_code
 from nas.cli.terminal import echo
 
-__all__ = ["resumable"]
+__all__ = ["interruptible", "resumable"]
+
+
+@contextmanager
+def interruptible(advice: Callable[[], str]) -> Iterator[None]:
+    """Ends the command with a word of advice when Ctrl-C or SIGTERM ends what is inside."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as end:
+        code = exit_code(end)
+        if code is None:
+            raise
+        echo(f"nas: interrupted{advice()}", err=True)
+        raise typer.Exit(code) from None
 
 
 @contextmanager
 def resumable(results: Path, name: str) -> Iterator[None]:
-    """Tells of Ctrl-C inside, and how to continue once there is a folder to continue in.
+    """Tells of an interrupt inside, and how to continue once there is a folder to continue in.
 
     What libraries print inside goes to standard error, such as Ray's words on workers that died.
     """
-    try:
-        with redirect_stdout(sys.stderr):
-            yield
-    except KeyboardInterrupt:
+
+    def advice() -> str:
         flag = [] if results == RESULTS else ["--results", str(results)]
         begun = runs.RunFolder(results / name).config.exists()
-        advice = f"; continue with: {shlex.join(['nas', 'resume', name, *flag])}" if begun else "."
-        echo(f"nas: interrupted{advice}", err=True)
-        raise typer.Exit(130) from None
+        return f"; continue with: {shlex.join(['nas', 'resume', name, *flag])}" if begun else "."
+
+    with interruptible(advice), redirect_stdout(sys.stderr):
+        yield

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from nas import runs
+from nas.cli.interrupts import interruptible
 from nas.cli.options import (
     RESULTS,
     GpusPerWorker,
@@ -93,13 +94,10 @@ def _finish(jobs: Jobs, job: str, results: Path, checkpoints: bool, as_json: boo
     """Follows a job to its end, then makes the folder of its run here and tells the result."""
     path = results / submitted_name(jobs.metadata(job), job)
     require_free(path)
-    try:
+    with interruptible(lambda: f"; the job goes on; come back with: {_return(job, jobs, results)}"):
         ending = jobs.follow(job, _tell)
         _require_success(ending, jobs, job)
         left = bring_back(jobs, job, path, checkpoints)
-    except KeyboardInterrupt:
-        echo(f"nas: interrupted; the job goes on; come back with: {_return(job, jobs, results)}", err=True)
-        raise typer.Exit(130) from None
     if left:
         again = f"{_return(job, jobs, Path(f'{results}-with-checkpoints'))} --checkpoints"
         echo(f"{left / 1e6:.0f} MB of checkpoints stay on the cluster; {again} brings them.", err=True)

@@ -13,8 +13,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from nas.cli.terminal import TextConsole, printable
+from nas.cli.terminal import TextConsole
 from nas.runs import Task
+from nas.wording import printable
 
 __all__ = ["RichProgress"]
 
@@ -42,7 +43,10 @@ class RichProgress:
             yield _Bar(bars, bars.add_task(printable(title), total=total, note=""))
 
     def say(self, sentence: str) -> None:
-        self.console.print(sentence, highlight=False, soft_wrap=True)
+        if self.console.is_terminal:
+            self.console.say(sentence)
+        else:
+            self.console.print(sentence, highlight=False, soft_wrap=True)
 
 
 class _Bar:

@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from nas.cli.options import RESULTS, Json, Results, Trust
 from nas.cli.progress import RichProgress
 from nas.cli.settings import opened
-from nas.cli.tables import new_console
-from nas.cli.terminal import echo
+from nas.cli.tables import new_table
+from nas.cli.terminal import TextConsole, echo
 from nas.report.ranking_content import measures, truth_name
 from nas.runs.ranking import rank_runs
 from nas.wording import counted
 
 __all__ = ["rank"]
+
+_NAME, _ESTIMATE = 16, 24
+"""Columns of a terminal that the name of a measure needs, and its value with an interval."""
 
 
 def rank(
@@ -61,18 +63,35 @@ def rank(
     if as_json:
         echo(json.dumps(report))
         return
-    _print_report(new_console(), report)
+    _print_report(report)
     for folder in folders:
         for file in ("ranking.html", "ranking.json", "ranking.csv"):
             echo(f"  {folder.path / file}")
 
 
-def _print_report(console: Console, report: Mapping[str, Any]) -> None:
+def _print_report(report: Mapping[str, Any]) -> None:
     """A column for each run, their verdicts, and how alike they rank."""
+    console = TextConsole()
     records: Mapping[str, Any] = report["runs"]
     first = next(iter(records.values()))
-    title = f"{counted(first['count'], 'architecture')} against {truth_name(first)}"
-    table = Table("", *(Column(name, justify="right") for name in records), title=title, title_justify="left")
+    console.say(f"{counted(first['count'], 'architecture')} against {truth_name(first)}")
+    beside, names = max(1, (console.width - _NAME) // _ESTIMATE), list(records)
+    for begin in range(0, len(names), beside):
+        console.print(_table({name: records[name] for name in names[begin : begin + beside]}))
+    for name, record in records.items():
+        console.say(f"{name}: {record['verdict']}")
+        if epochs := record["epochs"]:
+            console.say(_over_epochs(epochs), indent=2)
+    if agreement := report["agreement"]:
+        console.say(_between("runs", agreement))
+    for note in first["notes"]:
+        console.say(note, style="yellow")
+
+
+def _table(records: Mapping[str, Any]) -> Table:
+    """Of runs that are shown beside each other."""
+    first = next(iter(records.values()))
+    table = new_table([""], list(records))
     for name, *found in zip(measures(first), *(measures(record).values() for record in records.values()), strict=True):
         table.add_row(name, *map(_estimate, found))
     table.add_section()
@@ -83,15 +102,7 @@ def _print_report(console: Console, report: Mapping[str, Any]) -> None:
         table.add_row(
             f"regret of the best of {k}{unit}", *(f"{record['regret'][k]:.3g}" for record in records.values())
         )
-    console.print(table)
-    for name, record in records.items():
-        console.print(f"{name}: {record['verdict']}", highlight=False, soft_wrap=True)
-        if epochs := record["epochs"]:
-            console.print(f"  {_over_epochs(epochs)}", highlight=False, soft_wrap=True)
-    if agreement := report["agreement"]:
-        console.print(_between("runs", agreement), highlight=False, soft_wrap=True)
-    for note in first["notes"]:
-        console.print(note, style="yellow", highlight=False, soft_wrap=True)
+    return table
 
 
 def _estimate(found: Mapping[str, float | None] | None) -> str:

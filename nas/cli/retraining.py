@@ -7,14 +7,13 @@ from contextlib import redirect_stdout
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
+from nas.cli.interrupts import interruptible
 from nas.cli.options import RESULTS, GpusPerWorker, Json, Ray, Results, Run, Seed, Trust, Workers
 from nas.cli.progress import RichProgress
 from nas.cli.settings import moved, opened, work_place
-from nas.cli.tables import new_console
-from nas.cli.terminal import echo
+from nas.cli.tables import new_table
+from nas.cli.terminal import TextConsole, echo
 from nas.report.quantities import label, written
 from nas.report.retraining import retraining_sentence
 from nas.runs.retraining import retrain_run
@@ -45,14 +44,8 @@ def retrain(
     """
     folder = opened(results, run, trust)
     config = moved(folder.load_config(), work_place(workers, ray, gpus_per_worker, None, None))
-    try:
-        with redirect_stdout(sys.stderr):
-            report = retrain_run(
-                folder, config, top=top, trials=trials, epochs=epochs, seed=seed, progress=RichProgress()
-            )
-    except KeyboardInterrupt:
-        echo("nas: interrupted; the same command continues it.", err=True)
-        raise typer.Exit(130) from None
+    with interruptible(lambda: "; the same command continues it."), redirect_stdout(sys.stderr):
+        report = retrain_run(folder, config, top=top, trials=trials, epochs=epochs, seed=seed, progress=RichProgress())
     if as_json:
         echo(json.dumps(report))
         return
@@ -64,19 +57,15 @@ def retrain(
 
 def _print_report(report: Mapping[str, Any]) -> None:
     """A row for each trial, the best first, and the winner."""
-    metric, winner, console = report["metric"], report["retrained"], new_console()
-    title = f"Retraining of {report['run']}"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0, collapse_padding=True, pad_edge=False)
-    for heading in ("network", "weights", "augmentation"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("distilled", "rate", "decay", "epochs", label(metric).lower()):
-        table.add_column(heading, justify="right", no_wrap=True)
+    metric, winner, console = report["metric"], report["retrained"], TextConsole()
+    figures = ("distilled", "rate", "decay", "epochs", label(metric).lower())
+    table = new_table(["network", "weights", "augmentation"], figures, f"Retraining of {report['run']}")
     for row in report["trials"]:
-        epochs = f"{row['epochs']} of {row['planned_epochs']}"
+        epochs = f"{row['epochs']}/{row['planned_epochs']}"
         score = "failed" if row[metric] is None else written(metric, row[metric])
         style = "bold green" if winner["delivered"] and row["trial"] == winner["trial"] else None
         rates = (f"{row['learning_rate']:.2g}", f"{row['weight_decay']:.1e}")
         taught = f"{row['distillation']:.0%}"
         table.add_row(row["id"], row["start"], row["augmentation"], taught, *rates, epochs, score, style=style)
     console.print(table)
-    console.print(retraining_sentence(metric, winner), highlight=False, soft_wrap=True)
+    console.say(retraining_sentence(metric, winner))

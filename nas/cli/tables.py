@@ -1,12 +1,12 @@
 """What a command prints at its end."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from nas.cli.terminal import TextConsole
 from nas.report.choice import choice_sentences
@@ -16,21 +16,22 @@ from nas.report.usage import about_file
 from nas.runs import RunFolder
 from nas.wording import counted
 
-__all__ = ["new_console", "print_feasibility", "print_listing", "print_predictor", "print_result", "print_seeds"]
+__all__ = ["new_table", "print_feasibility", "print_listing", "print_predictor", "print_result", "print_seeds"]
 
 _EXTREMES = ("smallest", "median", "largest")
 _BARS = "▁▂▃▄▅▆▇█"
+_HEADING = 16
+"""Characters above figures, after which a heading goes on in the next line."""
 
 
 def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     """The Pareto front, the chosen network against the largest, and where the files are."""
-    console = new_console()
+    console = TextConsole()
     sources = sorted({_source(row) for row in [*result["front"], result["largest"]]}, reverse=True)
     title = f"Pareto front of {result['run']}, latency {' or '.join(sources)}".replace("predicted", "predicted (~)")
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0, collapse_padding=True, pad_edge=False)
     best, largest, metric = result["best"], result["largest"], result["metric"]
-    for heading in ("architecture", f"{label(metric).lower()} (95 %)", "latency", "params", "FLOPs", "memory"):
-        table.add_column(heading, justify="left" if heading == "architecture" else "right", no_wrap=True)
+    figures = (f"{label(metric).lower()} (95 %)", "latency", "params", "FLOPs", "memory")
+    table = new_table(["architecture"], figures, title)
     for row in result["front"]:
         if row["id"] == best["id"]:
             table.add_row(best["id"], *_metrics(best, metric), style="bold green")
@@ -47,11 +48,10 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
         retrained = "The chosen and the largest are" if f"shared_{metric}" in largest else "The chosen is"
         table.caption += f" {retrained} shown as retrained, the others with shared weights."
     console.print(table)
-    for sentence in choice_sentences(result):
-        console.print(sentence, highlight=False)
-    console.print(about_file(best["file"]), highlight=False)
+    for sentence in (*choice_sentences(result), about_file(best["file"])):
+        console.say(sentence)
     for note in result["notes"]:
-        console.print(note, style="yellow", highlight=False)
+        console.say(note, style="yellow")
     for file in (folder.onnx, folder.report, folder.best, folder.candidates, folder.config):
         console.print(f"  {file}", highlight=False, soft_wrap=True)
 
@@ -65,54 +65,71 @@ def print_feasibility(space: str, input_shape: Sequence[int], target: str, repor
         target: in words.
         report: what :func:`nas.runs.feasibility` found.
     """
-    console = new_console()
+    console = TextConsole()
     shape = "x".join(map(str, input_shape))
-    console.print(f"{space}: {coverage(report)}; input {shape}; target {target}", highlight=False)
-    table = Table("cost", *(Column(heading, justify="right") for heading in _EXTREMES), "smallest to largest")
+    console.say(f"{space}: {coverage(report)}; input {shape}; target {target}")
+    table = new_table(["cost"], _EXTREMES)
+    table.add_column("smallest to largest", no_wrap=True)
     for name, row in report["costs"].items():
         table.add_row(
             name, *(_text(name, row[heading]) for heading in _EXTREMES), _sparkline(row["histogram"]["counts"])
         )
     console.print(table)
     for text, row in report["constraints"].items():
-        console.print(f"  {constraint_sentence(text, row)}", highlight=False, soft_wrap=True)
+        console.say(constraint_sentence(text, row), indent=2)
 
 
 def print_predictor(errors: Mapping[str, Any]) -> None:
     """How well latency is predicted, next to how well it can be measured."""
     floor = errors["noise_floor"]
     repeated = "nothing was measured twice" if floor is None else f"measurements repeat within {floor:.1%}"
-    console = new_console()
-    console.print(
-        f"predictor: {errors['kind']}, learnt from {counted(errors['samples'], 'network')}; {repeated}\n"
-        f"  on networks held out: {errors['within_5pct']:.0%} within 5%, {errors['within_10pct']:.0%} within 10%, "
+    console = TextConsole()
+    console.say(f"predictor: {errors['kind']}, learnt from {counted(errors['samples'], 'network')}; {repeated}")
+    console.say(
+        f"on networks held out: {errors['within_5pct']:.0%} within 5%, {errors['within_10pct']:.0%} within 10%, "
         f"mean error {errors['mape']:.1%}, Spearman {errors['spearman']:.3f}",
-        highlight=False,
-        soft_wrap=True,
+        indent=2,
     )
 
 
 def print_seeds(report: Mapping[str, Any], results: Path) -> None:
     """The chosen network of each seed, and what is common to them."""
     tested = f"test_{report['metric']}"
-    table = Table("run", *(Column(each, justify="right") for each in (label(tested).lower(), "latency", "params")))
+    table = new_table(["run"], [label(tested).lower(), "latency", "params"])
     for run in report["runs"]:
         best = run["best"]
         table.add_row(run["run"], written(tested, best[tested]), _latency(best), f"{best['params']:,}")
-    console = new_console()
+    console = TextConsole()
     console.print(table)
     mean, spread = (written(tested, report[each]) for each in ("mean", "spread"))
-    console.print(f"{label(tested)} {mean} ± {spread} (standard deviation over seeds)", highlight=False)
+    console.say(f"{label(tested)} {mean} ± {spread} (standard deviation over seeds)")
     for run in report["runs"]:
         console.print(f"  {results / run['run']}", highlight=False, soft_wrap=True)
 
 
 def print_listing(rows: Sequence[Mapping[str, str]]) -> None:
     """Names with what they mean."""
-    table = Table(*rows[0], box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in rows[0]:
+        table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*row.values())
-    new_console().print(table)
+    TextConsole().print(table)
+
+
+def new_table(words: Sequence[str], figures: Sequence[str], title: str | None = None) -> Table:
+    """A table without rows; where it is too wide words are wrapped, and figures are not.
+
+    Args:
+        words: headings of its first columns,
+        figures: and of the others.
+    """
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0, collapse_padding=True, pad_edge=False)
+    for heading in words:
+        table.add_column(heading, overflow="fold")
+    for heading in figures:
+        table.add_column(textwrap.fill(heading, _HEADING), justify="right", no_wrap=True)
+    return table
 
 
 def _metrics(row: Mapping[str, Any], metric: str) -> list[str]:
@@ -153,8 +170,3 @@ def _sparkline(counts: Sequence[int]) -> str:
 def _text(name: str, value: float) -> str:
     """A value with its unit and the spaces that every terminal has."""
     return written(name, value).replace("\N{NARROW NO-BREAK SPACE}", " ")
-
-
-def new_console() -> Console:
-    """As wide as the terminal or COLUMNS say, else 80 characters; ``a:b:`` stays as it is."""
-    return TextConsole()

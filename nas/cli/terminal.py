@@ -1,32 +1,15 @@
 """What is written to the terminal: text as text, whatever a file, a folder or a far machine calls itself."""
 
-import unicodedata
+import textwrap
 from typing import Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["TextConsole", "echo", "printable"]
+from nas.wording import printable
 
-_INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Categories of Unicode that move the cursor, colour, turn around, hide or cannot be encoded."""
-
-
-def printable(text: str, keep: str = "\n\t") -> str:
-    r"""The text with every character that a terminal obeys, or that nobody sees, as its escape.
-
-    >>> printable("cat\x1b[2J\u202e\n")
-    'cat\\x1b[2J\\u202e\n'
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        each.encode("unicode_escape").decode()
-        if each not in keep and unicodedata.category(each) in _INVISIBLE
-        else each
-        for each in text
-    )
+__all__ = ["TextConsole", "echo"]
 
 
 def echo(text: str, *, err: bool = False) -> None:
@@ -35,10 +18,22 @@ def echo(text: str, *, err: bool = False) -> None:
 
 
 class TextConsole(Console):
-    """A console that takes strings as they are: no markup, no emoji codes, no control characters."""
+    """As wide as the terminal or COLUMNS say, else 80 characters; strings are taken as they are.
+
+    There is no markup and no emoji code in them, and a control character is shown as its escape.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)
+
+    def say(self, sentence: str, *, indent: int = 0, style: str | None = None) -> None:
+        """Prints a sentence, wrapped between words alone, so that a path or a command stays whole to be copied."""
+        margin = " " * indent
+        lines = textwrap.wrap(
+            printable(sentence), self.width, initial_indent=margin, subsequent_indent=margin,
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+        self.print("\n".join(lines), style=style, highlight=False, soft_wrap=True)
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(printable(text), **options)

@@ -1,6 +1,7 @@
 """From what a source has to three disjoint splits on a device."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from nas.data.parts import Part, RawData, check_memory
 from nas.data.seeding import generator
 from nas.data.splits import halves, sample
 from nas.errors import UsageError
+from nas.wording import printable
 
 __all__ = ["assemble"]
 
@@ -35,6 +37,7 @@ def assemble(
         UsageError: if there is but one class, a class has too few images or is missing in a split (a rare one may be
             missing in a small test split), or the pixels exceed the memory.
     """
+    raw = replace(raw, classes=[printable(each, keep="") for each in raw.classes])  # they stand in files and sentences
     if len(raw.classes) < 2:
         raise UsageError(
             f"Data set '{name}' has a single class, '{raw.classes[0]}', so there is nothing to learn; "

@@ -5,6 +5,7 @@ import json
 import re
 import resource
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -15,14 +16,15 @@ from latency_tables import board_rows, write_board
 from nas.runs import Bench, resolve
 
 
-def test_ctrl_c_names_the_way_to_continue_and_it_works(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupt_names_the_way_to_continue_and_it_works(number: int, code: int, tmp_path: Path) -> None:
     config = {"training": {"epochs": 8}, "limit": 400}
     process = start(*search_arguments(tmp_path, "--name", "run", **config))
     while not trained_epochs(tmp_path / "results/run") and process.poll() is None:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate()
-    assert process.returncode == 130, err
+    assert process.returncode == code, err
     assert out == ""
     command = f"nas resume run --results {tmp_path / 'results'}"
     assert err.splitlines()[-1] == f"nas: interrupted; continue with: {command}"
@@ -76,6 +78,10 @@ def test_ctrl_c_names_the_way_to_continue_an_import(tmp_path: Path, monkeypatch:
         patch.setattr("nas.runs.devices.write_profile", interrupted)
         outcome = nas(*import_)
     command = f"nas resume devices/new --results {tmp_path / 'results'}"
+    with monkeypatch.context() as patch:
+        patch.setattr("nas.runs.devices.write_profile", lambda *arguments: sys.exit(signal.SIGTERM))  # as Ray does
+        terminated = nas(*import_)
+    assert (terminated.code, terminated.complaint) == (143, f"nas: interrupted; continue with: {command}")
     assert (outcome.code, outcome.complaint) == (130, f"nas: interrupted; continue with: {command}")
     outcome = nas(*command.split()[1:], "--json")
     assert outcome.code == 0, outcome.err

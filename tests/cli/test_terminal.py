@@ -10,7 +10,8 @@ from rich.table import Table
 
 from nas.cli.progress import RichProgress
 from nas.cli.tables import print_listing
-from nas.cli.terminal import TextConsole, printable
+from nas.cli.terminal import TextConsole
+from nas.wording import printable
 
 NASTY = "\x1b]0;owned\x07\x9b2J\u202etxt.exe\u2066\r\ud800[red]x[/red] :smile:"
 SHOWN = "\\x1b]0;owned\\x07\\x9b2J\\u202etxt.exe\\u2066\\r\\ud800[red]x[/red] :smile:"

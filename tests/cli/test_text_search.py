@@ -110,7 +110,7 @@ def test_what_is_printed_names_the_metric(found: tuple[Path, Outcome]) -> None:
     assert "of the validation" not in outcome.err and "validation windows (largest difference" in outcome.err
     printed, best = nas("resume", "text", "--results", results).out, outcome.json["best"]
     bits, low, high = (best[name] for name in METRICS[:3])
-    assert "bits per character (95 %)" in printed and f"{bits:.2f} ({low:.2f} to {high:.2f})" in printed
+    assert "character (95 %)" in printed and f"{bits:.2f} ({low:.2f} to {high:.2f})" in printed
     words = " ".join(printed.split())
     assert f"Chosen: {best['id']} with confirmed bits per character {bits:.3f} ({low:.3f} to {high:.3f})" in words
     assert f"and test bits per character {best['test_bits_per_character']:.3f} (" in words

@@ -141,6 +141,19 @@ def test_a_rare_class_may_be_missing_from_a_small_test_set(tmp_path: Path) -> No
     assert data.notes == ("The test split of 'folder' has no image of class 'rare', of which its figures say nothing.",)
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("cat\x1b[2J", "cat\\x1b[2J"), ("\u202egod", "\\u202egod"), ("a\nb", "a\\nb"), ("caf\udce9", "caf\\udce9")],
+    ids=ascii,
+)
+def test_a_class_is_called_what_can_be_shown_everywhere(name: str, shown: str, tmp_path: Path) -> None:
+    """Class names stand in the metadata of the delivered file, in the report and on terminals."""
+    write_images(tmp_path, {name: 6, "z": 6})
+    data = load("folder", tmp_path)
+    assert sorted(data.classes) == sorted([shown, "z"]) and all(each.isprintable() for each in data.classes)
+    assert data.classes == [shown if each == name else each for each in sorted([name, "z"])], "labels stay theirs"
+
+
 def test_a_single_class_is_refused(tmp_path: Path) -> None:
     write_images(tmp_path, {"cat": 10})
     with pytest.raises(UsageError, match="'folder' has a single class, 'cat', so there is nothing to learn; add"):

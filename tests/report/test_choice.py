@@ -1,13 +1,8 @@
 """What the sentences about a choice say, and what they do not."""
 
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from nas.cli.tables import print_result
 from nas.report.choice import choice_sentences
-from nas.runs import RunFolder
 
 
 def result(best: str = "a", selected: float = 0.9, confirmed: float = 0.8, drawn: float = 0.5) -> dict[str, Any]:
@@ -39,20 +34,3 @@ def test_one_draw_and_whether_it_differs() -> None:
     assert "best of 1 random draw under" in choice_sentences(result())[-1]
     assert "no difference is shown" not in choice_sentences(result())[-1]
     assert choice_sentences(result(drawn=0.75))[-1].endswith("Their intervals overlap: no difference is shown.")
-
-
-def test_the_summary_fits_a_terminal_of_80_columns(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
-    found = result()
-    costs = {"latency_spread_ms": 0.01, "params": 117738, "flops": 3760896, "peak_memory_bytes": 53200}
-    rows = [found["best"], found["largest"], *found["front"]]
-    for row in rows:
-        row |= {**costs, "accuracy_low": 0.7, "accuracy_high": 0.9, "latency_ms": 0.0246}
-    given = {"shape": ["batch", 1, 8, 8], "dtype": "float32", "form": "unit", "values": [0, 1], "colours": "grey"}
-    found["best"] |= {"id": "5023733a1b", "file": {"name": "best.onnx", "dtype": "int8", "bytes": 9, "input": given}}
-    print_result({**found, "run": "run", "notes": ["words " * 30]}, RunFolder(tmp_path))
-    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("  /")]
-    assert max(map(len, lines)) <= 80 and not any("…" in line for line in lines)
-    assert any("0.0246 ms ± 40.7%" in line for line in lines)
