@@ -51,6 +51,12 @@ class Machine(Protocol):
         """The software that decides the latency, with its versions and settings."""
         ...
 
+    @property
+    def latency_source(self) -> str:
+        """What is said of its latencies where they stand: PyTorch's are not those of the ONNX file handed over."""
+        software = self.versions()
+        return "measured in PyTorch" if "torch" in software and "onnxruntime" not in software else "measured"
+
     def fingerprint(self) -> str:
         """A short stable name of device, software and settings: equal ones give comparable latencies."""
         ...

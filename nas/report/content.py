@@ -28,8 +28,8 @@ class ReportContent:
     A *network* is a mapping with ``architecture`` (choice → candidate), ``latency_ms`` with ``latency_spread_ms``
     (median absolute deviation), ``params``, ``flops``, ``peak_memory_bytes``, ``weight_bytes``, ``weight_bytes_int8``
     and, with ``accuracy`` standing for the name of the metric, ``accuracy``, ``accuracy_low``, ``accuracy_high`` (95%
-    interval), ``test_accuracy``, and ``latency_source`` ("measured", "recorded" or "predicted").
-    A number that is unknown is left out, None or NaN. An accuracy is a share of 1.
+    interval), ``test_accuracy``, and ``latency_source`` ("measured", "measured in PyTorch", "recorded"
+    or "predicted"). A number that is unknown is left out, None or NaN. An accuracy is a share of 1.
 
     Attributes:
         title: name of the run.

@@ -45,14 +45,20 @@ def _score_card(content: ReportContent, name: str) -> str:
 
 def _cost_card(content: ReportContent, name: str) -> str:
     value, largest = number(content.best, name), number(content.largest, name)
-    spread = number(content.best, "latency_spread_ms") if name == "latency_ms" else math.nan
-    about = "" if math.isnan(spread) else f"± {written(name, spread)}"
+    about = _about_latency(content.best) if name == "latency_ms" else ""
     if math.isnan(value + largest) or largest <= 0:
         return card(label(name), written(name, value), about, "")
     width = min(100.0, 100 * value / largest)
     bar = f'<span class="meter"><i style="width:{width:.2f}%"></i></span>'
     text = f"{share(value, largest)} of the largest ({written(name, largest)})"
     return card(label(name), written(name, value), about, f"{bar}{html.escape(text)}")
+
+
+def _about_latency(network: Mapping[str, Any]) -> str:
+    """Its spread and where it comes from, as far as they are known."""
+    spread = number(network, "latency_spread_ms")
+    known = [] if math.isnan(spread) else [f"± {written('latency_spread_ms', spread)}"]
+    return ", ".join([*known, *filter(None, [network.get("latency_source")])])
 
 
 def _difference(name: str, value: float, largest: float) -> str:

@@ -99,7 +99,7 @@ def deliver(
     progress.say(exported.compared())
     row = {**exported.rejudged(row), **tested(bench.metric, exported.judge(bench.data.test))}
     if measured := exported.measure(folder):
-        row |= _told(measured.at(largest_ms))
+        row |= _told(bench, measured.at(largest_ms))
     return {**row, "file": exported.write(row["architecture"], row), "parity": asdict(exported.parity)}
 
 
@@ -194,11 +194,13 @@ def _latency(
     if measured is None:
         measured = measure_with_largest(bench, {architecture.key: network}, _SECONDS)[architecture.key]
     level = frozen_level(folder)
-    return _told(measured.at(level) if level else measured)
+    return _told(bench, measured.at(level) if level else measured)
 
 
-def _told(measured: Measurement) -> dict[str, Any]:
-    return {LATENCY: measured.latency_ms, "latency_spread_ms": measured.spread_ms, "latency_source": "measured"}
+def _told(bench: Bench, measured: Measurement) -> dict[str, Any]:
+    assert not isinstance(bench.target, Recorded)
+    latency, spread = measured.latency_ms, measured.spread_ms
+    return {LATENCY: latency, "latency_spread_ms": spread, "latency_source": bench.target.latency_source}
 
 
 def restore_trained(bench: Bench, folder: RunFolder) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from nas.errors import UsageError
-from nas.hardware import LatencyCache
+from nas.hardware import LatencyCache, Recorded
 from nas.runs.bench import LATENCY, Bench
 from nas.runs.folder import RunFolder
 from nas.runs.latency import LatencyModel, frozen_level
@@ -31,7 +31,9 @@ Latencies = dict[str, tuple[float, float | None, str]]
 
 
 class Finalists:
-    """Measured rows, and ``latency_source`` of each: "measured" now, "recorded" in a table or "predicted" beside it.
+    """Measured rows, and ``latency_source`` of each.
+
+    It is "measured" or "measured in PyTorch" now, "recorded" in a table or "predicted" beside it.
 
     Attributes:
         front: the Pareto front among candidates that satisfy every constraint as measured, best metric first.
@@ -110,7 +112,9 @@ def _measured(bench: Bench, folder: RunFolder, cache: LatencyCache, rows: Sequen
         return {}
     level = frozen_level(folder) or reference_level(found.values())
     at_level = {name: measurement.at(level) for name, measurement in found.items()}
-    return {name: (each.latency_ms, each.spread_ms, "measured") for name, each in at_level.items()}
+    assert not isinstance(bench.target, Recorded)
+    source = bench.target.latency_source
+    return {name: (each.latency_ms, each.spread_ms, source) for name, each in at_level.items()}
 
 
 def _measure(bench: Bench, cache: LatencyCache, rows: Sequence[Row]) -> None:

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from nas.cli.tables import print_result
 from nas.data import ACCURACY, BITS_PER_CHARACTER, load
 from nas.errors import UsageError
 from nas.export import dynamic_onnx
@@ -243,6 +244,19 @@ def test_figures_of_a_float32_file_that_reads_bytes_are_those_of_rounded_pixels(
     confirmed = judge_file(bench, folder.onnx, bench.confirmation)
     assert {name: best[name] for name in confirmed} == confirmed
     assert best["test_accuracy"] == judge_file(bench, folder.onnx, bench.data.test)["accuracy"]
+
+
+def test_latency_that_pytorch_took_is_not_said_to_be_that_of_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    result = run_search(resolve({**NOISY, "target": "cpu", "cost": "latency_ms"}, "test"), folder)
+    assert {row["latency_source"] for row in (*result["front"], result["best"])} == {"measured in PyTorch"}
+    print_result(result, folder)
+    assert capsys.readouterr().out.splitlines()[0].rstrip() == "Pareto front of run, latency measured in PyTorch"
+    page = folder.report.read_text("utf-8")
+    assert "Latency is measured in PyTorch for the front" in page and ", measured in PyTorch</small>" in page
+    assert export_architecture(folder, None, tmp_path / "again.onnx")["latency_source"] == "measured in PyTorch"
 
 
 def test_intervals_of_the_file_do_not_count_copies_of_an_image_as_several(tmp_path: Path) -> None:
