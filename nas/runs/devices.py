@@ -91,7 +91,8 @@ def pack_space(config: RunConfig, out: Path, networks: int, progress: Progress |
     chosen = _networks(bench, networks)
     if len(chosen) < networks:
         progress.say(
-            f"Space '{config.space}' gave {len(chosen)} different networks, fewer than the {networks} asked for."
+            f"Space '{config.space}' gave {counted(len(chosen), 'different network')}, fewer than the {networks} asked "
+            "for."
         )
     carried = config.model_dump(mode="json", include=set(_CARRIED))
     setup = {

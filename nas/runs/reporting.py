@@ -172,8 +172,8 @@ def _notes(bench: Bench, result: dict[str, Any]) -> list[str]:
         return []
     return [
         *bench.target.notes,
-        f"{bench.target.name} is a table, so nothing was measured for this page: of the {len(sources)} networks on the "
-        f"front, {sources.count('recorded')} have a recorded latency and {sources.count('predicted')} a predicted one.",
+        f"{bench.target.name} is a table, so nothing was measured for this page: latency on the front is recorded "
+        f"for {counted(sources.count('recorded'), 'network')} and predicted for {sources.count('predicted'):,}.",
     ]
 
 
