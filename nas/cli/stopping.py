@@ -8,18 +8,18 @@ from types import FrameType
 
 __all__ = ["exit_code", "terminable"]
 
-
-class TerminatedError(KeyboardInterrupt):
-    """SIGTERM: whatever ends well after Ctrl-C ends well after it."""
+_terminated = threading.Event()
+"""Whether SIGTERM came, as the process knows: libraries in C raise a KeyboardInterrupt of their own instead of ours."""
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Within it SIGTERM raises as Ctrl-C does, in the main thread, which alone gets signals."""
+    """Within it SIGTERM is a KeyboardInterrupt, as Ctrl-C is, in the main thread, which alone gets signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _raise)
+    _terminated.clear()
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     finally:
@@ -31,10 +31,11 @@ def exit_code(end: BaseException) -> int | None:
 
     Ray has a handler of its own for SIGTERM, which exits with the number of the signal.
     """
-    if isinstance(end, TerminatedError) or (isinstance(end, SystemExit) and end.code == signal.SIGTERM):
-        return 128 + signal.SIGTERM
-    return 128 + signal.SIGINT if isinstance(end, KeyboardInterrupt) else None
+    if isinstance(end, KeyboardInterrupt):
+        return 128 + (signal.SIGTERM if _terminated.is_set() else signal.SIGINT)
+    return 128 + signal.SIGTERM if isinstance(end, SystemExit) and end.code == signal.SIGTERM else None
 
 
-def _raise(number: int, frame: FrameType | None) -> None:
-    raise TerminatedError
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _terminated.set()
+    raise KeyboardInterrupt
