@@ -48,22 +48,19 @@ def assemble(
         part, positions = chosen["train"]
         chosen["train"] = part, positions[sample(part.labels[positions], limit, (seed, 3))]
     notes = [*raw.notes, *_absences(name, raw, chosen)]
-    copies = {title: 1 if title == "train" else part.copies for title, (part, _) in chosen.items()}
-    images_in_all = sum(copies[title] * len(positions) for title, (_, positions) in chosen.items())
+    images_in_all = sum(part.copies * len(positions) for part, positions in chosen.values())
     check_memory(images_in_all, raw.shape, raw.dtype)
-    images = {
-        title: part.read(_copied(positions, copies[title], part.copies)) for title, (part, positions) in chosen.items()
-    }
+    images = {title: part.read(_copied(positions, part.copies)) for title, (part, positions) in chosen.items()}
     mean, std = channel_statistics(images["train"])
     if not (mean.isfinite().all() and std.isfinite().all()):
         raise UsageError(f"Training images of '{name}' hold NaN or infinite pixels; remove those images.")
     splits = {
         title: ImageSplit(
             images[title].to(device),
-            part.labels[positions].repeat_interleave(copies[title]).to(device),
+            part.labels[positions].repeat(part.copies).to(device),
             mean.to(device),
             std.to(device),
-            positions.repeat_interleave(copies[title]).to(device) if copies[title] > 1 else None,
+            positions.repeat(part.copies).to(device) if part.copies > 1 else None,
         )
         for title, (part, positions) in chosen.items()
     }
@@ -89,9 +86,9 @@ def _three(raw: RawData, seed: int) -> dict[str, Chosen]:
     return {"train": (raw.train, train), "validation": validation, "test": test}
 
 
-def _copied(images: Tensor, wanted: int, copies: int) -> Tensor:
-    """Where the first ``wanted`` of all copies of these images are."""
-    return (images[:, None] * copies + torch.arange(wanted)).flatten()
+def _copied(images: Tensor, copies: int) -> Tensor:
+    """Where the copies of these images are: the first of all, the second of all, and so on."""
+    return (images * copies + torch.arange(copies)[:, None]).flatten()
 
 
 def _absences(name: str, raw: RawData, chosen: dict[str, Chosen]) -> Iterator[str]:

@@ -26,7 +26,8 @@ class ImageSplit:
         labels: [N] int64.
         mean: [C] float32, subtracted from each channel.
         std: [C] float32, by which each channel is then divided.
-        groups: [N] int64, equal for images that are copies of one; None where every image is one of its own.
+        groups: [N] int64, equal for images that are copies of one; None where every image is one of its own. What
+            judges sees all copies, an epoch of training one of each image.
     """
 
     images: Tensor
@@ -68,14 +69,13 @@ class ImageSplit:
             augment: what to do to the images; None leaves them as they are.
         """
         steps = self.steps(batch_size)
-        order = torch.randperm(len(self), generator=generator(seed)).to(self.labels.device)
-        chosen = torch.split(order, batch_size)
+        chosen = torch.split(self._epoch(generator(seed)), batch_size)
         augment = augment or Augment()
         return (self._augmented(chosen[step], augment, generator(seed, step)) for step in range(steps))
 
     def steps(self, batch_size: int) -> int:
         """How many batches ``shuffled`` gives: the partial last one is dropped unless it is the only one."""
-        return full_batches(len(self), batch_size)
+        return full_batches(len(self) if self.groups is None else len(self.groups.unique()), batch_size)
 
     def fraction(self, share: float, seed: Seed) -> tuple["ImageSplit", "ImageSplit"]:
         """A stratified split in two: ``share`` of the images, and the rest; copies of one image stay together.
@@ -99,6 +99,16 @@ class ImageSplit:
         positions = positions.to(self.labels.device)
         groups = None if self.groups is None else self.groups[positions]
         return ImageSplit(self.images[positions], self.labels[positions], self.mean, self.std, groups)
+
+    def _epoch(self, draws: torch.Generator) -> Tensor:
+        """Positions in random order: every image once, as one of its copies."""
+        order = torch.randperm(len(self), generator=draws).to(self.device)
+        if self.groups is None:
+            return order
+        names, members = self.groups[order].unique(return_inverse=True)
+        places = torch.arange(len(order), device=self.device)
+        first = torch.full_like(names, len(order)).scatter_reduce(0, members, places, "amin")
+        return order[first.sort().values]
 
     def _batch(self, positions: Tensor) -> Batch:
         return self._normalised(self.images[positions]), self.labels[positions]

@@ -33,7 +33,7 @@ class Part:
     Attributes:
         labels: [N] int64.
         read: positions [n] int64 -> images [n, C, H, W], uint8 (value / 255) or float32 (as it is).
-        copies: of each image, at positions ``copies * image`` and after; training sees the first, judges see them all.
+        copies: of each image, at positions ``copies * image`` and after.
     """
 
     labels: Tensor

@@ -163,7 +163,7 @@ def test_no_other_name_is_let_through(tmp_path: Path, content: bytes) -> None:
         (b"\x80\x02}(U", "is a damaged pickle"),
         (pickle.dumps([1, 2]), "has no fields data and labels"),
         (pickle.dumps({b"data": np.zeros((2, 7), np.uint8), b"labels": [0, 1]}, 2), r"uint8 data of shape \(2, 7\)"),
-        (pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [0]}, 2), "holds 1 labels for 2 images"),
+        (pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [0]}, 2), "holds 1 label for 2 images"),
         (pickle.dumps({b"data": np.zeros((1, 3072), np.uint8), b"labels": [10]}, 2), "holds label 10 at position 0"),
         (pickle.dumps({b"data": np.zeros((1, 3072), np.uint8), b"labels": [0.5]}, 2), "labels of type float64"),
     ],

@@ -110,6 +110,24 @@ def test_copies_of_one_image_stay_together_however_a_split_is_cut() -> None:
         assert torch.equal(first.groups, first.images[:, 0, 0, 0].long() // 4)
 
 
+def test_an_epoch_sees_one_copy_of_each_image_drawn_anew() -> None:
+    pixels = torch.arange(120.0)[:, None, None, None]
+    groups = torch.arange(120) % 30
+    split = ImageSplit(pixels, groups % 3, torch.zeros(1), torch.ones(1), groups)
+    assert split.steps(8) == 3 and split.steps(30) == split.steps(31) == 1
+    seen = []
+    for epoch in range(40):
+        ((x, y),) = split.shuffled(30, (0, epoch))
+        numbers = x[:, 0, 0, 0].long()
+        assert sorted((numbers % 30).tolist()) == list(range(30)) and torch.equal(y, numbers % 3)
+        seen.append(numbers)
+    assert len({tuple((numbers % 30).tolist()) for numbers in seen}) == 40, "the order is drawn anew"
+    counts = torch.cat(seen).bincount(minlength=120)
+    assert counts.min() >= 1 and counts.max() <= 25, "each copy has a chance of a quarter in each of 40 epochs"
+    again = next(iter(split.shuffled(30, (0, 3))))[0]
+    assert torch.equal(again, next(iter(split.shuffled(30, (0, 3))))[0])
+
+
 def test_what_only_judges_may_lack_a_rare_class() -> None:
     labels = torch.tensor([0] * 10 + [1])
     split = ImageSplit(torch.zeros(11, 1, 2, 2), labels, torch.zeros(1), torch.ones(1))

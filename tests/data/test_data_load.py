@@ -59,11 +59,13 @@ def test_copies_take_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_noisy_digits_are_the_same_in_every_run_and_copies_stay_in_one_split() -> None:
     data, again, other = load("noisy_digits"), load("noisy_digits"), load("noisy_digits", seed=1)
-    assert [len(split) for split in (data.train, data.validation, data.test)] == [1078, COPIES * 360, COPIES * 359]
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [COPIES * n for n in (1078, 360, 359)]
+    assert data.train.steps(1078) == 1 and data.train.steps(1079) == 1 and data.train.steps(539) == 2
     assert rows(data, "train", "validation", "test") == rows(again, "train", "validation", "test")
     assert set(rows(other, "test")) != set(rows(data, "test"))
-    validation, test = (set(split.groups.tolist()) for split in (data.validation, data.test))
-    assert (len(validation), len(test)) == (360, 359) and not validation & test and data.train.groups is None
+    train, validation, test = (set(split.groups.tolist()) for split in (data.train, data.validation, data.test))
+    assert (len(train), len(validation), len(test)) == (1078, 360, 359)
+    assert len(train | validation | test) == 1797
     assert len(set(rows(data, "validation"))) == COPIES * 360
     labels = dict(zip(data.test.groups.tolist(), data.test.labels.tolist(), strict=True))
     assert labels == {image: int(load_digits().target[image]) for image in test}
