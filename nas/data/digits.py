@@ -20,10 +20,10 @@ __all__ = ["corrupted", "read_digits", "read_noisy_digits"]
 COPIES = 16
 _CLASSES = [str(digit) for digit in range(10)]
 _SEED = 1797
-_TURN = math.radians(10)
-_SIZE = 0.1
-_SHIFT = 0.5
-_COVERED = 2
+_TURN = math.radians(25)
+_SIZE = 0.2
+_SHIFT = 1.0
+_COVERED = 3
 _NOISE = 0.15
 
 
@@ -33,7 +33,7 @@ def read_digits(data_dir: Path | None, image_size: int | None) -> RawData:
 
 
 def read_noisy_digits(data_dir: Path | None, image_size: int | None) -> RawData:
-    """The same digits, hard to read; :data:`COPIES` of each to judge by, the first of them to train with.
+    """The same digits, hard to read, in :data:`COPIES` each; an epoch of training sees one copy of each, drawn anew.
 
     The copies of an image are the same in every run, and never in two splits.
     """
@@ -44,8 +44,8 @@ def read_noisy_digits(data_dir: Path | None, image_size: int | None) -> RawData:
 def corrupted(images: Tensor, copies: int) -> Tensor:
     """Images [N, 1, H, W] from 0 to 1 in so many variants [N * copies, 1, H, W], those of one image in a row.
 
-    Each is turned by up to 10 degrees, sized by up to 10 %, shifted by up to half a pixel, loses a square of 2x2 pixels
-    and gets normal noise of .15. The draws are the same in every call.
+    Each is turned by up to 25 degrees, sized by up to 20 %, shifted by up to a pixel, loses a square of 3x3 pixels and
+    gets normal noise of .15. The draws are the same in every call.
     """
     draws, count = generator(_SEED), len(images) * copies
     turned = _moved(images.repeat_interleave(copies, 0), draws)

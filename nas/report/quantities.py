@@ -3,9 +3,8 @@
 import math
 import re
 
-from nas.wording import counted
 
-__all__ = ["axis_format", "axis_title", "counted", "duration", "is_share", "label", "share", "written"]
+__all__ = ["axis_format", "axis_title", "duration", "is_share", "label", "share", "written"]
 
 _LABELS = {
     "flops": "FLOPs",

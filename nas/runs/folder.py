@@ -261,7 +261,9 @@ class RunFolder:
     def _refuse_foreign(self) -> None:
         """Refuses a folder that holds other things than a run."""
         files = [] if not self.path.exists() or self.is_run else self.path.iterdir()
-        if any(path.name not in (self.origin.name, _LOCK) and not _is_temporary(path) for path in files):
+        if any(
+            path.name not in (self.origin.name, self.config.name, _LOCK) and not _is_temporary(path) for path in files
+        ):
             raise UsageError(f"{self.path} is no run but holds other files; choose another {self._option}.")
 
     def _make_way(self, config: RunConfig, kind: Kind) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nas.files import write_file
-from nas.report.quantities import counted
 from nas.runs.bench import COSTS, Bench
 from nas.runs.folder import RunFolder
 from nas.runs.ledgers import open_ledger
@@ -15,14 +14,16 @@ from nas.runs.place import batch_size
 from nas.runs.progress import Progress
 from nas.search import BestOnly, Constraint, Measure, Pool, Result, Strategy, search, strategy
 from nas.space import Architecture
+from nas.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Searching"]
 
-_SHARE = 0.1
-"""Of the run's time that random draws may take."""
+_SHARE = 0.08
+"""Of the time so far that random draws may take, each as long as a candidate of the search did. They share fewer blocks
+with each other, and so take longer: up to a tenth of the time."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Banks trained apart from each other end as one process trains them."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,17 @@ def same_tensors(one: Path, other: Path) -> None:
 
 def timeless(history: list[Epoch]) -> list[Epoch]:
     return [{name: value for name, value in epoch.items() if name != "images_per_second"} for epoch in history]
+
+
+def test_sigterm_does_beside_ray_what_it_did_before() -> None:
+    def end(number: int, frame: Any) -> None: ...
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with connected(cpus=1):
+            assert signal.getsignal(signal.SIGTERM) is end
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize("settings", [{}, {"optimizer": "adamw", "learning_rate": 0.01}, {"microbatches": 2}])
