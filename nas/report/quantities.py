@@ -3,7 +3,6 @@
 import math
 import re
 
-
 __all__ = ["axis_format", "axis_title", "duration", "is_share", "label", "share", "written"]
 
 _LABELS = {
