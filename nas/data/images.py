@@ -75,7 +75,7 @@ class ImageSplit:
 
     def steps(self, batch_size: int) -> int:
         """How many batches ``shuffled`` gives: the partial last one is dropped unless it is the only one."""
-        return full_batches(len(self) if self.groups is None else len(self.groups.unique()), batch_size)
+        return full_batches(len(self) if self.groups is None else len(torch.unique(self.groups)), batch_size)
 
     def fraction(self, share: float, seed: Seed) -> tuple["ImageSplit", "ImageSplit"]:
         """A stratified split in two: ``share`` of the images, and the rest; copies of one image stay together.
@@ -105,7 +105,7 @@ class ImageSplit:
         order = torch.randperm(len(self), generator=draws).to(self.device)
         if self.groups is None:
             return order
-        names, members = self.groups[order].unique(return_inverse=True)
+        names, members = torch.unique(self.groups[order], return_inverse=True)
         places = torch.arange(len(order), device=self.device)
         first = torch.full_like(names, len(order)).scatter_reduce(0, members, places, "amin")
         return order[first.sort().values]
