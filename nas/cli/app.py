@@ -1,7 +1,6 @@
 """The ``nas`` command: arguments in, one call into :mod:`nas.runs`, a table or JSON out."""
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 from nas import runs
 from nas.cli import jobs, latency, ranking, retraining
 from nas.cli.interrupts import resumable
+from nas.cli.listings import Listing, listed
 from nas.cli.options import (
     RESULTS,
     AnyRun,
@@ -47,7 +47,6 @@ from nas.cli.tables import print_listing, print_result, print_seeds
 from nas.cli.terminal import echo
 from nas.report.quantities import label, written
 from nas.report.usage import about_file
-from nas.runs.devices import imported_devices
 from nas.runs.latency import check_profile
 
 __all__ = ["app"]
@@ -195,22 +194,12 @@ app.command()(latency.profile)
 app.add_typer(latency.device, name="device")
 
 
-class Listing(StrEnum):
-    """What can be listed."""
-
-    spaces = "spaces"
-    methods = "methods"
-    strategies = "strategies"
-    targets = "targets"
-    data = "data"
-
-
 @app.command("list")
 def list_(
     what: Annotated[Listing, typer.Argument(help="What to list.")], results: Results = RESULTS, as_json: Json = False
 ) -> None:
-    """List spaces, methods, strategies, targets (imported devices too) or data sets."""
-    rows = _listing(what, results)
+    """List spaces, methods, strategies, targets (imported devices too), predictors or data sets."""
+    rows = listed(what, results)
     if as_json:
         echo(json.dumps(rows))
     else:
@@ -234,25 +223,3 @@ def _run_seeds(config: runs.RunConfig, count: int, results: Path, name: str, as_
         echo(json.dumps(report))
     else:
         print_seeds(report, results)
-
-
-def _listing(what: Listing, results: Path) -> list[dict[str, str]]:
-    if what is Listing.methods:
-        from nas.methods import METHODS
-
-        return [{"name": m.name, "family": m.family, "paper": m.paper, "summary": m.summary} for m in METHODS.values()]
-    if what is Listing.strategies:
-        from nas.search import LEARNT, STRATEGIES
-
-        return [{"name": name, "summary": summary} for name, (_, summary) in {**STRATEGIES, **LEARNT}.items()]
-    if what is Listing.targets:
-        from nas.hardware import available_targets
-
-        found = {**available_targets(), **imported_devices(results)}
-    elif what is Listing.data:
-        from nas.data import available
-
-        found = available()
-    else:
-        found = runs.available_spaces()
-    return [{"name": name, "summary": summary} for name, summary in found.items()]

@@ -5,7 +5,7 @@ from nas.data.images import ImageData, ImageSplit
 from nas.data.inputs import InputForm, Inputs
 from nas.data.metric import ACCURACY, BITS_PER_CHARACTER, Metric
 from nas.data.protocols import Data, Split
-from nas.data.sources import available, load
+from nas.data.sources import available, load, require
 from nas.data.text import TextData, TextSplit
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "TextSplit",
     "available",
     "load",
+    "require",
 ]

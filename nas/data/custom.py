@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nas.data.parts import RawData, check_labels, check_memory, from_arrays, numbered_classes, resized
 from nas.errors import UsageError
-from nas.functions import import_function
+from nas.parts import Slot
 
 __all__ = ["read_custom"]
 
@@ -23,6 +23,9 @@ _LOOKS = 8
 _MOST_CHANNELS = 4
 """Of an image whose channels come last."""
 
+OWN: Slot[Callable[..., Any]] = Slot("data set", "nas.tasks", {}, callable, "a function that returns torch Datasets")
+"""Data that other packages register, or that a user wrote."""
+
 
 def read_custom(name: str, data_dir: Path | None, image_size: int | None) -> RawData:
     """Call the function and read every item once, so a random transform in the dataset is frozen, which a note says.
@@ -30,9 +33,9 @@ def read_custom(name: str, data_dir: Path | None, image_size: int | None) -> Raw
     Global random generators are seeded while items are read and restored afterwards: every process reads the same.
 
     Args:
-        name: ``package.module:function``; the function may take ``data_dir``, and returns a ``Dataset`` or a
-            tuple (train, test) or (train, validation, test) of them, each of (image [C, H, W], int label).
-            Images are uint8 (0 to 255) or floats; images [H, W, C] of up to four channels are recognised where
+        name: ``package.module:function``, or what a package registers. The function may take ``data_dir``, and returns
+            a ``Dataset`` or a tuple (train, test) or (train, validation, test) of them, each of (image [C, H, W], int
+            label). Images are uint8 (0 to 255) or floats; images [H, W, C] of up to four channels are recognised where
             they cannot be [C, H, W]. Names of classes come from ``train.classes`` if it exists.
         data_dir: passed on.
         image_size: side to which images are resized; without it all must have one shape.
@@ -40,7 +43,7 @@ def read_custom(name: str, data_dir: Path | None, image_size: int | None) -> Raw
     Raises:
         UsageError: if there is no such function, or it returns something else.
     """
-    returned = _call(name, import_function(name, "data set"), data_dir)
+    returned = _call(name, OWN.find(name), data_dir)
     sets = returned if isinstance(returned, tuple) else (returned,)
     if len(sets) > 3 or not sets or not all(hasattr(s, "__len__") and hasattr(s, "__getitem__") for s in sets):
         raise UsageError(

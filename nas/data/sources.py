@@ -11,7 +11,7 @@ import torch
 from nas.data.assemble import assemble
 from nas.data.augment import Augment
 from nas.data.cifar import read_cifar10
-from nas.data.custom import read_custom
+from nas.data.custom import OWN, read_custom
 from nas.data.digits import read_digits, read_noisy_digits
 from nas.data.folder import read_folder
 from nas.data.idx import read_fashion_mnist
@@ -21,7 +21,7 @@ from nas.data.protocols import Data
 from nas.data.text_source import read_text, split_text
 from nas.errors import UsageError, did_you_mean
 
-__all__ = ["available", "load"]
+__all__ = ["available", "load", "require"]
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,13 @@ def available() -> dict[str, str]:
     >>> list(available())
     ['digits', 'noisy_digits', 'fashion_mnist', 'cifar10', 'folder', 'npz', 'text', 'package.module:function']
     """
-    own = "your function, which returns torch Datasets of (image, label)"
-    return {name: source.summary for name, source in _SOURCES.items()} | _TEXT | {"package.module:function": own}
+    shipped = {name: source.summary for name, source in _SOURCES.items()} | _TEXT
+    installed = {each.name: each.summary for each in OWN.listing()}
+    return (
+        shipped
+        | installed
+        | {"package.module:function": "your function, which returns torch Datasets of (image, label)"}
+    )
 
 
 def load(
@@ -135,12 +140,20 @@ def _load(
     return assemble(name, raw, Augment(crop=crop, flip=source.flip), seed, limit, target)
 
 
+def require(name: str) -> None:
+    """Refuses a name of no data set; a function of the user is not looked for.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if ":" not in name and name not in (known := available()):
+        raise UsageError(f"data set '{name}' is not known; {did_you_mean(name, known)}")
+
+
 def _named(name: str) -> _Source:
-    if name in _SOURCES:
-        return _SOURCES[name]
-    if ":" in name:
-        return _Source("", lambda data_dir, image_size: read_custom(name, data_dir, image_size))
-    raise UsageError(f"Unknown data set '{name}'; {did_you_mean(name, available())}")
+    require(name)
+    own = _Source("", lambda data_dir, image_size: read_custom(name, data_dir, image_size))
+    return _SOURCES.get(name, own)
 
 
 @contextmanager

@@ -18,13 +18,14 @@ from nas.hardware.target import Target
 from nas.hardware.target_cpu import CPU
 from nas.hardware.target_cuda import CUDA
 from nas.hardware.target_onnx import OnnxRuntime
-from nas.hardware.targets import available_targets, target
+from nas.hardware.targets import TARGETS, available_targets, target
 from nas.hardware.timing import Timing, measure_all, summarise, time_calls
 from nas.hardware.tracing import Trace, parameters, trace
 
 __all__ = [
     "CPU",
     "CUDA",
+    "TARGETS",
     "BlockCost",
     "BoardMeasurements",
     "Catalogue",

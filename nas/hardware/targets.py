@@ -4,23 +4,27 @@ Eager PyTorch is no proxy for ONNX Runtime, which can be four times faster on th
 runtime that will be deployed.
 """
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from nas.errors import UsageError, did_you_mean
 from nas.hardware.target import Target
-from nas.hardware.target_cpu import CPU
-from nas.hardware.target_cuda import CUDA
-from nas.hardware.target_onnx import OnnxRuntime
+from nas.parts import Slot, check_options
 
-__all__ = ["available_targets", "target"]
+__all__ = ["TARGETS", "available_targets", "target"]
 
-_TARGETS: Mapping[str, type[CPU] | type[OnnxRuntime] | type[CUDA]] = {
-    each.name: each for each in (CPU, OnnxRuntime, CUDA)
-}
+TARGETS: Slot[Callable[..., Target]] = Slot(
+    "target",
+    "nas.targets",
+    {
+        "cpu": "nas.hardware.target_cpu:CPU",
+        "onnxruntime": "nas.hardware.target_onnx:OnnxRuntime",
+        "cuda": "nas.hardware.target_cuda:CUDA",
+    },
+    callable,
+    "a class of the protocol nas.hardware.Target that takes threads, batch and dtype",
+)
 _COMMON = ("threads", "batch", "dtype")
 
 
@@ -28,7 +32,7 @@ def target(name: str, *, threads: int = 1, batch: int = 1, dtype: str = "float32
     """The target of that name.
 
     Args:
-        name: ``cpu``, ``onnxruntime`` or ``cuda``.
+        name: ``cpu``, ``onnxruntime``, ``cuda``, an installed one, or ``module:object``.
         threads: CPU threads inside an operation.
         batch: examples in one call.
         dtype: what the network computes in: ``float32``, ``float16``, ``bfloat16`` or ``int8``.
@@ -37,19 +41,14 @@ def target(name: str, *, threads: int = 1, batch: int = 1, dtype: str = "float32
     Raises:
         UsageError: the target is unknown, cannot run here, or does not take such a setting.
     """
-    if name not in _TARGETS:
-        raise UsageError(f"target {name!r} is unknown; {did_you_mean(name, _TARGETS)}")
-    known = [field.name for field in fields(_TARGETS[name]) if field.name not in _COMMON]
-    for option in options:
-        if option not in known:
-            advice = did_you_mean(option, known) if known else "it has none beside threads, batch and dtype."
-            raise UsageError(f"target '{name}' has no option '{option}'; {advice}")
-    return _TARGETS[name](threads=threads, batch=batch, dtype=dtype, **options)
+    make = TARGETS.find(name)
+    own = check_options(make, options, f"target '{name}'", _COMMON)
+    return make(threads=threads, batch=batch, dtype=dtype, **own)
 
 
 def available_targets() -> dict[str, str]:
     """The targets that run here, each with its device and versions in one line."""
-    names = [name for name in _TARGETS if name != CUDA.name or torch.cuda.is_available()]
+    names = [name for name in TARGETS.shipped if name != "cuda" or torch.cuda.is_available()]
     return {name: _summary(target(name)) for name in names}
 
 

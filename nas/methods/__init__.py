@@ -1,64 +1,34 @@
 """One named recipe for each published system, assembled from the parts below this layer."""
 
-from nas.errors import UsageError, did_you_mean
-from nas.methods.balanced_mixture import BALANCED_MIXTURE
-from nas.methods.bignas import BIGNAS
-from nas.methods.darts import DARTS
-from nas.methods.darts_2nd import DARTS_2ND
-from nas.methods.darts_pt import DARTS_PT
-from nas.methods.dropnas import DROPNAS
-from nas.methods.fairnas import FAIRNAS
-from nas.methods.few_shot import FEW_SHOT
-from nas.methods.gdas import GDAS
-from nas.methods.gradient_matching import GRADIENT_MATCHING
-from nas.methods.layer_tying import LAYER_TYING
 from nas.methods.method import Budget, Method, Retrain, Setting, Trained
-from nas.methods.mixture_of_supernets import MIXTURE_OF_SUPERNETS
-from nas.methods.pc_darts import PC_DARTS
-from nas.methods.proxyless import PROXYLESS
-from nas.methods.sd_darts import SD_DARTS
-from nas.methods.sharpdarts import SHARPDARTS
-from nas.methods.single_path import SINGLE_PATH
-from nas.methods.snas import SNAS
-from nas.methods.spos import SPOS
-from nas.methods.tanglenas import TANGLENAS
-from nas.methods.tas import TAS
+from nas.parts import Slot
 
-__all__ = ["METHODS", "Budget", "Method", "Retrain", "Setting", "Trained", "method"]
+__all__ = ["METHODS", "Budget", "Method", "Retrain", "Setting", "Trained"]
 
-_ALL = (
-    BIGNAS,
-    SPOS,
-    FAIRNAS,
-    DARTS,
-    DARTS_2ND,
-    GDAS,
-    SNAS,
-    PC_DARTS,
-    PROXYLESS,
-    DROPNAS,
-    SD_DARTS,
-    SHARPDARTS,
-    DARTS_PT,
-    SINGLE_PATH,
-    TANGLENAS,
-    TAS,
-    BALANCED_MIXTURE,
-    FEW_SHOT,
-    GRADIENT_MATCHING,
-    MIXTURE_OF_SUPERNETS,
-    LAYER_TYING,
+_SHIPPED = {
+    "bignas": "nas.methods.bignas:BIGNAS",
+    "spos": "nas.methods.spos:SPOS",
+    "fairnas": "nas.methods.fairnas:FAIRNAS",
+    "darts": "nas.methods.darts:DARTS",
+    "darts-2nd": "nas.methods.darts_2nd:DARTS_2ND",
+    "gdas": "nas.methods.gdas:GDAS",
+    "snas": "nas.methods.snas:SNAS",
+    "pc-darts": "nas.methods.pc_darts:PC_DARTS",
+    "proxyless": "nas.methods.proxyless:PROXYLESS",
+    "dropnas": "nas.methods.dropnas:DROPNAS",
+    "sd-darts": "nas.methods.sd_darts:SD_DARTS",
+    "sharpdarts": "nas.methods.sharpdarts:SHARPDARTS",
+    "darts-pt": "nas.methods.darts_pt:DARTS_PT",
+    "single-path": "nas.methods.single_path:SINGLE_PATH",
+    "tanglenas": "nas.methods.tanglenas:TANGLENAS",
+    "tas": "nas.methods.tas:TAS",
+    "balanced-mixture": "nas.methods.balanced_mixture:BALANCED_MIXTURE",
+    "few-shot": "nas.methods.few_shot:FEW_SHOT",
+    "gradient-matching": "nas.methods.gradient_matching:GRADIENT_MATCHING",
+    "mixture-of-supernets": "nas.methods.mixture_of_supernets:MIXTURE_OF_SUPERNETS",
+    "layer-tying": "nas.methods.layer_tying:LAYER_TYING",
+}
+
+METHODS: Slot[Method] = Slot(
+    "method", "nas.methods", _SHIPPED, lambda part: isinstance(part, Method), "a nas.methods.Method"
 )
-
-METHODS = {each.name: each for each in _ALL}
-
-
-def method(name: str) -> Method:
-    """The method of that name.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if name not in METHODS:
-        raise UsageError(f"method '{name}' is not known; {did_you_mean(name, METHODS)}")
-    return METHODS[name]

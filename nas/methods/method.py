@@ -8,7 +8,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from nas.data import Augment, Split
-from nas.methods.options import checked
+from nas.parts import check_options
 from nas.space import Architecture, Space
 from nas.supernet import Supernet
 from nas.supernet.sharing import Shared, Sharing
@@ -140,7 +140,7 @@ class Method:
         Raises:
             UsageError: the scheme has no such option, or one of another type.
         """
-        given = checked(self.sharing, options, "sharing_args")
+        given = check_options(self.sharing, options, "sharing_args", ["seed"])
         if "seed" in inspect.signature(self.sharing).parameters:
             given = {"seed": seed, **given}
         return self.sharing(**given)

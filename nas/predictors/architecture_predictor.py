@@ -8,17 +8,15 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nas.errors import UsageError, did_you_mean
+from nas.errors import UsageError
 from nas.files import write_file
+from nas.parts import Slot
 from nas.predictors.block_table import BlockTable
 from nas.predictors.encoding import Batch, Encoding
 from nas.predictors.features import Features
-from nas.predictors.linear import LinearPredictor
 from nas.predictors.lookup import LookupPredictor
-from nas.predictors.regression import RegressionPredictor
 from nas.predictors.samples import Array, PredictionErrors, prediction_errors
 from nas.predictors.saving import reading
-from nas.predictors.transfer import TransferPredictor
 from nas.space import Space
 
 __all__ = ["PREDICTORS", "ArchitecturePredictor", "Predictor"]
@@ -52,12 +50,18 @@ class Predictor(Protocol):
         ...
 
 
-PREDICTORS: dict[str, type[Predictor]] = {
-    "linear": LinearPredictor,
-    "lookup": LookupPredictor,
-    "regression": RegressionPredictor,
-    "transfer": TransferPredictor,
-}
+PREDICTORS: Slot[type[Predictor]] = Slot(
+    "predictor",
+    "nas.predictors",
+    {
+        "linear": "nas.predictors.linear:LinearPredictor",
+        "lookup": "nas.predictors.lookup:LookupPredictor",
+        "regression": "nas.predictors.regression:RegressionPredictor",
+        "transfer": "nas.predictors.transfer:TransferPredictor",
+    },
+    lambda part: isinstance(part, type) and all(hasattr(part, name) for name in ("fit", "predict", "save", "load")),
+    "a class with fit, predict, save and load, as nas.predictors.Predictor",
+)
 
 
 class ArchitecturePredictor:
@@ -125,7 +129,7 @@ class ArchitecturePredictor:
 
     @classmethod
     def load(
-        cls, folder: str | Path, guard: Mapping[str, str], traced: Features | None = None
+        cls, folder: str | Path, guard: Mapping[str, str], traced: Features | None = None, own: str | None = None
     ) -> "ArchitecturePredictor":
         """Read what `save` wrote.
 
@@ -133,6 +137,7 @@ class ArchitecturePredictor:
             folder: the one given to `save`.
             guard: likewise.
             traced: features that come from tracing networks, in case it was fitted to such.
+            own: the kind that the user named as ``module:object``; the file, which may be anybody's, names no other so.
 
         Raises UsageError if a file is missing or damaged, was saved with another `guard`, or needs `traced`.
         """
@@ -142,9 +147,12 @@ class ArchitecturePredictor:
             features = _traced(path, content, traced) if "traced" in content else BlockTable.from_state(content)
             encoding = Encoding(Space.from_json(str(content["space"])), features)
             kind = str(content["kind"])
-        if kind not in PREDICTORS:
-            raise UsageError(f"{path} holds a predictor '{kind}', which is not known; {did_you_mean(kind, PREDICTORS)}")
-        return cls(kind, encoding, PREDICTORS[kind].load(Path(folder) / "model", guard))
+        if ":" in kind and kind != own:
+            raise UsageError(
+                f"{path} holds a predictor '{kind}', which this would import; name it with profile.predictor if you "
+                "trust it."
+            )
+        return cls(kind, encoding, PREDICTORS.find(kind).load(Path(folder) / "model", guard))
 
 
 def _traced(path: Path, content: Mapping[str, Any], features: Features | None) -> Features:

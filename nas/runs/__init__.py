@@ -10,7 +10,7 @@ from nas.runs.profiling import run_profile
 from nas.runs.progress import Progress, Silent, Task
 from nas.runs.run import run_search
 from nas.runs.seeds import run_seeds
-from nas.runs.spaces import available_spaces, build_space
+from nas.runs.spaces import build_space
 from nas.runs.values import assign, put, read_yaml
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "Silent",
     "Task",
     "assign",
-    "available_spaces",
     "build_space",
     "device_table",
     "export_architecture",

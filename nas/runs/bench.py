@@ -23,14 +23,15 @@ from nas.hardware import (
     feature_table,
     target,
 )
-from nas.methods import Budget, Method, Setting, method
+from nas.methods import METHODS, Budget, Method, Setting
 from nas.nn import initialise
 from nas.nn.batch_statistics import batch_norms
-from nas.predictors import Features
+from nas.parts import check_options
+from nas.predictors import PREDICTORS, Features
 from nas.runs.config import RunConfig
 from nas.runs.recorded import is_table, read_recorded
 from nas.runs.supernets import build_searched, build_supernet, find_device, judged_by, load_parts, setting_of
-from nas.search import LEARNT, Constraint, Objective, strategy
+from nas.search import Constraint, Objective, follows_learnt, strategy, strategy_options
 from nas.space import Architecture, Space
 from nas.training import Recipe
 
@@ -57,7 +58,7 @@ class Bench:
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
-        self.method: Method = method(config.method)
+        self.method: Method = METHODS.find(config.method)
         self.is_recorded = is_table(config.target)
         self.constraints = [Constraint.parse(text) for text in config.constraints]
         unconstrained = "flops" if config.candidates == 1 else LATENCY
@@ -203,16 +204,14 @@ class Bench:
 
     def _check_strategy(self) -> None:
         config = self.config
-        if config.strategy not in LEARNT:
+        if not follows_learnt(config.strategy):
             strategy(config.strategy, self.space, config.seed, **config.strategy_args)
-        elif not self.is_differentiable:
+            return
+        strategy_options(config.strategy, config.strategy_args)
+        if not self.is_differentiable:
             raise UsageError(
                 f"strategy '{config.strategy}' proposes what a method has learnt, but method '{config.method}' learns "
                 "no architecture; use a differentiable method, or another strategy."
-            )
-        elif config.strategy_args:
-            raise UsageError(
-                f"strategy '{config.strategy}' has no options, but strategy_args is {config.strategy_args}; drop it."
             )
 
     def _check_retraining(self) -> None:
@@ -268,6 +267,14 @@ def _passes(name: str, recipe: Recipe) -> dict[str, int]:
 def _check_profile(config: RunConfig) -> None:
     """Refuses predictors that cannot be made."""
     kind, known = config.profile.predictor, config.profile.known
+    if kind not in ("auto", "all"):
+        options = config.profile.predictor_args
+        check_options(PREDICTORS.find(kind), options, f"predictor '{kind}'", ["one_hot", "seed"])
+    elif config.profile.predictor_args:
+        raise UsageError(
+            f"profile.predictor is '{kind}', which has no options, but profile.predictor_args is "
+            f"{config.profile.predictor_args}; name a predictor."
+        )
     if kind == "transfer" and not known:
         raise UsageError("profile.predictor is 'transfer', but no device is known; name two or more with --known.")
     if len(known) == 1:

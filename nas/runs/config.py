@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from nas.data import InputForm
 from nas.errors import UsageError, did_you_mean
-from nas.methods import Retrain, method
+from nas.methods import METHODS, Retrain
 from nas.runs.names import check_name
 from nas.runs.values import check_values, shortened
 from nas.search.database_url import holds_password
 from nas.training import Learning, Recipe
 
-__all__ = ["EvaluationConfig", "ProfileConfig", "RayConfig", "RunConfig", "resolve"]
+__all__ = ["EvaluationConfig", "ProfileConfig", "RayConfig", "RunConfig", "read_back", "resolve"]
 
 
 class _Strict(BaseModel):
@@ -59,8 +59,9 @@ class ProfileConfig(_Strict):
         repeats: how many of these are measured twice, to tell how well measurements repeat.
         seconds: the longest time spent on timing them, preparation not counted.
         samples: how many random architectures tell what the space costs.
-        predictor: "linear", "lookup", "regression" or "transfer"; "auto" takes the best of those that need no more
-            measurements, "all" the best of all.
+        predictor: "linear", "lookup", "regression", "transfer", an installed one or ``module:object``; "auto" takes the
+            best of those that ship and need no more measurements, "all" the best of all.
+        predictor_args: its options, where it is named.
         known: other devices that "transfer" learns from: folders of ``nas profile`` and ``nas device import``, or
             columns of the table that is the target.
         run: folder of a ``nas profile`` of the same space on the same target, whose predictor is used.
@@ -71,7 +72,8 @@ class ProfileConfig(_Strict):
     repeats: int = Field(8, ge=2, le=10**6)
     seconds: float = Field(20.0, gt=0, le=10**8)
     samples: int = Field(200, ge=1, le=10**7)
-    predictor: Literal["auto", "all", "linear", "lookup", "regression", "transfer"] = "auto"
+    predictor: str = "auto"
+    predictor_args: dict[str, Any] = Field(default_factory=dict)
     known: list[str] = Field(default_factory=list)
     run: Path | None = None
 
@@ -105,7 +107,7 @@ class RunConfig(_Strict):
     """Everything that a run is asked to do.
 
     Attributes:
-        space: name of a space, or ``module:function``.
+        space: name of a space, or ``module:function``; likewise method, strategy and target.
         space_args: arguments of the space function.
         data: name of a data set, or ``module:function``.
         data_dir: folder with its files, or the text file itself.
@@ -223,7 +225,7 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
         UsageError: an unknown key, or a value of the wrong type or range.
     """
     check_values(values, source)
-    chosen = method(str(values.get("method", RunConfig.model_fields["method"].default)))
+    chosen = METHODS.find(str(values.get("method", RunConfig.model_fields["method"].default)))
     training = {**chosen.recipe, **_mapping(values, "training", source)}
     retraining = {**training, **_mapping(values, "retraining", source)}
     learning = {**chosen.learning, **_mapping(values, "learning", source)}
@@ -234,10 +236,7 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     merged = {**own, **values, "training": training, "retraining": retraining, "learning": learning}
     if chosen.needs_budget:
         merged["profile"] = {"predictor": "lookup", **_mapping(values, "profile", source)}
-    try:
-        config = RunConfig.model_validate(merged)
-    except ValidationError as error:
-        raise UsageError(_sentence(error, source)) from None
+    config = read_back(merged, source)
     if config.device == "cpu" and config.ray.gpus_per_worker:
         raise UsageError(
             f"{source}: device is 'cpu', but ray.gpus_per_worker is {config.ray.gpus_per_worker:g}; drop one of them."
@@ -249,6 +248,19 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
             "as many parts of a batch; give a divisor of it."
         )
     return config
+
+
+def read_back(values: Mapping[str, Any], source: str) -> RunConfig:
+    """A configuration as a run has kept it, whole; nothing that it names is looked for.
+
+    Raises:
+        UsageError: as for :func:`resolve`.
+    """
+    check_values(values, source)
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(_sentence(error, source)) from None
 
 
 def _mapping(values: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:

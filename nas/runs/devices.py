@@ -11,7 +11,7 @@ from torch import nn
 from nas.errors import UsageError, did_you_mean
 from nas.export import reading
 from nas.files import write_file
-from nas.hardware import CPU, CUDA, OnnxRuntime, read_measurements, write_pack
+from nas.hardware import TARGETS, read_measurements, write_pack
 from nas.predictors import Encoding
 from nas.runs.bench import Bench
 from nas.runs.config import RunConfig, resolve
@@ -26,8 +26,6 @@ from nas.space import Architecture
 from nas.wording import counted
 
 __all__ = ["device_table", "find_known", "find_target", "import_measurements", "imported_devices", "pack_space"]
-
-_BUILT_IN = (CPU.name, CUDA.name, OnnxRuntime.name)
 
 _CARRIED = ("space", "space_args", "data", "data_dir", "image_size", "length", "limit", "seed", "export")
 _SEALED = "device pack"
@@ -53,8 +51,8 @@ def find_target(results: Path, name: str) -> str:
     devices = [table.parent.name for table in (results / "devices").glob("*/measurements.csv")]
     if name in devices:
         return str(device_table(results, name))
-    if name not in _BUILT_IN and not is_table(name):
-        raise UsageError(f"target {name!r} is unknown; {did_you_mean(name, [*_BUILT_IN, *devices])}")
+    if ":" not in name and not is_table(name) and name not in (known := [*TARGETS.names(), *devices]):
+        raise UsageError(f"target '{name}' is not known; {did_you_mean(name, known)}")
     return name
 
 
@@ -145,7 +143,7 @@ def import_measurements(
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or is_table(name):
         raise UsageError(f"device name {name!r} cannot name a folder; use letters, digits, '-' and '_'.")
-    if name in _BUILT_IN:
+    if name in TARGETS.names():
         raise UsageError(f"device name '{name}' is that of a target of this machine; choose another --target.")
     kept = device_table(results, name)
     if (kept.parent / "profile.json").exists():

@@ -1,18 +1,20 @@
 """The profile stage: measure some networks on the target, fit latency predictors, freeze the best."""
 
+import inspect
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from nas.hardware import Catalogue, LatencyCache, NoBlockTableError, Recorded, feature_table, measure_blocks
+from nas.parts import check_options
 from nas.predictors import (
+    PREDICTORS,
     ArchitecturePredictor,
     BlockTable,
     Encoding,
     LinearPredictor,
     LookupPredictor,
-    RegressionPredictor,
     TransferPredictor,
 )
 from nas.runs.bench import Bench
@@ -139,7 +141,10 @@ def _predictor(
         return ArchitecturePredictor(kind, encoding, transfer)
     unmeasured = [name for name in encoding.features.columns if name not in _MILLISECONDS]
     features = Encoding(bench.space, encoding.features.part(unmeasured))
-    return ArchitecturePredictor(kind, features, RegressionPredictor(features.one_hot, seed=bench.config.seed))
+    make, offered = PREDICTORS.find(kind), {"one_hot": features.one_hot, "seed": bench.config.seed}
+    options = check_options(make, bench.config.profile.predictor_args, f"predictor '{kind}'", offered)
+    taken = {name: value for name, value in offered.items() if name in inspect.signature(make).parameters}
+    return ArchitecturePredictor(kind, features, make(**taken, **options))
 
 
 def _errors(errors: Any) -> dict[str, float]:

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from nas.errors import UsageError, did_you_mean
 from nas.files import append_line, write_file
-from nas.runs.config import RunConfig, resolve
+from nas.runs.config import RunConfig, read_back
 from nas.runs.origin import Kind, Origin, read_object
 from nas.runs.same_run import difference
 from nas.runs.trust import outward_links, reached
@@ -185,11 +185,11 @@ class RunFolder:
             raise UsageError(f"run '{self.name}' does not exist in {self.path.parent}; {hint}")
         started = self.started.config
         if started is None:
-            return resolve(read_yaml(self.config), str(self.config))
+            return read_back(read_yaml(self.config), str(self.config))
         if not self.config.exists():
             return started
         try:
-            config = resolve(read_yaml(self.config), str(self.config))
+            config = read_back(read_yaml(self.config), str(self.config))
         except UsageError as error:
             raise UsageError(f"{str(error).rstrip('.')}; delete that file, and the run makes it again.") from None
         if edited := difference(started, config):

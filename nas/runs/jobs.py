@@ -8,19 +8,21 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from nas.data import available
+from nas.data import require
 from nas.distributed.jobs import Jobs
-from nas.errors import UsageError, did_you_mean
+from nas.errors import UsageError
 from nas.files import write_file
+from nas.hardware import TARGETS
+from nas.parts import check_options
 from nas.runs.config import RayConfig, RunConfig, resolve
 from nas.runs.folder import RunFolder
 from nas.runs.names import check_name
 from nas.runs.parcel import unpack
 from nas.runs.recorded import is_table
-from nas.runs.spaces import space_arguments
-from nas.runs.trust import is_sealed, seal
+from nas.runs.spaces import SPACES
+from nas.runs.trust import is_sealed, own_parts, seal
 from nas.runs.values import read_yaml
-from nas.search import LEARNT, STRATEGIES
+from nas.search import strategy_options
 
 __all__ = ["bring_back", "complaint", "require_free", "search_to_send", "submit_search", "submitted_name"]
 
@@ -55,9 +57,8 @@ def search_to_send(config: RunConfig, name: str, beside: Path, include: Sequence
         folder = Path(made)
         for path in include:
             _copy(path, folder / _place(path))
-        for function in (config.space, config.data):
-            if ":" in function:
-                _copy_module(function, beside, folder)
+        for own in own_parts(config).values():
+            _copy_module(own, beside, folder)
         write_file(folder / _CONFIG, config.to_yaml())
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         if size > _MOST_BYTES:
@@ -155,17 +156,12 @@ def require_free(path: Path) -> None:
 def _check_names(config: RunConfig) -> None:
     """Refuses names that no cluster can know; modules of the user are looked for when they are sent."""
     if ":" not in config.space:
-        known = space_arguments(config.space)
-        for argument in config.space_args:
-            if argument not in known:
-                raise UsageError(
-                    f"space '{config.space}' has no argument '{argument}'; {did_you_mean(argument, known)}"
-                )
-    if ":" not in config.data and config.data not in available():
-        raise UsageError(f"data set '{config.data}' is not known; {did_you_mean(config.data, available())}")
-    strategies = {**STRATEGIES, **LEARNT}
-    if config.strategy not in strategies:
-        raise UsageError(f"strategy '{config.strategy}' is not known; {did_you_mean(config.strategy, strategies)}")
+        check_options(SPACES.find(config.space), config.space_args, f"space '{config.space}'")
+    if ":" not in config.strategy:
+        strategy_options(config.strategy, config.strategy_args)
+    if not is_table(config.target):
+        TARGETS.require(config.target)
+    require(config.data)
 
 
 def _check_paths(config: RunConfig, include: Sequence[Path]) -> None:

@@ -58,4 +58,4 @@ def _predictor(bench: Bench, path: Path) -> ArchitecturePredictor:
                 f"profile.known names {path}, which is of {name} {guard.get(name)}, but this run has {ours}; "
                 "profile this space on that device."
             )
-    return ArchitecturePredictor.load(folder.predictor, guard, bench.traced)
+    return ArchitecturePredictor.load(folder.predictor, guard, bench.traced, bench.config.profile.predictor)

@@ -82,7 +82,7 @@ class LatencyModel:
         if not path.exists():
             raise UsageError(f"{folder} holds no latency predictor; name the folder of a finished profile.")
         try:
-            predictor = ArchitecturePredictor.load(folder, bench.guard, bench.traced)
+            predictor = ArchitecturePredictor.load(folder, bench.guard, bench.traced, bench.config.profile.predictor)
         except UsageError as error:
             raise UsageError(f"{str(error).rstrip('.')}; {again} to make it again.") from error
         return cls(predictor, bench, read_object(path, again, *_SUMMARY))

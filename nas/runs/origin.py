@@ -11,7 +11,7 @@ from typing import Any, Literal, cast, get_args
 
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.runs.config import RunConfig, resolve
+from nas.runs.config import RunConfig, read_back
 from nas.runs.trust import is_sealed, seal
 from nas.runs.versions import versions
 from nas.search.database_url import without_password
@@ -60,7 +60,7 @@ class Origin:
         told = self.read().get("config") if self.path.exists() else None
         if told is not None and not isinstance(told, dict):
             raise UsageError(f"{self.path} is damaged (its config is {told!r}); delete that folder and begin again.")
-        return None if told is None else resolve(told, str(self.path))
+        return None if told is None else read_back(told, str(self.path))
 
     def is_own(self, config: RunConfig) -> bool:
         """Whether this user started the run with this configuration in this place, or confirmed it."""

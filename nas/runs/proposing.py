@@ -14,11 +14,11 @@ from nas.nn.batch_statistics import batch_statistics
 from nas.runs.bench import Bench
 from nas.runs.folder import RunFolder
 from nas.runs.progress import Progress
-from nas.search import Derived, collapse
+from nas.search import collapse
 from nas.space import Architecture
 from nas.training import Epoch, RelaxedStep, load_checkpoint, restore, state_of, train
 
-__all__ = ["collapse_of", "derive_final", "derived_strategy"]
+__all__ = ["collapse_of", "derive_final", "learnt_by"]
 
 
 def derive_final(
@@ -39,16 +39,14 @@ def derive_final(
     return found
 
 
-def derived_strategy(bench: Bench, step: RelaxedStep, final: Architecture, history: Sequence[Epoch]) -> Derived:
-    """Proposes the final architecture, then those derived at earlier epochs, the latest first, then likely ones."""
-    earlier = [epoch["architecture"]["derived"] for epoch in reversed(history)]
-    return Derived(
-        bench.space,
-        bench.config.seed,
-        proposals=[final, *earlier],
-        probabilities=step.relaxed.arrays(),
-        options=step.relaxed.supernet.options,
-    )
+def learnt_by(bench: Bench, step: RelaxedStep, final: Architecture, history: Sequence[Epoch]) -> dict[str, Any]:
+    """What strategies may follow: the final architecture, then those of earlier epochs, the latest first; chances."""
+    earlier = [bench.space.architecture(epoch["architecture"]["derived"]) for epoch in reversed(history)]
+    return {
+        "proposals": [final, *earlier],
+        "probabilities": step.relaxed.arrays(),
+        "options": step.relaxed.supernet.options,
+    }
 
 
 def collapse_of(step: RelaxedStep, architecture: Mapping[str, Any]) -> str | None:

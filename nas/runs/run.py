@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +25,11 @@ from nas.runs.ledgers import open_ledger
 from nas.runs.model_notes import largest_notes, opening_notes
 from nas.runs.place import evaluation, place_of, reserved, train_elsewhere
 from nas.runs.progress import Progress, Silent
-from nas.runs.proposing import collapse_of, derive_final, derived_strategy
+from nas.runs.proposing import collapse_of, derive_final, learnt_by
 from nas.runs.reporting import write_run_report
 from nas.runs.searching import Searching
 from nas.runs.selection import as_selected, confirm, random_choice, select, tested
-from nas.search import LEARNT, Constraint, Derived
+from nas.search import Constraint
 from nas.space import Architecture
 from nas.training import Epoch, RelaxedStep, read_header, train
 
@@ -70,7 +70,7 @@ class _Stages:
     def __init__(self, bench: Bench, folder: RunFolder, progress: Progress) -> None:
         self.bench, self.folder, self.progress = bench, folder, progress
         self.latency: LatencyModel | None = None
-        self.learnt: Derived | None = None
+        self.learnt: Mapping[str, Any] | None = None
         self.notes: list[str] = []
 
     @cached_property
@@ -94,7 +94,7 @@ class _Stages:
                 largest = self.judge_largest()
                 bounds = [constraint.resolve(largest) for constraint in constraints]
                 searching = Searching(self.bench, self.folder, self.progress, self.costs, bounds, evaluate)
-                candidates = searching.search(self.learnt if self.bench.config.strategy in LEARNT else None)
+                candidates = searching.search(self.learnt)
             with stage("baseline"):
                 draws = searching.draw(candidates)
                 self.folder.write_table("random", as_selected(self.bench, draws))
@@ -170,7 +170,7 @@ class _Stages:
         if not isinstance(self.step, RelaxedStep):
             return
         final = derive_final(self.bench, self.folder, self.step, self.setting, self.progress)
-        self.learnt = derived_strategy(self.bench, self.step, final, history)
+        self.learnt = learnt_by(self.bench, self.step, final, history)
         if sentence := collapse_of(self.step, final):
             self.note(sentence)
 

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.files import write_file
 from nas.runs.bench import COSTS, Bench
@@ -43,11 +43,11 @@ class Searching:
     bounds: Sequence[Constraint]
     evaluate: Measure | Pool
 
-    def search(self, proposing: Strategy | None = None) -> "pd.DataFrame":
-        """The evaluated candidates; of the strategy that the run names unless another is given."""
+    def search(self, learnt: Mapping[str, Any] | None) -> "pd.DataFrame":
+        """The evaluated candidates; a strategy may follow what a differentiable method has learnt."""
         config, space = self.bench.config, self.bench.space
         budget = min(config.candidates, space.size)
-        proposing = proposing or strategy(config.strategy, space, config.seed, **config.strategy_args)
+        proposing = strategy(config.strategy, space, config.seed, learnt=learnt, **config.strategy_args)
         proposing = BestOnly(proposing) if self.bench.seeks_best else proposing
         return self._run(
             proposing, budget, self.bounds, f"Searching {counted(budget, 'candidate')} ({config.strategy})"

@@ -2,22 +2,16 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
 from typing import Any
 
 from torch import nn
 
-from nas.errors import UsageError, did_you_mean
-from nas.functions import import_function
+from nas.errors import UsageError
+from nas.parts import Slot, check_options
 
-__all__ = ["available_spaces", "build_space", "space_arguments"]
+__all__ = ["SPACES", "build_space", "space_arguments"]
 
-_GROUP = "nas.spaces"
-
-
-def available_spaces() -> dict[str, str]:
-    """Every installed space with the first line of its documentation."""
-    return {entry.name: _first_line(entry.load()) for entry in sorted(entry_points(group=_GROUP), key=lambda e: e.name)}
+SPACES: Slot[Callable[..., Any]] = Slot("space", "nas.spaces", {}, callable, "a function that returns a torch module")
 
 
 def build_space(name: str, arguments: Mapping[str, Any], input_shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -30,11 +24,9 @@ def build_space(name: str, arguments: Mapping[str, Any], input_shape: tuple[int,
     Raises:
         UsageError: no such space, an argument it does not take, or a function that fails or returns no module.
     """
-    function = _find(name)
+    function = SPACES.find(name)
     known = inspect.signature(function).parameters
-    for argument in arguments:
-        if argument not in known:
-            raise UsageError(f"space '{name}' has no argument '{argument}'; {did_you_mean(argument, known)}")
+    arguments = check_options(function, arguments, f"space '{name}'")
     given = {key: value for key, value in (("input_shape", input_shape), ("classes", classes)) if key in known}
     try:
         model = function(**{**given, **arguments})
@@ -42,8 +34,7 @@ def build_space(name: str, arguments: Mapping[str, Any], input_shape: tuple[int,
         raise
     except Exception as error:  # a space is the user's code and can fail in any way
         raise UsageError(
-            f"space '{name}' cannot be built with {dict(arguments)} for input {input_shape}: "
-            f"{type(error).__name__}: {error}."
+            f"space '{name}' cannot be built with {arguments} for input {input_shape}: {type(error).__name__}: {error}."
         ) from error
     if not isinstance(model, nn.Module):
         raise UsageError(f"space '{name}' returned {type(model).__name__}, expected a torch.nn.Module.")
@@ -56,20 +47,4 @@ def space_arguments(name: str) -> set[str]:
     Raises:
         UsageError: no such space.
     """
-    return set(inspect.signature(_find(name)).parameters)
-
-
-def _find(name: str) -> Callable[..., Any]:
-    if ":" in name:
-        return import_function(name, "space")
-    entries = {entry.name: entry for entry in entry_points(group=_GROUP)}
-    if name not in entries:
-        raise UsageError(f"space '{name}' is not known; {did_you_mean(name, entries)}")
-    function = entries[name].load()
-    if not callable(function):
-        raise UsageError(f"space '{name}' is no function; its package registers something else.")
-    return function  # type: ignore[no-any-return]
-
-
-def _first_line(function: Callable[..., Any]) -> str:
-    return (inspect.getdoc(function) or "").partition("\n")[0]
+    return set(inspect.signature(SPACES.find(name)).parameters)

@@ -1,6 +1,6 @@
 """Whose a folder is: what a file that somebody hands over names is neither imported nor connected to.
 
-A configuration may name a function that is called (``module:function``), a database or a cluster. That counts where the
+A configuration may name a part that is imported (``module:object``), a database or a cluster. That counts where the
 user typed it. A folder keeps a *seal*: proof that this user, who alone has the key, typed or confirmed these names for
 that place. Without it they are refused until they are confirmed.
 """
@@ -16,10 +16,12 @@ from pathlib import Path
 
 from nas.files import keep_secret
 from nas.runs.config import RunConfig
+from nas.runs.recorded import is_table
 
-__all__ = ["is_sealed", "outward_links", "reached", "seal"]
+__all__ = ["is_sealed", "outward_links", "own_parts", "reached", "seal"]
 
 _KEY_BYTES = 32
+_ARGUMENTS = {"space_args", "search_args", "strategy_args", "sharing_args", "target_args", "data_dir"}
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +32,21 @@ def reached(config: RunConfig) -> dict[str, str]:
     >>> reached(RunConfig(space="mine:tiny", storage="postgresql://db/nas"))
     {'space': 'mine:tiny', 'storage': 'postgresql://db/nas'}
     """
-    named = {"space": config.space, "data": config.data}
     addresses = {"storage": config.storage, "ray.address": config.ray.address}
-    functions = {key: name for key, name in named.items() if ":" in name}
-    return functions | {key: address for key, address in addresses.items() if address not in (None, "auto")}
+    return own_parts(config) | {key: address for key, address in addresses.items() if address not in (None, "auto")}
+
+
+def own_parts(config: RunConfig) -> dict[str, str]:
+    """The parts that a configuration names as ``module:object``: key → name."""
+    named = {
+        "space": config.space,
+        "data": config.data,
+        "method": config.method,
+        "strategy": config.strategy,
+        "target": "" if is_table(config.target) else config.target,
+        "profile.predictor": config.profile.predictor,
+    }
+    return {key: name for key, name in named.items() if ":" in name}
 
 
 def outward_links(folder: Path) -> Iterator[Path]:
@@ -71,7 +84,7 @@ def is_sealed(place: str, config: RunConfig, found: object) -> bool:
 
 
 def _seal(key: bytes, place: str, config: RunConfig) -> str:
-    arguments = config.model_dump(mode="json", include={"space_args", "search_args", "data_dir"})
+    arguments = config.model_dump(mode="json", include=_ARGUMENTS)
     content = json.dumps([place, reached(config), arguments], sort_keys=True)
     return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()
 

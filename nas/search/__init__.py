@@ -1,10 +1,5 @@
 """Which architecture next: objectives, constraints, strategies, the ledger and the search loop."""
 
-import inspect
-from collections.abc import Callable
-from typing import Any
-
-from nas.errors import UsageError, did_you_mean
 from nas.search.best_only import BestOnly
 from nas.search.constraints import Constraint, check_feasible
 from nas.search.derivation import collapse, derive, entropy, longest_path, threshold
@@ -20,11 +15,10 @@ from nas.search.pareto import crowding_distance, hypervolume, nondominated_ranks
 from nas.search.perturbation import Projection, perturb, projected
 from nas.search.pool import InTurn, Measure, Pool
 from nas.search.random import Random
+from nas.search.strategies import STRATEGIES, follows_learnt, strategy, strategy_options
 from nas.search.strategy import Result, Strategy
-from nas.space import Space
 
 __all__ = [
-    "LEARNT",
     "STRATEGIES",
     "BestOnly",
     "Constraint",
@@ -48,6 +42,7 @@ __all__ = [
     "crowding_distance",
     "derive",
     "entropy",
+    "follows_learnt",
     "hypervolume",
     "longest_path",
     "nondominated_ranks",
@@ -58,50 +53,7 @@ __all__ = [
     "projected",
     "search",
     "strategy",
+    "strategy_options",
     "threshold",
     "tpe",
 ]
-
-STRATEGIES: dict[str, tuple[Callable[..., Strategy], str]] = {
-    "random": (Random, "uniform over choices, nothing twice"),
-    "exhaustive": (Exhaustive, "every architecture of a small space"),
-    "evolution": (Evolution, "regularised evolution, the oldest dies"),
-    "local": (Local, "neighbours of the current front, random restarts"),
-    "nsga2": (nsga2, "NSGA-II of Optuna"),
-    "tpe": (tpe, "tree-structured Parzen estimator of Optuna"),
-}
-"""Name → (constructor from a space, a seed and options; one-line summary)."""
-
-LEARNT: dict[str, tuple[Callable[..., Strategy], str]] = {
-    "derived": (Derived, "what the architecture parameters propose, then draws from their probabilities"),
-}
-"""Likewise strategies that also need what a supernet has learnt, so that only its run can make them."""
-
-
-def strategy(name: str, space: Space, seed: int = 0, **options: Any) -> Strategy:
-    """The named strategy, with its own options.
-
-    Raises:
-        UsageError: no such strategy, or one of :data:`LEARNT`, or it has no such option, or the option takes another
-            kind of value.
-    """
-    if name in LEARNT:
-        raise UsageError(
-            f"strategy '{name}' needs architecture parameters; take it with a method that learns them, such as darts."
-        )
-    if name not in STRATEGIES:
-        raise UsageError(f"strategy '{name}' is not known; {did_you_mean(name, STRATEGIES)}")
-    constructor, _ = STRATEGIES[name]
-    known = {
-        option: parameter.default
-        for option, parameter in inspect.signature(constructor).parameters.items()
-        if option not in ("space", "seed")
-    }
-    for option, value in options.items():
-        if option not in known:
-            hint = did_you_mean(option, known) if known else "it has none."
-            raise UsageError(f"strategy '{name}' has no option '{option}'; {hint}")
-        accepted = (int, float) if isinstance(known[option], float) else int
-        if isinstance(value, bool) or not isinstance(value, accepted):
-            raise UsageError(f"strategy '{name}' has {option} {value!r}, expected a number such as {known[option]}.")
-    return constructor(space, seed, **options)

@@ -2,14 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Any
 
-from nas.errors import UsageError
+from nas.parts import Slot
 
 __all__ = ["Notation", "find_notation"]
-
-_GROUP = "nas.notations"
 
 
 @dataclass(frozen=True)
@@ -32,18 +29,19 @@ class Notation:
     input_size: str | None = None
 
 
+_NOTATIONS: Slot[Notation] = Slot(
+    "notation of space",
+    "nas.notations",
+    {},
+    lambda part: isinstance(part, Notation),
+    "a nas.space.Notation",
+)
+
+
 def find_notation(space: str) -> Notation | None:
     """The notation registered for a space; None if it has none, as for a space named by ``module:function``.
 
     Raises:
         UsageError: what is registered is no notation.
     """
-    for entry in entry_points(group=_GROUP, name=space):
-        notation = entry.load()
-        if not isinstance(notation, Notation):
-            raise UsageError(
-                f"notation of space '{space}' is a {type(notation).__name__} ({entry.value}); "
-                "its package must register a nas.space.Notation."
-            )
-        return notation
-    return None
+    return _NOTATIONS.find(space) if space in _NOTATIONS.names() else None

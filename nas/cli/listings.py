@@ -1,0 +1,73 @@
+"""What `nas list` knows of, shipped and third-party alike."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from nas.parts import Slot
+from nas.runs.devices import imported_devices
+from nas.runs.spaces import SPACES
+
+__all__ = ["Listing", "listed"]
+
+Row = dict[str, str]
+
+
+class Listing(StrEnum):
+    """What can be listed."""
+
+    spaces = "spaces"
+    methods = "methods"
+    strategies = "strategies"
+    targets = "targets"
+    predictors = "predictors"
+    data = "data"
+
+
+def listed(what: Listing, results: Path) -> list[Row]:
+    """A row for each: its name, what it is, and the package that it comes from."""
+    match what:
+        case Listing.spaces:
+            return list(_rows(SPACES))
+        case Listing.methods:
+            return list(_methods())
+        case Listing.strategies:
+            from nas.search import STRATEGIES
+
+            return list(_rows(STRATEGIES))
+        case Listing.predictors:
+            from nas.predictors import PREDICTORS
+
+            return list(_rows(PREDICTORS))
+        case Listing.targets:
+            return list(_targets(results))
+        case Listing.data:
+            from nas.data import available
+
+            return [{"name": name, "summary": summary} for name, summary in available().items()]
+
+
+def _rows(slot: Slot[Any]) -> Iterator[Row]:
+    for each in slot.listing():
+        yield {"name": each.name, "summary": each.summary, "from": each.package}
+
+
+def _methods() -> Iterator[Row]:
+    from nas.methods import METHODS
+
+    for each in METHODS.listing():
+        told = {name: getattr(each.part, name, "") for name in ("family", "paper")}
+        yield {"name": each.name, **told, "summary": each.summary, "from": each.package}
+
+
+def _targets(results: Path) -> Iterator[Row]:
+    """Those of this machine with their device, those that packages register, imported devices."""
+    from nas.hardware import TARGETS, available_targets
+
+    here = available_targets()
+    for each in TARGETS.listing():
+        if each.name in here or each.name not in TARGETS.shipped:
+            yield {"name": each.name, "summary": here.get(each.name, each.summary), "from": each.package}
+    for name, summary in imported_devices(results).items():
+        yield {"name": name, "summary": summary, "from": str(results)}

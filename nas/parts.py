@@ -1,0 +1,232 @@
+"""The parts of a run, found by name: what ships, what other packages register, what a user writes beside the run."""
+
+import importlib
+import inspect
+import json
+import pkgutil
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
+
+from nas.errors import UsageError, did_you_mean
+
+__all__ = ["Listed", "Slot", "check_options", "import_object"]
+
+Part = TypeVar("Part")
+
+
+class Listed(NamedTuple):
+    """A part that can be named."""
+
+    name: str
+    summary: str
+    package: str
+    """The distribution that registers it, with its version; ``nas`` for what ships."""
+    part: Any
+    """None if it cannot be had."""
+
+
+@dataclass(frozen=True)
+class Slot(Generic[Part]):
+    """One place in a run that a part fills: by a shipped name, an installed one, or ``module:object``.
+
+    Attributes:
+        name: what its parts are called in sentences, such as "strategy".
+        group: of the entry points by which packages register parts.
+        shipped: name → ``module:object``, imported when it is asked for.
+        fits: whether an object can be such a part.
+        expected: what that takes, for a sentence.
+
+    >>> shapes = Slot("shape", "mine.shapes", {"path": "pathlib:Path"}, callable, "a function")
+    >>> shapes.find("path").__name__, shapes.find("json:dumps").__name__
+    ('Path', 'dumps')
+    >>> shapes.find("pth")
+    Traceback (most recent call last):
+    nas.errors.UsageError: shape 'pth' is not known; did you mean 'path'?
+    """
+
+    name: str
+    group: str
+    shipped: Mapping[str, str]
+    fits: Callable[[Any], bool]
+    expected: str
+
+    def find(self, name: str) -> Part:
+        """The part of that name.
+
+        Raises:
+            UsageError: there is none, it cannot be imported, or it is something else; or two packages call theirs so.
+        """
+        if ":" in name:
+            part = import_object(name, self.name)
+        else:
+            self.require(name)
+            part = (
+                pkgutil.resolve_name(self.shipped[name]) if name in self.shipped else self._load(self._entries()[name])
+            )
+        if not self.fits(part):
+            kind = part.__name__ if isinstance(part, type) else f"a {type(part).__name__}"
+            raise UsageError(f"{self.name} '{name}' is {kind}, expected {self.expected}.")
+        return part  # type: ignore[no-any-return]
+
+    def require(self, name: str) -> None:
+        """Refuses a name that nothing has; what the user wrote, ``module:object``, is not looked for.
+
+        Raises:
+            UsageError: nothing has it, or two packages do.
+        """
+        if ":" in name:
+            return
+        if name not in (known := self.names()):
+            raise UsageError(f"{self.name} '{name}' is not known; {_instead(name, known)}")
+        registered = {_package(each) for each in entry_points(group=self.group, name=name)}
+        packages = [*(["nas"] if name in self.shipped else []), *sorted(registered)]
+        if len(packages) > 1:
+            raise UsageError(
+                f"{self.name} '{name}' is registered by {' and '.join(packages)}; name the one that you mean as "
+                "module:object."
+            )
+
+    def names(self) -> list[str]:
+        """Those that ship, then those that other packages register."""
+        return list(dict.fromkeys([*self.shipped, *sorted(self._entries())]))
+
+    def listing(self) -> Iterator[Listed]:
+        """Each part with its summary; one that cannot be had, with the reason."""
+        entries = self._entries()
+        for name in self.names():
+            package = "nas" if name in self.shipped else _package(entries[name])
+            try:
+                part = self.find(name)
+            except UsageError as error:
+                yield Listed(name, str(error), package, None)
+            else:
+                yield Listed(name, _summary(part), package, part)
+
+    def _entries(self) -> dict[str, EntryPoint]:
+        """What packages register."""
+        return {entry.name: entry for entry in entry_points(group=self.group)}
+
+    def _load(self, entry: EntryPoint) -> Any:
+        try:
+            return entry.load()
+        except Exception as error:  # another package's code can fail in any way
+            raise UsageError(
+                f"{self.name} '{entry.name}' of {_package(entry)} cannot be loaded ({type(error).__name__}: {error}); "
+                "install what it needs, or choose another."
+            ) from error
+
+
+def import_object(name: str, role: str) -> Any:
+    """What ``package.module:object`` names; errors inside the user's module are not hidden.
+
+    The current folder is searched too, after everything that is installed, so that no file in it takes the place of
+    another module; and from then on, since the module may import its neighbours later.
+
+    Args:
+        name: dotted module and attribute.
+        role: what the name stands for, such as "space", for the error message.
+
+    Raises:
+        UsageError: the name is of another form, or there is no such module or object.
+
+    >>> import_object("json:dumps", "space")([1])
+    '[1]'
+    """
+    module_name, _, attribute = name.partition(":")
+    if not all(word.isidentifier() for word in (*module_name.split("."), attribute)):
+        raise UsageError(f"{role} '{name}' is no package.module:object; write it like 'my.module:object'.")
+    if "" not in sys.path:
+        sys.path.append("")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise UsageError(
+            f"{role} '{name}' names no importable module '{module_name}'; install it or put its folder on PYTHONPATH."
+        ) from error
+    if not hasattr(module, attribute):
+        file = getattr(module, "__file__", None) or "built in"
+        raise UsageError(
+            f"{role} '{name}' is not there: module '{module_name}' has no '{attribute}' (it is {file}; rename a file "
+            "of yours that is called like an installed module)."
+        )
+    return getattr(module, attribute)
+
+
+def check_options(
+    function: Callable[..., Any], options: Mapping[str, Any], of: str, given: Collection[str] = ()
+) -> dict[str, Any]:
+    """The options that a user gave, of the types that the function's annotations say.
+
+    Args:
+        function: a function, or a class with an annotated ``__init__``.
+        options: its keyword arguments, as read from a file.
+        of: what has the options, for messages.
+        given: arguments that somebody else fills in, which are no options.
+
+    Raises:
+        UsageError: the function takes no such option, or one of another type.
+
+    >>> def bake(oven: str, loaves: int = 1, hot: bool = True) -> None: ...
+    >>> check_options(bake, {"loaves": 2}, "baker 'bake'", given=["oven"])
+    {'loaves': 2}
+    >>> check_options(bake, {"loaf": 2}, "baker 'bake'", given=["oven"])
+    Traceback (most recent call last):
+    nas.errors.UsageError: baker 'bake' has no option 'loaf'; did you mean 'loaves'?
+    """
+    parameters = list(inspect.signature(function).parameters.values())
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    known = [each.name for each in parameters if each.kind in by_name and each.name not in given]
+    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
+    hints = _hints(function.__init__ if inspect.isclass(function) else function)
+    for name in options:
+        if name not in known and (name in given or not takes_any):
+            raise UsageError(f"{of} has no option '{name}'; {_instead(name, known)}")
+    return {name: _checked(value, hints.get(name, Any), of, name) for name, value in options.items()}
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """The types that annotations name; none where one names what only a type checker knows."""
+    try:
+        return get_type_hints(function)
+    except NameError:
+        return {}
+
+
+def _checked(value: Any, hint: Any, of: str, name: str) -> Any:
+    """The value as the annotation has it: a list becomes a tuple, say, but no text a number."""
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(hint)
+    except PydanticSchemaGenerationError:
+        return value  # of a type that only its function can judge
+    try:
+        return adapter.validate_json(json.dumps(value), strict=True)
+    except TypeError:  # no value of a file
+        return value
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+        raise UsageError(
+            f"{of} has {'.'.join([name, *map(str, first['loc'])])} {first['input']!r}, but {message}."
+        ) from None
+
+
+def _instead(name: str, known: Collection[str]) -> str:
+    return did_you_mean(name, known) if known else "there is none."
+
+
+def _package(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+
+
+def _summary(part: Any) -> str:
+    """In one line: what it says of itself, or the first line of its documentation."""
+    own = getattr(part, "summary", None)
+    return own if isinstance(own, str) else (inspect.getdoc(part) or "").partition("\n")[0]
