@@ -43,9 +43,9 @@ class Slot(Generic[Part]):
         expected: what that takes, for a sentence.
 
     >>> shapes = Slot("shape", "mine.shapes", {"path": "pathlib:Path"}, callable, "a function")
-    >>> shapes.find("path").__name__, shapes.find("json:dumps").__name__
+    >>> shapes["path"].__name__, shapes["json:dumps"].__name__
     ('Path', 'dumps')
-    >>> shapes.find("pth")
+    >>> shapes["pth"]
     Traceback (most recent call last):
     nas.errors.UsageError: shape 'pth' is not known; did you mean 'path'?
     """
@@ -56,7 +56,7 @@ class Slot(Generic[Part]):
     fits: Callable[[Any], bool]
     expected: str
 
-    def find(self, name: str) -> Part:
+    def __getitem__(self, name: str) -> Part:
         """The part of that name.
 
         Raises:
@@ -82,7 +82,7 @@ class Slot(Generic[Part]):
         """
         if ":" in name:
             return
-        if name not in (known := self.names()):
+        if name not in (known := list(self)):
             raise UsageError(f"{self.name} '{name}' is not known; {_instead(name, known)}")
         registered = {_package(each) for each in entry_points(group=self.group, name=name)}
         packages = [*(["nas"] if name in self.shipped else []), *sorted(registered)]
@@ -92,17 +92,17 @@ class Slot(Generic[Part]):
                 "module:object."
             )
 
-    def names(self) -> list[str]:
-        """Those that ship, then those that other packages register."""
-        return list(dict.fromkeys([*self.shipped, *sorted(self._entries())]))
+    def __iter__(self) -> Iterator[str]:
+        """The names: what ships, then what other packages register."""
+        return iter(dict.fromkeys([*self.shipped, *sorted(self._entries())]))
 
     def listing(self) -> Iterator[Listed]:
         """Each part with its summary; one that cannot be had, with the reason."""
         entries = self._entries()
-        for name in self.names():
+        for name in self:
             package = "nas" if name in self.shipped else _package(entries[name])
             try:
-                part = self.find(name)
+                part = self[name]
             except UsageError as error:
                 yield Listed(name, str(error), package, None)
             else:

@@ -43,7 +43,7 @@ def read_custom(name: str, data_dir: Path | None, image_size: int | None) -> Raw
     Raises:
         UsageError: if there is no such function, or it returns something else.
     """
-    returned = _call(name, OWN.find(name), data_dir)
+    returned = _call(name, OWN[name], data_dir)
     sets = returned if isinstance(returned, tuple) else (returned,)
     if len(sets) > 3 or not sets or not all(hasattr(s, "__len__") and hasattr(s, "__getitem__") for s in sets):
         raise UsageError(

@@ -41,7 +41,7 @@ def target(name: str, *, threads: int = 1, batch: int = 1, dtype: str = "float32
     Raises:
         UsageError: the target is unknown, cannot run here, or does not take such a setting.
     """
-    make = TARGETS.find(name)
+    make = TARGETS[name]
     own = check_options(make, options, f"target '{name}'", _COMMON)
     return make(threads=threads, batch=batch, dtype=dtype, **own)
 

@@ -152,7 +152,11 @@ class ArchitecturePredictor:
                 f"{path} holds a predictor '{kind}', which this would import; name it with profile.predictor if you "
                 "trust it."
             )
-        return cls(kind, encoding, PREDICTORS.find(kind).load(Path(folder) / "model", guard))
+        try:
+            made = PREDICTORS[kind]
+        except UsageError as error:
+            raise UsageError(f"{path} holds what is no predictor here: {error}") from None
+        return cls(kind, encoding, made.load(Path(folder) / "model", guard))
 
 
 def _traced(path: Path, content: Mapping[str, Any], features: Features | None) -> Features:

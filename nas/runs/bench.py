@@ -58,7 +58,7 @@ class Bench:
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
-        self.method: Method = METHODS.find(config.method)
+        self.method: Method = METHODS[config.method]
         self.is_recorded = is_table(config.target)
         self.constraints = [Constraint.parse(text) for text in config.constraints]
         unconstrained = "flops" if config.candidates == 1 else LATENCY
@@ -269,7 +269,7 @@ def _check_profile(config: RunConfig) -> None:
     kind, known = config.profile.predictor, config.profile.known
     if kind not in ("auto", "all"):
         options = config.profile.predictor_args
-        check_options(PREDICTORS.find(kind), options, f"predictor '{kind}'", ["one_hot", "seed"])
+        check_options(PREDICTORS[kind], options, f"predictor '{kind}'", ["one_hot", "seed"])
     elif config.profile.predictor_args:
         raise UsageError(
             f"profile.predictor is '{kind}', which has no options, but profile.predictor_args is "

@@ -225,7 +225,7 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
         UsageError: an unknown key, or a value of the wrong type or range.
     """
     check_values(values, source)
-    chosen = METHODS.find(str(values.get("method", RunConfig.model_fields["method"].default)))
+    chosen = METHODS[str(values.get("method", RunConfig.model_fields["method"].default))]
     training = {**chosen.recipe, **_mapping(values, "training", source)}
     retraining = {**training, **_mapping(values, "retraining", source)}
     learning = {**chosen.learning, **_mapping(values, "learning", source)}

@@ -51,7 +51,7 @@ def find_target(results: Path, name: str) -> str:
     devices = [table.parent.name for table in (results / "devices").glob("*/measurements.csv")]
     if name in devices:
         return str(device_table(results, name))
-    if ":" not in name and not is_table(name) and name not in (known := [*TARGETS.names(), *devices]):
+    if ":" not in name and not is_table(name) and name not in (known := [*TARGETS, *devices]):
         raise UsageError(f"target '{name}' is not known; {did_you_mean(name, known)}")
     return name
 
@@ -143,7 +143,7 @@ def import_measurements(
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or is_table(name):
         raise UsageError(f"device name {name!r} cannot name a folder; use letters, digits, '-' and '_'.")
-    if name in TARGETS.names():
+    if name in TARGETS:
         raise UsageError(f"device name '{name}' is that of a target of this machine; choose another --target.")
     kept = device_table(results, name)
     if (kept.parent / "profile.json").exists():

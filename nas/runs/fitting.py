@@ -141,7 +141,7 @@ def _predictor(
         return ArchitecturePredictor(kind, encoding, transfer)
     unmeasured = [name for name in encoding.features.columns if name not in _MILLISECONDS]
     features = Encoding(bench.space, encoding.features.part(unmeasured))
-    make, offered = PREDICTORS.find(kind), {"one_hot": features.one_hot, "seed": bench.config.seed}
+    make, offered = PREDICTORS[kind], {"one_hot": features.one_hot, "seed": bench.config.seed}
     options = check_options(make, bench.config.profile.predictor_args, f"predictor '{kind}'", offered)
     taken = {name: value for name, value in offered.items() if name in inspect.signature(make).parameters}
     return ArchitecturePredictor(kind, features, make(**taken, **options))

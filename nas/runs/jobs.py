@@ -156,7 +156,7 @@ def require_free(path: Path) -> None:
 def _check_names(config: RunConfig) -> None:
     """Refuses names that no cluster can know; modules of the user are looked for when they are sent."""
     if ":" not in config.space:
-        check_options(SPACES.find(config.space), config.space_args, f"space '{config.space}'")
+        check_options(SPACES[config.space], config.space_args, f"space '{config.space}'")
     if ":" not in config.strategy:
         strategy_options(config.strategy, config.strategy_args)
     if not is_table(config.target):

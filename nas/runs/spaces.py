@@ -24,7 +24,7 @@ def build_space(name: str, arguments: Mapping[str, Any], input_shape: tuple[int,
     Raises:
         UsageError: no such space, an argument it does not take, or a function that fails or returns no module.
     """
-    function = SPACES.find(name)
+    function = SPACES[name]
     known = inspect.signature(function).parameters
     arguments = check_options(function, arguments, f"space '{name}'")
     given = {key: value for key, value in (("input_shape", input_shape), ("classes", classes)) if key in known}
@@ -47,4 +47,4 @@ def space_arguments(name: str) -> set[str]:
     Raises:
         UsageError: no such space.
     """
-    return set(inspect.signature(SPACES.find(name)).parameters)
+    return set(inspect.signature(SPACES[name]).parameters)

@@ -67,7 +67,7 @@ def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = build_space(config.space, arguments, data.input_shape, len(data.classes))
-    sharing = METHODS.find(config.method).make_sharing(config.sharing_args, config.seed)
+    sharing = METHODS[config.method].make_sharing(config.sharing_args, config.seed)
     return Supernet(model, sharing, data.input_shape, data.input_dtype, like).to(data.train.device)
 
 
@@ -81,7 +81,7 @@ def build_searched(config: RunConfig, data: Data, delivered: Supernet | None = N
     """
     delivered = delivered or build_supernet(config, data, config.space_args)
     taken = space_arguments(config.space)
-    own = {name: value for name, value in METHODS.find(config.method).search_args.items() if name in taken}
+    own = {name: value for name, value in METHODS[config.method].search_args.items() if name in taken}
     arguments = {**own, **config.search_args}
     if not arguments:
         return delivered
@@ -106,7 +106,7 @@ def evaluator_of(config: RunConfig) -> SharedWeights:
 def setting_of(config: RunConfig, searched: Supernet, data: Data, budget: Budget | None = None) -> Setting:
     """What the method trains; the training images are split in two if architecture parameters get their own."""
     weights, own = data.train, None
-    if METHODS.find(config.method).family == "differentiable" and config.learning.share is not None:
+    if METHODS[config.method].family == "differentiable" and config.learning.share is not None:
         weights, own = weights.fraction(config.learning.share, (config.seed, 4))
     return Setting(
         searched,
@@ -126,5 +126,5 @@ def training_of(config: RunConfig, budget: Budget | None = None) -> Training:
     torch.set_num_threads(config.cpu_threads)
     data = load_data(config, find_device(config.device))
     setting = setting_of(config, build_searched(config, data), data, budget)
-    step = METHODS.find(config.method).step(setting)
+    step = METHODS[config.method].step(setting)
     return Training(step, setting.weights, config.training, setting.seed, setting.augment)

@@ -37,7 +37,7 @@ def follows_learnt(name: str) -> bool:
     Raises:
         UsageError: there is no such strategy.
     """
-    return "probabilities" in inspect.signature(STRATEGIES.find(name)).parameters
+    return "probabilities" in inspect.signature(STRATEGIES[name]).parameters
 
 
 def strategy_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def strategy_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         UsageError: no such strategy, or it has no such option, or the option takes another kind of value.
     """
     kept = _LEARNT if follows_learnt(name) else ()
-    return check_options(STRATEGIES.find(name), options, f"strategy '{name}'", ["space", "seed", *kept])
+    return check_options(STRATEGIES[name], options, f"strategy '{name}'", ["space", "seed", *kept])
 
 
 def strategy(
@@ -70,6 +70,6 @@ def strategy(
         raise UsageError(
             f"strategy '{name}' needs architecture parameters; take it with a method that learns them, such as darts."
         )
-    make = STRATEGIES.find(name)
+    make = STRATEGIES[name]
     taken = inspect.signature(make).parameters if follows else {}
     return make(space, seed, **own, **{key: value for key, value in (learnt or {}).items() if key in taken})

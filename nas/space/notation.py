@@ -44,4 +44,4 @@ def find_notation(space: str) -> Notation | None:
     Raises:
         UsageError: what is registered is no notation.
     """
-    return _NOTATIONS.find(space) if space in _NOTATIONS.names() else None
+    return next((_NOTATIONS[name] for name in _NOTATIONS if name == space), None)

@@ -18,7 +18,7 @@ from nas.cli.latency import device
 from nas.data import load
 from nas.hardware import StaticCosts
 from nas.runs import RunFolder, resolve
-from nas.search import STRATEGIES
+from nas.search import STRATEGIES, follows_learnt
 
 RESULT = ["run", "space", "method", "sharing", "metric", "cost", "best", "largest", "random", "front", "selection"]
 RESULT += ["notes", "seconds"]
@@ -73,7 +73,12 @@ WHOLE = ("evolution", "tpe")
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in WHOLE else pytest.param(name, marks=pytest.mark.slow) for name in STRATEGIES]
+    "name",
+    [
+        name if name in WHOLE else pytest.param(name, marks=pytest.mark.slow)
+        for name in STRATEGIES
+        if not follows_learnt(name)
+    ],
 )
 def test_every_strategy_goes_all_the_way(name: str, tmp_path: Path) -> None:
     outcome = nas(*search_arguments(tmp_path, "--strategy", name, "--name", "run"))

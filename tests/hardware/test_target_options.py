@@ -18,16 +18,20 @@ from nas.hardware import CPU, CUDA, OnnxRuntime, measure_networks, target
 COMPILE = torch.compile
 
 WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
-    "option of another target": ("cpu", {"graph": True}, "'cpu' has no option 'graph'; it has none beside threads"),
+    "option of another target": ("cpu", {"graph": True}, "'cpu' has no option 'graph'; there is none"),
     "misspelt option": ("onnxruntime", {"provder": "CPU"}, "no option 'provder'; did you mean 'provider'"),
     "misspelt dtype": ("cpu", {"dtype": "bfloat"}, "'bfloat', which it does not compute in; did you mean 'bfloat16'"),
     "int8 without quantisation": ("cpu", {"dtype": "int8"}, "dtype of target 'cpu' is 'int8'"),
     "bfloat16 in ONNX": ("onnxruntime", {"dtype": "bfloat16"}, "dtype of target 'onnxruntime' is 'bfloat16'"),
     "dtype that is no name": ("cpu", {"dtype": torch.float16}, "dtype of target 'cpu' is torch.float16; give a name"),
-    "provider that is no name": ("onnxruntime", {"provider": 3}, "provider of target 'onnxruntime' is 3; give a name"),
+    "provider that is no name": (
+        "onnxruntime",
+        {"provider": 3},
+        "target 'onnxruntime' has provider 3, but input",
+    ),
     "threads as text": ("cpu", {"threads": "2"}, "threads of target 'cpu' is '2'; give a whole number from 1"),
-    "graph as text": ("cuda", {"graph": "yes"}, "graph of target 'cuda' is 'yes'; give true or false"),
-    "compile as number": ("cuda", {"compile": 1}, "compile of target 'cuda' is 1; give true or false"),
+    "graph as text": ("cuda", {"graph": "yes"}, "target 'cuda' has graph 'yes', but input should be a valid boolean"),
+    "compile as number": ("cuda", {"compile": 1}, "target 'cuda' has compile 1, but input should be a valid boolean"),
     "int8 on a GPU": ("cuda", {"dtype": "int8"}, "dtype of target 'cuda' is 'int8'"),
     "absent provider": ("onnxruntime", {"provider": "QNN"}, "'QNN' is not installed here, but .*CPUExecutionProvider"),
 }

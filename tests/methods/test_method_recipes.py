@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import nas
 from nas.data import Augment, ImageSplit
 from nas.errors import UsageError
-from nas.methods import METHODS, Budget, Method, Setting, method
+from nas.methods import METHODS, Budget, Method, Setting
 from nas.nn import BatchNorm2d, Conv2d, Linear, Repeat
 from nas.runs import RunConfig
 from nas.space import Choice
@@ -24,12 +24,17 @@ from search_spaces.darts import darts
 from search_spaces.nasbench201 import nasbench201
 from search_spaces.toy_cell import toy_cell
 
-every_method = pytest.mark.parametrize("each", METHODS.values(), ids=METHODS)
+ALL = [METHODS[name] for name in METHODS]
+every_method = pytest.mark.parametrize("each", ALL, ids=METHODS)
 differentiable = pytest.mark.parametrize(
-    "each", [each for each in METHODS.values() if each.family == "differentiable"], ids=lambda each: each.name
+    "each",
+    [each for each in ALL if each.family == "differentiable"],
+    ids=lambda each: each.name,
 )
 discrete = pytest.mark.parametrize(
-    "each", [each for each in METHODS.values() if each.family != "differentiable"], ids=lambda each: each.name
+    "each",
+    [each for each in ALL if each.family != "differentiable"],
+    ids=lambda each: each.name,
 )
 
 SHAPE, CLASSES = (1, 8, 8), 4
@@ -122,7 +127,7 @@ def some_steps(each: Method, steps: int = 2, **recipe: Any) -> tuple[Any, list[d
 
 @every_method
 def test_a_method_says_what_it_is(each: Method) -> None:
-    assert method(each.name) is each
+    assert METHODS[each.name] is each
     assert each.family in ("single-path", "sandwich", "differentiable", "mixture")
     year = each.paper.removesuffix(" (reconstructed)").split(", ")[-1]
     assert year.isdigit() and 2015 < int(year) < 2030
@@ -199,7 +204,7 @@ def test_searched_and_final_networks_have_the_same_choices(make: Callable[..., n
     """So that what is derived in the one can be built as the other."""
     final = nas.Supernet(make(SHAPE, CLASSES, width=8)).space.choices
     taken = signature(make).parameters
-    arguments = [{n: v for n, v in each.search_args.items() if n in taken} for each in METHODS.values()]
+    arguments = [{n: v for n, v in each.search_args.items() if n in taken} for each in ALL]
     different = [each for each in {str(each): each for each in arguments}.values() if each]
     assert different
     for each in different:
@@ -224,7 +229,7 @@ def test_label_smoothing_of_the_recipe_reaches_the_loss(each: Method) -> None:
     assert all(not torch.equal(first[0][role], first[1][role]) for role in set(first[0]) - {"random", "smallest"})
 
 
-@pytest.mark.parametrize("each", [each for each in METHODS.values() if each.needs_budget], ids=lambda each: each.name)
+@pytest.mark.parametrize("each", [each for each in ALL if each.needs_budget], ids=lambda each: each.name)
 def test_a_method_that_keeps_a_cost_asks_for_a_budget(each: Method) -> None:
     with pytest.raises(UsageError, match="was given none"):
         each.step(replace(setting_for(each), budget=None))
@@ -278,4 +283,4 @@ def test_bignas_learns_labels_through_the_largest_only() -> None:
 
 def test_an_unknown_method_is_one_sentence() -> None:
     with pytest.raises(UsageError, match="method 'bignass' is not known; did you mean 'bignas'"):
-        method("bignass")
+        METHODS["bignass"]

@@ -1,7 +1,9 @@
 """The configuration of a run: defaults, precedence, round trip, complaints."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -38,14 +40,14 @@ def test_every_field_is_described() -> None:
 
 
 def test_the_method_decides_what_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    spos = METHODS["spos"]
     recipe = {"epochs": 77, "label_smoothing": 0.1}
-    own = replace(spos, name="own", recipe=recipe, retrain="inherited")
-    monkeypatch.setitem(METHODS, "own", own)
-    config = resolve({"method": "own"}, "test")
+    mine = ModuleType("mine")
+    mine.OWN = replace(METHODS["spos"], name="own", recipe=recipe, retrain="inherited")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "mine", mine)
+    config = resolve({"method": "mine:OWN"}, "test")
     assert (config.training.epochs, config.training.label_smoothing, config.retrain) == (77, 0.1, "inherited")
     assert config.retraining == config.training
-    given = {"method": "own", "training": {"epochs": 5}, "retrain": "no", "retraining": {"label_smoothing": 0.0}}
+    given = {"method": "mine:OWN", "training": {"epochs": 5}, "retrain": "no", "retraining": {"label_smoothing": 0.0}}
     config = resolve(given, "test")
     assert (config.training.epochs, config.training.label_smoothing, config.retrain) == (5, 0.1, "no")
     assert (config.retraining.epochs, config.retraining.label_smoothing) == (5, 0.0)
@@ -57,7 +59,7 @@ def test_an_unquoted_no_is_no() -> None:
     assert resolve(values, "test").retrain == "no"
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("method", [METHODS[name] for name in METHODS], ids=METHODS)
 def test_methods_retrain_as_published(method: Method) -> None:
     assert resolve({"method": method.name}, "test").retrain == method.retrain
 

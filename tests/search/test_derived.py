@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nas.errors import UsageError
-from nas.search import LEARNT, STRATEGIES, Derived, Objective, Result, search, strategy
+from nas.search import Derived, Objective, Result, search, strategy
 from nas.space import Architecture, Condition, Space, Subset
 
 FLAT = Space({f"c{index}": [1, 2, 3, 4] for index in range(8)})
@@ -144,11 +144,9 @@ def test_a_search_evaluates_the_derived_architecture_first() -> None:
 def test_mistakes_are_sentences() -> None:
     with pytest.raises(UsageError, match="needs architecture parameters"):
         strategy("derived", FLAT)
+    with pytest.raises(UsageError, match="'derived' has no option 'probabilities'"):
+        strategy("derived", FLAT, learnt={}, probabilities=uniform(FLAT))
     with pytest.raises(UsageError, match="no choice of this space"):
         Derived(FLAT, proposals=[{"x": 1}], probabilities=uniform(FLAT))
     with pytest.raises(UsageError, match="do not name choice 'c0'"):
         Derived(FLAT, proposals=[], probabilities={})
-
-
-def test_its_name_is_not_taken_by_another_strategy() -> None:
-    assert not set(LEARNT) & set(STRATEGIES)

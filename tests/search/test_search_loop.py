@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from nas.errors import UsageError
-from nas.search import STRATEGIES, Ledger, Objective, Result, search, strategy
+from nas.search import STRATEGIES, Ledger, Objective, Result, follows_learnt, search, strategy
 from nas.space import Architecture, Condition, Space
 
 SPACE = Space(
@@ -45,7 +45,10 @@ def run(name: str, evaluator: Evaluator, ledger: Ledger | None = None, **changes
     return search(SPACE, evaluator, strategy(name, SPACE, 5), **arguments)
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+every_strategy = pytest.mark.parametrize("name", [name for name in STRATEGIES if not follows_learnt(name)])
+
+
+@every_strategy
 def test_the_budget_is_spent_on_distinct_architectures(name: str) -> None:
     evaluator = Evaluator()
     table = run(name, evaluator)
@@ -87,7 +90,7 @@ def test_what_a_strategy_proposes_twice_in_one_order_is_evaluated_once() -> None
     assert len(set(evaluator.seen)) == len(evaluator.seen) == len(table) == table["id"].nunique()
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@every_strategy
 def test_what_breaks_a_cheap_constraint_is_never_evaluated(name: str) -> None:
     evaluator = Evaluator()
     table = run(name, evaluator, constraints=["latency_ms <= 60% of largest"], budget=30)
@@ -97,7 +100,7 @@ def test_what_breaks_a_cheap_constraint_is_never_evaluated(name: str) -> None:
     assert len(table) == 30
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@every_strategy
 def test_a_killed_search_ends_like_one_that_was_not(name: str, tmp_path: Path) -> None:
     constraints = ["latency_ms <= 2.5", "accuracy >= 0.58"]
     whole = run(name, Evaluator(), constraints=constraints)
@@ -123,7 +126,7 @@ def test_another_identity_is_measured_again_and_a_larger_budget_goes_on(tmp_path
         assert len(other.seen) == 20
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@every_strategy
 def test_a_small_space_ends_the_search(name: str) -> None:
     table = run(name, Evaluator(), budget=10_000)
     assert len(table) == SPACE.size

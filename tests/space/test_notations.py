@@ -114,14 +114,17 @@ def test_a_space_without_a_notation_has_none() -> None:
 
 
 def test_another_package_registers_a_notation_for_its_space(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = EntryPoint("theirs", f"{__name__}:THEIRS", "nas.notations")
-    wrong = EntryPoint("wrong", f"{__name__}:SHAPE", "nas.notations")
-    entries = {"theirs": [entry], "wrong": [wrong]}
-    monkeypatch.setattr(nas.space.notation, "entry_points", lambda group, name: entries[name])
-    found = find_notation("theirs")
-    assert found is not None and found.parse("a-b") == {"first": "a", "second": "b"}
-    with pytest.raises(UsageError, match=r"notation of space 'wrong' is a tuple .*; its package must register"):
+    entries = [EntryPoint(name, f"{__name__}:{what}", "nas.notations") for name, what in OTHERS.items()]
+
+    def found(group: str, name: str | None = None) -> list[EntryPoint]:
+        return [entry for entry in entries if group == entry.group and name in (None, entry.name)]
+
+    monkeypatch.setattr("nas.parts.entry_points", found)
+    notation = find_notation("theirs")
+    assert notation is not None and notation.parse("a-b") == {"first": "a", "second": "b"}
+    with pytest.raises(UsageError, match=r"notation of space 'wrong' is a tuple, expected a nas\.space\.Notation"):
         find_notation("wrong")
 
 
+OTHERS = {"theirs": "THEIRS", "wrong": "SHAPE"}
 THEIRS = Notation(("name",), lambda text: dict(zip(("first", "second"), text.split("-"), strict=True)))

@@ -1,0 +1,138 @@
+"""Parts are found and their options checked in one way, whoever wrote them."""
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nas.errors import UsageError
+from nas.hardware import TARGETS
+from nas.methods import METHODS
+from nas.parts import Slot, check_options
+from nas.predictors import PREDICTORS
+from nas.runs.spaces import SPACES
+from nas.search import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+SLOTS: list[Slot[Any]] = [SPACES, METHODS, STRATEGIES, TARGETS, PREDICTORS]
+
+
+def register(monkeypatch: pytest.MonkeyPatch, *parts: tuple[str, str, str]) -> None:
+    """Makes packages register parts: name, ``module:object``, and the package."""
+
+    def found(group: str, name: str | None = None) -> list[EntryPoint]:
+        entries = [EntryPoint(each, value, group) for each, value, _ in parts]
+        for entry, (*_, package) in zip(entries, parts, strict=True):
+            vars(entry).update(dist=SimpleNamespace(name=package, version="1.0"))
+        return [entry for entry in entries if name in (None, entry.name)]
+
+    monkeypatch.setattr("nas.parts.entry_points", found)
+
+
+@pytest.mark.parametrize("slot", SLOTS, ids=lambda slot: slot.name)
+def test_every_part_that_ships_is_there_and_says_what_it_is(slot: Slot[Any]) -> None:
+    listed = list(slot.listing())
+    assert listed and [each.name for each in listed] == list(slot)
+    for each in listed:
+        assert each.part is slot[each.name] and each.summary and "\n" not in each.summary
+        assert each.package == "nas" or each.package.startswith("nas 0.")
+
+
+@pytest.mark.parametrize("slot", SLOTS, ids=lambda slot: slot.name)
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("nothing-like-it", "'nothing-like-it' is not known; known are "),
+        ("no_such_module:thing", "'no_such_module:thing' names no importable module 'no_such_module'; install it"),
+        ("json:thing", "'json:thing' is not there: module 'json' has no 'thing'"),
+        ("json:", "'json:' is no package.module:object"),
+        ("sys:maxsize", "'sys:maxsize' is a int, expected a"),
+    ],
+)
+def test_what_is_no_part_is_refused_in_one_sentence(slot: Slot[Any], name: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match=f"^{slot.name} {sentence}") as caught:
+        slot[name]
+    assert str(caught.value).count("\n") == 0
+
+
+def test_packages_register_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch, ("ours", "nas.search.random:Random", "ours"), ("broken", "no_such_module:X", "theirs"))
+    assert list(STRATEGIES)[-2:] == ["broken", "ours"] and STRATEGIES["ours"] is STRATEGIES["random"]
+    listed = {each.name: each for each in STRATEGIES.listing()}
+    assert listed["ours"].package == "ours 1.0" and listed["broken"].part is None
+    with pytest.raises(
+        UsageError, match=r"strategy 'broken' of theirs 1\.0 cannot be loaded \(ModuleNotFoundError: .*\)"
+    ):
+        STRATEGIES["broken"]
+
+
+def test_a_name_that_two_packages_have_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch, ("random", "nas.search.random:Random", "theirs"), *[("twice", "json:dumps", x) for x in "ab"])
+    with pytest.raises(UsageError, match=r"strategy 'random' is registered by nas and theirs 1\.0; name the one"):
+        STRATEGIES["random"]
+    with pytest.raises(UsageError, match=r"strategy 'twice' is registered by a 1\.0 and b 1\.0"):
+        STRATEGIES["twice"]
+
+
+def test_a_user_names_a_part_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "beside_the_run.py").write_text("from nas.search.random import Random as Mine\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    assert STRATEGIES["beside_the_run:Mine"] is STRATEGIES["random"]
+    assert sys.path[-1] == ""
+
+
+def bake(
+    oven: str,
+    loaves: int = 1,
+    heat: float = 2.0,
+    hot: bool = True,
+    kind: str = "rye",
+    seeds: Sequence[str] = (),
+    by: "Callable[[int], int] | None" = None,
+) -> None: ...
+
+
+def test_options_are_of_the_types_that_are_annotated() -> None:
+    given = {"loaves": 2, "heat": 3, "hot": False, "kind": "oat", "seeds": ["a", "b"]}
+    assert check_options(bake, given, "baker 'bake'", ["oven"]) == given
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"loaf": 1}, "baker 'bake' has no option 'loaf'; did you mean 'loaves'?"),
+        ({"oven": "x"}, "baker 'bake' has no option 'oven'; "),
+        ({"loaves": "2"}, "baker 'bake' has loaves '2', but input should be a valid integer"),
+        ({"loaves": True}, "baker 'bake' has loaves True, but"),
+        ({"loaves": 1.5}, "baker 'bake' has loaves 1.5, but"),
+        ({"hot": 1}, "baker 'bake' has hot 1, but input should be a valid boolean"),
+        ({"kind": 3}, "baker 'bake' has kind 3, but input should be a valid string"),
+        ({"seeds": ["a", 1]}, r"baker 'bake' has seeds.1 1, but input should be a valid string"),
+    ],
+)
+def test_options_of_another_name_or_type_are_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=f"^{sentence}".replace("?", r"\?")):
+        check_options(bake, options, "baker 'bake'", ["oven"])
+
+
+def test_annotations_that_only_type_checkers_know_refuse_nothing() -> None:
+    def count(of: "Counter[str]", most: int = 3) -> None: ...
+
+    assert check_options(count, {"most": "all"}, "count") == {"most": "all"}
+    with pytest.raises(UsageError, match="count has no option 'mst'"):
+        check_options(count, {"mst": 1}, "count")
+
+
+def test_a_function_that_takes_anything_is_given_anything() -> None:
+    def take(space: str, **options: Any) -> None: ...
+
+    assert check_options(take, {"x": [1]}, "take", ["space"]) == {"x": [1]}
+    with pytest.raises(UsageError, match="take has no option 'space'; there is none"):
+        check_options(take, {"space": 1}, "take", ["space"])
