@@ -39,7 +39,7 @@ NOTHING_BEGAN = {
     "unknown device": (["--set", "device=gpu"], r"device is 'gpu', expected 'auto', 'cpu' or 'cuda'"),
     "a device without values": (["--set", "device=meta"], r"device is 'meta', expected 'auto', 'cpu' or 'cuda'"),
     "two spaces": (["chain", "--space", "mobilenet"], r"the space is given twice, as 'chain' and as --space mobilenet"),
-    "unknown space argument": (["--set", "space_args.widht=3"], r"no argument 'widht'; did you mean 'width'\?"),
+    "unknown space argument": (["--set", "space_args.widht=3"], r"no option 'widht'; did you mean 'width'\?"),
     "wrong space argument": (["--set", "space_args.layers=3"], r"space 'chain' cannot be built with .*'layers': 3"),
     "infeasible flops": (["--constraint", "flops <= 10"], r"'flops <= 10' is met by none .* nearest has flops 9024"),
     "infeasible together": (

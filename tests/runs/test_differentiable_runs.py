@@ -156,7 +156,7 @@ def test_search_args_that_change_the_choices_are_refused() -> None:
             "retrain is 'no', but the supernet that is searched",
         ),
         (settings("darts", strategy_args={"mutation": 1}), "strategy 'derived' has no options, but strategy_args is"),
-        (settings("darts", search_args={"width": 6, "sells": 2}), "space 'nasbench201' has no argument 'sells'"),
+        (settings("darts", search_args={"width": 6, "sells": 2}), "space 'nasbench201' has no option 'sells'"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(given: dict[str, Any], sentence: str) -> None:
