@@ -70,7 +70,7 @@ class Slot(Generic[Part]):
                 pkgutil.resolve_name(self.shipped[name]) if name in self.shipped else self._load(self._entries()[name])
             )
         if not self.fits(part):
-            kind = part.__name__ if isinstance(part, type) else f"a {type(part).__name__}"
+            kind = f"the class {part.__name__}" if isinstance(part, type) else f"of type {type(part).__name__}"
             raise UsageError(f"{self.name} '{name}' is {kind}, expected {self.expected}.")
         return part  # type: ignore[no-any-return]
 

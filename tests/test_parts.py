@@ -52,7 +52,7 @@ def test_every_part_that_ships_is_there_and_says_what_it_is(slot: Slot[Any]) -> 
         ("no_such_module:thing", "'no_such_module:thing' names no importable module 'no_such_module'; install it"),
         ("json:thing", "'json:thing' is not there: module 'json' has no 'thing'"),
         ("json:", "'json:' is no package.module:object"),
-        ("sys:maxsize", "'sys:maxsize' is a int, expected a"),
+        ("sys:maxsize", "'sys:maxsize' is of type int, expected a"),
     ],
 )
 def test_what_is_no_part_is_refused_in_one_sentence(slot: Slot[Any], name: str, sentence: str) -> None:

@@ -65,7 +65,10 @@ PROFILES: dict[str, tuple[list[Any], str]] = {
     "a device with another input": (["--target", "my-board", "--set", "image_size=16"], r"input_shape \[1, 8, 8\]"),
     "a device with another width": (["--target", "my-board", "--set", "space_args.width=8"], r"with space_args .*8"),
     "a device with another space": (["mobilenet", "--target", "my-board", "--set", "space_args={}"], r"space 'chain'"),
-    "a device that is not there": (["--target", "my-bord"], r"target 'my-bord' is unknown; did you mean 'my-board'\?"),
+    "a device that is not there": (
+        ["--target", "my-bord"],
+        r"target 'my-bord' is not known; did you mean 'my-board'\?",
+    ),
     "an unknown dtype": (["--dtype", "float8"], r"dtype of target 'onnxruntime' is 'float8'.*did you mean 'float"),
     "a dtype of another target": (["--target", "cpu", "--dtype", "int8"], r"'cpu' is 'int8', which it does not"),
     "an unknown option": (["--set", "target_args.provder=CPU"], r"no option 'provder'; did you mean 'provider'\?"),

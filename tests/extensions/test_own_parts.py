@@ -87,11 +87,17 @@ def test_a_folder_of_somebody_else_imports_none_of_them(folder: Path, capsys: py
     ("change", "sentence"),
     [
         ("method=beside_me:METHD", "method 'beside_me:METHD' is not there: module 'beside_me' has no 'METHD'"),
-        ("method=beside_me:Smoothed", "method 'beside_me:Smoothed' is Smoothed, expected a nas.methods.Method"),
+        (
+            "method=beside_me:Smoothed",
+            "method 'beside_me:Smoothed' is the class Smoothed, expected a nas.methods.Method",
+        ),
         ("strategy_args.order=3", "strategy 'beside_me:Alphabetical' has order 3, but input should be a valid string"),
         ("strategy_args.oder=up", "strategy 'beside_me:Alphabetical' has no option 'oder'; did you mean 'order'?"),
         ("target_args.flops=1", "target 'beside_me:Simulated' has no option 'flops'; known are flops_per_ms."),
-        ("profile.predictor=beside_me:Simulated", "is Simulated, expected a class with fit, predict, save and load"),
+        (
+            "profile.predictor=beside_me:Simulated",
+            "is the class Simulated, expected a class with fit, predict, save and load",
+        ),
         ("profile.predictor_args.x=1", "predictor 'beside_me:Halved' has no option 'x'; there is none"),
     ],
 )

@@ -122,7 +122,9 @@ def test_another_package_registers_a_notation_for_its_space(monkeypatch: pytest.
     monkeypatch.setattr("nas.parts.entry_points", found)
     notation = find_notation("theirs")
     assert notation is not None and notation.parse("a-b") == {"first": "a", "second": "b"}
-    with pytest.raises(UsageError, match=r"notation of space 'wrong' is a tuple, expected a nas\.space\.Notation"):
+    with pytest.raises(
+        UsageError, match=r"notation of space 'wrong' is of type tuple, expected a nas\.space\.Notation"
+    ):
         find_notation("wrong")
 
 
