@@ -1,6 +1,7 @@
 """How good is an architecture?"""
 
 from nas.evaluation.exactness import check_extraction, check_verdict
+from nas.evaluation.inference import check_inference, check_memory
 from nas.evaluation.intervals import accuracy_interval
 from nas.evaluation.metrics import evaluate
 from nas.evaluation.recalibration import recalibrate
@@ -15,6 +16,8 @@ __all__ = [
     "Trie",
     "accuracy_interval",
     "check_extraction",
+    "check_inference",
+    "check_memory",
     "check_verdict",
     "evaluate",
     "recalibrate",

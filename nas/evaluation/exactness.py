@@ -19,7 +19,7 @@ from nas.nn.tree import below, children
 from nas.space import Architecture
 from nas.supernet import Supernet
 
-__all__ = ["check_extraction", "check_verdict"]
+__all__ = ["check_extraction", "check_verdict", "difference"]
 
 _TOLERANCE = {"cpu": 1e-4, "cuda": 1e-2}
 """Of outputs, in units of the largest: rounding of float32, and of the TF32 of a GPU's convolutions."""
@@ -87,16 +87,16 @@ class _Side:
 def _compare(architecture: Architecture, where: str, judged: _Side, delivered: _Side) -> None:
     expected = judged.run()
     try:
-        difference = _difference(expected, delivered.run())
+        apart = difference(expected, delivered.run())
     except Exception as error:
         raise UsageError(
             f"the extracted network of architecture {architecture.id} cannot be run ({type(error).__name__}: {error}), "
             "though the supernet can; look for attributes that a plain network does not have."
         ) from error
-    if difference is not None:
+    if apart is not None:
         raise UsageError(
             f"architecture {architecture.id}: {_first_that_differs(judged, delivered)} does not compute in the "
-            f"extracted network what it does {where} ({difference}), so another network would be delivered than the "
+            f"extracted network what it does {where} ({apart}), so another network would be delivered than the "
             "one that was judged. Look there for what a copy of the module does not have, and make it a module of its "
             "own around a layer of nas.nn."
         )
@@ -104,15 +104,15 @@ def _compare(architecture: Architecture, where: str, judged: _Side, delivered: _
 
 def _first_that_differs(judged: _Side, delivered: _Side) -> str:
     call = first_different_call(
-        delivered.calls(), judged.calls(), lambda theirs, ours: _difference(ours, theirs) is not None
+        delivered.calls(), judged.calls(), lambda theirs, ours: difference(ours, theirs) is not None
     )
     if call is None:
         return f"the model ({type(judged.model).__name__})"
     return f"'{call}' ({type(delivered.model.get_submodule(call.path)).__name__})"
 
 
-def _difference(expected: object, found: object) -> str | None:
-    """What differs by more than rounding; None if nothing does."""
+def difference(expected: object, found: object) -> str | None:
+    """By what the tensors of two outputs differ, if it is more than rounding; None if nothing does."""
     if len(tensors(expected)) != len(tensors(found)):
         return "another number of outputs"
     for judged, delivered in zip(tensors(expected), tensors(found), strict=True):

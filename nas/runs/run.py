@@ -14,7 +14,7 @@ from nas.runs.budget import expected_budget
 from nas.runs.config import RunConfig
 from nas.runs.deliver import deliver, delivery_notes, final_network
 from nas.runs.delivered import Delivered
-from nas.runs.delivery_checks import check_delivered
+from nas.runs.delivery_checks import check_delivered, check_networks
 from nas.runs.exported import ExportedNetwork, check_dtype
 from nas.runs.feasibility import check_constraints
 from nas.runs.finalists import Finalists, measure_finalists
@@ -56,6 +56,7 @@ def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None =
     bench = Bench(config)
     with place_of(config), reserved(bench):
         check_constraints(bench, bench.cost_table)
+        check_networks(bench)
         if config.storage is not None:
             open_ledger(bench, folder).close()
         with folder.begin(config):

@@ -9,6 +9,7 @@ from types import MethodType
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
 
 from nas.errors import UsageError
 from nas.nn import Elastic, ElasticLayer
@@ -17,7 +18,7 @@ from nas.nn.tree import below, children, modules
 from nas.space import Choice
 from nas.supernet.extraction import extract
 
-__all__ = ["Child", "check_attached", "check_forwards", "check_tree", "tree_above"]
+__all__ = ["Child", "check_attached", "check_forwards", "check_sizes", "check_tree", "tree_above"]
 
 _SYNCHRONISED = (
     " Leave SyncBatchNorm out: it has no choices, running statistics are averaged over processes without it, and each "
@@ -53,6 +54,21 @@ def check_attached(model: nn.Module) -> None:
             _check_inner(path, module)
         elif isinstance(module, Elastic):
             _check_container(path, module)
+
+
+def check_sizes(model: nn.Module) -> None:
+    """Refuses modules whose size the first input would decide, as if every network had the same one.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for path, module in modules(model):
+        if isinstance(module, LazyModuleMixin) and module.has_uninitialized_params():
+            kind = type(module).__name__
+            raise UsageError(
+                f"'{path}' is a {kind}, whose size is not known before it is run; give it by torch.nn."
+                f"{kind.removeprefix('Lazy')}, or by the layer of nas.nn where it follows a choice."
+            )
 
 
 def check_forwards(sites: Iterable[tuple[str, Elastic]], values: Mapping[Choice, Any]) -> None:

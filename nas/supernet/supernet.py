@@ -12,7 +12,7 @@ from nas.nn import Elastic, Gate
 from nas.nn.channels import Region
 from nas.nn.modes import evaluating
 from nas.space import Architecture, Choice, Space, candidate_key
-from nas.supernet.attachments import check_attached, check_forwards, check_tree, tree_above
+from nas.supernet.attachments import check_attached, check_forwards, check_sizes, check_tree, tree_above
 from nas.supernet.discovery import discover
 from nas.supernet.extraction import extract
 from nas.supernet.gate_check import check_gates
@@ -51,8 +51,8 @@ class Supernet(nn.Module):
 
     Raises:
         UsageError: the model holds no choice, or names two of them alike; it cannot be run on such an input; the
-            scheme does not fit it, or the space; or something is attached to an elastic module that an extracted
-            network could not have.
+            scheme does not fit it, or the space; a module does not know its size yet; or something is attached to an
+            elastic module that an extracted network could not have.
 
     >>> import nas
     >>> kernel = nas.Choice([3, 5])
@@ -73,6 +73,7 @@ class Supernet(nn.Module):
         like: Space | None = None,
     ) -> None:
         super().__init__()
+        check_sizes(model)
         sharing = sharing or Shared()
         added = sharing.choices(model)
         found = discover(model, added)

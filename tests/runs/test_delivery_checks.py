@@ -11,7 +11,7 @@ from killing import finish
 from torch import nn
 
 import nas
-from nas.runs import delivery_checks
+from nas.runs import delivery_checks, spaces
 from nas.supernet import supernet as supernets
 
 SETTINGS: dict[str, Any] = {
@@ -73,3 +73,58 @@ def test_the_delivered_network_is_checked_wherever_it_is_on_the_front(
     result = json.loads((tmp_path / "run/best.json").read_text())
     assert len(result["front"]) > 1 and result["best"]["id"] == result["front"][-1]["id"]
     assert [each.id for each in checked] == [result["best"]["id"], result["largest"]["id"]]
+
+
+class Centre(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x - x.mean(0, keepdim=True)
+
+
+class TwoHeads(nn.Module):
+    """Gives what a second head says too, in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.beside = nn.Linear(256, 10), nn.Linear(256, 10)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        x = x.flatten(1)
+        return (self.head(x), self.beside(x)) if self.training else self.head(x)
+
+
+class Remembers(nn.Module):
+    """The largest value of training, where no checkpoint finds it."""
+
+    largest = 1.0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.largest = max(self.largest, 10 * x.abs().max().item())
+        return x / self.largest
+
+
+@pytest.mark.parametrize(
+    ("rest", "sentence"),
+    [
+        ([Centre(), nn.Flatten(), nn.Linear(256, 10)], r"'1' \(Centre\) gives an example something else beside others"),
+        ([TwoHeads()], r"'mine:model' gives a tuple in training mode; return outputs of shape \[10\] there too"),
+        ([Remembers(), nn.Flatten(), nn.Linear(256, 10)], r"'1' \(Remembers\) remembers of training what is in no par"),
+    ],
+    ids=["of a batch", "two heads", "memory"],
+)
+def test_a_model_that_cannot_be_judged_ends_the_run_before_anything_is_done(
+    rest: list[nn.Module], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = nas.Choice([1, 3])
+    model = nn.Sequential(nas.nn.Conv2d(1, 4, kernel, padding=kernel // 2), *rest)
+    monkeypatch.setattr(spaces, "import_function", lambda name, role: lambda: model)
+    with pytest.raises(nas.UsageError, match=sentence):
+        finish(tmp_path, {**SETTINGS, "space": "mine:model", "space_args": {}})
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_delivered_answers_for_each_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[nn.Module] = []
+    monkeypatch.setattr(delivery_checks, "check_inference", lambda network, x: checked.append(network))
+    finish(tmp_path, {**SETTINGS, "candidates": 1})
+    assert len(checked) >= 3

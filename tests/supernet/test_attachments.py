@@ -218,6 +218,10 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: nn.Sequential(hooked(Repeat([nn.Tanh()], Choice([0, 1])))),
         r"'0' is a Repeat with a hook",
     ),
+    "a module of no size yet": (
+        lambda: nn.Sequential(OneOf([nn.Tanh(), nn.ReLU()]), nn.LazyLinear(3)),
+        r"'1' is a LazyLinear, whose size is not known .* by torch\.nn\.Linear",
+    ),
     "a forward that was replaced": (replaced, r"the forward of '0' \(Conv2d\) was replaced"),
 }
 
