@@ -267,7 +267,7 @@ class RunFolder:
             raise UsageError(f"{self.path} is no run but holds other files; choose another {self._option}.")
 
     def _make_way(self, config: RunConfig, kind: Kind) -> None:
-        """Removes the run of another asking if it has nothing of value, and what a killed beginning left."""
+        """Removes the run of another asking if it has nothing of value, pickled state too, or a killed beginning."""
         try:
             if self.is_run:
                 self._refuse_other(config, kind)
@@ -276,9 +276,9 @@ class RunFolder:
         except UsageError:
             if self.has_value:
                 raise
-            shutil.rmtree(self.predictor, ignore_errors=True)
-            for file in (self.log_file, self.measurements, self.blocks, self.config, self.origin):
-                file.unlink(missing_ok=True)
+            files = (self.log_file, self.measurements, self.blocks, self.config, self.origin)
+            for path in (self.predictor, self.retraining, *files):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
 
     def _refuse_other(self, config: RunConfig, kind: Kind) -> None:
         advice = f"choose another {self._option}, or continue it as it was with: nas resume {self.called}"

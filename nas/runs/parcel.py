@@ -9,7 +9,7 @@ import re
 import shutil
 import tarfile
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from nas.errors import UsageError
 from nas.runs.folder import RunFolder
@@ -105,10 +105,11 @@ class _Bounded(gzip.GzipFile):
 
 
 def _plain_files(member: tarfile.TarInfo, destination: str) -> tarfile.TarInfo | None:
-    if Path(member.name).parts[:1] == (_TRIALS,):
-        return None
-    if not member.name.isprintable() or len(member.name) > _LONGEST_NAME:
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts or not member.name.isprintable() or len(member.name) > _LONGEST_NAME:
         raise tarfile.ReadError(f"a name in it is {member.name[:_LONGEST_NAME]!r}")
+    if path.parts and path.parts[0].casefold() == _TRIALS:  # a disk may not tell Retrain from retrain
+        return None
     if not member.isreg() or member.issparse():
         raise tarfile.SpecialFileError(member)
     return tarfile.data_filter(member, destination)

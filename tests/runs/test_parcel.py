@@ -123,9 +123,17 @@ def test_the_pickled_state_of_trainings_does_not_travel(run, tmp_path):
     state.write_text("{}")
     unpack(pack(run), tmp_path / "here" / "run")
     assert not RunFolder(tmp_path / "here" / "run").retraining.exists()
-    state = tarfile.TarInfo("./retrain/trials/experiment_state.json")
-    unpack(parcel_of(state, tarfile.TarInfo("best.json")), tmp_path / "there_too" / "run")
+    states = [tarfile.TarInfo(f"{folder}/trials/experiment_state.json") for folder in ("./retrain", "Retrain")]
+    unpack(parcel_of(*states, tarfile.TarInfo("best.json")), tmp_path / "there_too" / "run")
     assert sorted(files(tmp_path / "there_too")) == ["run/best.json"]
+
+
+@pytest.mark.parametrize("way_round", ["/retrain", "//retrain", "checkpoints/../retrain"])
+def test_it_does_not_travel_by_a_way_round(way_round, tmp_path):
+    state = tarfile.TarInfo(f"{way_round}/trials/trainable.pkl")
+    with pytest.raises(UsageError, match="is not the folder of a run"):
+        unpack(parcel_of(tarfile.TarInfo("best.json"), state), tmp_path / "here" / "run")
+    assert not list((tmp_path / "here").iterdir())
 
 
 def test_nothing_gets_out_of_the_folder(tmp_path):
@@ -135,5 +143,6 @@ def test_nothing_gets_out_of_the_folder(tmp_path):
         unpack(parcel_of(above), tmp_path / "here" / "run")
     with pytest.raises(UsageError, match="is not the folder of a run"):
         unpack(parcel_of(link), tmp_path / "here" / "run")
-    unpack(parcel_of(absolute), tmp_path / "here" / "run")
-    assert sorted(files(tmp_path)) == ["here/run/absolute"]
+    with pytest.raises(UsageError, match="is not the folder of a run"):
+        unpack(parcel_of(absolute), tmp_path / "here" / "run")
+    assert files(tmp_path) == {}

@@ -103,6 +103,19 @@ def test_what_replaces_a_run_of_ones_own_is_not_ones_own(key: Path, tmp_path: Pa
     assert not folder.is_own(folder.read_config()), "to go on with a folder proves nothing"
 
 
+@pytest.mark.parametrize("is_link", [False, True], ids=["folder", "link"])
+def test_where_a_run_gives_way_no_state_of_trainings_is_left(is_link: bool, key: Path, tmp_path: Path) -> None:
+    planted = begun(tmp_path / "run", seed=1).retraining
+    state = tmp_path / "elsewhere/trials/experiment_state.json" if is_link else planted / "trials/experiment_state.json"
+    state.parent.mkdir(parents=True)
+    state.touch()
+    if is_link:
+        planted.symlink_to(tmp_path / "elsewhere")
+    folder = begun(tmp_path / "run", seed=2)
+    assert folder.is_own(folder.read_config()) and not folder.retraining.exists()
+    assert state.exists() == is_link
+
+
 def test_a_run_of_shipped_parts_needs_no_trust(key: Path, tmp_path: Path) -> None:
     folder = begun(tmp_path / "run", space="chain", ray={"address": "auto"})
     (folder.path / "link").symlink_to(folder.config)
