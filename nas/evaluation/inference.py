@@ -1,7 +1,5 @@
 """What a network answers in evaluation mode depends on the example and on what a checkpoint holds, else on who asks."""
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
@@ -89,7 +87,7 @@ def _first_call(network: nn.Module, x: Tensor, other_x: Tensor, other: nn.Module
 
 
 def _calls(network: nn.Module, x: Tensor) -> dict[Call, list[Tensor]]:
-    return calls(modules(network), lambda: cast(object, network(x)))
+    return calls(modules(network), lambda: network(x))
 
 
 def _kind(network: nn.Module, call: Call) -> str:

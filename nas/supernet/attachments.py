@@ -9,7 +9,7 @@ from types import MethodType
 from typing import Any
 
 from torch import nn
-from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from nas.errors import UsageError
 from nas.nn import Elastic, ElasticLayer
@@ -63,7 +63,8 @@ def check_sizes(model: nn.Module) -> None:
         UsageError: there is one.
     """
     for path, module in modules(model):
-        if isinstance(module, LazyModuleMixin) and module.has_uninitialized_params():
+        tensors = (*module._parameters.values(), *module._buffers.values())
+        if any(isinstance(each, UninitializedParameter | UninitializedBuffer) for each in tensors):
             kind = type(module).__name__
             raise UsageError(
                 f"'{path}' is a {kind}, whose size is not known before it is run; give it by torch.nn."
