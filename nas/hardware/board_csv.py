@@ -183,6 +183,8 @@ def _rows(path: Path) -> tuple[list[_Row], int]:
 
 def _records(path: Path) -> list[tuple[int, list[str]]]:
     """(position as a spreadsheet counts, cells) of every record that is not blank."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is no regular file; give the measurements.csv that came back from the device.")
     try:
         text = path.read_text(encoding="utf-8-sig")
         records = list(enumerate(csv.reader(io.StringIO(text)), 1))

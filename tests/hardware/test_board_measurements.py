@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -199,6 +200,13 @@ def test_a_row_that_was_cut_off_is_refused_with_the_remedy(tmp_path: Path) -> No
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.csv does not exist"):
         read_setup(tmp_path / "gone.csv")
+
+
+def test_a_pipe_that_nobody_fills_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (tmp_path / "pipe.csv", tmp_path):
+        with pytest.raises(UsageError, match="is no regular file; give the measurements"):
+            read_setup(path)
 
 
 @pytest.mark.parametrize("column", COLUMNS)
