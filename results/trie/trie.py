@@ -47,7 +47,7 @@ def main() -> None:
     found = search(
         supernet.space,
         evaluator,
-        Evolution(supernet.space, SEED),
+        Evolution(supernet.space, SEED, population=50, tournament=10),
         objectives=[Objective("accuracy", maximise=True), Objective("flops", maximise=False)],
         costs=lambda batch: pd.DataFrame([costs(architecture) for architecture in batch]),
         budget=500,
