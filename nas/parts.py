@@ -18,6 +18,7 @@ from nas.errors import UsageError, did_you_mean
 __all__ = ["Listed", "Slot", "check_options", "import_object"]
 
 Part = TypeVar("Part")
+_SHIPS = "nas"
 
 
 class Listed(NamedTuple):
@@ -85,7 +86,7 @@ class Slot(Generic[Part]):
         if name not in (known := list(self)):
             raise UsageError(f"{self.name} '{name}' is not known; {_instead(name, known)}")
         registered = {_package(each) for each in entry_points(group=self.group, name=name)}
-        packages = [*(["nas"] if name in self.shipped else []), *sorted(registered)]
+        packages = [*([_SHIPS] if name in self.shipped else []), *sorted(registered)]
         if len(packages) > 1:
             raise UsageError(
                 f"{self.name} '{name}' is registered by {' and '.join(packages)}; name the one that you mean as "
@@ -100,7 +101,7 @@ class Slot(Generic[Part]):
         """Each part with its summary; one that cannot be had, with the reason."""
         entries = self._entries()
         for name in self:
-            package = "nas" if name in self.shipped else _package(entries[name])
+            package = _SHIPS if name in self.shipped else _package(entries[name])
             try:
                 part = self[name]
             except UsageError as error:
@@ -223,7 +224,9 @@ def _instead(name: str, known: Collection[str]) -> str:
 
 
 def _package(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+    if entry.dist is None:
+        return entry.value
+    return _SHIPS if entry.dist.name == _SHIPS else f"{entry.dist.name} {entry.dist.version}"
 
 
 def _summary(part: Any) -> str:

@@ -108,12 +108,14 @@ def print_seeds(report: Mapping[str, Any], results: Path) -> None:
 
 
 def print_listing(rows: Sequence[Mapping[str, str]]) -> None:
-    """Names with what they mean."""
+    """Names with what they mean, and where they are from if not all of them ship."""
+    ship = all(row.get("from", "nas") == "nas" for row in rows)
+    headings = [heading for heading in rows[0] if heading != "from" or not ship]
     table = Table(box=None, pad_edge=False)
-    for heading in rows[0]:
+    for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*row.values())
+        table.add_row(*(row[heading] for heading in headings))
     TextConsole().print(table)
 
 
