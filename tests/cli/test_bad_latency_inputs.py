@@ -89,7 +89,7 @@ PROFILES: dict[str, tuple[list[Any], str]] = {
         r"'my-board@' is not of the form NAME",
     ),
     "an unfinished known device": (["--known", "unfinished", "--known", "my-board"], r"'unfinished' is neither"),
-    "no such predictor": (["--predictor", "nonsense"], r"profile.predictor is 'nonsense', but .*'auto', 'all'"),
+    "no such predictor": (["--predictor", "nonsense"], r"predictor 'nonsense' is not known; known are linear,"),
     "transfer from nothing": (["--predictor", "transfer"], r"'transfer', but no device is known; name two or more"),
     "blocks of a table": ([*TABLE, "--predictor", "lookup"], r"'lookup', but target 'table.csv' is a table"),
     "blocks of a device": (["--target", "my-board", "--predictor", "lookup"], r"measurements.csv' is a table"),
