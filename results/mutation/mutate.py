@@ -87,12 +87,22 @@ def candidates(folder: str) -> list[tuple[Path, int, int, str]]:
     found = []
     for path in sorted((ROOT / "nas" / folder).rglob("*.py")):
         tree = ast.parse(path.read_text())
-        quoted = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr | ast.Raise | ast.AnnAssign)
-                  for inner in ast.walk(node)}  # fmt: skip
+        quoted = {id(inner) for node in ast.walk(tree) for outer in unjudged(node) for inner in ast.walk(outer)}
         for position, node in enumerate(ast.walk(tree)):
             for description, _ in changes(node) if id(node) not in quoted else ():
                 found.append((path.relative_to(ROOT), node.lineno, position, description))  # type: ignore[attr-defined]
     return found
+
+
+def unjudged(node: ast.AST) -> Iterator[ast.AST]:
+    """Parts of a node of which no test need think: what sentences say, and what is annotated."""
+    match node:
+        case ast.JoinedStr() | ast.Raise():
+            yield node
+        case ast.AnnAssign(annotation=annotation) | ast.arg(annotation=ast.expr() as annotation):
+            yield annotation
+        case ast.FunctionDef(returns=ast.expr() as returns):
+            yield returns
 
 
 def mutated(source: str, position: int) -> str:
@@ -122,7 +132,8 @@ def tests_by_line(copied: Path, cache: Path) -> dict[tuple[str, int], list[str]]
     """The tests that run each line, as node ids."""
     if not cache.exists():
         (copied / ".coveragerc").write_text(
-            f"[run]\ndynamic_context = test_function\nsource = nas\ndata_file = {cache}.part\nconcurrency = thread\n"
+            "[run]\ndynamic_context = test_function\nsource = nas\nrelative_files = true\nconcurrency = thread\n"
+            f"data_file = {cache}.part\n"
         )
         ignored = [f"--ignore=tests/search/{name}" for name in SLOW_FILES]
         if run_tests(copied, [*ignored, *(f"tests/{folder}" for folder in FOLDERS)], coverage=True):
@@ -137,7 +148,7 @@ def tests_by_line(copied: Path, cache: Path) -> dict[tuple[str, int], list[str]]
     for path, context, bits in rows:
         if context:
             for line in numbits_to_nums(bits):
-                found.setdefault((str(Path(path).relative_to(copied)), line), []).append(context)
+                found.setdefault((path, line), []).append(context)
     return found
 
 
@@ -181,7 +192,23 @@ def main() -> None:
                 f"{'noticed ' if noticed else 'SURVIVED'} {path}:{line} {description} ({len(tests)} tests)", flush=True
             )
     shutil.rmtree(copied)
-    print(done.groupby("folder")["noticed"].agg(["sum", "count", "mean"]))
+    report(done)
+
+
+def report(done: pd.DataFrame) -> None:
+    """The page: the share of mutants that tests notice, and those that they do not."""
+    score = done.groupby("folder", sort=False)["noticed"].agg(["sum", "count"])
+    lines = [f"| `nas/{folder}` | {row['sum']} of {row['count']} |" for folder, row in score.iterrows()]
+    lines.append(f"| together | {done['noticed'].sum()} of {len(done)} |")
+    left = [f"- `{row.file}:{row.line}` {row.change}" for row in done[~done["noticed"].astype(bool)].itertuples()]
+    (HERE / "README.md").write_text(
+        "# Small faults that the tests notice\n\n"
+        "Mutants are drawn at random; each is run against the tests of its folder that reach its line. One that no test\n"
+        "fails on, or that no test of these folders reaches, survived.\n\n"
+        "Command: `pip install coverage && python results/mutation/mutate.py --mutants 15`\n\n"
+        "| code | mutants noticed |\n| --- | --- |\n" + "\n".join(lines) + "\n\nSurvivors:\n\n" + "\n".join(left) + "\n"
+    )
+    print((HERE / "README.md").read_text())
 
 
 if __name__ == "__main__":

@@ -27,6 +27,12 @@ SEEDS = range(5)
 BUDGET = 200
 EPOCHS = 40
 
+NOTE = (
+    "Evolution's population of 20 suits the search for one best network, which is what a constraint on a cost asks for; "
+    "with a population of 50 and tournaments of 10 its fronts were better when that was the default: 0.71829 ± 0.00834 "
+    "on chain, 0.89999 ± 0.00184 on mobilenet."
+)
+
 Row = tuple[str, str, int, float, float]
 
 
@@ -87,7 +93,7 @@ def main() -> None:
         f"# Strategies against random search\n\nValidation error and FLOPs (as a share of the largest network) on digits, "
         f"reference point (1, 1), {BUDGET} candidates a search, {len(SEEDS)} seeds, one trained supernet a space.\n\n"
         + "\n".join(lines)
-        + "\n\nCommand: `python results/search_vs_random/search_vs_random.py`\n"
+        + f"\n\n{NOTE}\n\nCommand: `python results/search_vs_random/search_vs_random.py`\n"
     )
     print("\n".join(lines))
 

@@ -52,6 +52,11 @@ def test_points_beyond_the_reference_add_nothing() -> None:
     assert hypervolume([[1, 1], [0, 9], [3, 0]], [3, 3]) == 4
 
 
+def test_one_objective_has_a_length() -> None:
+    assert hypervolume([[1.5], [2.0]], [3.0]) == 1.5
+    assert hypervolume([[4.0]], [3.0]) == 0.0
+
+
 def test_crowding_is_infinite_at_the_ends_and_scaled_between() -> None:
     assert crowding_distance([[0, 4], [1, 2], [4, 0]]).tolist() == [np.inf, 2.0, np.inf]
     assert crowding_distance([[1, 5], [1, 5], [1, 5]]).tolist() == [0, 0, 0]

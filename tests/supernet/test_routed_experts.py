@@ -225,6 +225,11 @@ def test_a_scheme_draws_from_a_seed_of_its_own() -> None:
     assert all(torch.equal(after, draws[0][0]) for after, _ in draws)
     assert all(torch.equal(a, b) for a, b in zip(draws[1][1], draws[2][1], strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(draws[1][1], draws[3][1], strict=True) if a.dim() > 1)
+    torch.manual_seed(0)
+    model = decoder()
+    torch.manual_seed(9)
+    elsewhere = [*nas.Supernet(model, RoutedExperts(2, seed=1)).sharing.state_dict().values()]
+    assert all(torch.equal(a, b) for a, b in zip(draws[1][1], elsewhere, strict=True)), "whatever was drawn before"
 
 
 @either_routing
