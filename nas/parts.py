@@ -185,10 +185,9 @@ def check_options(
     parameters = list(inspect.signature(function).parameters.values())
     by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     known = [each.name for each in parameters if each.kind in by_name and each.name not in given]
-    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
     hints = _hints(function.__init__ if inspect.isclass(function) else function)
     for name in options:
-        if name not in known and (name in given or not takes_any):
+        if name not in known:
             raise UsageError(f"{of} has no option '{name}'; {_instead(name, known)}")
     return {name: _checked(value, hints.get(name, Any), of, name) for name, value in options.items()}
 

@@ -130,9 +130,8 @@ def test_annotations_that_only_type_checkers_know_refuse_nothing() -> None:
         check_options(count, {"mst": 1}, "count")
 
 
-def test_a_function_that_takes_anything_is_given_anything() -> None:
+def test_what_a_signature_does_not_name_is_no_option() -> None:
     def take(space: str, **options: Any) -> None: ...
 
-    assert check_options(take, {"x": [1]}, "take", ["space"]) == {"x": [1]}
-    with pytest.raises(UsageError, match="take has no option 'space'; there is none"):
-        check_options(take, {"space": 1}, "take", ["space"])
+    with pytest.raises(UsageError, match="take has no option 'x'; there is none"):
+        check_options(take, {"x": 1}, "take", ["space"])

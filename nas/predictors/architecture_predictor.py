@@ -72,6 +72,7 @@ class ArchitecturePredictor:
         encoding: what the model sees of an architecture.
         model: an instance of that kind.
 
+    >>> from nas.predictors import LinearPredictor
     >>> space = Space({"kernel": [3, 5], "depth": [1, 2]})
     >>> predictor = ArchitecturePredictor("linear", Encoding(space), LinearPredictor())
     >>> mean, spread = predictor.fit(list(space), [1.0, 2.0, 3.0, 4.0]).predict([space.largest()])

@@ -166,7 +166,7 @@ class Space:
     def largest_with(self, name: str) -> Architecture | None:
         """The choice is active and all that need not be otherwise at its largest; None if it never is active."""
         for use in self.uses[name]:
-            needed = list(dict.fromkeys(other for condition in use for other in condition.names))
+            needed = self._deciders(use)
             for positions in itertools.product(*(reversed(self.order[other]) for other in needed)):
                 if all(holds(condition, dict(zip(needed, positions, strict=True))) for condition in use):
                     values = zip(needed, positions, strict=True)
@@ -174,6 +174,17 @@ class Space:
                     if name in found:
                         return found
         return None
+
+    def _deciders(self, use: Use) -> list[str]:
+        """The choices on which a use depends: those of its conditions, and in turn those that make them active."""
+        found: dict[str, None] = {}
+        waiting = [other for condition in use for other in condition.names]
+        while waiting:
+            name = waiting.pop(0)
+            if name not in found:
+                found[name] = None
+                waiting += [other for each in self.uses[name] for condition in each for other in condition.names]
+        return list(found)
 
     def __iter__(self) -> Iterator[Architecture]:
         """Every architecture once, lazily, in lexicographic order of the candidates."""

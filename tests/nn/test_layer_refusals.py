@@ -51,10 +51,10 @@ AT_CONSTRUCTION: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: OneOf({1: nn.Identity(), "1": nn.ReLU()}),  # type: ignore[dict-item]
         r"OneOf cannot call a candidate '1'; its name is taken",
     ),
-    "too deep": (lambda: Repeat([nn.ReLU()] * 2, Choice([1, 3])), r"Repeat depth can be 3, but there are 2 blocks\."),
-    "negative depth": (lambda: Repeat([nn.ReLU()], OTHER - 3), r"Repeat depth can be -1, but there are 1 blocks\."),
+    "too deep": (lambda: Repeat([nn.ReLU()] * 2, Choice([1, 3])), r"Repeat depth can be 3, but it has 2 blocks\."),
+    "negative depth": (lambda: Repeat([nn.ReLU()], OTHER - 3), r"Repeat depth can be -1, but it has 1 block\."),
     "fractional depth": (lambda: Repeat([nn.ReLU()] * 2, Choice([1, 1.5])), r"Repeat depth can be 1\.5"),
-    "fixed depth": (lambda: Repeat([nn.ReLU()], 2), r"Repeat depth can be 2, but there are 1 blocks\."),
+    "fixed depth": (lambda: Repeat([nn.ReLU()], 2), r"Repeat depth can be 2, but it has 1 block\."),
     "different widths": (
         lambda: Repeat([Conv2d(3, 4, 1), Conv2d(4, 5, 1)], Choice([1, 2])),
         r"Repeat blocks end in different widths \[4, 5\], so the next layer would depend on the depth; give every",

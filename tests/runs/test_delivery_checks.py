@@ -11,7 +11,7 @@ from killing import finish
 from torch import nn
 
 import nas
-from nas.runs import delivery_checks, spaces
+from nas.runs import delivery_checks
 from nas.supernet import supernet as supernets
 
 SETTINGS: dict[str, Any] = {
@@ -117,7 +117,7 @@ def test_a_model_that_cannot_be_judged_ends_the_run_before_anything_is_done(
 ) -> None:
     kernel = nas.Choice([1, 3])
     model = nn.Sequential(nas.nn.Conv2d(1, 4, kernel, padding=kernel // 2), *rest)
-    monkeypatch.setattr(spaces, "import_function", lambda name, role: lambda: model)
+    monkeypatch.setattr("nas.parts.import_object", lambda name, role: lambda: model)
     with pytest.raises(nas.UsageError, match=sentence):
         finish(tmp_path, {**SETTINGS, "space": "mine:model", "space_args": {}})
     assert not (tmp_path / "run").exists()

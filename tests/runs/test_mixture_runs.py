@@ -126,7 +126,7 @@ def test_the_result_tells_what_the_banks_hold(tmp_path: Path) -> None:
     ("method", "options", "sentence"),
     [
         ("balanced-mixture", {"model": 2}, "sharing_args has no option 'model'; did you mean 'models'"),
-        ("balanced-mixture", {"models": "two"}, "sharing_args.models is 'two', but input should be a valid integer"),
+        ("balanced-mixture", {"models": "two"}, "sharing_args has models 'two', but input should be a valid integer"),
         ("balanced-mixture", {"models": 0}, "models=0"),
         ("spos", {"models": 2}, "sharing_args has no option 'models'"),
     ],
