@@ -3,7 +3,7 @@
 from nas.evaluation.exactness import check_extraction, check_verdict
 from nas.evaluation.inference import check_inference, check_memory
 from nas.evaluation.intervals import accuracy_interval
-from nas.evaluation.metrics import evaluate
+from nas.evaluation.metrics import evaluate, groups_of
 from nas.evaluation.recalibration import recalibrate
 from nas.evaluation.shared_weights import SharedWeights
 from nas.evaluation.sharpness import sharpness
@@ -20,6 +20,7 @@ __all__ = [
     "check_memory",
     "check_verdict",
     "evaluate",
+    "groups_of",
     "recalibrate",
     "sharpness",
 ]

@@ -1,13 +1,15 @@
 """What a network's predictions are worth: of classes of images, or of the next characters of a text."""
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.data import ACCURACY, BITS_PER_CHARACTER, Inputs, Metric, Split
+from nas.data import ACCURACY, BITS_PER_CHARACTER, Metric, Split
+from nas.data.protocols import Batch
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation.intervals import Floats, Groups, accuracy_interval, effective_size, mean_interval
 
@@ -89,15 +91,15 @@ def groups_of(split: Split) -> Groups | None:
 
 @torch.inference_mode()
 def evaluate(
-    network: nn.Module, split: Split, batch_size: int, metric: Metric = ACCURACY, inputs: Inputs | None = None
+    network: nn.Module, batches: Iterable[Batch], metric: Metric = ACCURACY, groups: Groups | None = None
 ) -> dict[str, float]:
-    """The metrics of a network on a split, run in evaluation mode as it stands; see :class:`Tally`.
+    """The metrics of a network on batches, run in evaluation mode as it stands; see :class:`Tally`.
 
     Args:
-        inputs: the form in which it reads examples; by default that of training.
+        groups: which examples are copies of one, as of :func:`groups_of`.
     """
     network.eval()
-    tally = Tally(metric, groups_of(split))
-    for x, y in inputs.batches(split, batch_size) if inputs else split.batches(batch_size):
+    tally = Tally(metric, groups)
+    for x, y in batches:
         tally.add(network(x), y)
     return tally.metrics()

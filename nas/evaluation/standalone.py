@@ -8,7 +8,7 @@ from torch import nn
 
 from nas.data import Augment, Data
 from nas.errors import UsageError
-from nas.evaluation.metrics import evaluate
+from nas.evaluation.metrics import evaluate, groups_of
 from nas.nn import initialise
 from nas.supernet import Supernet
 from nas.training import (
@@ -72,7 +72,12 @@ class Standalone:
 
         networks = map(self.train, architectures)
         data = self.data
-        return pd.DataFrame([evaluate(network, data.validation, 256, data.metric) for network in networks])
+        return pd.DataFrame(
+            [
+                evaluate(network, data.validation.batches(256), data.metric, groups_of(data.validation))
+                for network in networks
+            ]
+        )
 
     def train(
         self,

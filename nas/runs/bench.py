@@ -11,7 +11,7 @@ from torch import nn
 from nas.data import ACCURACY, Data, Inputs, Metric, Split
 from nas.distributed import RemoteMachine
 from nas.errors import UsageError, did_you_mean
-from nas.evaluation import SharedWeights, evaluate
+from nas.evaluation import SharedWeights, evaluate, groups_of
 from nas.hardware import (
     Catalogue,
     Machine,
@@ -162,7 +162,8 @@ class Bench:
 
     def judge(self, network: nn.Module, split: Split) -> dict[str, float]:
         """The metrics of a network on a split, as it stands."""
-        return evaluate(network, split, self.config.evaluation.batch_size, self.metric)
+        batches = split.batches(self.config.evaluation.batch_size)
+        return evaluate(network, batches, self.metric, groups_of(split))
 
     def _find_target(self) -> Machine | Recorded:
         config, label = self.config, self.config.ray.measure_on

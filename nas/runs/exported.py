@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nas.data import Inputs, Split
 from nas.errors import UsageError
-from nas.evaluation import evaluate
+from nas.evaluation import evaluate, groups_of
 from nas.export import (
     DTYPES,
     OnnxNetwork,
@@ -169,4 +169,5 @@ def judge_file(bench: Bench, path: Path, split: Split) -> dict[str, float]:
 
 
 def _judged(bench: Bench, model: bytes | Path, inputs: Inputs, split: Split) -> dict[str, float]:
-    return evaluate(OnnxNetwork(model), split, bench.config.evaluation.batch_size, bench.metric, inputs)
+    batches = inputs.batches(split, bench.config.evaluation.batch_size)
+    return evaluate(OnnxNetwork(model), batches, bench.metric, groups_of(split))

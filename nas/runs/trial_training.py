@@ -9,7 +9,7 @@ from torch import nn
 
 from nas.data import Data
 from nas.distributed.trials import Report
-from nas.evaluation import Standalone, evaluate
+from nas.evaluation import Standalone, evaluate, groups_of
 from nas.runs.config import RunConfig
 from nas.runs.supernets import build_searched, build_supernet, find_device, judged_by, load_data
 from nas.runs.trial_plans import Plan
@@ -56,7 +56,15 @@ class Trainer:
         def judge(epoch: int) -> None:
             nonlocal done
             done = epoch + 1
-            report(done, evaluate(network, data.validation, config.evaluation.batch_size, data.metric))
+            report(
+                done,
+                evaluate(
+                    network,
+                    data.validation.batches(config.evaluation.batch_size),
+                    data.metric,
+                    groups_of(data.validation),
+                ),
+            )
 
         def on_epoch(epoch: Epoch) -> None:
             judge(epoch["epoch"])

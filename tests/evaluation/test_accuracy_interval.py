@@ -10,7 +10,7 @@ from torch import nn
 from nas.data import ImageSplit
 from nas.evaluation import accuracy_interval, evaluate
 from nas.evaluation.intervals import effective_size
-from nas.evaluation.metrics import Tally
+from nas.evaluation.metrics import Tally, groups_of
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_metrics_over_unequal_batches_are_those_of_all_images() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(4, 3)).train()
     x, y = torch.randn(25, 1, 2, 2), torch.randint(0, 3, (25,))
-    metrics = evaluate(network, ImageSplit(x, y, torch.zeros(1), torch.ones(1)), 10)
+    metrics = evaluate(network, ImageSplit(x, y, torch.zeros(1), torch.ones(1)).batches(10))
     logits = network.eval()(x)
     correct = int((logits.argmax(1) == y).sum())
     assert metrics["accuracy"] == correct / 25
@@ -71,4 +71,7 @@ def test_a_network_is_judged_by_the_groups_of_its_split() -> None:
     images, labels = torch.eye(2).repeat_interleave(50, 0)[:, :, None, None], torch.zeros(100, dtype=torch.long)
     alone = ImageSplit(images, labels, torch.zeros(1), torch.ones(1))
     copies = ImageSplit(images, labels, torch.zeros(1), torch.ones(1), torch.tensor([0, 1]).repeat_interleave(50))
-    assert evaluate(nn.Flatten(), copies, 30)["accuracy_low"] < 0.1 < evaluate(nn.Flatten(), alone, 30)["accuracy_low"]
+    of_copies, of_alone = (
+        evaluate(nn.Flatten(), split.batches(30), groups=groups_of(split)) for split in (copies, alone)
+    )
+    assert of_copies["accuracy_low"] < 0.1 < of_alone["accuracy_low"]

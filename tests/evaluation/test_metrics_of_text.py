@@ -84,8 +84,8 @@ def test_what_cannot_be_measured_is_refused() -> None:
 def test_images_are_measured_by_accuracy_unless_told_otherwise() -> None:
     network, x, y = nn.Flatten(), torch.randn(9, 1, 2, 2), torch.randint(0, 4, (9,))
     split = ImageSplit(x, y, torch.zeros(1), torch.ones(1))
-    assert evaluate(network, split, 9) == evaluate(network, split, 9, ACCURACY)
-    assert list(evaluate(network, split, 9)) == ["accuracy", "accuracy_low", "accuracy_high", "loss"]
+    assert evaluate(network, split.batches(9)) == evaluate(network, split.batches(9), ACCURACY)
+    assert list(evaluate(network, split.batches(9))) == ["accuracy", "accuracy_low", "accuracy_high", "loss"]
 
 
 def test_shared_weights_give_bits_per_character_and_run_nothing_but_the_validation_split() -> None:
@@ -98,7 +98,7 @@ def test_shared_weights_give_bits_per_character_and_run_nothing_but_the_validati
     hook.remove()
     assert list(table.columns) == COLUMNS and sum(ran) == 2 * len(data.validation)
     for row, architecture in enumerate(architectures):
-        alone = evaluate(evaluator.network(architecture), data.validation, 4, data.metric)
+        alone = evaluate(evaluator.network(architecture), data.validation.batches(4), data.metric)
         assert table.iloc[row].to_dict() == pytest.approx(alone, rel=1e-5)
 
 
