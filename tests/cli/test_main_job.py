@@ -15,7 +15,7 @@ from nas.training import load_checkpoint, restore
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
-def test_digits_to_onnx(tmp_path, seed):
+def test_noisy_digits_to_onnx(tmp_path, seed):
     command = [
         sys.executable,
         "-m",
@@ -31,7 +31,7 @@ def test_digits_to_onnx(tmp_path, seed):
     ]
     result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     best, largest = result["best"], result["largest"]
-    assert best["test_accuracy"] >= 0.97
+    assert best["test_accuracy"] >= 0.65
     assert best["latency_ms"] <= 0.5 * largest["latency_ms"]
 
     folder = RunFolder(tmp_path / "main")
@@ -40,10 +40,11 @@ def test_digits_to_onnx(tmp_path, seed):
     network = bench.evaluator.network(bench.space.architecture(best["architecture"]))
     session = onnxruntime.InferenceSession(folder.onnx)
     correct = 0
-    for x, y in bench.data.test.batches(100):
+    test = bench.data.test
+    for (x, y), (pixels, _) in zip(test.batches(100), bench.inputs.batches(test, 100), strict=True):
         with torch.inference_mode():
             expected = network(x).argmax(1).numpy()
-        given = session.run(None, {"input": x.numpy()})[0].argmax(1)
+        given = session.run(None, {"input": pixels.numpy()})[0].argmax(1)
         assert np.array_equal(given, expected)
         correct += int((given == y.numpy()).sum())
-    assert correct / len(bench.data.test) == best["test_accuracy"]
+    assert correct / len(test) == best["test_accuracy"]
