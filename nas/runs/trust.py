@@ -13,6 +13,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from nas.files import keep_secret
 from nas.runs.config import RunConfig
@@ -21,7 +22,8 @@ from nas.runs.recorded import is_table
 __all__ = ["is_sealed", "outward_links", "own_parts", "reached", "seal"]
 
 _KEY_BYTES = 32
-_ARGUMENTS = {"space_args", "search_args", "strategy_args", "sharing_args", "target_args", "data_dir"}
+_NAMES = ("space_args", "search_args", "strategy_args", "sharing_args", "target_args", "data_dir")
+_ARGUMENTS: dict[str, Any] = {**dict.fromkeys(_NAMES, True), "profile": {"predictor_args"}}
 
 logger = logging.getLogger(__name__)
 
