@@ -30,6 +30,7 @@ __all__ = [
     "methods",
     "nn",
     "predictors",
+    "problem",
     "report",
     "runs",
     "search",

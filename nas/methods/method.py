@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from torch import Tensor
-
 from nas.data import Augment, Split
 from nas.parts import check_options
+from nas.problem import Budget
 from nas.space import Architecture, Space
 from nas.supernet import Supernet
 from nas.supernet.sharing import Shared, Sharing
@@ -18,21 +17,6 @@ from nas.training import Learning, Recipe, RelaxedStep, Step
 __all__ = ["Budget", "Choose", "Method", "Retrain", "Setting", "Trained"]
 
 Retrain = Literal["no", "inherited", "fresh"]
-
-
-@dataclass(frozen=True)
-class Budget:
-    """The cost that a method may learn to keep.
-
-    Attributes:
-        expected: probabilities ``[candidates]`` by choice → the expected cost, differentiable.
-        bound: what the cost should not exceed, in the same unit.
-        largest: the cost of the largest architecture.
-    """
-
-    expected: Callable[[Mapping[str, Tensor]], Tensor]
-    bound: float
-    largest: float
 
 
 @dataclass(frozen=True)

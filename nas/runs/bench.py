@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,15 @@ from nas.parts import check_options
 from nas.predictors import PREDICTORS, Features
 from nas.runs.config import RunConfig
 from nas.runs.recorded import is_table, read_recorded
-from nas.runs.supernets import build_searched, build_supernet, find_device, judged_by, load_parts, setting_of
+from nas.runs.supernets import (
+    build_searched,
+    build_supernet,
+    find_device,
+    judged_by,
+    load_parts,
+    made_problem,
+    setting_of,
+)
 from nas.search import Constraint, Objective, follows_learnt, strategy, strategy_options
 from nas.space import Architecture, Space
 from nas.training import Recipe
@@ -80,7 +89,8 @@ class Bench:
         self.space: Space = self.supernet.space
         self.searched = build_searched(config, self.data, self.supernet)
         self.target: Machine | Recorded = self._find_target()
-        self.costs = StaticCosts(self.supernet, self.data.input_shape, self.data.input_dtype)
+        self.problem = made_problem(config, self.data, self.supernet, self.searched)
+        self.costs = self.problem.costs
         self._check_strategy()
         self._check_batch_sizes()
         self._check_retraining()
@@ -186,7 +196,7 @@ class Bench:
 
     def setting(self, budget: Budget | None = None) -> Setting:
         """What the method trains; with a cost to keep if it asks for one."""
-        return setting_of(self.config, self.searched, self.data, budget)
+        return setting_of(self.config, replace(self.problem, budget=budget))
 
     @property
     def sharing(self) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from nas.data import Data, Split, load
 from nas.distributed import Training
 from nas.errors import UsageError
 from nas.evaluation import SharedWeights
-from nas.methods import METHODS, Budget, Setting
+from nas.methods import METHODS, Setting
+from nas.problem import Budget, Problem
 from nas.runs.config import RunConfig
 from nas.runs.spaces import build_space, space_arguments
 from nas.space import Space
@@ -23,6 +24,8 @@ __all__ = [
     "judged_by",
     "load_data",
     "load_parts",
+    "made_problem",
+    "problem_of",
     "setting_of",
     "training_of",
 ]
@@ -96,35 +99,60 @@ def judged_by(config: RunConfig, searched: Supernet, data: Data) -> SharedWeight
     return SharedWeights(searched, data, config.evaluation.calibration_images, config.evaluation.batch_size)
 
 
-def evaluator_of(config: RunConfig) -> SharedWeights:
-    """The evaluator of a run, built from its configuration alone; the weights are those before training."""
+def problem_of(config: RunConfig, budget: Budget | None = None) -> Problem:
+    """What a run is about, built from its configuration alone; the weights are those before training.
+
+    Args:
+        budget: where the method learns to keep one.
+    """
     torch.set_num_threads(config.cpu_threads)
     data = load_data(config, find_device(config.device))
-    return judged_by(config, build_searched(config, data), data)
+    delivered = build_supernet(config, data, config.space_args)
+    return made_problem(config, data, delivered, build_searched(config, data, delivered), budget)
 
 
-def setting_of(config: RunConfig, searched: Supernet, data: Data, budget: Budget | None = None) -> Setting:
-    """What the method trains; the training images are split in two if architecture parameters get their own."""
-    weights, own = data.train, None
-    if METHODS[config.method].family == "differentiable" and config.learning.share is not None:
-        weights, own = weights.fraction(config.learning.share, (config.seed, 4))
-    return Setting(
+def made_problem(
+    config: RunConfig, data: Data, delivered: Supernet, searched: Supernet, budget: Budget | None = None
+) -> Problem:
+    """The same of data and supernets that are there."""
+    return Problem(
         searched,
-        weights,
-        own,
-        data.validation,
-        config.training.augmentation(data.augment),
+        data,
+        config.seed,
         config.training,
         config.learning,
-        config.seed,
+        config.retraining,
+        None if delivered is searched else delivered,
         budget,
+    )
+
+
+def evaluator_of(config: RunConfig) -> SharedWeights:
+    """The evaluator of a run, built from its configuration alone; the weights are those before training."""
+    problem = problem_of(config)
+    return judged_by(config, problem.supernet, problem.data)
+
+
+def setting_of(config: RunConfig, problem: Problem) -> Setting:
+    """What the method trains; the training images are split in two if architecture parameters get their own."""
+    weights, own = problem.data.train, None
+    if METHODS[config.method].family == "differentiable":
+        weights, own = problem.bilevel
+    return Setting(
+        problem.supernet,
+        weights,
+        own,
+        problem.data.validation,
+        problem.augment,
+        problem.recipe,
+        problem.learning,
+        problem.seed,
+        problem.budget,
     )
 
 
 def training_of(config: RunConfig, budget: Budget | None = None) -> Training:
     """The training of a run's supernet, built from its configuration alone; a budget where the method learns one."""
-    torch.set_num_threads(config.cpu_threads)
-    data = load_data(config, find_device(config.device))
-    setting = setting_of(config, build_searched(config, data), data, budget)
+    setting = setting_of(config, problem_of(config, budget))
     step = METHODS[config.method].step(setting)
     return Training(step, setting.weights, config.training, setting.seed, setting.augment)

@@ -1,0 +1,99 @@
+"""What a run is about: all that a method, an evaluator or a cost may know of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from nas.data import Augment, Data, Split
+from nas.hardware import StaticCosts
+from nas.space import Space
+from nas.supernet import Supernet
+from nas.training import Learning, Recipe
+
+__all__ = ["Budget", "Problem"]
+
+_HALVES = 4
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The cost that a method may learn to keep.
+
+    Attributes:
+        expected: probabilities ``[candidates]`` by choice → the expected cost, differentiable.
+        bound: what the cost should not exceed, in the same unit.
+        largest: the cost of the largest architecture.
+    """
+
+    expected: Callable[[Mapping[str, Tensor]], Tensor]
+    bound: float
+    largest: float
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Networks to find, data to find them for, and how to train; built once, and the same in every process.
+
+    Attributes:
+        supernet: that is trained and judged, on its device.
+        data: the training split trains, the validation split judges candidates; no part of a run reads the test split.
+        seed: of every random number of the run.
+        recipe: by which the supernet trains.
+        learning: of architecture parameters.
+        retraining: recipe of a network that is trained by itself.
+        final: the supernet whose networks are delivered and whose costs count, where the method searches another model
+            of the same space.
+        budget: of the run, for methods that ask for it.
+
+    >>> import nas
+    >>> from search_spaces.chain import chain
+    >>> problem = Problem(nas.Supernet(chain((1, 8, 8), 10)), nas.data.load("digits"))
+    >>> sorted(problem.costs(problem.space.smallest()))
+    ['flops', 'params', 'peak_memory_bytes', 'weight_bytes', 'weight_bytes_int8']
+    """
+
+    supernet: Supernet
+    data: Data
+    seed: int = 0
+    recipe: Recipe = field(default_factory=Recipe)
+    learning: Learning = field(default_factory=Learning)
+    retraining: Recipe = field(default_factory=Recipe)
+    final: Supernet | None = None
+    budget: Budget | None = None
+
+    @property
+    def delivered(self) -> Supernet:
+        """Whose networks are delivered and whose costs count."""
+        return self.final or self.supernet
+
+    @property
+    def space(self) -> Space:
+        """The architectures that there are."""
+        return self.delivered.space
+
+    @property
+    def device(self) -> torch.device:
+        """Where supernet and data are."""
+        return self.data.train.device
+
+    @property
+    def augment(self) -> Augment:
+        """What training does to examples."""
+        return self.recipe.augmentation(self.data.augment)
+
+    @cached_property
+    def costs(self) -> StaticCosts:
+        """The exact costs of the networks that are delivered."""
+        return StaticCosts(self.delivered, self.data.input_shape, self.data.input_dtype)
+
+    @cached_property
+    def bilevel(self) -> tuple[Split, Split | None]:
+        """The training examples that weights learn from, and those that architecture parameters do.
+
+        The second is None where both learn from the same, on one level.
+        """
+        share = self.learning.share
+        return (self.data.train, None) if share is None else self.data.train.fraction(share, (self.seed, _HALVES))
