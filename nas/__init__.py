@@ -12,6 +12,7 @@ from types import ModuleType
 from nas import nn, space, supernet
 from nas.errors import UsageError
 from nas.space import Architecture, Choice, Space
+from nas.streams import Stream, rng
 from nas.supernet import Supernet
 
 __version__ = "0.1.0"
@@ -20,6 +21,7 @@ __all__ = [
     "Architecture",
     "Choice",
     "Space",
+    "Stream",
     "Supernet",
     "UsageError",
     "data",
@@ -32,9 +34,11 @@ __all__ = [
     "predictors",
     "problem",
     "report",
+    "rng",
     "runs",
     "search",
     "space",
+    "streams",
     "supernet",
     "training",
 ]

@@ -10,12 +10,11 @@ from torch import Tensor
 from nas.data import Augment, Data, Split
 from nas.hardware import StaticCosts
 from nas.space import Space
+from nas.streams import Stream
 from nas.supernet import Supernet
 from nas.training import Learning, Recipe
 
 __all__ = ["Budget", "Problem"]
-
-_HALVES = 4
 
 
 @dataclass(frozen=True)
@@ -96,4 +95,6 @@ class Problem:
         The second is None where both learn from the same, on one level.
         """
         share = self.learning.share
-        return (self.data.train, None) if share is None else self.data.train.fraction(share, (self.seed, _HALVES))
+        if share is None:
+            return self.data.train, None
+        return self.data.train.fraction(share, (self.seed, Stream.ARCHITECTURE_SPLIT))

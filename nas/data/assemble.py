@@ -12,6 +12,7 @@ from nas.data.parts import Part, RawData, check_memory
 from nas.data.seeding import generator
 from nas.data.splits import halves, sample
 from nas.errors import UsageError
+from nas.streams import Stream
 from nas.wording import printable
 
 __all__ = ["assemble"]
@@ -46,7 +47,7 @@ def assemble(
     chosen = _three(raw, seed)
     if limit is not None and limit < len(chosen["train"][1]):
         part, positions = chosen["train"]
-        chosen["train"] = part, positions[sample(part.labels[positions], limit, (seed, 3))]
+        chosen["train"] = part, positions[sample(part.labels[positions], limit, (seed, Stream.LIMIT))]
     notes = [*raw.notes, *_absences(name, raw, chosen)]
     images_in_all = sum(part.copies * len(positions) for part, positions in chosen.values())
     check_memory(images_in_all, raw.shape, raw.dtype)
@@ -69,19 +70,19 @@ def assemble(
 
 def _three(raw: RawData, seed: int) -> dict[str, Chosen]:
     labels = raw.train.labels
-    train = torch.randperm(len(labels), generator=generator(seed, 0))
+    train = torch.randperm(len(labels), generator=generator(seed, Stream.TRAINING_ORDER))
     if raw.test is not None:
         test = raw.test, torch.arange(len(raw.test.labels))
         share = min(_HELD_OUT, max(0.1, 1000 / len(train)))
     else:
-        held_out, rest = halves(labels[train], _HELD_OUT, (seed, 1), raw.classes)
+        held_out, rest = halves(labels[train], _HELD_OUT, (seed, Stream.TEST_SPLIT), raw.classes)
         test, train = (raw.train, train[held_out]), train[rest]
         share = _HELD_OUT / (1 - _HELD_OUT)
     if raw.validation is not None:
-        order = torch.randperm(len(raw.validation.labels), generator=generator(seed, 2))
+        order = torch.randperm(len(raw.validation.labels), generator=generator(seed, Stream.VALIDATION_SPLIT))
         validation = raw.validation, order
     else:
-        held_out, rest = halves(labels[train], share, (seed, 2), raw.classes)
+        held_out, rest = halves(labels[train], share, (seed, Stream.VALIDATION_SPLIT), raw.classes)
         validation, train = (raw.train, train[held_out]), train[rest]
     return {"train": (raw.train, train), "validation": validation, "test": test}
 

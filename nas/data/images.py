@@ -65,7 +65,7 @@ class ImageSplit:
 
         Args:
             batch_size: images in a batch; a smaller split comes as one batch of all its images.
-            seed: usually ``(run_seed, epoch)``.
+            seed: usually ``(run_seed, stream, epoch)``.
             augment: what to do to the images; None leaves them as they are.
         """
         steps = self.steps(batch_size)

@@ -1,12 +1,13 @@
 """Random numbers as a function of a few integers, never of global state."""
 
-import numpy as np
 import torch
+
+from nas.streams import derive_seed
 
 __all__ = ["Seed", "generator"]
 
 Seed = int | tuple[int, ...]
-"""One non-negative integer, or several such as ``(run_seed, epoch)``."""
+"""One non-negative integer, or several such as ``(run_seed, stream, epoch)``."""
 
 
 def generator(seed: Seed, *more: int) -> torch.Generator:
@@ -14,6 +15,4 @@ def generator(seed: Seed, *more: int) -> torch.Generator:
 
     It lives on the CPU so that every device sees the same draws.
     """
-    numbers = (*((seed,) if isinstance(seed, int) else seed), *more)
-    entropy = np.random.SeedSequence([len(numbers), *numbers]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(entropy[0] >> np.uint64(1)))
+    return torch.Generator().manual_seed(derive_seed(*((seed,) if isinstance(seed, int) else seed), *more))

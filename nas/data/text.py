@@ -57,7 +57,7 @@ class TextSplit:
 
         Args:
             batch_size: windows in a batch; a smaller split comes as one batch of all its windows.
-            seed: usually ``(run_seed, epoch)``.
+            seed: usually ``(run_seed, stream, epoch)``.
             augment: None, or one that does nothing.
 
         Raises:

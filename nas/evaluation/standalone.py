@@ -10,6 +10,7 @@ from nas.data import Augment, Data
 from nas.errors import UsageError
 from nas.evaluation.metrics import evaluate, groups_of
 from nas.nn import initialise
+from nas.streams import Stream, derive_seed
 from nas.supernet import Supernet
 from nas.training import (
     CrossEntropy,
@@ -97,7 +98,7 @@ class Standalone:
     def begin(self, architecture: Mapping[str, Any]) -> nn.Module:
         """The network of an architecture with its first weights."""
         network = self.supernet.extract(architecture)
-        return network if self.inherit else initialise(network, self.seed)
+        return network if self.inherit else initialise(network, derive_seed(self.seed, Stream.FRESH_WEIGHTS))
 
     def fit(
         self,
@@ -119,7 +120,7 @@ class Standalone:
                 step,
                 self.data.train,
                 self.recipe,
-                seed=self.seed,
+                seed=derive_seed(self.seed, Stream.STANDALONE),
                 augment=self.recipe.augmentation(self.augment),
                 checkpoint=checkpoint,
                 on_epoch=on_epoch,
@@ -162,5 +163,5 @@ class Standalone:
                 "'auxiliary' that names the module for an auxiliary head; set auxiliary to 0, or add one."
             )
         model = AuxiliaryHead(network, place, len(self.data.classes), self.data.input_shape)
-        initialise(model.head, self.seed)
+        initialise(model.head, derive_seed(self.seed, Stream.AUXILIARY_HEAD))
         return AuxiliaryStep(model.to(self.data.train.device), self._objective, self.recipe.auxiliary)

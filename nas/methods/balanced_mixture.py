@@ -3,12 +3,11 @@
 from typing import cast
 
 from nas.methods.method import Method, Setting
+from nas.streams import Stream
 from nas.supernet.sharing import BalancedMixture
 from nas.training import BatchStream, CrossEntropy, InBanks, SupernetStep, Uniform, ValidationScores
 
 __all__ = ["BALANCED_MIXTURE"]
-
-_VALIDATION_STREAM = 2
 
 
 def _step(setting: Setting) -> SupernetStep:
@@ -17,7 +16,7 @@ def _step(setting: Setting) -> SupernetStep:
     scores = ValidationScores(
         supernet,
         mixture,
-        BatchStream(setting.validation, recipe.batch_size, (seed, _VALIDATION_STREAM)),
+        BatchStream(setting.validation, recipe.batch_size, (seed, Stream.SCORE_BATCHES)),
         epochs=recipe.epochs,
         steps_per_epoch=setting.steps_per_epoch,
     )

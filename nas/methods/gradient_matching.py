@@ -1,12 +1,11 @@
 """Gradient matching: the space is cut where the gradients of candidates disagree."""
 
 from nas.methods.method import Method, Setting
+from nas.streams import Stream
 from nas.supernet.sharing import GradientMatching
 from nas.training import BatchStream, ByGradients, CrossEntropy, LossTerm, SupernetStep, Uniform
 
 __all__ = ["GRADIENT_MATCHING"]
-
-_STREAM = 5
 
 
 def _step(setting: Setting) -> SupernetStep:
@@ -14,7 +13,7 @@ def _step(setting: Setting) -> SupernetStep:
     passes that compare gradients."""
     supernet, recipe = setting.supernet, setting.recipe
     objective: list[LossTerm] = [CrossEntropy(recipe.label_smoothing)]
-    batches = BatchStream(setting.weights, recipe.batch_size, (setting.seed, _STREAM), setting.augment)
+    batches = BatchStream(setting.weights, recipe.batch_size, (setting.seed, Stream.GRADIENT_BATCHES), setting.augment)
     steps = recipe.epochs * setting.steps_per_epoch
     feedback = [ByGradients(supernet, objective, batches, steps, setting.seed)]
     return SupernetStep(supernet, Uniform(supernet.space, setting.seed), objective, feedback)

@@ -6,6 +6,7 @@ from nas.errors import UsageError
 from nas.methods.method import Budget, Setting
 from nas.search import derive
 from nas.space import Architecture
+from nas.streams import Stream
 from nas.supernet import Relaxed
 from nas.supernet.relaxations import Relaxation
 from nas.training import BatchStream, CrossEntropy, LossTerm, RelaxedStep, Rule, first_order
@@ -21,8 +22,6 @@ SEARCH_ARGS = {"affine": False}
 
 SETTINGS = {"strategy": "derived", "candidates": 1, "constraints": []}
 """A method that knows nothing of costs proposes one architecture, which no constraint may refuse."""
-
-_ARCHITECTURE_STREAM = 1
 
 
 def most_likely(relaxed: Relaxed) -> Architecture:
@@ -66,7 +65,7 @@ def relaxed_step(
     relaxed = Relaxed(setting.supernet, relaxation, setting.seed, subsets, depths)
     recipe, images, stream = setting.recipe, setting.architecture, None
     if images is not None:
-        stream = BatchStream(images, recipe.batch_size, (setting.seed, _ARCHITECTURE_STREAM), setting.augment)
+        stream = BatchStream(images, recipe.batch_size, (setting.seed, Stream.ARCHITECTURE_BATCHES), setting.augment)
     return RelaxedStep(
         relaxed,
         setting.learning,

@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nas.errors import UsageError
 from nas.predictors.samples import Array, checked_encodings
+from nas.streams import Stream, rng
 from nas.wording import counted
 
 __all__ = ["choose_diverse", "choose_uncertain"]
@@ -22,7 +23,7 @@ def choose_diverse(X: ArrayLike, k: int, seed: int) -> NDArray[np.int64]:  # noq
     X = checked_encodings(X)
     if not 1 <= k <= len(X):
         raise UsageError(f"choose_diverse() is asked for {k} of {counted(len(X), 'row')}; ask for 1 to {len(X)}.")
-    pool = np.random.default_rng(seed).permutation(len(X))[: max(_POOL, k)]
+    pool = rng(seed, Stream.DIVERSE_ROWS).permutation(len(X))[: max(_POOL, k)]
     return pool[_least_certain(X[pool], np.eye(X.shape[1]), k, np.zeros(len(pool), dtype=bool))]
 
 

@@ -25,6 +25,7 @@ from nas.predictors.samples import (
 )
 from nas.predictors.saving import check_guard, reading
 from nas.predictors.trees import BoostedTrees, fit_trees
+from nas.streams import Stream, rng
 
 __all__ = ["RegressionPredictor"]
 
@@ -122,7 +123,7 @@ class RegressionPredictor:
         one_hot = X.shape[1] if self.one_hot is None else min(self.one_hot, X.shape[1])
         relative = bool((y > 0).all())
         unit = y if relative else np.ones_like(y)
-        folds = np.random.default_rng(self.seed).permutation(len(y)) % min(self.folds, len(y))
+        folds = rng(self.seed, Stream.FOLDS).permutation(len(y)) % min(self.folds, len(y))
         candidates = [(kind, target) for kind in _kinds(X, one_hot) for target in _targets(kind, relative)]
         left_out = [_cross_validated(kind, target, X, y, one_hot, folds) for kind, target in candidates]
         most = USELESS if relative else np.inf

@@ -42,6 +42,7 @@ from nas.runs.supernets import (
 )
 from nas.search import Constraint, Objective, follows_learnt, strategy, strategy_options
 from nas.space import Architecture, Space
+from nas.streams import Stream, rng
 from nas.training import Recipe
 
 if TYPE_CHECKING:
@@ -127,7 +128,8 @@ class Bench:
     @property
     def draws(self) -> list[Architecture]:
         """Random architectures that stand for the space, some of them perhaps alike."""
-        return [self.space.sample([self.config.seed, number]) for number in range(self.config.profile.samples)]
+        draws = (rng(self.config.seed, Stream.PROFILE, number) for number in range(self.config.profile.samples))
+        return list(map(self.space.sample, draws))
 
     @cached_property
     def evaluator(self) -> SharedWeights:

@@ -23,6 +23,7 @@ from nas.runs.progress import Progress, Silent
 from nas.runs.recorded import is_table, packed_setup
 from nas.runs.trust import is_sealed, reached, seal
 from nas.space import Architecture
+from nas.streams import Stream, rng
 from nas.wording import counted
 
 __all__ = ["device_table", "find_known", "find_target", "import_measurements", "imported_devices", "pack_space"]
@@ -223,7 +224,7 @@ def _networks(bench: Bench, count: int) -> list[Architecture]:
     """``count`` different architectures, fewer where the space does not give so many."""
     known, seed = bench.config.profile.known, bench.config.seed
     number = max(4 * count, bench.config.profile.samples if known else 0)
-    drawn = (bench.space.sample([seed, each]) for each in range(number))
+    drawn = (bench.space.sample(rng(seed, Stream.DEVICE_PACK, each)) for each in range(number))
     everything = bench.space if bench.space.size <= count else drawn
     pool = list(dict.fromkeys([bench.space.smallest(), bench.space.largest(), *everything]))
     if not known:

@@ -11,6 +11,7 @@ from nas.evaluation.intervals import accuracy_interval
 from nas.runs.bench import LATENCY, Bench
 from nas.search import Constraint, Evolution, Result, check_feasible
 from nas.space import Architecture
+from nas.streams import Stream, derive_seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,7 +147,7 @@ def _tried(bench: Bench, bounds: Sequence[Constraint], costs: Costs, table: "pd.
     import pandas as pd
 
     tables, asked = [table], bench.samples
-    evolution = Evolution(bench.space, bench.config.seed)
+    evolution = Evolution(bench.space, derive_seed(bench.config.seed, Stream.FEASIBILITY))
     while True:
         rows: Sequence[dict[str, float]] = tables[-1].to_dict("records")  # type: ignore[assignment]
         violations = [sum(bound.violation(row) for bound in bounds) for row in rows]

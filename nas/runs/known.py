@@ -12,6 +12,7 @@ from nas.runs.bench import Bench
 from nas.runs.folder import RunFolder
 from nas.runs.platforms import known_platforms
 from nas.space import Architecture
+from nas.streams import Stream, rng
 
 __all__ = ["transfer_predictor"]
 
@@ -30,7 +31,9 @@ def transfer_predictor(bench: Bench, encoding: Encoding) -> TransferPredictor:
     if isinstance(bench.target, Recorded) and bench.target.known:
         architectures, latencies = _of_columns(bench, bench.target)
     else:
-        drawn = (bench.space.sample([bench.config.seed, 2, number]) for number in range(_ARCHITECTURES))
+        drawn = (
+            bench.space.sample(rng(bench.config.seed, Stream.KNOWN_DEVICES, number)) for number in range(_ARCHITECTURES)
+        )
         architectures = list(dict.fromkeys(drawn))
         rows = [_predictor(bench, Path(name)).predict(architectures)[0] for name in platforms]
         latencies = np.maximum(np.stack(rows), 1e-6)
@@ -40,7 +43,7 @@ def transfer_predictor(bench: Bench, encoding: Encoding) -> TransferPredictor:
 def _of_columns(bench: Bench, table: Recorded) -> tuple[list[Architecture], np.ndarray]:
     """Some architectures that all known columns have, and their latencies ``[devices, architectures]``."""
     keys = sorted(set.intersection(*(set(column) for column in table.known.values())))
-    order = np.random.default_rng([bench.config.seed, 2]).permutation(len(keys))[:_ARCHITECTURES]
+    order = rng(bench.config.seed, Stream.KNOWN_COLUMNS).permutation(len(keys))[:_ARCHITECTURES]
     chosen = [keys[place] for place in order]
     latencies = np.array([[column[key] for key in chosen] for column in table.known.values()])
     return [Architecture(json.loads(key)) for key in chosen], latencies

@@ -16,6 +16,7 @@ from nas.runs.folder import RunFolder
 from nas.runs.progress import Progress
 from nas.search import collapse
 from nas.space import Architecture
+from nas.streams import Stream, derive_seed
 from nas.training import Epoch, RelaxedStep, load_checkpoint, restore, state_of, train
 
 __all__ = ["collapse_of", "derive_final", "learnt_by"]
@@ -76,7 +77,7 @@ def _chosen(bench: Bench, folder: RunFolder, step: RelaxedStep, setting: Setting
                 step,
                 setting.weights,
                 recipe,
-                seed=setting.seed + 1 + number,
+                seed=derive_seed(setting.seed, Stream.TUNING, number),
                 augment=setting.augment,
                 checkpoint=folder.tuned(number),
             )

@@ -17,6 +17,7 @@ from nas.runs.progress import Progress
 from nas.runs.session import MeasuringSession
 from nas.runs.twins import other_networks
 from nas.space import Architecture
+from nas.streams import Stream, rng
 from nas.wording import counted
 
 __all__ = ["Samples", "take_samples"]
@@ -72,7 +73,7 @@ def take_samples(
         return _from_table(bench, bench.target, encoding, transfer)
     settings, samples = bench.config.profile, bench.samples
     held_out = samples[len(samples) - min(settings.held_out, len(samples) // 3) :]
-    drawn = (bench.space.sample([bench.config.seed, 1, number]) for number in range(_POOL))
+    drawn = (bench.space.sample(rng(bench.config.seed, Stream.PROFILE_POOL, number)) for number in range(_POOL))
     pool = [each for each in dict.fromkeys([*samples, *drawn]) if each not in held_out]
     if not held_out or len(pool) < _FEWEST:
         raise UsageError(
@@ -110,16 +111,16 @@ def take_samples(
 
 def _from_table(bench: Bench, table: Recorded, encoding: Encoding, transfer: TransferPredictor | None) -> Samples:
     """Some architectures of a table to learn from; all others are held out, 2,000 of them if each must be traced."""
-    settings, rng = bench.config.profile, np.random.default_rng(bench.config.seed)
+    settings, draws = bench.config.profile, rng(bench.config.seed, Stream.TABLE_POOL)
     everything = [Architecture(json.loads(key)) for key in table.latencies]
     budget = min(settings.networks, len(everything) * 2 // 3)
-    pool = [everything[place] for place in rng.permutation(len(everything))[: _POOL + budget]]
+    pool = [everything[place] for place in draws.permutation(len(everything))[: _POOL + budget]]
     first, rest = _first(bench, encoding, transfer, pool, budget)
     trained = _rounds(encoding, first, rest, budget, table.measure, lambda chosen, latencies: False)
     learnt = set(trained)
     others = [each for each in everything if each not in learnt]
     if not isinstance(encoding.features, BlockTable) and len(others) > _MOST_TRACED:
-        others = [others[place] for place in np.sort(rng.permutation(len(others))[:_MOST_TRACED])]
+        others = [others[place] for place in np.sort(draws.permutation(len(others))[:_MOST_TRACED])]
     held_out = [others[place] for place in _told_apart(bench, encoding, trained, others)]
     return Samples(trained, table.measure(trained), held_out, table.measure(held_out), table.noise_floor)
 

@@ -14,6 +14,7 @@ from nas.runs.place import batch_size
 from nas.runs.progress import Progress
 from nas.search import BestOnly, Constraint, Measure, Pool, Result, Strategy, search, strategy
 from nas.space import Architecture
+from nas.streams import Stream, derive_seed
 from nas.wording import counted
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Searching:
             return candidates.head(0)
         on_costs = [bound for bound in self.bounds if bound.metric in COSTS]
         return self._run(
-            strategy("random", space, config.seed + 1),
+            strategy("random", space, derive_seed(config.seed, Stream.BASELINE)),
             budget,
             on_costs,
             f"Evaluating {counted(budget, 'random candidate')}",

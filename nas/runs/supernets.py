@@ -14,6 +14,7 @@ from nas.problem import Budget, Problem
 from nas.runs.config import RunConfig
 from nas.runs.spaces import build_space, space_arguments
 from nas.space import Space
+from nas.streams import Stream, derive_seed
 from nas.supernet import Supernet
 
 __all__ = [
@@ -58,7 +59,7 @@ def load_parts(config: RunConfig, device: torch.device) -> tuple[Data, Split]:
         UsageError: the data cannot be read, or have too few validation examples for two parts.
     """
     data = load(config.data, config.data_dir, config.seed, config.image_size, device, config.limit, config.length)
-    return data.hold_back(config.evaluation.confirmation, (config.seed, 5))
+    return data.hold_back(config.evaluation.confirmation, (config.seed, Stream.CONFIRMATION_SPLIT))
 
 
 def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], like: Space | None = None) -> Supernet:
@@ -68,7 +69,7 @@ def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], 
         like: the space of another supernet, whose order of candidates is kept.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+        torch.manual_seed(derive_seed(config.seed, Stream.SUPERNET_WEIGHTS))
         model = build_space(config.space, arguments, data.input_shape, len(data.classes))
     sharing = METHODS[config.method].make_sharing(config.sharing_args, config.seed)
     return Supernet(model, sharing, data.input_shape, data.input_dtype, like).to(data.train.device)

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from nas.data import Augment, Data
+from nas.streams import Stream, rng
 from nas.training import Recipe
 
 __all__ = ["Plan", "draw_plans"]
@@ -69,28 +70,28 @@ def draw_plans(
         architecture=dict(architectures[0]), start="inherited" if can_inherit else "fresh", recipe=_sound(recipe)
     )
     drawn = (
-        _draw(np.random.default_rng([seed, number]), architectures, recipe, data, can_inherit)
+        _draw(rng(seed, Stream.RETRAINING_PLANS, number), architectures, recipe, data, can_inherit)
         for number in range(1, count)
     )
     return [first, *drawn]
 
 
 def _draw(
-    rng: np.random.Generator,
+    draws: np.random.Generator,
     architectures: Sequence[Mapping[str, Any]],
     recipe: Recipe,
     data: Data,
     can_inherit: bool,
 ) -> Plan:
     """Every number is drawn whether it is used or not, so that one choice does not move the others."""
-    architecture = architectures[int(rng.integers(len(architectures)))]
-    inherited = rng.random() < 0.5
+    architecture = architectures[int(draws.integers(len(architectures)))]
+    inherited = draws.random() < 0.5
     rate, decay = (
-        base * _AROUND ** rng.uniform(-1, 1) for base in (recipe.learning_rate, recipe.weight_decay or _DECAY)
+        base * _AROUND ** draws.uniform(-1, 1) for base in (recipe.learning_rate, recipe.weight_decay or _DECAY)
     )
-    budget = _BUDGETS[rng.integers(len(_BUDGETS))]
+    budget = _BUDGETS[draws.integers(len(_BUDGETS))]
     kinds = _augmentations(recipe, data)
-    augmentation = kinds[rng.integers(len(kinds))]
+    augmentation = kinds[draws.integers(len(kinds))]
     changes = {
         "learning_rate": rate,
         "weight_decay": decay,
@@ -102,7 +103,7 @@ def _draw(
         start="inherited" if inherited and can_inherit else "fresh",
         recipe=_sound(recipe.model_copy(update=changes)),
         augmentation=augmentation,
-        distillation=_TEACHER[rng.integers(len(_TEACHER))],
+        distillation=_TEACHER[draws.integers(len(_TEACHER))],
     )
 
 

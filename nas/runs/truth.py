@@ -11,6 +11,7 @@ from nas.errors import UsageError
 from nas.evaluation.ranking import FEWEST
 from nas.runs.architecture_table import Table, as_number, is_blank, open_table
 from nas.space import Architecture, Notation, Space
+from nas.streams import Stream, rng
 from nas.wording import counted
 
 __all__ = ["Truth", "read_truth"]
@@ -45,7 +46,7 @@ class Truth:
         whole = len(self.architectures)
         if count >= whole:
             return self
-        rows = np.sort(np.random.default_rng(seed).choice(whole, count, replace=False))
+        rows = np.sort(rng(seed, Stream.TRUTH_SAMPLE).choice(whole, count, replace=False))
         note = f"{count:,} of {whole:,} architectures of the table were drawn at random with seed {seed}."
         return replace(
             self,

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from nas.search.strategy import Result
 from nas.space import Architecture, Space
+from nas.streams import Stream, rng
 
 __all__ = ["Memory"]
 
@@ -23,7 +22,7 @@ class Memory:
 
     def __init__(self, space: Space, seed: int) -> None:
         self.space = space
-        self.rng = np.random.default_rng(seed)
+        self.rng = rng(seed, Stream.STRATEGY)
         self.results: dict[Architecture, Result] = {}
         self._visited: set[Architecture] = set()
         self._enumeration = iter(space)

@@ -7,13 +7,12 @@ choice always there; what they propose is made canonical afterwards.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nas.errors import UsageError
 from nas.search.memory import Memory
 from nas.search.quiet import quiet_optuna
 from nas.search.strategy import Result
 from nas.space import Architecture, Space
+from nas.streams import Stream, derive_seed
 
 if TYPE_CHECKING:
     import optuna
@@ -95,7 +94,7 @@ class OptunaStrategy:
 
     def ask(self, n: int) -> list[Architecture]:
         self._batch += 1
-        self._study.sampler = self._sampler(int(np.random.SeedSequence((self._seed, self._batch)).generate_state(1)[0]))
+        self._study.sampler = self._sampler(self._batch_seed())
         proposals = (self._proposal() for _ in range(n))
         return [architecture for architecture in proposals if architecture is not None]
 
@@ -119,8 +118,12 @@ class OptunaStrategy:
         self._pending: dict[Architecture, optuna.Trial] = {}
         with quiet_optuna():
             self._study = optuna.create_study(
-                storage=self._storage(), directions=["minimize"] * objectives, sampler=self._sampler(self._seed)
+                storage=self._storage(), directions=["minimize"] * objectives, sampler=self._sampler(self._batch_seed())
             )
+
+    def _batch_seed(self) -> int:
+        """Of 32 bits, as samplers take them."""
+        return derive_seed(self._seed, Stream.SAMPLER, self._batch) % 2**32
 
     def _proposal(self) -> Architecture | None:
         from optuna.trial import TrialState

@@ -21,7 +21,8 @@ from nas.search.derivation import (
     option_weights,
     subset_elements,
 )
-from nas.space import Architecture, Space, generator
+from nas.space import Architecture, Space
+from nas.streams import Stream, rng
 
 __all__ = ["Evaluate", "Projection", "perturb", "projected", "schedule"]
 
@@ -111,7 +112,7 @@ def schedule(space: Space, seed: int, *, options: Options | None = None) -> list
     Each kind takes its choices in a random order, then its subsets in a random order; a choice with one candidate
     needs no decision. A kind that has fewer choices than another is ready earlier.
     """
-    rng = generator(seed)
+    draws = rng(seed, Stream.PERTURBATION)
     subsets = subset_elements(space, options)
     open_choices = [name for name, candidates in space.choices.items() if len(candidates) > 1]
     orders = []
@@ -119,7 +120,7 @@ def schedule(space: Space, seed: int, *, options: Options | None = None) -> list
         members = [name for name in open_choices if group_of(name) == group]
         choices = [name for name in members if name not in subsets]
         topology = [name for name in members if name in subsets]
-        orders.append([part[index] for part in (choices, topology) for index in rng.permutation(len(part))])
+        orders.append([part[index] for part in (choices, topology) for index in draws.permutation(len(part))])
     return [tuple(name for name in names if name is not None) for names in itertools.zip_longest(*orders)]
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas.nn import Cell, Elastic, OneOf, Repeat, Zero
+from nas.streams import Stream, derive_seed
 from nas.supernet.relaxations import Decision, GateWeights, Relaxation, adjusted
 from nas.supernet.supernet import Supernet
 
@@ -66,7 +67,7 @@ class Relaxed:
         device = next(supernet.parameters()).device
         self._forked = [device] if device.type == "cuda" else []
         with torch.random.fork_rng(self._forked):
-            torch.manual_seed(seed)
+            torch.manual_seed(derive_seed(seed, Stream.LOGITS))
             first = {name: kind.initial(self.decisions[name]) for name, kind in self._relaxations.items()}
         self.parameters = ArchitectureParameters(first).to(device)
         self._followed: Mapping[str, GateWeights] = {}
@@ -88,7 +89,7 @@ class Relaxed:
     def _drawn(self, step: int, gate: Callable[[Relaxation, Decision, Tensor], GateWeights]) -> dict[str, GateWeights]:
         logits = self.parameters.logits
         with torch.random.fork_rng(self._forked):
-            torch.manual_seed((self.seed * 1_000_003 + step) % (2**63))
+            torch.manual_seed(derive_seed(self.seed, Stream.GATES, step))
             gates = {name: gate(kind, self.decisions[name], logits[name]) for name, kind in self._relaxations.items()}
         fixed = {name: self._constant(name) for name in self.decisions if name not in gates or name in self.frozen}
         return {**gates, **fixed}

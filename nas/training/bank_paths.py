@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nas.streams import Stream, rng
 from nas.supernet.sharing import BalancedMixture
 from nas.training.paths import Path, PathSampler
 
 __all__ = ["InBanks"]
-
-_STREAM = 1
 
 
 class InBanks:
@@ -28,8 +27,8 @@ class InBanks:
         self.paths, self.mixture, self.seed = paths, mixture, seed
 
     def draw(self, step: int) -> Sequence[Path]:
-        rng = np.random.default_rng([self.seed, step, _STREAM])
-        return [path._replace(bank=self._bank(path, rng)) for path in self.paths.draw(step)]
+        draws = rng(self.seed, Stream.BANKS_OF_PATHS, step)
+        return [path._replace(bank=self._bank(path, draws)) for path in self.paths.draw(step)]
 
-    def _bank(self, path: Path, rng: np.random.Generator) -> int:
-        return int(rng.choice(self.mixture.banks, p=self.mixture.probability(path.architecture)))
+    def _bank(self, path: Path, draws: np.random.Generator) -> int:
+        return int(draws.choice(self.mixture.banks, p=self.mixture.probability(path.architecture)))

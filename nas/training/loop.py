@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nas.data import Augment, Split
 from nas.errors import UsageError
+from nas.streams import Stream, derive_seed
 from nas.training.checkpoint import load_checkpoint, restore, save_checkpoint, state_of
 from nas.training.fingerprint import check_fingerprint, described, fingerprint
 from nas.training.masked_step import masked_step
@@ -80,7 +81,7 @@ def train(
     _check_begin(len(history), model, ranks)
     for epoch in range(len(history), recipe.epochs if until is None else until):
         with torch.random.fork_rng(devices=_cuda_devices(model)):
-            torch.manual_seed(_mix(seed, epoch))
+            torch.manual_seed(derive_seed(seed, Stream.LAYERS, epoch))
             record = _run_epoch(step, optimizer, data, recipe, epoch=epoch, seed=seed, augment=augment)
         history.append(record)
         _average_buffers(model, ranks)
@@ -108,7 +109,9 @@ def _run_epoch(
     step.model.train()
     started, losses, images = time.perf_counter(), [], 0
     first = epoch * data.steps(recipe.batch_size)
-    for number, (x, y) in enumerate(data.shuffled(recipe.batch_size, (seed, epoch), augment), start=first):
+    for number, (x, y) in enumerate(
+        data.shuffled(recipe.batch_size, (seed, Stream.BATCHES, epoch), augment), start=first
+    ):
         losses.append(_optimizer_step(step, optimizer, recipe, number, data.steps(recipe.batch_size), x, y))
         images += len(x)
         if len(losses) % _CHECK_EVERY == 0:
@@ -195,7 +198,3 @@ def _check_recipe(header: dict[str, Any], recipe: Recipe, seed: int, checkpoint:
 
 def _cuda_devices(model: nn.Module) -> list[torch.device]:
     return list({p.device for p in model.parameters() if p.device.type == "cuda"})
-
-
-def _mix(seed: int, epoch: int) -> int:
-    return (seed * 1_000_003 + epoch) % (2**63)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError
+from nas.streams import Stream, derive_seed
 from nas.training.ranks import ALONE, Ranks
 from nas.wording import counted
 
@@ -83,8 +83,7 @@ class Microbatches:
     def draw_anew(self, *seed: int) -> None:
         """Where batches are cut, random numbers from here on are a function of the run's seed and these numbers."""
         if self.count > 1:
-            (drawn,) = np.random.SeedSequence([self.seed, *seed]).generate_state(1, np.uint64)
-            torch.manual_seed(int(drawn))
+            torch.manual_seed(derive_seed(self.seed, Stream.MICROBATCHES, *seed))
 
 
 class _Sums:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.space import Architecture, Space
+from nas.streams import Stream, rng
 
 __all__ = ["Fair", "Path", "PathSampler", "Sandwich", "Uniform"]
 
@@ -31,7 +32,10 @@ class Path(NamedTuple):
 
 
 class PathSampler(Protocol):
-    """Answers "which architectures now?"."""
+    """Answers "which architectures now?".
+
+    One of your own draws from ``nas.rng(seed, nas.Stream.OWN, number, step)``, which nothing else in a run does.
+    """
 
     def draw(self, step: int) -> Sequence[Path]:
         """The paths of one optimizer step, in the order in which they run."""
@@ -50,8 +54,8 @@ class Uniform:
         self.space, self.seed, self.paths = space, seed, paths
 
     def draw(self, step: int) -> list[Path]:
-        rng = np.random.default_rng([self.seed, step])
-        return [Path(self.space.sample(rng), "random") for _ in range(self.paths)]
+        draws = rng(self.seed, Stream.PATHS, step)
+        return [Path(self.space.sample(draws), "random") for _ in range(self.paths)]
 
 
 class Fair:
@@ -82,9 +86,9 @@ class Fair:
 
     def _shuffle_round(self, number: int) -> npt.NDArray[np.int64]:
         """Index matrix ``[round length, choices]`` whose columns hold each candidate equally often."""
-        rng = np.random.default_rng([self.seed, number])
+        draws = rng(self.seed, Stream.FAIR_ROUNDS, number)
         sizes = (len(candidates) for candidates in self.space.choices.values())
-        return np.stack([rng.permutation(np.arange(self.round_length) % size) for size in sizes], axis=1)
+        return np.stack([draws.permutation(np.arange(self.round_length) % size) for size in sizes], axis=1)
 
 
 class Sandwich:
@@ -101,6 +105,6 @@ class Sandwich:
         self._largest, self._smallest = Path(space.largest(), "largest"), Path(space.smallest(), "smallest")
 
     def draw(self, step: int) -> list[Path]:
-        rng = np.random.default_rng([self.seed, step])
-        middle = [Path(self.space.sample(rng), "random") for _ in range(self.random)]
+        draws = rng(self.seed, Stream.PATHS, step)
+        middle = [Path(self.space.sample(draws), "random") for _ in range(self.random)]
         return [self._largest, *middle, self._smallest]

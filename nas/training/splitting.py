@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from nas.errors import UsageError
 from nas.nn import OneOf
 from nas.space import Architecture
+from nas.streams import Stream, rng
 from nas.supernet import Supernet
 from nas.supernet.sharing.few_shot import FewShot
 from nas.supernet.sharing.gradient_matching import GradientMatching
@@ -133,13 +133,14 @@ class ByGradients(Splitting[GradientMatching]):
 
         None where no architectures of the bank are alike but for that choice.
         """
-        rng = np.random.default_rng([self.seed, step, bank, list(self.supernet.space.choices).index(choice)])
+        place = list(self.supernet.space.choices).index(choice)
+        draws = rng(self.seed, Stream.GRADIENT_VARIANTS, step, bank, place)
         first = step * self.batches.split.steps(self.batches.batch_size)
         parameters, found = self._common_parameters(bank, choice), []
         with _without_trace(self.scheme, bank):
             for repeat in range(self.scheme.repeats):
                 x, y = self.batches.at(first + repeat)
-                variants = self.scheme.variants(bank, choice, rng)
+                variants = self.scheme.variants(bank, choice, draws)
                 if not variants:
                     return None
                 found.append(cosine_distances([self._gradient(each, parameters, x, y) for each in variants]))

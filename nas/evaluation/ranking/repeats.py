@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nas.errors import UsageError
 from nas.evaluation.ranking.measures import Floats, tau
+from nas.streams import Stream, rng
 
 __all__ = ["Agreement", "agreement", "bootstrap", "ceiling", "consecutive"]
 
@@ -97,8 +98,8 @@ def bootstrap(
     """
     if samples < 1:
         raise UsageError(f"samples is {samples}; give a positive number of draws.")
-    rng = np.random.default_rng(seed)
-    found = np.array([statistic(rng.integers(size, size=size)) for _ in range(samples)], dtype=np.float64)
+    draws = rng(seed, Stream.BOOTSTRAP)
+    found = np.array([statistic(draws.integers(size, size=size)) for _ in range(samples)], dtype=np.float64)
     flat = found.reshape(samples, -1)
     bounds = [_percentiles(column[~np.isnan(column)]) for column in flat.T]
     return np.array(bounds).reshape(*found.shape[1:], 2)

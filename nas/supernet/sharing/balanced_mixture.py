@@ -14,6 +14,7 @@ from nas.errors import UsageError
 from nas.nn import initialise
 from nas.nn.computed import recompute
 from nas.space import Architecture, Space
+from nas.streams import Stream, derive_seed
 from nas.supernet.sharing.balancing import balance, equal_shares, soft_assignment
 from nas.supernet.sharing.bank import held
 from nas.supernet.sharing.one_bank import OneBank
@@ -72,9 +73,8 @@ class BalancedMixture(OneBank):
         self.balance(temperature=1.0)
 
     def first_tensors(self, model: nn.Module, bank: int) -> Mapping[str, Tensor]:
-        (seed,) = np.random.SeedSequence([self.seed, bank]).generate_state(1)
         recompute(model)
-        return held(initialise(deepcopy(model), int(seed)))
+        return held(initialise(deepcopy(model), derive_seed(self.seed, Stream.BANK_WEIGHTS, bank)))
 
     def row_of(self, architecture: Architecture) -> int:
         """The row of the table that an architecture belongs to."""

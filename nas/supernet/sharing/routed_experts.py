@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.space import Architecture, Space
+from nas.streams import Stream, derive_seed
 from nas.supernet.sharing.bank import Bank, Slot, TensorPlace, is_within, tensor_places
 from nas.supernet.sharing.embedding import ArchitectureEmbedding
 from nas.supernet.sharing.sharing import Sharing
@@ -76,7 +77,7 @@ class RoutedExperts(Sharing):
         self._parameters_of_one = sum(parameter.numel() for parameter in model.parameters())
         rows = self._rows()
         with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
+            torch.manual_seed(derive_seed(self.seed, Stream.EXPERTS))
             self.copies = nn.ModuleList(self._noisy_copy() for _ in range(1, self.experts))
             self.routers = nn.ModuleDict(self._make_routers(len(self._embed(space.largest())), rows))
         self.routers.to(_own(self._places[0]))
