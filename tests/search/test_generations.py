@@ -50,5 +50,5 @@ def test_what_the_sampler_sees_stops_growing() -> None:
         study = strategy._study
         assert isinstance(study._storage, Generations)
         seen.append(len(study.get_trials(deepcopy=False)))
-    assert max(seen) <= 12 * BATCH
+    assert max(seen) <= 20 * BATCH and min(seen[-10:]) <= 6 * BATCH
     assert len(strategy._study.trials) >= 60 * BATCH

@@ -62,11 +62,12 @@ def test_the_front_is_marked_among_the_feasible() -> None:
     table = run("random", Evaluator(), constraints=["accuracy >= 0.6"])
     assert table["feasible"].tolist() == (table["accuracy"] >= 0.6).tolist()
     assert 0 < table["feasible"].sum() < len(table)
-    for _, row in table.iterrows():
+    for number, row in table.iterrows():
         better = table[
             table["feasible"] & (table["accuracy"] >= row["accuracy"]) & (table["latency_ms"] <= row["latency_ms"])
         ]
-        assert row["pareto"] == (row["feasible"] and len(better) == 1)
+        equal = (better["accuracy"] == row["accuracy"]) & (better["latency_ms"] == row["latency_ms"])
+        assert row["pareto"] == (row["feasible"] and equal.all() and better.index[0] == number)
 
 
 @pytest.mark.parametrize(("operator", "keeps"), [(">", pd.Series.gt), ("<", pd.Series.lt)])

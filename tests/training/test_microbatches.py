@@ -22,6 +22,7 @@ from torch import Tensor, nn
 import nas
 from nas.data import load
 from nas.errors import UsageError
+from nas.streams import Stream
 from nas.supernet.relaxations import GumbelStraightThrough, Softmax
 from nas.training import (
     CrossEntropy,
@@ -283,5 +284,5 @@ def test_batches_are_those_of_a_whole() -> None:
             return super().run(step, x, y, backward)
 
     train(Spy(network(), [CrossEntropy()]), split(), Recipe(epochs=1, batch_size=16, microbatches=4), seed=0)
-    batches = [x for x, _ in islice(split().shuffled(16, (0, 0)), 2)]
+    batches = [x for x, _ in islice(split().shuffled(16, (0, Stream.BATCHES, 0)), 2)]
     assert torch.equal(torch.cat(seen), torch.cat(batches)) and [len(x) for x in seen] == [4] * 8

@@ -18,6 +18,7 @@ from nas.data import Augment
 from nas.nn import Cell, OneOf, PartialChannels, Zero
 from nas.search import derive
 from nas.space import Architecture, Choice, Subset
+from nas.streams import Stream
 from nas.supernet import Relaxed
 from nas.supernet.relaxations import (
     BinaryGatePairs,
@@ -170,7 +171,7 @@ def test_each_learns_from_batches_of_its_own() -> None:
     step = make(Softmax(), objective=watched)
     train(step, WEIGHTS, RECIPE, seed=7, augment=augment)
     assert [role for role, _ in SEEN] == ["architecture", "weights"] * 12
-    ours = [x for epoch in range(3) for x, _ in WEIGHTS.shuffled(8, (7, epoch), augment)]
+    ours = [x for epoch in range(3) for x, _ in WEIGHTS.shuffled(8, (7, Stream.BATCHES, epoch), augment)]
     assert all(torch.equal(x, seen) for x, (_, seen) in zip(ours, SEEN[1::2], strict=True))
     theirs = BatchStream(OWN, 8, (5, 1), Augment(flip=True))
     assert all(torch.equal(theirs.at(number)[0], seen) for number, (_, seen) in enumerate(SEEN[::2]))

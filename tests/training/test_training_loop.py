@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 import nas
 from nas.errors import UsageError
+from nas.streams import Stream
 from nas.training import (
     CrossEntropy,
     InPlaceDistillation,
@@ -104,7 +105,7 @@ def test_gradients_are_clipped(clip: float) -> None:
     settings = Recipe(
         epochs=1, batch_size=32, learning_rate=0.5, warmup_epochs=0, momentum=0, weight_decay=0, clip=clip
     )
-    x, y = next(split().shuffled(32, (0, 0)))
+    x, y = next(split().shuffled(32, (0, Stream.BATCHES, 0)))
     torch.autograd.backward(nn.functional.cross_entropy(network(x), y))
     norm = torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None]).norm()
     train(PlainStep(network, [CrossEntropy()]), split(), settings, seed=0)
@@ -117,7 +118,7 @@ def test_one_step_is_that_of_torch() -> None:
     recipe = Recipe(epochs=2, batch_size=32, learning_rate=0.1, weight_decay=0.01, clip=1e6)
     optimizer = recipe.make_optimizer(theirs)
     for epoch in range(2):
-        x, y = next(split().shuffled(32, (5, epoch)))
+        x, y = next(split().shuffled(32, (5, Stream.BATCHES, epoch)))
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate_at(epoch, 1)
         optimizer.zero_grad()
