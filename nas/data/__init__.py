@@ -5,12 +5,14 @@ from nas.data.images import ImageData, ImageSplit
 from nas.data.inputs import InputForm, Inputs
 from nas.data.metric import ACCURACY, BITS_PER_CHARACTER, Metric
 from nas.data.protocols import Data, Split
+from nas.data.resolution import IMAGE_SIZE, resized_images
 from nas.data.sources import available, load, require
 from nas.data.text import TextData, TextSplit
 
 __all__ = [
     "ACCURACY",
     "BITS_PER_CHARACTER",
+    "IMAGE_SIZE",
     "Augment",
     "Data",
     "ImageData",
@@ -24,4 +26,5 @@ __all__ = [
     "available",
     "load",
     "require",
+    "resized_images",
 ]

@@ -1,7 +1,8 @@
 """Labelled images in three splits that give normalised batches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from nas.data.batching import check_batch_size, full_batches
 from nas.data.inputs import Inputs, pixel_inputs
 from nas.data.metric import ACCURACY, Metric
 from nas.data.protocols import Batch
+from nas.data.resolution import IMAGE_SIZE, of_size, resized_images, size_in
 from nas.data.seeding import Seed, generator
 from nas.data.splits import divided, halves
 
@@ -28,6 +30,8 @@ class ImageSplit:
         std: [C] float32, by which each channel is then divided.
         groups: [N] int64, equal for images that are copies of one; None where every image is one of its own. What
             judges sees all copies, an epoch of training one of each image.
+        size: height and width of the images in batches, None for those that are stored; they are resized last, after
+            all that training does to them.
     """
 
     images: Tensor
@@ -35,6 +39,7 @@ class ImageSplit:
     mean: Tensor
     std: Tensor
     groups: Tensor | None = None
+    size: int | None = None
 
     @property
     def device(self) -> torch.device:
@@ -98,7 +103,21 @@ class ImageSplit:
     def _select(self, positions: Tensor) -> "ImageSplit":
         positions = positions.to(self.labels.device)
         groups = None if self.groups is None else self.groups[positions]
-        return ImageSplit(self.images[positions], self.labels[positions], self.mean, self.std, groups)
+        return replace(self, images=self.images[positions], labels=self.labels[positions], groups=groups)
+
+    def at(self, values: Mapping[str, Any]) -> "ImageSplit":
+        """The split with images of the ``image_size`` that an architecture says; as it is where it says none.
+
+        Raises:
+            UsageError: it is no size.
+        """
+        return replace(self, size=size_in(values))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of an image in a batch."""
+        channels, height, width = self.images.shape[1:]
+        return (channels, height, width) if self.size is None else (channels, self.size, self.size)
 
     def _epoch(self, draws: torch.Generator) -> Tensor:
         """Positions in random order: every image once, as one of its copies."""
@@ -111,11 +130,14 @@ class ImageSplit:
         return order[first.sort().values]
 
     def _batch(self, positions: Tensor) -> Batch:
-        return self._normalised(self.images[positions]), self.labels[positions]
+        return self._read(self._normalised(self.images[positions])), self.labels[positions]
 
     def _augmented(self, positions: Tensor, augment: Augment, draws: torch.Generator) -> Batch:
         moved = augment.move(self.images[positions], draws)
-        return augment.erase(self._normalised(moved), draws), self.labels[positions]
+        return self._read(augment.erase(self._normalised(moved), draws)), self.labels[positions]
+
+    def _read(self, images: Tensor) -> Tensor:
+        return images if self.size is None else resized_images(images, {IMAGE_SIZE: self.size})
 
     def _normalised(self, images: Tensor) -> Tensor:
         scaled = images.float() / 255 if images.dtype == torch.uint8 else images
@@ -152,8 +174,7 @@ class ImageData:
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of one image."""
-        _, channels, height, width = self.train.images.shape
-        return channels, height, width
+        return self.train.shape
 
     @property
     def input_dtype(self) -> torch.dtype:
@@ -188,7 +209,25 @@ class ImageData:
         """
         images = self.train.images
         bounds = (0.0, 1.0) if images.dtype == torch.uint8 else (float(images.min()), float(images.max()))
-        return pixel_inputs(form, self.name, self.input_shape, bounds, self.mean, self.std)
+        inputs = pixel_inputs(form, self.name, self.input_shape, bounds, self.mean, self.std)
+        stored = tuple(images.shape[2:])
+        return inputs if self.input_shape[1:] == stored else of_size(inputs, stored, {IMAGE_SIZE: self.train.size})
+
+    choices = (IMAGE_SIZE,)
+    """Choices outside of models that the images follow."""
+
+    read = staticmethod(resized_images)
+    """A batch as a network reads it."""
+
+    def at(self, values: Mapping[str, Any]) -> "ImageData":
+        """The task with images of the ``image_size`` that an architecture says; as it is where it says none.
+
+        Raises:
+            UsageError: it is no size.
+        """
+        return replace(
+            self, train=self.train.at(values), validation=self.validation.at(values), test=self.test.at(values)
+        )
 
     def hold_back(self, share: float, seed: Seed) -> tuple["ImageData", ImageSplit]:
         """The task without ``share`` of its validation images, and these."""

@@ -1,7 +1,7 @@
 """What training, evaluation and runs need of a data set, be it images or text."""
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -43,6 +43,9 @@ class Split(Protocol):
 
     def fraction(self, share: float, seed: Seed) -> "tuple[Split, Split]":
         """Two disjoint splits: ``share`` of the examples, and the rest."""
+
+    def at(self, values: Mapping[str, Any]) -> "Split":
+        """The same examples as the network of an architecture reads them."""
 
     def divided(self, share: float, seed: Seed) -> "tuple[Split, Split]":
         """Two disjoint splits that only judge: ``share`` of the examples, and the rest, each enough for an interval."""
@@ -98,6 +101,17 @@ class Data(Protocol):
     @property
     def metric(self) -> Metric:
         """By which networks are compared."""
+
+    @property
+    def choices(self) -> Sequence[str]:
+        """The names of choices outside of models that examples follow, such as ``image_size``."""
+
+    @property
+    def read(self) -> Callable[[Tensor, Mapping[str, Any]], Tensor]:
+        """A batch as it is stored, and an architecture → the batch as its network reads it."""
+
+    def at(self, values: Mapping[str, Any]) -> "Data":
+        """The task as the network of an architecture has it: its examples, their shape and the inputs of a file."""
 
     def inputs(self, form: str) -> Inputs:
         """The examples in a form in which an exported network reads them: "unit" is there always."""

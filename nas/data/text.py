@@ -1,7 +1,8 @@
 """Text as characters: windows of it, and for each character the one that follows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -96,6 +97,10 @@ class TextSplit:
             )
         return parts
 
+    def at(self, values: Mapping[str, Any]) -> "TextSplit":
+        """The text as it is, whatever the architecture."""
+        return self
+
     @property
     def groups(self) -> None:
         """Every window is one of its own."""
@@ -179,6 +184,17 @@ class TextData:
             UsageError: a form of images is asked for.
         """
         return token_inputs(form, self.name, self.train.length)
+
+    choices = ()
+    """No choice outside of models changes the text."""
+
+    def read(self, tokens: Tensor, values: Mapping[str, Any]) -> Tensor:
+        """The tokens as they are, whatever the architecture."""
+        return tokens
+
+    def at(self, values: Mapping[str, Any]) -> "TextData":
+        """The task as it is, whatever the architecture."""
+        return self
 
     def hold_back(self, share: float, seed: Seed) -> tuple["TextData", TextSplit]:
         """The task without the last ``share`` of its validation text, and that."""

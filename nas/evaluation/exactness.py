@@ -44,7 +44,7 @@ def check_extraction(supernet: Supernet, architecture: Architecture, *inputs: Te
             architecture,
             "in the supernet that was trained",
             _Side(supernet.model, lambda: supernet(*inputs)),
-            _Side(network, lambda: network(*inputs)),
+            _Side(network, lambda: network(*map(supernet.reads, inputs))),
         )
 
 
@@ -63,7 +63,7 @@ def check_verdict(evaluator: SharedWeights, architecture: Architecture) -> None:
         architecture,
         "where it is judged",
         _Side(evaluator.supernet.model, lambda: trie.outputs(x)[0]),
-        _Side(network, lambda: network(x)),
+        _Side(network, lambda: network(evaluator.supernet.reads(x, architecture))),
     )
 
 

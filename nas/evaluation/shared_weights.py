@@ -68,7 +68,8 @@ class SharedWeights:
 
     def network(self, architecture: Architecture) -> nn.Module:
         """The plain network of an architecture as it is judged: inherited weights, recalibrated batch norm."""
-        return recalibrate(self.supernet.extract(architecture), self.calibration_batches())
+        batches = (self.supernet.reads(x, architecture) for x in self.calibration_batches())
+        return recalibrate(self.supernet.extract(architecture), batches)
 
     def calibration_batches(self) -> list[Tensor]:
         """The training images that statistics are averaged over, without augmentation, in full batches."""

@@ -71,14 +71,11 @@ class Standalone:
         """One row for each architecture, with the columns of :meth:`nas.evaluation.metrics.Tally.metrics`."""
         import pandas as pd
 
-        networks = map(self.train, architectures)
-        data = self.data
-        return pd.DataFrame(
-            [
-                evaluate(network, data.validation.batches(256), data.metric, groups_of(data.validation))
-                for network in networks
-            ]
-        )
+        return pd.DataFrame([self._judge(architecture) for architecture in architectures])
+
+    def _judge(self, architecture: Mapping[str, Any]) -> dict[str, float]:
+        network, split = self.train(architecture), self.data.at(architecture).validation
+        return evaluate(network, split.batches(256), self.data.metric, groups_of(split))
 
     def train(
         self,
@@ -92,7 +89,7 @@ class Standalone:
             UsageError: the recipe drops paths or has an auxiliary head, but the network has no place for it.
         """
         network = self.begin(architecture)
-        self.fit(network, checkpoint, on_epoch)
+        self.fit(architecture, network, checkpoint, on_epoch)
         return network
 
     def begin(self, architecture: Mapping[str, Any]) -> nn.Module:
@@ -102,23 +99,25 @@ class Standalone:
 
     def fit(
         self,
+        architecture: Mapping[str, Any],
         network: nn.Module,
         checkpoint: Path | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
     ) -> None:
-        """Trains what :meth:`begin` gave, in place; continues from the checkpoint if there is one.
+        """Trains what :meth:`begin` gave for an architecture, in place; continues from the checkpoint if there is one.
 
         Raises:
             UsageError: as :meth:`train`.
         """
-        step, drop = self._step(network), DropPath(network, self._edges(network))
+        data = self.data.at(architecture)
+        step, drop = self._step(network, data), DropPath(network, self._edges(network))
         if self.recipe.drop_path:
-            per_epoch = self.data.train.steps(self.recipe.batch_size)
+            per_epoch = data.train.steps(self.recipe.batch_size)
             step = DropPathStep(step, drop, self.recipe.drop_path, epochs=self.recipe.epochs, steps_per_epoch=per_epoch)
         with drop:
             train(
                 step,
-                self.data.train,
+                data.train,
                 self.recipe,
                 seed=derive_seed(self.seed, Stream.STANDALONE),
                 augment=self.recipe.augmentation(self.augment),
@@ -132,9 +131,9 @@ class Standalone:
         Raises:
             UsageError: the checkpoint cannot be read or belongs to another network.
         """
-        network = self.begin(architecture)
-        model, (tensors, header) = self._step(network).model, load_checkpoint(checkpoint)
-        check_fingerprint(header, fingerprint(model, next(iter(self.data.train.batches(1)))[0]), checkpoint)
+        network, data = self.begin(architecture), self.data.at(architecture)
+        model, (tensors, header) = self._step(network, data).model, load_checkpoint(checkpoint)
+        check_fingerprint(header, fingerprint(model, next(iter(data.train.batches(1)))[0]), checkpoint)
         restore(tensors, model)
         return network.eval()
 
@@ -153,7 +152,7 @@ class Standalone:
         labels = CrossEntropy(self.recipe.label_smoothing, weight=1 - self.teacher.share if self.teacher else 1.0)
         return [labels, self.teacher] if self.teacher else [labels]
 
-    def _step(self, network: nn.Module) -> Step:
+    def _step(self, network: nn.Module, data: Data) -> Step:
         if not self.recipe.auxiliary:
             return PlainStep(network, self._objective)
         place = getattr(self.supernet.model, "auxiliary", None)
@@ -162,6 +161,6 @@ class Standalone:
                 f"auxiliary is {self.recipe.auxiliary:g}, but {type(self.supernet.model).__name__} has no attribute "
                 "'auxiliary' that names the module for an auxiliary head; set auxiliary to 0, or add one."
             )
-        model = AuxiliaryHead(network, place, len(self.data.classes), self.data.input_shape)
+        model = AuxiliaryHead(network, place, len(data.classes), data.input_shape)
         initialise(model.head, derive_seed(self.seed, Stream.AUXILIARY_HEAD))
-        return AuxiliaryStep(model.to(self.data.train.device), self._objective, self.recipe.auxiliary)
+        return AuxiliaryStep(model.to(data.train.device), self._objective, self.recipe.auxiliary)

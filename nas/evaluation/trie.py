@@ -2,7 +2,8 @@
 
 A node is a block together with every choice read so far. Batch-norm statistics belong to nodes, since what a block
 sees depends on the blocks before it and on nothing after it. Both passes, calibration and evaluation, walk the
-trie depth first with one batch at a time, so they hold one activation for each level.
+trie depth first with one batch at a time, so they hold one activation for each level. Candidates whose networks read
+other inputs, such as images of another size, have nothing in common.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +22,7 @@ from nas.nn.batch_statistics import (
     fresh_statistics,
     install,
 )
-from nas.space import Architecture
+from nas.space import Architecture, candidate_key
 from nas.supernet import Segment, SegmentKey, Supernet
 from nas.supernet.segments import active_modules
 
@@ -49,6 +50,19 @@ class _Node:
     rows: list[int] = field(default_factory=list)
 
 
+@dataclass
+class _Root:
+    """Candidates whose networks read the same inputs.
+
+    Attributes:
+        architecture: any of them.
+        children: their first blocks, by segment key.
+    """
+
+    architecture: Architecture
+    children: dict[SegmentKey, _Node] = field(default_factory=dict)
+
+
 class Trie:
     """The population's common prefixes.
 
@@ -61,7 +75,7 @@ class Trie:
 
     def __init__(self, supernet: Supernet, architectures: Sequence[Architecture]) -> None:
         self.supernet = supernet
-        self._roots: dict[SegmentKey, _Node] = {}
+        self._roots: dict[tuple[str, ...], _Root] = {}
         self.blocks = self.blocks_alone = 0
         """Number of blocks that are run for a batch, and that running each candidate alone would run."""
         for row, architecture in enumerate(architectures):
@@ -83,7 +97,8 @@ class Trie:
 
     def _insert(self, row: int, architecture: Architecture) -> None:
         self.supernet.activate(architecture)
-        children = self._roots
+        read = tuple(candidate_key(architecture[name]) for name in self.supernet.extra)
+        children = self._roots.setdefault(read, _Root(architecture)).children
         node = None
         for key, segment in self.supernet.segments():
             if key not in children:
@@ -99,8 +114,11 @@ class Trie:
     @torch.inference_mode()
     def _run(self, batches: Iterable[Tensor], leaf: Leaf) -> None:
         self._active: Architecture | None = None
+        last = len(self._roots) - 1
         for x in batches:
-            self._descend(self._roots, x, leaf)
+            for number, root in enumerate(self._roots.values()):
+                read = self.supernet.reads(x, root.architecture)
+                self._descend(root.children, read.clone() if read is x and number < last else read, leaf)
 
     def _descend(self, nodes: dict[SegmentKey, _Node], x: Tensor, leaf: Leaf) -> None:
         """Runs sibling nodes on their common input.

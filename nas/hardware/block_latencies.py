@@ -58,9 +58,9 @@ def _measure(
     missing: Sequence[str],
     done: Callable[[int], None],
 ) -> None:
-    example = catalogue.example
-    shape = tuple(example.shape[1:])
-    reference = Subject(supernet.extract(catalogue.space.largest()), shape, example.dtype)
+    largest = catalogue.space.largest()
+    example, shape = supernet.reads(catalogue.example, largest), tuple(catalogue.example.shape[1:])
+    reference = Subject(supernet.extract(largest), tuple(example.shape[1:]), example.dtype)
     starts = range(0, len(missing), _GROUP)
     groups = ({name: _subject(supernet, blocks[name]) for name in missing[start : start + _GROUP]} for start in starts)
     count = len(blocks) - len(missing)

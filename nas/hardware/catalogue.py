@@ -61,7 +61,7 @@ class Catalogue:
 
     Args:
         supernet: stays as it is; the attribute is a copy without weights. It must follow one architecture.
-        input_shape: of one example, without the batch.
+        input_shape: of one example as it is stored, without the batch.
         input_dtype: of the inputs.
 
     Raises:
@@ -264,7 +264,8 @@ class Catalogue:
         except UsageError:
             raise
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            place = f"on an input of shape {tuple(self.example.shape[1:])} and type {self.example.dtype}"
+            read = self.supernet.reads(self.example)
+            place = f"on an input of shape {tuple(read.shape[1:])} and type {read.dtype}"
             raise cannot_run(type(self.supernet.model).__name__, place, error) from error
         finally:
             for each in hooks:

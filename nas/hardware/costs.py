@@ -60,7 +60,7 @@ class StaticCosts:
 
     Args:
         supernet: stays as it is; the attribute is a copy without weights. It must follow one architecture.
-        input_shape: of one example, without the batch.
+        input_shape: of one example as it is stored, without the batch.
         input_dtype: of the inputs, ``torch.int64`` for token ids.
     """
 
@@ -69,6 +69,7 @@ class StaticCosts:
     def __init__(self, supernet: Supernet, input_shape: Shape, input_dtype: torch.dtype = torch.float32) -> None:
         self.supernet, self.input_shape, self.input_dtype = meta_copy(supernet), tuple(input_shape), input_dtype
         self._blocks: dict[Work, BlockCost] = {}
+        self._read: dict[tuple[Any, ...], Tensor] = {}
 
     def __call__(self, architecture: Mapping[str, Any]) -> dict[str, int]:
         """The costs by name."""
@@ -92,7 +93,8 @@ class StaticCosts:
     def walk(self, architecture: Mapping[str, Any]) -> Iterator[tuple[Work, Segment]]:
         """The active blocks in order, each after what says all about its work: its key, the shape and type it gets."""
         self.supernet.activate(architecture)
-        shape, dtype = self.input_shape, self.input_dtype
+        example = self.example(architecture)
+        shape, dtype = tuple(example.shape[1:]), example.dtype
         for key, segment in self.supernet.segments():
             work = (key, shape, dtype)
             if work not in self._blocks:
@@ -100,6 +102,14 @@ class StaticCosts:
             yield work, segment
             output = self._blocks[work].trace
             shape, dtype = cast(Shape, output.output_shape), cast(torch.dtype, output.output_dtype)
+
+    def example(self, architecture: Mapping[str, Any]) -> Tensor:
+        """What the network of an architecture reads: one example, batch included, on the meta device."""
+        values = tuple(architecture[name] for name in self.supernet.extra)
+        if values not in self._read:
+            stored = torch.empty((1, *self.input_shape), dtype=self.input_dtype, device="meta")
+            self._read[values] = self.supernet.reads(stored, architecture)
+        return self._read[values]
 
     def plain(self, work: Work, segment: Segment) -> tuple[nn.Module, Tensor]:
         """The plain module of a block of :meth:`walk`, in eval mode, and an input for it, both on the meta device."""

@@ -45,7 +45,7 @@ class NetworkKeys:
         """The key of an architecture."""
         costs, supernet = self.costs, self.costs.supernet
         supernet.activate(architecture)
-        value = torch.empty((1, *costs.input_shape), dtype=costs.input_dtype, device="meta")
+        value = costs.example(architecture)
         segments = supernet.segments()
         read = sum(len(supernet.active_parts(segment.module)) for _, segment in segments)
         parts = [f"{read - len(supernet.active_parts())} parameters are shared"]

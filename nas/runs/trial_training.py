@@ -50,26 +50,19 @@ class Trainer:
         searched = build_searched(config, data, supernet)
         searched.load_state_dict(load(self.weights))
         trainer = standalone(plan, supernet, data, self.seed, _teacher(plan, config, searched, data))
-        network = trainer.begin(plan.architecture)
+        network, split = trainer.begin(plan.architecture), data.at(plan.architecture).validation
         done = 0
 
         def judge(epoch: int) -> None:
             nonlocal done
             done = epoch + 1
-            report(
-                done,
-                evaluate(
-                    network,
-                    data.validation.batches(config.evaluation.batch_size),
-                    data.metric,
-                    groups_of(data.validation),
-                ),
-            )
+            batches = split.batches(config.evaluation.batch_size)
+            report(done, evaluate(network, batches, data.metric, groups_of(split)))
 
         def on_epoch(epoch: Epoch) -> None:
             judge(epoch["epoch"])
 
-        trainer.fit(network, checkpoint, on_epoch)
+        trainer.fit(plan.architecture, network, checkpoint, on_epoch)
         if done < plan.recipe.epochs:
             judge(plan.recipe.epochs - 1)
 
@@ -89,7 +82,9 @@ def standalone(
 
 
 def _teacher(plan: Plan, config: RunConfig, searched: Supernet, data: Data) -> Distillation | None:
-    """The largest network of the trained supernet, recalibrated, if the plan asks for one."""
+    """The largest network of the trained supernet that reads the same inputs, recalibrated, if the plan asks for it."""
     if not plan.distillation:
         return None
-    return Distillation(judged_by(config, searched, data).network(searched.space.largest()), share=plan.distillation)
+    read = {name: plan.architecture[name] for name in searched.extra}
+    largest = searched.space.complete(read, share=1.0)
+    return Distillation(judged_by(config, searched, data).network(largest), share=plan.distillation)

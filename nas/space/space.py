@@ -199,6 +199,23 @@ class Space:
         except UsageError:
             return False
 
+    def product(self, *others: "Space") -> "Space":
+        """Every architecture of this space with every one of the others, whose choices come after those of this one.
+
+        Raises:
+            UsageError: two of the spaces have a choice of the same name.
+
+        >>> Space({"kernel": [3, 5]}).product(Space({"image_size": [24, 28]})).size
+        4
+        """
+        choices, uses, order = dict(self.choices), dict(self.uses), dict(self.order)
+        for other in others:
+            twice = next((name for name in other.choices if name in choices), None)
+            if twice is not None:
+                raise UsageError(f"two spaces of a product have a choice '{twice}'; give one of them another name.")
+            choices, uses, order = choices | other.choices, uses | other.uses, order | other.order
+        return Space(choices, uses, order)
+
     def indices(self, architectures: Iterable[Mapping[str, Any]]) -> npt.NDArray[np.int32]:
         """Candidate indices ``[n, choices]``, -1 where a choice is inactive."""
         rows = [

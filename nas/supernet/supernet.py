@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from nas.supernet.gate_check import check_gates
 from nas.supernet.mixing import soft_gates
 from nas.supernet.opening import Opening
 from nas.supernet.ordering import order_by_cost, order_of
+from nas.supernet.outside import Outside, Read
 from nas.supernet.parts import Shape, parts_in_use, regions_in_use
 from nas.supernet.probe import Probe
 from nas.supernet.segments import Segment
@@ -45,14 +46,18 @@ class Supernet(nn.Module):
         input_dtype: of the inputs.
         like: the space of another supernet with the same choices, whose order of candidates holds here too; by default
             they are ordered by what they cost here.
+        extra: name → candidates of choices that no module of the model reads, such as the size of images. Architectures
+            have them as they have those of the model; extracted networks know nothing of them.
+        read: a batch and the extra choices of an architecture → what its network reads of the batch, such as
+            :func:`nas.data.resized_images`; ``forward`` gives the model that. By default all of it.
 
     Attributes:
         equally_large: name → the candidates that cost as much as the largest, of choices where there are several.
 
     Raises:
-        UsageError: the model holds no choice, or names two of them alike; it cannot be run on such an input; the
-            scheme does not fit it, or the space; a module does not know its size yet; or something is attached to an
-            elastic module that an extracted network could not have.
+        UsageError: the model holds no choice, or two choices are named alike, be they in the model or extra; it cannot
+            be run on such an input; the scheme does not fit it, or the space; a module does not know its size yet; or
+            something is attached to an elastic module that an extracted network could not have.
 
     >>> import nas
     >>> kernel = nas.Choice([3, 5])
@@ -71,6 +76,8 @@ class Supernet(nn.Module):
         input_shape: Sequence[int] | Sequence[Sequence[int]] | None = None,
         input_dtype: torch.dtype = torch.float32,
         like: Space | None = None,
+        extra: Mapping[str, Sequence[Any] | Choice] | None = None,
+        read: Read | None = None,
     ) -> None:
         super().__init__()
         check_sizes(model)
@@ -81,9 +88,11 @@ class Supernet(nn.Module):
             raise UsageError(f"{type(model).__name__} holds no choice; put a nas.Choice into a layer of nas.nn.")
         self.model = model
         one_hot = {choice: [Gate((each,)) for each in choice.candidates] for choice in found.choices.values()}
-        probe = Probe(model, input_shape, input_dtype) if input_shape else None
-        ordering = order_by_cost(found, one_hot, probe) if like is None else order_of(like, found)
-        self.space = Space(found.choices, found.space.uses, ordering.order)
+        self._outside = Outside(extra or {}, read)
+        probe = self._probe(model, input_shape, input_dtype) if input_shape else None
+        other = None if like is None else self._outside.without(like)
+        ordering = order_by_cost(found, one_hot, probe) if other is None else order_of(other, found)
+        self.space = self._outside.beside(Space(found.choices, found.space.uses, ordering.order))
         self.equally_large = ordering.equally_large
         self._choices = found.choices
         gates = ((name, gate) for name, choice in found.choices.items() for gate in one_hot[choice])
@@ -127,16 +136,33 @@ class Supernet(nn.Module):
     @property
     def values(self) -> dict[Choice, Any]:
         """The candidate of each active choice of the model, under the active architecture."""
-        return {self._choices[name]: value for name, value in self.architecture.items()}
+        return {choice: self.architecture[name] for name, choice in self._choices.items() if name in self.architecture}
 
     @property
     def options(self) -> dict[str, tuple[Any, ...]]:
-        """What soft gates weigh, by choice: its candidates, or the elements of a subset."""
+        """What soft gates weigh, by choice of the model: its candidates, or the elements of a subset."""
         return {name: choice.options for name, choice in self._choices.items()}
 
     def readers(self, name: str) -> list[Elastic]:
-        """The modules that read a choice."""
+        """The modules that read a choice; none where it is outside the model."""
+        if name in self.extra:
+            return []
         return [module for module, choices in self._sites if self._choices[name] in choices]
+
+    @property
+    def extra(self) -> Mapping[str, tuple[Any, ...]]:
+        """The candidates of the choices that no module of the model reads, by name."""
+        return self._outside.space.choices
+
+    def reads(self, x: Any, architecture: Mapping[str, Any] | None = None) -> Any:
+        """What a network reads of an input: all of it, or what the extra choices of its architecture leave.
+
+        Args:
+            x: as ``forward`` takes it.
+            architecture: of the network; by default the active one.
+        """
+        (read,) = self._outside.read([x], self.architecture if architecture is None else architecture)
+        return read
 
     def activate(self, architecture: Mapping[str, Any], bank: int | None = None) -> None:
         """Makes ``forward`` run this architecture.
@@ -151,8 +177,9 @@ class Supernet(nn.Module):
         check_tree(self._above)
         chosen = self.space.architecture(architecture)
         self._bank = self.sharing.bank_of(chosen) if bank is None else self.sharing.check_bank(bank)
+        inside = {name: value for name, value in chosen.items() if name in self._choices}
         self._configure(
-            {self._choices[name]: self._one_hot[name, candidate_key(value)] for name, value in chosen.items()}
+            {self._choices[name]: self._one_hot[name, candidate_key(value)] for name, value in inside.items()}
         )
         self._architecture: Architecture | None = chosen
 
@@ -172,8 +199,13 @@ class Supernet(nn.Module):
 
         Raises:
             UsageError: an unknown choice, or one without a weight for each option or without an active one; or which
-                weights are seen depends on the architecture.
+                weights are seen, or what is read of the inputs, depends on the architecture.
         """
+        if self.extra:
+            raise UsageError(
+                f"soft gates mix the candidates of layers, but '{next(iter(self.extra))}' is a choice outside the "
+                "model, which one architecture has; leave it out for a method that learns gates."
+            )
         if self.sharing.banks > 1:
             raise UsageError(
                 f"soft gates follow no single architecture, so {type(self.sharing).__name__} cannot say which weights "
@@ -191,6 +223,8 @@ class Supernet(nn.Module):
         """
         if self._architecture is None:
             self._check_gates(inputs)
+        else:
+            inputs = self._outside.read(inputs, self._architecture)
         with self.weights():
             return self.model(*inputs)
 
@@ -257,6 +291,13 @@ class Supernet(nn.Module):
     def name_of(self, choice: Choice) -> str:
         """The name of a choice of the model."""
         return self._names[choice]
+
+    def _probe(self, model: nn.Module, shape: Sequence[int] | Sequence[Sequence[int]], dtype: torch.dtype) -> Probe:
+        """Runs the model on inputs as the largest network reads them."""
+        if isinstance(shape[0], Sequence):
+            each = cast("Sequence[Sequence[int]]", shape)
+            return Probe(model, [self._outside.shape(one, dtype) for one in each], dtype)
+        return Probe(model, self._outside.shape(cast("Sequence[int]", shape), dtype), dtype)
 
     def _check_extraction(self, sites: Sequence[tuple[str, Elastic]]) -> None:
         """Refuses a model of which some network could not be extracted; every module follows its first candidates."""

@@ -70,7 +70,7 @@ def test_a_network_is_restored_as_it_was_after_any_epoch(auxiliary: float, tmp_p
         restored = trainer.restored(a, file)
         assert not restored.training and torch.equal(restored(x), outputs[-1])
 
-    trainer.fit(begun, file, compare)
+    trainer.fit(a, begun, file, compare)
     assert len(outputs) == 2 and not torch.equal(*outputs)
     with pytest.raises(UsageError, match="was trained with other code: "):
         trainer.restored(network.space.sample(4), file)

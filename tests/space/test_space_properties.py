@@ -280,3 +280,30 @@ def test_fingerprints_tell_spaces_apart() -> None:
     condition = {"b": [(Condition(("a",), frozenset({(0,)})),)]}
     others = [Space({"a": [1, 2], "b": [3, 5]}), Space({"b": [3, 4], "a": [1, 2]}), Space(base.choices, condition)]
     assert len({space.fingerprint for space in (base, *others)}) == 4
+
+
+@SOME
+@given(spaces(), spaces(), SEEDS)
+def test_a_product_has_every_pair_of_architectures(first: Space, second: Space, seed: int) -> None:
+    uses = {
+        f"other {name}": [
+            tuple(Condition(tuple(f"other {each}" for each in one.names), one.allowed) for one in use) for use in places
+        ]
+        for name, places in second.uses.items()
+    }
+    other = Space({f"other {name}": each for name, each in second.choices.items()}, uses)
+    product = first.product(other)
+    assert product.size == first.size * other.size
+    assert product.fingerprint == Space.from_json(product.to_json()).fingerprint
+    for end in ("smallest", "largest"):
+        assert dict(getattr(product, end)()) == {**getattr(first, end)(), **getattr(other, end)()}
+    sample = product.sample(seed)
+    assert {name: value for name, value in sample.items() if name in first.choices} in first
+    assert {name: value for name, value in sample.items() if name in other.choices} in other
+    assert product.one_hot([sample]).shape == (1, first.one_hot([]).shape[1] + other.one_hot([]).shape[1])
+
+
+def test_a_product_refuses_two_choices_of_one_name() -> None:
+    space = Space({"kernel": [3, 5]})
+    with pytest.raises(UsageError, match=r"two spaces of a product have a choice 'kernel'; give one of them another"):
+        space.product(Space({"size": [1]}), Space({"kernel": [7]}))
