@@ -40,6 +40,7 @@ __all__ = [
     "space",
     "streams",
     "supernet",
+    "tasks",
     "training",
 ]
 

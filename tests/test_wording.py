@@ -7,12 +7,13 @@ import pytest
 from torch import nn
 
 from nas.cli.tables import print_predictor
-from nas.data.parts import check_labels, numbered_classes
+from nas.data.parts import numbered_classes
 from nas.errors import UsageError
 from nas.nn import Repeat
 from nas.report.feasibility import coverage
 from nas.search.constraints import Constraint, check_feasible
 from nas.space import Choice, Subset
+from nas.tasks.classification import check_labels
 from nas.wording import counted
 
 REFUSED: dict[str, Callable[[], object]] = {

@@ -1,17 +1,15 @@
-"""Images or text in three splits, ready on the device: ``load`` is the way in."""
+"""Images, text or other inputs in three splits, ready on the device: ``load`` is the way in."""
 
 from nas.data.augment import Augment
 from nas.data.images import ImageData, ImageSplit
 from nas.data.inputs import InputForm, Inputs
-from nas.data.metric import ACCURACY, BITS_PER_CHARACTER, Metric
 from nas.data.protocols import Data, Split
 from nas.data.resolution import IMAGE_SIZE, resized_images
 from nas.data.sources import available, load, require
+from nas.data.task_data import TaskData
 from nas.data.text import TextData, TextSplit
 
 __all__ = [
-    "ACCURACY",
-    "BITS_PER_CHARACTER",
     "IMAGE_SIZE",
     "Augment",
     "Data",
@@ -19,8 +17,8 @@ __all__ = [
     "ImageSplit",
     "InputForm",
     "Inputs",
-    "Metric",
     "Split",
+    "TaskData",
     "TextData",
     "TextSplit",
     "available",

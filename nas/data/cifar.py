@@ -10,9 +10,11 @@ from torch import Tensor
 
 from nas.data.files import find, folder_of
 from nas.data.npz import as_images, read_npz
-from nas.data.parts import RawData, check_labels, from_arrays
+from nas.data.parts import RawData, from_arrays
 from nas.data.safe_pickle import read_array_pickle
 from nas.errors import UsageError
+from nas.tasks import Classification
+from nas.tasks.classification import check_labels
 
 __all__ = ["decode_delta", "read_binary_batch", "read_cifar10", "read_npz_batch", "read_python_batch"]
 
@@ -36,7 +38,7 @@ def read_cifar10(data_dir: Path | None, image_size: int | None) -> RawData:
     suffix = find(places, [f"{_TRAIN[0]}{suffix}" for suffix in readers]).suffix
     batches = [readers[suffix](find(places, [f"{name}{suffix}"])) for name in (*_TRAIN, "test_batch")]
     images, labels = zip(*batches[:-1], strict=True)
-    return from_arrays(list(_CLASSES), (torch.cat(images), torch.cat(labels)), None, batches[-1], image_size)
+    return from_arrays(Classification(_CLASSES), (torch.cat(images), torch.cat(labels)), None, batches[-1], image_size)
 
 
 def read_python_batch(path: Path) -> tuple[Tensor, Tensor]:

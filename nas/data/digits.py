@@ -11,9 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nas.data.parts import RawData, check_labels, from_arrays
+from nas.data.parts import RawData, from_arrays
 from nas.data.seeding import generator
 from nas.errors import UsageError
+from nas.tasks import Classification
+from nas.tasks.classification import check_labels
 
 __all__ = ["corrupted", "read_digits", "read_noisy_digits"]
 
@@ -29,7 +31,7 @@ _NOISE = 0.15
 
 def read_digits(data_dir: Path | None, image_size: int | None) -> RawData:
     """The digits of scikit-learn as they are."""
-    return from_arrays(_CLASSES, _digits("digits", data_dir), image_size=image_size)
+    return from_arrays(Classification(_CLASSES), _digits("digits", data_dir), image_size=image_size)
 
 
 def read_noisy_digits(data_dir: Path | None, image_size: int | None) -> RawData:
@@ -38,7 +40,9 @@ def read_noisy_digits(data_dir: Path | None, image_size: int | None) -> RawData:
     The copies of an image are the same in every run, and never in two splits.
     """
     images, labels = _digits("noisy_digits", data_dir)
-    return from_arrays(_CLASSES, (corrupted(images, COPIES), labels), image_size=image_size, copies=COPIES)
+    return from_arrays(
+        Classification(_CLASSES), (corrupted(images, COPIES), labels), image_size=image_size, copies=COPIES
+    )
 
 
 def corrupted(images: Tensor, copies: int) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from nas.data.files import folder_of
 from nas.data.parts import Part, RawData
 from nas.errors import UsageError
+from nas.tasks import Classification
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,7 +49,9 @@ def read_folder(data_dir: Path | None, image_size: int | None) -> RawData:
     mode = "L" if all(mode in ("1", "L", "LA") for mode in modes) else "RGB"
     parts = {part: _part(images, size, mode) for part, images in listed.items()}
     shape = (1 if mode == "L" else 3, *size)
-    return RawData(classes, shape, torch.uint8, parts["train"], parts.get("validation"), parts.get("test"))
+    return RawData(
+        Classification(classes), shape, torch.uint8, parts["train"], parts.get("validation"), parts.get("test")
+    )
 
 
 def _layout(top: Path) -> dict[str, Path]:

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nas.data.files import find, folder_of, read_content
-from nas.data.parts import RawData, check_labels, from_arrays
+from nas.data.parts import RawData, from_arrays
 from nas.errors import UsageError
+from nas.tasks import Classification
+from nas.tasks.classification import check_labels
 
 __all__ = ["read_fashion_mnist", "read_idx"]
 
@@ -60,7 +62,7 @@ def read_fashion_mnist(data_dir: Path | None, image_size: int | None) -> RawData
     """
     folder = folder_of("fashion_mnist", data_dir, "the four idx files of Fashion-MNIST")
     train, test = (_read_pair(folder, prefix) for prefix in ("train", "t10k"))
-    return from_arrays(list(_FASHION), train, test=test, image_size=image_size)
+    return from_arrays(Classification(_FASHION), train, test=test, image_size=image_size)
 
 
 def _read_pair(folder: Path, prefix: str) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Labelled images in three splits that give normalised batches."""
+"""Labelled images, or other arrays of numbers, in three splits that give normalised batches."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,22 +10,25 @@ from torch import Tensor
 from nas.data.augment import Augment
 from nas.data.batching import check_batch_size, full_batches
 from nas.data.inputs import Inputs, pixel_inputs
-from nas.data.metric import ACCURACY, Metric
 from nas.data.protocols import Batch
 from nas.data.resolution import IMAGE_SIZE, of_size, resized_images, size_in
 from nas.data.seeding import Seed, generator
-from nas.data.splits import divided, halves
+from nas.data.splits import divided, halves, strata
+from nas.errors import UsageError
+from nas.tasks import Task
 
-__all__ = ["ImageData", "ImageSplit", "channel_statistics"]
+__all__ = ["ImageData", "ImageSplit", "channel_statistics", "per_channel"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageSplit:
     """Labelled images held on one device; batches are normalised images [B, C, H, W] float32 and labels [B] int64.
 
+    Images may be other arrays of numbers, such as vectors of features, and labels other targets.
+
     Attributes:
-        images: [N, C, H, W], either uint8 (read as value / 255) or float32 (read as it is).
-        labels: [N] int64.
+        images: [N, C, H, W] or [N, C, ...], either uint8 (read as value / 255) or float32 (read as it is).
+        labels: [N] int64, or [N, ...], of the type that the losses of the task take.
         mean: [C] float32, subtracted from each channel.
         std: [C] float32, by which each channel is then divided.
         groups: [N] int64, equal for images that are copies of one; None where every image is one of its own. What
@@ -72,7 +75,15 @@ class ImageSplit:
             batch_size: images in a batch; a smaller split comes as one batch of all its images.
             seed: usually ``(run_seed, stream, epoch)``.
             augment: what to do to the images; None leaves them as they are.
+
+        Raises:
+            UsageError: it would do something, but these are no images.
         """
+        if augment not in (None, Augment()) and self.images.ndim != 4:
+            raise UsageError(
+                f"{augment} changes images, but inputs have shape {list(self.images.shape[1:])}; set crop, flip and "
+                "cutout to 0."
+            )
         steps = self.steps(batch_size)
         chosen = torch.split(self._epoch(generator(seed)), batch_size)
         augment = augment or Augment()
@@ -83,12 +94,12 @@ class ImageSplit:
         return full_batches(len(self) if self.groups is None else len(torch.unique(self.groups)), batch_size)
 
     def fraction(self, share: float, seed: Seed) -> tuple["ImageSplit", "ImageSplit"]:
-        """A stratified split in two: ``share`` of the images, and the rest; copies of one image stay together.
+        """A split in two, stratified by class: ``share`` of the images, and the rest; copies of one stay together.
 
         Raises:
             UsageError: for a share outside (0, 1), or a class with a single image.
         """
-        first, second = halves(self.labels, share, seed, groups=self.groups)
+        first, second = halves(strata(self.labels), share, seed, groups=self.groups)
         return self._select(first), self._select(second)
 
     def divided(self, share: float, seed: Seed) -> tuple["ImageSplit", "ImageSplit"]:
@@ -97,7 +108,7 @@ class ImageSplit:
         Raises:
             UsageError: for a share outside (0, 1), or a single image.
         """
-        first, second = divided(self.labels, share, seed, self.groups)
+        first, second = divided(strata(self.labels), share, seed, self.groups)
         return self._select(first), self._select(second)
 
     def _select(self, positions: Tensor) -> "ImageSplit":
@@ -114,10 +125,10 @@ class ImageSplit:
         return replace(self, size=size_in(values))
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of an image in a batch."""
-        channels, height, width = self.images.shape[1:]
-        return (channels, height, width) if self.size is None else (channels, self.size, self.size)
+    def shape(self) -> tuple[int, ...]:
+        """(channels, height, width) of an image in a batch, (channels, ...) of anything else."""
+        channels, *sides = self.images.shape[1:]
+        return (channels, *(sides if self.size is None else [self.size, self.size]))
 
     def _epoch(self, draws: torch.Generator) -> Tensor:
         """Positions in random order: every image once, as one of its copies."""
@@ -141,16 +152,16 @@ class ImageSplit:
 
     def _normalised(self, images: Tensor) -> Tensor:
         scaled = images.float() / 255 if images.dtype == torch.uint8 else images
-        return (scaled - self.mean[:, None, None]) / self.std[:, None, None]
+        return (scaled - per_channel(self.mean, images.ndim)) / per_channel(self.std, images.ndim)
 
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """A classification task: disjoint train, validation and test splits of one set of images.
+    """Disjoint train, validation and test splits of one set of images, or of other arrays of numbers.
 
     Attributes:
         name: as the user typed it.
-        classes: class names; label i is ``classes[i]``.
+        task: what networks must make of them.
         train: for weights, and for batch-norm statistics.
         validation: for architecture parameters and candidate scores.
         test: read once, for the final networks.
@@ -159,7 +170,7 @@ class ImageData:
     """
 
     name: str
-    classes: list[str]
+    task: Task
     train: ImageSplit
     validation: ImageSplit
     test: ImageSplit
@@ -169,11 +180,11 @@ class ImageData:
     @property
     def examples(self) -> str:
         """What an example is called."""
-        return "images"
+        return "images" if len(self.input_shape) == 3 else "examples"
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one image."""
+    def input_shape(self) -> tuple[int, ...]:
+        """(channels, height, width) of one image, (channels, ...) of anything else."""
         return self.train.shape
 
     @property
@@ -182,14 +193,9 @@ class ImageData:
         return torch.float32
 
     @property
-    def output_shape(self) -> tuple[int]:
-        """(classes,): the logits for one image."""
-        return (len(self.classes),)
-
-    @property
-    def metric(self) -> Metric:
-        """The share of images whose class is predicted."""
-        return ACCURACY
+    def output_shape(self) -> tuple[int, ...]:
+        """Of what a network says of one image, such as (classes,)."""
+        return self.task.output_shape(tuple(self.train.labels.shape[1:]))
 
     @property
     def mean(self) -> tuple[float, ...]:
@@ -236,15 +242,20 @@ class ImageData:
 
 
 def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation [C] float32 of images [N, C, H, W], in the units of ``ImageSplit.images``.
+    """Mean and standard deviation [C] float32 of images [N, C, ...], in the units of ``ImageSplit.images``.
 
     A channel without any spread gets 1, so that normalising only centres it.
     """
-    count = images[:, 0].numel()
-    mean = sum((part.sum((0, 2, 3)) for part in _doubles(images)), torch.zeros(1)) / count
-    spread = ((part - mean[:, None, None]).square().sum((0, 2, 3)) for part in _doubles(images))
+    count, others = images[:, 0].numel(), [0, *range(2, images.ndim)]
+    mean = sum((part.sum(others) for part in _doubles(images)), torch.zeros(1)) / count
+    spread = ((part - per_channel(mean, images.ndim)).square().sum(others) for part in _doubles(images))
     std = (sum(spread, torch.zeros(1)) / count).sqrt()
     return mean.float(), torch.where(std < 1e-6, 1.0, std).float()
+
+
+def per_channel(values: Tensor, dimensions: int) -> Tensor:
+    """[C] as [C, 1, ...], to go with [N, C, ...] of so many dimensions."""
+    return values.reshape(-1, *[1] * (dimensions - 2))
 
 
 def _doubles(images: Tensor) -> Iterator[Tensor]:

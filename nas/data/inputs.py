@@ -62,17 +62,17 @@ class Inputs:
 def pixel_inputs(
     form: str,
     name: str,
-    shape: tuple[int, int, int],
+    shape: tuple[int, ...],
     values: tuple[float, float],
     mean: tuple[float, ...],
     std: tuple[float, ...],
 ) -> Inputs:
-    """Images in one of the forms.
+    """Images, or other arrays of numbers, in one of the forms.
 
     Args:
         form: an `InputForm`.
         name: of the data set.
-        shape: (channels, height, width).
+        shape: (channels, height, width), or (channels, ...).
         values: the smallest and the largest pixel; those from 0 to 1 stand for bytes.
         mean: of each channel, in the units of the pixels.
         std: likewise.
@@ -82,7 +82,8 @@ def pixel_inputs(
     """
     low, high = values
     are_shares = low >= 0 and high <= 1
-    about = {"values": [0.0, 1.0] if are_shares else [low, high], "colours": _COLOURS.get(shape[0])}
+    colours = _COLOURS.get(shape[0]) if len(shape) == 3 else None
+    about = {"values": [0.0, 1.0] if are_shares else [low, high], "colours": colours}
     if form == "normalised":
         about |= {"mean": list(mean), "std": list(std)}
         return Inputs(form, shape, torch.float32, None, None, about, lambda split, size: split.batches(size))

@@ -1,8 +1,9 @@
-"""NumPy archives of images ``x`` and labels ``y``."""
+"""NumPy archives of images ``x`` and labels or other targets ``y``."""
 
 import math
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -11,8 +12,9 @@ import torch
 from torch import Tensor
 
 from nas.data.files import find, folder_of
-from nas.data.parts import MEMORY_BUDGET, RawData, check_labels, from_arrays, numbered_classes
+from nas.data.parts import MEMORY_BUDGET, RawData, from_arrays, numbered_classes
 from nas.errors import UsageError
+from nas.tasks import Classification, MultiLabel, Regression, Task
 
 __all__ = ["as_images", "read_npz", "read_npz_folder"]
 
@@ -81,21 +83,36 @@ def as_images(x: np.ndarray, where: str) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(x if x.dtype == np.uint8 else x.astype(np.float32)))
 
 
+def as_inputs(x: np.ndarray, where: str) -> Tensor:
+    """Images as :func:`as_images` has them, or float vectors [N, C] of features as they are, in float32.
+
+    Raises:
+        UsageError: for another shape or type.
+    """
+    if x.ndim == 2 and x.dtype.kind == "f" and x.shape[1]:
+        return torch.from_numpy(x.astype(np.float32))
+    return as_images(x, where)
+
+
 def read_npz_folder(data_dir: Path | None, image_size: int | None) -> RawData:
     """A folder with train.npz and perhaps validation.npz and test.npz, each with ``x`` and ``y``.
+
+    The type of ``y`` says the task: integers [N] are classes, floats [N] or [N, k] numbers to predict, and booleans
+    [N, k] whether each of k labels is there.
 
     Raises:
         UsageError: for a missing or damaged file, or arrays that do not fit.
     """
     folder = folder_of("npz", data_dir, "train.npz (arrays x and y), and perhaps validation.npz and test.npz")
     train = _arrays(find([folder], ["train.npz"]))
-    classes = numbered_classes(train["y"], f"File '{folder / 'train.npz'}'")
-    pairs = {"train": _pair(folder / "train.npz", train, len(classes))}
+    task = _task(train["y"], f"File '{folder / 'train.npz'}'")
+    pairs = {"train": _pair(folder / "train.npz", train, task)}
     for part in ("validation", "test"):
         path = folder / f"{part}.npz"
         if path.is_file():
-            pairs[part] = _pair(path, _arrays(path), len(classes))
-    return from_arrays(classes, pairs["train"], pairs.get("validation"), pairs.get("test"), image_size)
+            pairs[part] = _pair(path, _arrays(path), task)
+    raw = from_arrays(task, pairs["train"], pairs.get("validation"), pairs.get("test"), image_size)
+    return replace(raw, notes=_doubts(train["y"]))
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -105,6 +122,24 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _pair(path: Path, arrays: dict[str, np.ndarray], classes: int) -> tuple[Tensor, Tensor]:
-    images = as_images(arrays["x"], f"File '{path}'")
-    return images, check_labels(arrays["y"], len(images), classes, f"File '{path}'")
+def _task(y: np.ndarray, where: str) -> Task:
+    if y.dtype.kind == "f":
+        return Regression()
+    if y.dtype.kind == "b" and y.ndim == 2:
+        return MultiLabel()
+    return Classification(numbered_classes(y, where))
+
+
+def _doubts(y: np.ndarray) -> tuple[str, ...]:
+    """A note where numbers look like classes."""
+    if y.dtype.kind != "f" or y.ndim != 1 or not (y == np.floor(y)).all():
+        return ()
+    return (
+        "The targets y are whole numbers stored as floats, so they are predicted as numbers; store classes as "
+        "integers.",
+    )
+
+
+def _pair(path: Path, arrays: dict[str, np.ndarray], task: Task) -> tuple[Tensor, Tensor]:
+    images = as_inputs(arrays["x"], f"File '{path}'")
+    return images, task.check_targets(arrays["y"], len(images), f"File '{path}'")

@@ -1,4 +1,4 @@
-"""What a source of images hands over before it is split: labels, and pixels that are read when asked for."""
+"""What a source hands over before it is split: labels, and pixels that are read when asked for."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas.errors import UsageError
+from nas.tasks import Task
 from nas.wording import counted
 
 __all__ = [
     "MEMORY_BUDGET",
     "Part",
     "RawData",
-    "check_labels",
     "check_memory",
     "from_arrays",
     "numbered_classes",
@@ -28,11 +28,11 @@ MEMORY_BUDGET = 4 * 2**30
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Labelled images of which any subset can be read.
+    """Labelled images, or other arrays of numbers, of which any subset can be read.
 
     Attributes:
-        labels: [N] int64.
-        read: positions [n] int64 -> images [n, C, H, W], uint8 (value / 255) or float32 (as it is).
+        labels: [N, ...], the targets of the task.
+        read: positions [n] int64 -> images [n, C, H, W], uint8 (value / 255) or float32 (as it is); or [n, C, ...].
         copies: of each image, at positions ``copies * image`` and after.
     """
 
@@ -46,14 +46,14 @@ class RawData:
     """The parts a source has; those it lacks are taken out of ``train`` later.
 
     Attributes:
-        classes: class names; label i is ``classes[i]``.
-        shape: (C, H, W) of every image.
+        task: what networks must do.
+        shape: (C, H, W) of every image, or (C, ...).
         dtype: torch.uint8 or torch.float32.
         notes: sentences that the user should read.
     """
 
-    classes: list[str]
-    shape: tuple[int, int, int]
+    task: Task
+    shape: tuple[int, ...]
     dtype: torch.dtype
     train: Part
     validation: Part | None = None
@@ -62,14 +62,14 @@ class RawData:
 
 
 def from_arrays(
-    classes: list[str],
+    task: Task,
     train: tuple[Tensor, Tensor],
     validation: tuple[Tensor, Tensor] | None = None,
     test: tuple[Tensor, Tensor] | None = None,
     image_size: int | None = None,
     copies: int = 1,
 ) -> RawData:
-    """Wrap (images [N * copies, C, H, W], labels [N]) pairs that are in memory, resized when read.
+    """Wrap (images [N * copies, C, H, W], labels [N, ...]) pairs that are in memory, resized when read.
 
     Raises:
         UsageError: if the parts differ in image shape or type.
@@ -81,15 +81,14 @@ def from_arrays(
                 f"Training images are {_describe(images)} but others are {_describe(other[0])}; "
                 "store all of them alike."
             )
-    _, channels, height, width = images.shape
-    size = (image_size, image_size) if image_size else (height, width)
+    size = (image_size, image_size) if image_size else tuple(images.shape[2:])
 
     def part(pair: tuple[Tensor, Tensor]) -> Part:
         return Part(pair[1], lambda positions: resized(pair[0][positions], size), copies)
 
     return RawData(
-        classes,
-        (channels, *size),
+        task,
+        (images.shape[1], *size),
         images.dtype,
         part(train),
         part(validation) if validation else None,
@@ -97,42 +96,23 @@ def from_arrays(
     )
 
 
-def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Images [N, C, H, W] bilinearly (antialiased) to ``size`` (height, width); the type stays."""
+def resized(images: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Images [N, C, H, W] bilinearly (antialiased) to ``size`` (height, width); the type stays.
+
+    Raises:
+        UsageError: these are no images, but of another number of dimensions.
+    """
     if tuple(images.shape[2:]) == size:
         return images
+    if images.ndim != 4:
+        raise UsageError(
+            f"image_size is {size[0]}, but inputs of shape {list(images.shape[1:])} are no images [C, H, W]; drop it."
+        )
     result = images.new_empty((*images.shape[:2], *size))
     for old, new in zip(torch.split(images, 1024), torch.split(result, 1024), strict=True):
         scaled = F.interpolate(old.float(), size, mode="bilinear", antialias=True)
         new.copy_(scaled if images.is_floating_point() else scaled.round().clamp(0, 255))
     return result
-
-
-def check_labels(labels: np.ndarray | Sequence[int], images: int, classes: int, where: str) -> Tensor:
-    """Labels as [N] int64, after checking that they fit the images and the classes.
-
-    Args:
-        labels: one integer for each image.
-        images: number of images.
-        classes: labels must be from 0 to ``classes - 1``.
-        where: the file or object they come from, for the message.
-
-    Raises:
-        UsageError: for an empty set, another count, labels that are no integers or out of range.
-    """
-    values = np.asarray(labels)
-    if values.ndim != 1 or len(values) != images:
-        count = counted(len(values), "label") if values.ndim == 1 else f"labels of shape {values.shape}"
-        raise UsageError(f"{where} holds {count} for {counted(images, 'image')}; give one label for each image.")
-    if images == 0:
-        raise UsageError(f"{where} holds no image; give a set with images.")
-    if values.dtype.kind not in "iu":
-        raise UsageError(f"{where} holds labels of type {values.dtype}; give integers.")
-    for position in np.flatnonzero((values < 0) | (values >= classes))[:1]:
-        raise UsageError(
-            f"{where} holds label {values[position]} at position {position}; labels must be from 0 to {classes - 1}."
-        )
-    return torch.from_numpy(values.astype(np.int64))
 
 
 def numbered_classes(labels: np.ndarray | Sequence[int], where: str) -> list[str]:

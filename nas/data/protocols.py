@@ -8,14 +8,14 @@ from torch import Tensor
 
 from nas.data.augment import Augment
 from nas.data.inputs import Inputs
-from nas.data.metric import Metric
 from nas.data.seeding import Seed
+from nas.tasks import Task
 
 __all__ = ["Batch", "Data", "Split"]
 
 Batch = tuple[Tensor, Tensor]
-"""What a network reads and what it should say: images [B, C, H, W] float32 and labels [B] int64, or tokens [B, L] int64
-and the tokens that follow each of them [B, L] int64."""
+"""What a network reads and what it should say: images [B, C, H, W] float32 and labels [B] int64 (or other targets), or
+tokens [B, L] int64 and the tokens that follow each of them [B, L] int64."""
 
 
 class Split(Protocol):
@@ -52,15 +52,15 @@ class Split(Protocol):
 
 
 class Data(Protocol):
-    """A task: disjoint training, validation and test splits, and how networks for it look and are judged."""
+    """Disjoint training, validation and test splits, and what networks must make of them."""
 
     @property
     def name(self) -> str:
         """As the user typed it."""
 
     @property
-    def classes(self) -> Sequence[str]:
-        """What a network chooses from: names of classes, or characters; label i is ``classes[i]``."""
+    def task(self) -> Task:
+        """What networks learn, by what they are judged, and what their outputs mean."""
 
     @property
     def examples(self) -> str:
@@ -96,11 +96,7 @@ class Data(Protocol):
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """Of the logits for one example: (classes,) for an image, (classes, length) for text."""
-
-    @property
-    def metric(self) -> Metric:
-        """By which networks are compared."""
+        """Of what a network says of one example: (classes,) for an image, (classes, length) for text."""
 
     @property
     def choices(self) -> Sequence[str]:
@@ -117,4 +113,4 @@ class Data(Protocol):
         """The examples in a form in which an exported network reads them: "unit" is there always."""
 
     def hold_back(self, share: float, seed: Seed) -> "tuple[Data, Split]":
-        """The task without ``share`` of its validation examples, and these, of which nothing else ever learns."""
+        """The same without ``share`` of its validation examples, and these, of which nothing else ever learns."""

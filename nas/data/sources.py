@@ -106,8 +106,8 @@ def load(
         UsageError: for an unknown name, missing or damaged files, sets that cannot be split, bad numbers.
 
     >>> data = load("digits")
-    >>> data.input_shape, len(data.classes), len(data.train), len(data.validation), len(data.test)
-    ((1, 8, 8), 10, 1078, 360, 359)
+    >>> data.input_shape, data.output_shape, len(data.train), len(data.validation), len(data.test)
+    ((1, 8, 8), (10,), 1078, 360, 359)
     """
     given = ("seed", seed, 0), ("image_size", image_size, 1), ("limit", limit, 1), ("length", length, 1)
     for field, value, least in given:
@@ -136,7 +136,7 @@ def _load(
         raise UsageError(f"length is {length}, but data set '{name}' holds images; drop it, or give image_size.")
     target = _device(device)
     raw = source.read(folder, image_size)
-    crop = round(source.crop * min(raw.shape[1:]))
+    crop = round(source.crop * min(raw.shape[1:], default=0))
     return assemble(name, raw, Augment(crop=crop, flip=source.flip), seed, limit, target)
 
 

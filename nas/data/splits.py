@@ -9,7 +9,7 @@ from nas.data.seeding import Seed, generator
 from nas.errors import UsageError
 from nas.wording import counted
 
-__all__ = ["divided", "halves", "sample"]
+__all__ = ["divided", "halves", "sample", "strata"]
 
 
 def halves(
@@ -75,6 +75,12 @@ def sample(labels: Tensor, size: int, seed: Seed) -> Tensor:
     if size < classes:
         raise UsageError(f"A limit of {counted(size, 'image')} cannot hold {classes} classes; give at least {classes}.")
     return _deal(labels, _apportion(counts, size, counts, (counts > 0).long()), seed)[0]
+
+
+def strata(targets: Tensor) -> Tensor:
+    """[N] int64, what is shared out in proportion: labels [N] themselves; of other targets all are alike."""
+    is_label = targets.ndim == 1 and not targets.is_floating_point()
+    return targets if is_label else torch.zeros(len(targets), dtype=torch.long)
 
 
 def _check_share(share: float) -> None:

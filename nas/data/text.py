@@ -10,10 +10,10 @@ from torch import Tensor
 from nas.data.augment import Augment
 from nas.data.batching import check_batch_size, full_batches
 from nas.data.inputs import Inputs, token_inputs
-from nas.data.metric import BITS_PER_CHARACTER, Metric
 from nas.data.protocols import Batch
 from nas.data.seeding import Seed, generator
 from nas.errors import UsageError
+from nas.tasks import Language
 
 __all__ = ["TextData", "TextSplit"]
 
@@ -126,18 +126,18 @@ class TextSplit:
 
 @dataclass(frozen=True, eq=False)
 class TextData:
-    """A task of language modelling: to say of each character of a window, from those up to it, which one is next.
+    """Text in three pieces, to say of each character of a window, from those up to it, which one is next.
 
     Attributes:
         name: as the user typed it.
-        classes: the characters in the order of their code points; token i is ``classes[i]``.
+        task: language modelling of its characters.
         train: for weights.
         validation: for architecture parameters and candidate scores.
         test: read once, for the final networks.
     """
 
     name: str
-    classes: list[str]
+    task: Language
     train: TextSplit
     validation: TextSplit
     test: TextSplit
@@ -168,17 +168,12 @@ class TextData:
         return torch.int64
 
     @property
-    def output_shape(self) -> tuple[int, int]:
-        """(characters, length): the logits for one window, as ``torch.nn.functional.cross_entropy`` takes them."""
-        return len(self.classes), self.train.length
-
-    @property
-    def metric(self) -> Metric:
-        """Bits per character."""
-        return BITS_PER_CHARACTER
+    def output_shape(self) -> tuple[int, ...]:
+        """(characters, length): the logits for one window."""
+        return self.task.output_shape(self.input_shape)
 
     def inputs(self, form: str) -> Inputs:
-        """Windows as token ids, of which token i stands for ``classes[i]``.
+        """Windows as token ids, of which token i stands for ``task.characters[i]``.
 
         Raises:
             UsageError: a form of images is asked for.

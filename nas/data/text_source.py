@@ -8,6 +8,7 @@ import torch
 from nas.data.files import folder_of, read_content
 from nas.data.text import TextData, TextSplit
 from nas.errors import UsageError
+from nas.tasks import Language
 
 __all__ = ["read_text", "split_text"]
 
@@ -48,7 +49,7 @@ def split_text(name: str, text: str, length: int, limit: int | None, device: tor
     train, validation, test = parts
     if limit is not None:
         train = TextSplit(train.tokens[: limit * length + 1], length)
-    return TextData(name, [chr(code) for code in vocabulary], train, validation, test)
+    return TextData(name, Language(tuple(chr(code) for code in vocabulary)), train, validation, test)
 
 
 def read_text(data_dir: Path | None) -> str:

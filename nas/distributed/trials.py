@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from nas.data import Metric
 from nas.distributed.cluster import ray_module
 from nas.errors import UsageError
+from nas.tasks import Metric
 
 __all__ = ["Outcome", "Report", "Train", "require_shared_folder", "run_trials"]
 

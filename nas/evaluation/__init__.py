@@ -2,7 +2,6 @@
 
 from nas.evaluation.exactness import check_extraction, check_verdict
 from nas.evaluation.inference import check_inference, check_memory
-from nas.evaluation.intervals import accuracy_interval
 from nas.evaluation.metrics import evaluate, groups_of
 from nas.evaluation.recalibration import recalibrate
 from nas.evaluation.shared_weights import SharedWeights
@@ -14,7 +13,6 @@ __all__ = [
     "SharedWeights",
     "Standalone",
     "Trie",
-    "accuracy_interval",
     "check_extraction",
     "check_inference",
     "check_memory",

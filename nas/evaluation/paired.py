@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import studentized_range
 
-from nas.evaluation.intervals import Floats, Groups, standard_errors
+from nas.tasks.intervals import Floats, Groups, standard_errors
 
 __all__ = ["Verdict", "cheapest_of_equals"]
 
@@ -51,7 +51,7 @@ def cheapest_of_equals(
     the more of the metric is given away for a lower cost.
 
     Args:
-        results: ``[networks, examples]``, the metric of each example.
+        results: ``[networks, examples]``, what each example says of each network.
         costs: ``[networks]``; of equal costs the better, then the first network is taken.
         maximise: whether more of the metric is better.
         within: standard errors of the difference.

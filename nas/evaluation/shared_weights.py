@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from nas.data import Data, Split
-from nas.evaluation.metrics import Tally, groups_of
+from nas.evaluation.metrics import groups_of
 from nas.evaluation.recalibration import recalibrate
 from nas.evaluation.trie import Trie
 from nas.space import Architecture
 from nas.supernet import Supernet
+from nas.tasks import Tally
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,7 @@ class SharedWeights:
     def __call__(
         self, architectures: Sequence[Architecture], on_done: Callable[[int], None] | None = None
     ) -> "pd.DataFrame":
-        """One row for each architecture, in order, with the columns of :meth:`nas.evaluation.metrics.Tally.metrics`.
+        """One row for each architecture, in order, with the ``columns`` of the task.
 
         Args:
             on_done: told the number of architectures evaluated so far.
@@ -57,7 +58,7 @@ class SharedWeights:
         self, architectures: Sequence[Architecture], split: Split, on_done: Callable[[int], None] | None = None
     ) -> list[Tally]:
         """What each architecture makes of every example of a split."""
-        tallies = [Tally(self.data.metric, groups_of(split)) for _ in architectures]
+        tallies = [self.data.task.tally(groups_of(split)) for _ in architectures]
         order = sorted(range(len(architectures)), key=lambda row: architectures[row].key)
         for start in range(0, len(order), _LARGEST_TRIE):
             rows = order[start : start + _LARGEST_TRIE]

@@ -13,7 +13,6 @@ from nas.nn import initialise
 from nas.streams import Stream, derive_seed
 from nas.supernet import Supernet
 from nas.training import (
-    CrossEntropy,
     Distillation,
     Epoch,
     LossTerm,
@@ -48,7 +47,7 @@ class Standalone:
         seed: of initialisation and training.
         inherit: start from the weights of the supernet instead of fresh ones.
         augment: in place of the augmentation of the data; the cutout of the recipe comes on top of either.
-        teacher: what the networks learn from beside the labels, which keep the share of the loss that it leaves.
+        teacher: what the networks learn from beside targets, which keep the share of the loss that it leaves.
     """
 
     name = "standalone"
@@ -68,14 +67,14 @@ class Standalone:
         self.teacher = teacher
 
     def __call__(self, architectures: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
-        """One row for each architecture, with the columns of :meth:`nas.evaluation.metrics.Tally.metrics`."""
+        """One row for each architecture, with the ``columns`` of the task."""
         import pandas as pd
 
         return pd.DataFrame([self._judge(architecture) for architecture in architectures])
 
     def _judge(self, architecture: Mapping[str, Any]) -> dict[str, float]:
         network, split = self.train(architecture), self.data.at(architecture).validation
-        return evaluate(network, split.batches(256), self.data.metric, groups_of(split))
+        return evaluate(network, split.batches(256), self.data.task, groups_of(split))
 
     def train(
         self,
@@ -149,8 +148,10 @@ class Standalone:
 
     @property
     def _objective(self) -> list[LossTerm]:
-        labels = CrossEntropy(self.recipe.label_smoothing, weight=1 - self.teacher.share if self.teacher else 1.0)
-        return [labels, self.teacher] if self.teacher else [labels]
+        targets = self.data.task.loss(
+            self.recipe.label_smoothing, weight=1 - self.teacher.share if self.teacher else 1.0
+        )
+        return [targets, self.teacher] if self.teacher else [targets]
 
     def _step(self, network: nn.Module, data: Data) -> Step:
         if not self.recipe.auxiliary:
@@ -161,6 +162,6 @@ class Standalone:
                 f"auxiliary is {self.recipe.auxiliary:g}, but {type(self.supernet.model).__name__} has no attribute "
                 "'auxiliary' that names the module for an auxiliary head; set auxiliary to 0, or add one."
             )
-        model = AuxiliaryHead(network, place, len(data.classes), data.input_shape)
+        model = AuxiliaryHead(network, place, data.output_shape[0], data.input_shape)
         initialise(model.head, derive_seed(self.seed, Stream.AUXILIARY_HEAD))
         return AuxiliaryStep(model.to(data.train.device), self._objective, self.recipe.auxiliary)

@@ -15,6 +15,7 @@ from nas.export.differing import first_differing
 from nas.export.normalised import Normalised
 from nas.export.onnx_file import inference_copy
 from nas.export.session import open_session
+from nas.tasks import Task
 from nas.wording import counted
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ _ONNX_TYPES = {
 class Parity:
     """How far an ONNX file is from its PyTorch network.
 
-    ``max_difference`` is the largest absolute difference of any output value, ``label_agreement`` the fraction of
-    predictions (arg max over dimension 1) that are equal, ``samples`` the number of inputs compared.
+    ``max_difference`` is the largest absolute difference of any output value, ``label_agreement`` the fraction of what
+    is said that agrees (equal labels, numbers that are close, whatever the task says), ``samples`` the number of inputs
+    compared.
     """
 
     max_difference: float
@@ -48,24 +50,29 @@ class Parity:
     samples: int
 
 
-def check_parity(network: nn.Module, model: bytes | str | Path, inputs: Tensor | Iterable[Tensor]) -> Parity:
+def check_parity(
+    network: nn.Module, model: bytes | str | Path, inputs: Tensor | Iterable[Tensor], task: Task
+) -> Parity:
     """Run inputs through an ONNX model and the network, and compare.
 
-    Both run on the CPU, the network in eval mode; outputs are ``[N, classes, ...]``. The inputs should be real
+    Both run on the CPU, the network in eval mode; outputs are ``[N, outputs, ...]``. The inputs should be real
     ones: random numbers may hide differences.
 
     Args:
         network: what the model was made of.
         model: ONNX bytes or a file.
         inputs: ``[N, C, H, W]``, or token ids ``[N, L]``; or batches of them.
+        task: which says when two outputs agree.
 
     Raises:
         UsageError: there are no inputs or they do not fit the file.
     """
-    return _compared(network, model, inputs)[0]
+    return _compared(network, model, inputs, task)[0]
 
 
-def require_parity(network: nn.Module, model: bytes | str | Path, inputs: Iterable[Tensor], name: str | Path) -> Parity:
+def require_parity(
+    network: nn.Module, model: bytes | str | Path, inputs: Iterable[Tensor], task: Task, name: str | Path
+) -> Parity:
     """What `check_parity` finds of a float32 model, which must be the network up to rounding.
 
     Outputs may differ by a thousandth of the largest one, so that labels differ only between two outputs that are as
@@ -73,6 +80,7 @@ def require_parity(network: nn.Module, model: bytes | str | Path, inputs: Iterab
 
     Args:
         inputs: batches; what differs is looked for in the first.
+        task: which says when two outputs agree.
         name: of the file that the model is to be written to.
 
     Raises:
@@ -80,7 +88,7 @@ def require_parity(network: nn.Module, model: bytes | str | Path, inputs: Iterab
     """
     batches = iter(inputs)
     first = next(batches).cpu()
-    parity, largest = _compared(network, model, chain([first], batches))
+    parity, largest = _compared(network, model, chain([first], batches), task)
     if parity.max_difference <= _ABSOLUTE + _RELATIVE * largest:
         return parity
     module = first_differing(network, model, first[:_BATCH], relative=_RELATIVE, absolute=_ABSOLUTE)
@@ -89,17 +97,19 @@ def require_parity(network: nn.Module, model: bytes | str | Path, inputs: Iterab
     where = f", from module '{module}' on" if module else ""
     raise UsageError(
         f"{name} was not written, since ONNX Runtime answers otherwise than the network: by up to "
-        f"{parity.max_difference:.3g} where outputs reach {largest:.3g}{where}, with the same label for "
+        f"{parity.max_difference:.3g} where outputs reach {largest:.3g}{where}, with {task.agreement} for "
         f"{parity.label_agreement:.2%} of {counted(parity.samples, 'example')}; write that part with other "
         "operations, or try other versions of torch and onnxruntime."
     )
 
 
-def _compared(network: nn.Module, model: bytes | str | Path, inputs: Tensor | Iterable[Tensor]) -> tuple[Parity, float]:
+def _compared(
+    network: nn.Module, model: bytes | str | Path, inputs: Tensor | Iterable[Tensor], task: Task
+) -> tuple[Parity, float]:
     """How they compare, and the largest absolute value that the network answers with."""
     session, name = open_session(model), "The ONNX model" if isinstance(model, bytes) else str(model)
     plain = inference_copy(network)
-    difference, largest, equal, labels, samples = 0.0, 0.0, 0, 0, 0
+    difference, largest, equal, said, samples = 0.0, 0.0, 0, 0, 0
     for batch in _split([inputs] if isinstance(inputs, Tensor) else inputs):
         _require_fit(session, name, batch)
         with torch.inference_mode():
@@ -108,15 +118,15 @@ def _compared(network: nn.Module, model: bytes | str | Path, inputs: Tensor | It
         if answer.shape != expected.shape or answer.ndim < 2:
             raise UsageError(
                 f"{name} answers with shape {answer.shape} and the network with {expected.shape}, but both must "
-                "be the same [N, classes, ...]; export this very network again."
+                "be the same [N, outputs, ...]; export this very network again."
             )
         difference = float(np.maximum(difference, np.abs(answer - expected).max()))
         largest = max(largest, float(np.abs(expected).max()))
-        same = answer.argmax(axis=1) == expected.argmax(axis=1)
-        equal, labels, samples = equal + int(same.sum()), labels + same.size, samples + len(batch)
+        same = task.agree(answer, expected)
+        equal, said, samples = equal + int(same.sum()), said + same.size, samples + len(batch)
     if not samples:
         raise UsageError(f"{name} cannot be checked on no inputs at all; give at least one.")
-    return Parity(difference, equal / labels, samples), largest
+    return Parity(difference, equal / said, samples), largest
 
 
 def _split(batches: Iterable[Tensor]) -> Iterator[Tensor]:

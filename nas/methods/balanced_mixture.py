@@ -16,6 +16,7 @@ def _step(setting: Setting) -> SupernetStep:
     scores = ValidationScores(
         supernet,
         mixture,
+        setting.task,
         BatchStream(setting.validation, recipe.batch_size, (seed, Stream.SCORE_BATCHES)),
         epochs=recipe.epochs,
         steps_per_epoch=setting.steps_per_epoch,

@@ -12,6 +12,7 @@ from nas.space import Architecture, Space
 from nas.supernet import Supernet
 from nas.supernet.sharing import Shared, Sharing
 from nas.supernet.sharing.partition import Partition
+from nas.tasks import Task
 from nas.training import Learning, Recipe, RelaxedStep, Step
 
 __all__ = ["Budget", "Choose", "Method", "Retrain", "Setting", "Trained"]
@@ -33,6 +34,7 @@ class Setting:
         learning: of the architecture parameters.
         seed: of the run.
         budget: of the run, for methods that ask for it.
+        task: of the data.
     """
 
     supernet: Supernet
@@ -44,6 +46,7 @@ class Setting:
     learning: Learning
     seed: int
     budget: Budget | None = None
+    task: Task = field(kw_only=True)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -16,7 +16,7 @@ def _step(setting: Setting) -> RelaxedStep:
         rule=without_zero,
         objective=lambda relaxed: [
             CrossEntropy(setting.recipe.label_smoothing),
-            SelfDistillation(setting.supernet, setting.steps_per_epoch, relaxed),
+            SelfDistillation(setting.supernet, setting.task, setting.steps_per_epoch, relaxed),
         ],
     )
 

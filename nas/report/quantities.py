@@ -3,6 +3,8 @@
 import math
 import re
 
+from nas.tasks import METRICS, Metric
+
 __all__ = ["axis_format", "axis_title", "duration", "is_share", "label", "share", "written"]
 
 _LABELS = {
@@ -30,9 +32,14 @@ _UNKNOWN = "\N{EN DASH}"
 def label(name: str) -> str:
     """What a column is called in a heading.
 
-    >>> label("latency_ms"), label("test_accuracy")
-    ('Latency', 'Test accuracy')
+    >>> label("latency_ms"), label("test_accuracy"), label("test_rmse")
+    ('Latency', 'Test accuracy', 'Test RMSE')
     """
+    metric = _metric(name)
+    if metric and metric.label:
+        before, _, after = name.partition(metric.name)
+        words = f"{before} {metric.label} {after}".replace("_", " ").split()
+        return " ".join([words[0][0].upper() + words[0][1:], *words[1:]])
     return _LABELS.get(name, name.replace("_", " ").capitalize())
 
 
@@ -51,7 +58,7 @@ def axis_format(name: str) -> str:
 def written(name: str, value: float) -> str:
     """A value of the named column with its unit, to three figures.
 
-    Shares are written to a hundredth of a per cent, bits per character to a thousandth.
+    Shares are written to a hundredth of a per cent, metrics otherwise as their task has it.
 
     >>> written("accuracy", 0.91236), written("bits_per_character", 2.31), written("loss", float("nan"))
     ('91.24%', '2.310', '–')
@@ -60,8 +67,9 @@ def written(name: str, value: float) -> str:
         return _UNKNOWN
     if is_share(name):
         return f"{value:.2%}"
-    if _metric(name) == "bits_per_character":
-        return f"{value:.3f}"
+    metric = _metric(name)
+    if metric and metric.decimals is not None:
+        return f"{value:.{metric.decimals}f}"
     if name.endswith("_ms"):
         return f"{_three_figures(value)}{_THIN}ms"
     if _is_bytes(name):
@@ -92,12 +100,13 @@ def is_share(name: str) -> bool:
     >>> is_share("test_accuracy"), is_share("bits_per_character")
     (True, False)
     """
-    return name in _SHARES or _metric(name) == "accuracy"
+    metric = _metric(name)
+    return name in _SHARES or (metric is not None and metric.share)
 
 
-def _metric(name: str) -> str:
+def _metric(name: str) -> Metric | None:
     """The metric of which the column is a bound, or the value on another split or with other weights."""
-    return re.sub("^(test|selection|shared)_|_(low|high)$", "", name)
+    return METRICS.get(re.sub("^(test|selection|shared)_|_(low|high)$", "", name))
 
 
 def _is_bytes(name: str) -> bool:

@@ -29,18 +29,24 @@ def about_file(file: Mapping[str, Any]) -> str:
 
 
 def code(file: Mapping[str, Any]) -> str:
-    """Python that opens the file with ONNX Runtime and says the class of one image, or the character after a text."""
+    """Python that opens the file with ONNX Runtime and says what it makes of one image, or the character after a text.
+
+    Files of earlier runs, which do not tell what their ``answer`` means, choose a class or a character.
+    """
     given = file["input"]
     images, own = given["form"] != "ids", _is_own(given)
-    imports = ["import json", "", "import numpy", "import onnxruntime"]
+    answer = file.get("answer", "classes[{output}.argmax()]" if images else "classes[{output}[0, :, -1].argmax()]")
+    chooses = "classes" in answer
+    imports = [*(["import json", ""] if chooses else []), "import numpy", "import onnxruntime"]
     if images and not own:
         imports.append("from PIL import Image, ImageOps")
     opening = [
         f'session = onnxruntime.InferenceSession("{file["name"]}", providers=["CPUExecutionProvider"])',
-        'classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])',
+        *(['classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])'] if chooses else []),
     ]
-    body = _of_array(given) if own else _of_image(given) if images else _of_text(given)
-    return "\n".join([*imports, "", *opening, *body])
+    body, name = (_of_array(given), "pixels") if own else (_of_image(given), "pixels") if images else _of_text(given)
+    output = f'session.run(None, {{"input": {name}}})[0]'
+    return "\n".join([*imports, "", *opening, *body, f"print({answer.format(output=output)})"])
 
 
 def _meaning(given: Mapping[str, Any]) -> str:
@@ -70,30 +76,30 @@ def _of_image(given: Mapping[str, Any]) -> list[str]:
         f'image = image.convert("{mode}").resize(({width}, {height}), Image.Resampling.BILINEAR)',
         f'pixels = numpy.asarray(image, "{given["dtype"]}").reshape(1, {height}, {width}, {channels})'
         f".transpose(0, 3, 1, 2){'' if given['form'] == 'bytes' else ' / 255'}",
-        *_answer(given, "pixels"),
+        *_normalising(given),
     ]
 
 
 def _of_array(given: Mapping[str, Any]) -> list[str]:
     shape = ", ".join(map(str, given["shape"][1:]))
-    return [f'pixels = numpy.load("example.npy").astype("float32").reshape(1, {shape})', *_answer(given, "pixels")]
+    return [f'pixels = numpy.load("example.npy").astype("float32").reshape(1, {shape})', *_normalising(given)]
 
 
-def _answer(given: Mapping[str, Any], pixels: str) -> list[str]:
-    lines = []
-    if given["form"] == "normalised":
-        mean, std = (f"numpy.reshape({_list(given[name], exact=True)}, (-1, 1, 1))" for name in ("mean", "std"))
-        lines = [f'pixels = (({pixels} - {mean}) / {std}).astype("float32")']
-    return [*lines, f'print(classes[session.run(None, {{"input": {pixels}}})[0].argmax()])']
+def _normalising(given: Mapping[str, Any]) -> list[str]:
+    if given["form"] != "normalised":
+        return []
+    shape = (-1, *[1] * (len(given["shape"]) - 2))
+    mean, std = (f"numpy.reshape({_list(given[name], exact=True)}, {shape})" for name in ("mean", "std"))
+    return [f'pixels = ((pixels - {mean}) / {std}).astype("float32")']
 
 
-def _of_text(given: Mapping[str, Any]) -> list[str]:
+def _of_text(given: Mapping[str, Any]) -> tuple[list[str], str]:
     length = given["shape"][1]
-    return [
+    lines = [
         f'text = open("text.txt", encoding="utf-8").read()[-{length}:]  # {counted(length, "character")}',
         "ids = numpy.array([[classes.index(character) for character in text]])",
-        'print(classes[session.run(None, {"input": ids})[0][0, :, -1].argmax()])',
     ]
+    return lines, "ids"
 
 
 def _list(values: list[float], exact: bool = False) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from nas.data import ACCURACY, Data, Inputs, Metric, Split
+from nas.data import Data, Inputs, Split
 from nas.distributed import RemoteMachine
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights, evaluate, groups_of
@@ -43,6 +43,7 @@ from nas.runs.supernets import (
 from nas.search import Constraint, Objective, follows_learnt, strategy, strategy_options
 from nas.space import Architecture, Space
 from nas.streams import Stream, rng
+from nas.tasks import Metric
 from nas.training import Recipe
 
 if TYPE_CHECKING:
@@ -81,10 +82,10 @@ class Bench:
         self.data: Data
         self.confirmation: Split
         self.data, self.confirmation = load_parts(config, self.device)
-        self.metric: Metric = self.data.metric
+        self.metric: Metric = self.data.task.metric
         self.inputs: Inputs = self.data.inputs(config.export.input)
         for constraint in self.constraints:
-            constraint.require(list(dict.fromkeys([self.metric.name, ACCURACY.name, *COSTS])))
+            constraint.require([*self.data.task.figures, *COSTS])
         self.objectives = [Objective(self.metric.name, self.metric.maximise), Objective(self.cost, maximise=False)]
         self.supernet = build_supernet(config, self.data, config.space_args)
         self.space: Space = self.supernet.space
@@ -122,7 +123,7 @@ class Bench:
             "model": f"{self.config.space} {json.dumps(self.config.space_args, sort_keys=True)}",
             "input": self.inputs.form,
             "input_shape": "x".join(map(str, self.data.input_shape)),
-            "classes": str(len(self.data.classes)),
+            "classes": str(self.data.output_shape[0]),
         }
 
     @property
@@ -175,7 +176,7 @@ class Bench:
     def judge(self, network: nn.Module, split: Split) -> dict[str, float]:
         """The metrics of a network on a split, as it stands."""
         batches = split.batches(self.config.evaluation.batch_size)
-        return evaluate(network, batches, self.metric, groups_of(split))
+        return evaluate(network, batches, self.data.task, groups_of(split))
 
     def _find_target(self) -> Machine | Recorded:
         config, label = self.config, self.config.ray.measure_on
@@ -266,7 +267,7 @@ class Bench:
             if shape != self.data.output_shape:
                 raise UsageError(
                     f"space '{self.config.space}' gives outputs of shape {list(shape)}, but data '{self.config.data}' "
-                    f"has {len(self.data.classes)} classes; return a model whose outputs have shape "
+                    f"has {self.data.task.outputs(self.data.output_shape[0])}; return a model whose outputs have shape "
                     f"{list(self.data.output_shape)}."
                 )
 

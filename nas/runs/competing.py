@@ -4,10 +4,11 @@ from pathlib import Path
 
 import torch
 
-from nas.evaluation.metrics import Tally, groups_of
+from nas.evaluation.metrics import groups_of
 from nas.evaluation.paired import cheapest_of_equals
 from nas.export import OnnxNetwork
 from nas.runs.bench import Bench
+from nas.tasks import Tally
 
 __all__ = ["is_better"]
 
@@ -32,7 +33,7 @@ def is_better(bench: Bench, new: bytes | Path, old: bytes | Path) -> bool:
 @torch.inference_mode()
 def _judged(bench: Bench, file: bytes | Path) -> Tally:
     split, network = bench.data.validation, OnnxNetwork(file)
-    tally = Tally(bench.metric, groups_of(split))
+    tally = bench.data.task.tally(groups_of(split))
     for x, y in bench.inputs.batches(split, bench.config.evaluation.batch_size):
         tally.add(network(x), y)
     return tally

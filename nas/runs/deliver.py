@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from nas.data import InputForm, Metric
+from nas.data import InputForm
 from nas.errors import UsageError
 from nas.evaluation import Standalone
 from nas.hardware import Measurement, Recorded
@@ -24,6 +24,7 @@ from nas.runs.selection import tested, warnings
 from nas.runs.session import measure_with_largest
 from nas.search import Constraint
 from nas.space import Architecture
+from nas.tasks import Metric
 from nas.training import Epoch, check_fingerprint, fingerprint, load_checkpoint, restore
 
 __all__ = [

@@ -69,13 +69,13 @@ class ExportedNetwork:
 
     def __init__(self, bench: Bench, network: nn.Module, path: Path, inputs: Inputs | None = None) -> None:
         self.bench, self.path, self.inputs = bench, path, inputs or bench.inputs
-        self.dtype = bench.config.dtype
+        self.dtype, self.task = bench.config.dtype, bench.data.task
         deployed = reading(network, self.inputs)
         exact = dynamic_onnx(deployed, self.inputs.shape, dtype=self.inputs.dtype)
-        self.parity: Parity = require_parity(deployed, exact, self._validation(), path)
+        self.parity: Parity = require_parity(deployed, exact, self._validation(), self.task, path)
         self.model = lowered(exact, self.dtype, self._calibration())
         if self.dtype != "float32":
-            self.parity = check_parity(deployed, self.model, self._validation())
+            self.parity = check_parity(deployed, self.model, self._validation(), self.task)
 
     def judge(self, split: Split) -> dict[str, float]:
         """The metrics of the file on a split, by ONNX Runtime on the CPU."""
@@ -105,17 +105,17 @@ class ExportedNetwork:
         return found
 
     def write(self, architecture: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
-        """Writes the file; tells its ``name``, ``dtype``, ``input``, ``bytes`` and ``sha256``, and what int8 saw.
+        """Writes the file; tells its ``name``, ``dtype``, ``input``, ``bytes`` and so on.
 
-        Its metadata hold the architecture, its metrics, the classes, the input and the versions of the libraries, but
-        nothing that another measurement would change: equal networks give equal files.
+        Its metadata hold the architecture, its metrics, what outputs mean, the input and the versions of the
+        libraries, but nothing that another measurement would change: equal networks give equal files.
         """
         data = self.bench.data
         lasting = {name: value for name, value in metrics.items() if "latency" not in name}
         metadata = {
             "architecture": dict(architecture),
             "metrics": lasting,
-            "classes": list(data.classes),
+            **self.task.describe(),
             "input": self.inputs.describe(),
             "input_shape": list(data.input_shape),
             "dtype": self.dtype,
@@ -127,6 +127,7 @@ class ExportedNetwork:
             "name": self.path.name,
             "dtype": self.dtype,
             "input": self.inputs.describe(),
+            "answer": self.task.answer,
             "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
         }
@@ -143,7 +144,7 @@ class ExportedNetwork:
                 f"(largest difference {parity.max_difference:.1e})."
             )
         return (
-            f"{self.path.name} computes in {self.dtype}, with the same label as in float32 for "
+            f"{self.path.name} computes in {self.dtype}, with {self.task.agreement} as in float32 for "
             f"{parity.label_agreement:.2%} of {parity.samples} {where}; all that is said of it is its own."
         )
 
@@ -170,4 +171,4 @@ def judge_file(bench: Bench, path: Path, split: Split) -> dict[str, float]:
 
 def _judged(bench: Bench, model: bytes | Path, inputs: Inputs, split: Split) -> dict[str, float]:
     batches = inputs.batches(split, bench.config.evaluation.batch_size)
-    return evaluate(OnnxNetwork(model), batches, bench.metric, groups_of(split))
+    return evaluate(OnnxNetwork(model), batches, bench.data.task, groups_of(split))

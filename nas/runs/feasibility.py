@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nas.evaluation.intervals import accuracy_interval
 from nas.runs.bench import LATENCY, Bench
 from nas.search import Constraint, Evolution, Result, check_feasible
 from nas.space import Architecture
 from nas.streams import Stream, derive_seed
+from nas.tasks.intervals import accuracy_interval
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,6 @@ from typing import Any
 
 import torch
 
-from nas.data import ACCURACY
-from nas.evaluation.metrics import Tally
 from nas.files import write_file
 from nas.methods import Setting, Trained
 from nas.nn.batch_statistics import batch_statistics
@@ -90,7 +88,7 @@ def _chosen(bench: Bench, folder: RunFolder, step: RelaxedStep, setting: Setting
             Trained(
                 step,
                 bench.space,
-                lambda: _accuracy(bench, step),
+                lambda: _score(bench, step),
                 tune,
                 rounds=state["rounds"],
                 decided=[(name, tuple(kept)) for name, kept in state["decided"]],
@@ -99,13 +97,13 @@ def _chosen(bench: Bench, folder: RunFolder, step: RelaxedStep, setting: Setting
 
 
 @torch.no_grad()
-def _accuracy(bench: Bench, step: RelaxedStep) -> float:
-    """Of the supernet on the validation split under its gates, with the batch-norm statistics of each batch.
+def _score(bench: Bench, step: RelaxedStep) -> float:
+    """How well the supernet does on the validation split under its gates, with the batch-norm statistics of each batch.
 
     Everything but batch norm runs in evaluation mode, and all is left as it was.
     """
-    tally = Tally(bench.metric)
+    tally = bench.data.task.tally()
     with batch_statistics(step.model):
         for x, y in bench.data.validation.batches(bench.config.evaluation.batch_size):
             tally.add(step.model(x), y)
-    return tally.metrics()[ACCURACY.name]
+    return tally.score

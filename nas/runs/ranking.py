@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nas.data import ACCURACY
 from nas.errors import UsageError
 from nas.runs.bench import Bench
 from nas.runs.deliver import restore_trained
@@ -99,7 +98,7 @@ def _ask(
     if samples is not None:
         truth = truth.sample(samples, seed)
     maximise = bench.metric.maximise if minimise is None else not minimise
-    percent = maximise and bench.metric == ACCURACY and _LARGEST_SHARE < float(truth.trainings.max()) <= 100
+    percent = maximise and bench.metric.share and _LARGEST_SHARE < float(truth.trainings.max()) <= 100
     if threshold is None:
         threshold = _POINT if percent else _SHARE
     return Question(truth, maximise, threshold, seed, percent)

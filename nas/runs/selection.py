@@ -10,13 +10,13 @@ network was trained again and the figure is of the weights that it shared before
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from nas.data import Metric
-from nas.evaluation.intervals import Floats
-from nas.evaluation.metrics import columns, groups_of
+from nas.evaluation.metrics import groups_of
 from nas.evaluation.paired import cheapest_of_equals
 from nas.report.quantities import label, written
 from nas.runs.bench import LATENCY, Bench
 from nas.space import Architecture
+from nas.tasks import Metric
+from nas.tasks.intervals import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +97,7 @@ def _tested_as_searched(bench: Bench, architecture: Architecture) -> dict[str, f
 
 def as_selected(bench: Bench, candidates: "pd.DataFrame") -> "pd.DataFrame":
     """The table of a search with its scores called ``selection_``."""
-    return candidates.rename(columns={name: f"selection_{name}" for name in columns(bench.metric)})
+    return candidates.rename(columns={name: f"selection_{name}" for name in bench.data.task.columns})
 
 
 def warnings(bench: Bench, best: Row) -> list[str]:

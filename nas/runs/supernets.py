@@ -70,7 +70,7 @@ def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], 
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, Stream.SUPERNET_WEIGHTS))
-        model = build_space(config.space, arguments, data.input_shape, len(data.classes))
+        model = build_space(config.space, arguments, data.input_shape, data.output_shape[0])
     sharing = METHODS[config.method].make_sharing(config.sharing_args, config.seed)
     return Supernet(model, sharing, data.input_shape, data.input_dtype, like).to(data.train.device)
 
@@ -149,6 +149,7 @@ def setting_of(config: RunConfig, problem: Problem) -> Setting:
         problem.learning,
         problem.seed,
         problem.budget,
+        task=problem.data.task,
     )
 
 

@@ -57,7 +57,7 @@ class Trainer:
             nonlocal done
             done = epoch + 1
             batches = split.batches(config.evaluation.batch_size)
-            report(done, evaluate(network, batches, data.metric, groups_of(split)))
+            report(done, evaluate(network, batches, data.task, groups_of(split)))
 
         def on_epoch(epoch: Epoch) -> None:
             judge(epoch["epoch"])
@@ -87,4 +87,4 @@ def _teacher(plan: Plan, config: RunConfig, searched: Supernet, data: Data) -> D
         return None
     read = {name: plan.architecture[name] for name in searched.extra}
     largest = searched.space.complete(read, share=1.0)
-    return Distillation(judged_by(config, searched, data).network(largest), share=plan.distillation)
+    return Distillation(judged_by(config, searched, data).network(largest), data.task, share=plan.distillation)

@@ -20,19 +20,19 @@ class AuxiliaryHead(nn.Module):
     that of DARTS on CIFAR: ReLU, pooling to 2x2, 128 channels, 768 channels, linear. Maps of 8x8 are pooled as
     published, others adaptively.
 
-    Shapes: ``[N, C, H, W]`` → logits of the network and of the head, each ``[N, classes]``.
+    Shapes: ``[N, C, H, W]`` → outputs of the network and of the head, each ``[N, outputs]``.
 
     Args:
         network: plain.
         path: of the module whose output ``[N, C, H, W]`` the head classifies.
-        classes: number of outputs.
+        outputs: how many a network has, such as classes.
         input_shape: channels, height and width of the images.
 
     Raises:
         UsageError: the network has no such module, or it gives no map.
     """
 
-    def __init__(self, network: nn.Module, path: str, classes: int, input_shape: tuple[int, ...]) -> None:
+    def __init__(self, network: nn.Module, path: str, outputs: int, input_shape: tuple[int, ...]) -> None:
         super().__init__()
         paths = [name for name, _ in network.named_modules() if name]
         if path not in paths:
@@ -47,7 +47,7 @@ class AuxiliaryHead(nn.Module):
                 f"'{path}' gives {list(caught.shape)}, but an auxiliary head needs a map [N, C, H, W]; name a module "
                 "before the global pooling."
             )
-        self.head = _classifier(caught.shape[1], (caught.shape[2], caught.shape[3]), classes)
+        self.head = _classifier(caught.shape[1], (caught.shape[2], caught.shape[3]), outputs)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         output, caught = _run(self.network, self.path, x)
@@ -85,7 +85,7 @@ def _run(network: nn.Module, path: str, x: Tensor) -> tuple[Tensor, Tensor]:
     return output, caught[0]
 
 
-def _classifier(channels: int, size: tuple[int, int], classes: int) -> nn.Sequential:
+def _classifier(channels: int, size: tuple[int, int], outputs: int) -> nn.Sequential:
     return nn.Sequential(
         nn.ReLU(),
         nn.AvgPool2d(5, stride=3) if size == (8, 8) else nn.AdaptiveAvgPool2d(2),
@@ -96,5 +96,5 @@ def _classifier(channels: int, size: tuple[int, int], classes: int) -> nn.Sequen
         nn.BatchNorm2d(768),
         nn.ReLU(inplace=True),
         nn.Flatten(),
-        nn.Linear(768, classes),
+        nn.Linear(768, outputs),
     )

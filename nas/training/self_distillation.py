@@ -1,7 +1,7 @@
 """A supernet that learns from its own past."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -9,10 +9,10 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional as F
 
 from nas.errors import UsageError
-from nas.training.objectives import Forward, applies, divergence
+from nas.tasks import Forward, Task
+from nas.tasks.losses import applies
 
 __all__ = ["Gated", "SelfDistillation"]
 
@@ -36,8 +36,8 @@ class _Snapshot:
 
 
 class SelfDistillation:
-    """``weight * T^2 * KL(p || softmax(output / T))`` where p is what the model's earlier versions vote for (SD-DARTS,
-    Zhu et al., 2023).
+    """``weight`` times the divergence from what the model's earlier versions vote for, p (SD-DARTS, Zhu et al., 2023);
+    for classes ``T^2 * KL(p || softmax(output / T))``.
 
     Known to us is the abstract alone, so everything but the idea is a reconstruction: how many versions vote, how far
     apart they are, how votes are counted, and that weights learn from them. Teachers run in the mode of the model, so
@@ -45,13 +45,14 @@ class SelfDistillation:
 
     Args:
         model: what is trained.
+        task: which says what outputs mean, and how far they are apart.
         every: steps between snapshots; the first is taken after so many steps, and there is no such loss before.
         gated: sets the gates of the model, so that each teacher follows the probabilities of its time; None where
             teachers run what the student runs.
         snapshots: how many versions teach; the oldest gives way.
         temperature: ``T``.
         weight: factor.
-        vote: "mean" of the teachers' softmax, or "majority", the share of teachers with that class on top.
+        vote: "mean" of what teachers say, such as probabilities, or "majority", the share of teachers for a class.
         roles: the roles that learn from it; None for all.
 
     Raises:
@@ -61,6 +62,7 @@ class SelfDistillation:
     def __init__(
         self,
         model: nn.Module,
+        task: Task,
         every: int,
         gated: Gated | None = None,
         *,
@@ -72,16 +74,16 @@ class SelfDistillation:
     ) -> None:
         if min(snapshots, every) < 1:
             raise UsageError(f"SelfDistillation got snapshots={snapshots} and every={every}; both must be 1 or more.")
-        self.model, self.every, self.gated = model, every, gated
+        self.model, self.task, self.every, self.gated = model, task, every, gated
         self.temperature, self.weight, self.roles = temperature, weight, roles
-        self._votes: Callable[[Tensor, float], Tensor] = {"mean": _softly, "majority": _for_one_class}[vote]
+        self.vote = vote
         self._ring: deque[_Snapshot] = deque(maxlen=snapshots)
 
     def __call__(self, forward: Forward) -> Tensor | None:
         if not self._ring or not applies(self.roles, forward):
             return None
-        votes = torch.stack([self._votes(self._teach(each, forward), self.temperature) for each in self._ring])
-        return self.weight * divergence(forward.output, votes.mean(0), self.temperature)
+        votes = torch.stack([self._vote(self._teach(each, forward)) for each in self._ring])
+        return self.weight * self.task.divergence(forward.output, votes.mean(0), self.temperature)
 
     def before_step(self, step: int) -> None:
         """Takes a snapshot of the model if one is due."""
@@ -109,6 +111,9 @@ class SelfDistillation:
         self._ring.clear()
         self._ring.extend(found[number] for number in sorted(found))
 
+    def _vote(self, output: Tensor) -> Tensor:
+        return self.task.taught(output, self.temperature) if self.vote == "mean" else self.task.votes(output)
+
     @torch.no_grad()
     def _teach(self, snapshot: _Snapshot, forward: Forward) -> Tensor:
         """The logits of an earlier version, which leaves no trace: not in its copy, into which batch norm writes its
@@ -116,14 +121,6 @@ class SelfDistillation:
         with torch.random.fork_rng(), self.gated.showing(snapshot.probabilities) if self.gated else nullcontext():
             output: Tensor = functional_call(self.model, _copies(snapshot.model), (forward.input,))
         return output
-
-
-def _softly(output: Tensor, temperature: float) -> Tensor:
-    return (output / temperature).softmax(1)
-
-
-def _for_one_class(output: Tensor, temperature: float) -> Tensor:
-    return F.one_hot(output.argmax(1), output.shape[1]).movedim(-1, 1).to(output)
 
 
 def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from nas.nn.batch_statistics import batch_statistics
 from nas.space import Architecture
 from nas.supernet import Supernet
 from nas.supernet.sharing import BalancedMixture
+from nas.tasks import Task
 from nas.training.feedback import Feedback
 from nas.training.paths import Path
 from nas.training.streams import BatchStream
@@ -28,6 +29,7 @@ class ValidationScores(Feedback):
     Args:
         supernet: of the mixture.
         mixture: its sharing scheme.
+        task: of the data, which says how well a network does.
         stream: validation batches, one for each step.
         epochs: of the training.
         steps_per_epoch: of the training.
@@ -38,13 +40,14 @@ class ValidationScores(Feedback):
         self,
         supernet: Supernet,
         mixture: BalancedMixture,
+        task: Task,
         stream: BatchStream,
         *,
         epochs: int,
         steps_per_epoch: int,
         temperatures: tuple[float, float] = (1.0, 100.0),
     ) -> None:
-        self.supernet, self.mixture, self.stream = supernet, mixture, stream
+        self.supernet, self.mixture, self.task, self.stream = supernet, mixture, task, stream
         self.epochs, self.steps_per_epoch, self.temperatures = epochs, steps_per_epoch, temperatures
 
     def temperature(self, epoch: int) -> float:
@@ -64,17 +67,18 @@ class ValidationScores(Feedback):
             self.supernet.activate(path.architecture, path.bank)
             bank = self.supernet.bank
             assert bank is not None
-            found.append((path.architecture, bank, self._accuracy(x, y)))
-        self.ranks.average([accuracy for _, _, accuracy in found])
-        for architecture, bank, accuracy in found:
-            self.mixture.tell(architecture, bank, float(accuracy))
+            found.append((path.architecture, bank, self._score(x, y)))
+        self.ranks.average([score for _, _, score in found])
+        for architecture, bank, score in found:
+            self.mixture.tell(architecture, bank, float(score))
 
     def record(self) -> dict[str, Any]:
         return {"temperature": self.mixture.temperature, "untried_scores": self.mixture.untried}
 
     @torch.no_grad()
-    def _accuracy(self, x: Tensor, y: Tensor) -> Tensor:
-        """Of the active architecture on one batch: the share of images, or of characters."""
+    def _score(self, x: Tensor, y: Tensor) -> Tensor:
+        """Of the active architecture on one batch, such as the share of images that it gets right."""
+        tally = self.task.tally()
         with self.supernet.weights(), batch_statistics(self.supernet.model):
-            logits: Tensor = self.supernet.model(x)
-        return (logits.argmax(1) == y).float().mean()
+            tally.add(self.supernet.model(x), y)
+        return torch.tensor(tally.score, device=x.device)

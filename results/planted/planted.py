@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import nas
 from nas.data import ImageSplit, load
-from nas.evaluation.metrics import Tally, evaluate
+from nas.evaluation import evaluate
 from nas.evaluation.sharpness import sharpness
 from nas.files import write_file
 from nas.methods import METHODS, Budget, Setting, Trained
@@ -27,12 +27,14 @@ from nas.methods.method import Choose
 from nas.methods.relaxing import RECIPE, most_likely, relaxed_step
 from nas.nn import OneOf, PartialChannels, Zero
 from nas.supernet.relaxations import BinaryGates, GumbelStraightThrough
+from nas.tasks import Classification
 from nas.training import AddedCost, CrossEntropy, Learning, LossTerm, PlainStep, Recipe, RelaxedStep, Step, train
 from search_spaces.cell_operations import relu_conv_bn
 
 FOLDER = Path(__file__).parent
 EDGES = 3
 CHANNELS = 16
+TASK = Classification(["0", "1"])
 OPERATIONS = ("zero", "noise", "skip", "conv")
 PRICES = (0.0, 1.0, 1.0, 10.0)
 KERNELS = (3, 5, 7)
@@ -182,7 +184,7 @@ def prepared(plan: Plan, supernet: nas.Supernet, images: ImageSplit, budget: Bud
     learning = Learning(**{**method.learning, "learning_rate": plan.arch_lr, **plan.learning})
     weights, architecture = images.fraction(learning.share, (seed, 4)) if learning.share else (images, None)
     recipe = Recipe(**{**method.recipe, "epochs": plan.epochs, **plan.recipe})
-    return Setting(supernet, weights, architecture, images, None, recipe, learning, seed, budget)
+    return Setting(supernet, weights, architecture, images, None, recipe, learning, seed, budget, task=TASK)
 
 
 def trained(plan: Plan, setting: Setting) -> RelaxedStep:
@@ -197,7 +199,7 @@ def trained(plan: Plan, setting: Setting) -> RelaxedStep:
 def accuracy(model: nn.Module, images: ImageSplit) -> float:
     """Under the active gates, with the batch-norm statistics of each batch."""
     model.train()
-    tally = Tally()
+    tally = TASK.tally()
     for x, y in images.batches(256):
         tally.add(model(x), y)
     return tally.metrics()["accuracy"]
@@ -285,7 +287,7 @@ def judge_network(planted: str, kernels: str, seed: int) -> list[dict[str, Any]]
     network = supernet.extract(dict(zip(supernet.space.choices, sizes(kernels), strict=True)))
     step = PlainStep(network, [CrossEntropy()])
     train(step, signals(2048, seed, planted), Recipe(epochs=20, **RECIPE), seed=seed)
-    found = evaluate(network, signals(1024, seed + 1000, planted).batches(256))
+    found = evaluate(network, signals(1024, seed + 1000, planted).batches(256), TASK)
     return [{name: round(found[name], 4) for name in ("accuracy", "loss")}]
 
 

@@ -102,7 +102,7 @@ def make_step(method: Method, supernet: Supernet, data: ImageData, seed: int, ep
     rate = None if "reach" in method.learning else LEARNING_RATE
     learning = Learning(**{**method.learning, "learning_rate": rate})
     recipe = Recipe(**{**method.recipe, "epochs": epochs, "batch_size": BATCH})
-    setting = Setting(supernet, weights, own, data.validation, None, recipe, learning, seed)
+    setting = Setting(supernet, weights, own, data.validation, None, recipe, learning, seed, task=data.task)
     return method.step(setting), setting
 
 
@@ -110,7 +110,7 @@ def run(name: str, seed: int, keys: Sequence[str], data: ImageData, epochs: int 
     """Trains a supernet and asks it for probabilities and scores; table → its rows of this run."""
     torch.manual_seed(seed)
     arguments = SPACE_METHODS[name]
-    supernet = Supernet(toy_cell(data.input_shape, len(data.classes), width=WIDTH, **arguments))
+    supernet = Supernet(toy_cell(data.input_shape, data.output_shape[0], width=WIDTH, **arguments))
     started = time.process_time()
     step, setting = make_step(METHODS[name], supernet, data, seed, epochs)
     history = train(step, setting.weights, setting.recipe, seed=seed)

@@ -89,7 +89,9 @@ def run(task: Task, scheme: str, budget: str, seed: int) -> tuple[dict[str, Any]
     recipe = task.recipe.model_copy(update={"epochs": task.recipe.epochs * BUDGETS[budget]})
     torch.manual_seed(seed)
     supernet = Supernet(task.model(data), method.make_sharing(options, seed))
-    setting = Setting(supernet, data.train, None, data.validation, data.augment, recipe, Learning(), seed)
+    setting = Setting(
+        supernet, data.train, None, data.validation, data.augment, recipe, Learning(), seed, task=data.task
+    )
     architectures = [supernet.space.architecture(Architecture.from_json(key)) for key in keys]
     scores: list[pd.DataFrame] = []
     epochs: list[Epoch] = []

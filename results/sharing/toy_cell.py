@@ -36,7 +36,7 @@ def images(seed: int) -> ImageData:
 
 
 def model(data: ImageData) -> nn.Module:
-    return toy_cell(data.input_shape, len(data.classes), width=WIDTH)
+    return toy_cell(data.input_shape, data.output_shape[0], width=WIDTH)
 
 
 def published() -> nn.Module:

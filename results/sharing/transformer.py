@@ -42,7 +42,7 @@ def text() -> Data:
 
 
 def model(data: Data) -> nn.Module:
-    return transformer_lm(data.input_shape, len(data.classes), widths=(32, 64), depths=(2, 3), heads=(2, 4))
+    return transformer_lm(data.input_shape, data.output_shape[0], widths=(32, 64), depths=(2, 3), heads=(2, 4))
 
 
 def subnets(supernet: Supernet) -> list[Architecture]:
@@ -73,7 +73,9 @@ def train_supernet(data: Data, scheme: str, seed: int) -> None:
         return
     torch.manual_seed(seed)
     supernet = Supernet(model(data), METHODS[name].make_sharing(options, seed))
-    setting = Setting(supernet, data.train, None, data.validation, data.augment, RECIPE, Learning(), seed)
+    setting = Setting(
+        supernet, data.train, None, data.validation, data.augment, RECIPE, Learning(), seed, task=data.task
+    )
     started = time.process_time()
     train(METHODS["mixture-of-supernets"].step(setting), data.train, RECIPE, seed=seed)
     seconds = time.process_time() - started

@@ -65,7 +65,7 @@ def check_contract(result: dict[str, Any]) -> None:
     assert {key: row[key] for key in ROW - own} == {key: best[key] for key in ROW - own}
     assert best["id"] in result["selection"]["equals"]
     assert row["optimism"] == row["selection_accuracy"] - row["accuracy"]
-    assert set(result["best"]["file"]) == {"name", "dtype", "input", "bytes", "sha256"}
+    assert set(result["best"]["file"]) == {"name", "dtype", "input", "answer", "bytes", "sha256"}
 
 
 WHOLE = ("evolution", "tpe")

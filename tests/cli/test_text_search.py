@@ -93,7 +93,7 @@ def test_the_file_runs_without_us_and_names_its_characters(found: tuple[Path, Ou
     file, best = found[0] / "text/best.onnx", found[1].json["best"]
     metadata = {entry.key: json.loads(entry.value) for entry in onnx.load(file).metadata_props}
     data = load("text", found[0].parent / "input.txt")
-    assert metadata["classes"] == list(data.classes)
+    assert metadata["classes"] == list(data.task.characters)
     assert metadata["input_shape"] == list(data.input_shape)
     assert metadata["input"] == {"form": "ids", "dtype": "int64", "shape": ["batch", *data.input_shape]}
     assert metadata["metrics"]["test_bits_per_character"] == best["test_bits_per_character"]

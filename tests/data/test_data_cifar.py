@@ -64,7 +64,7 @@ def test_every_layout_gives_back_the_same_images(tmp_path: Path, write: Writer) 
         write(tmp_path / name, *random_batch(seed))
     data = load("cifar10", tmp_path)
     assert (len(data.train), len(data.validation), len(data.test)) == (80, 20, 20)
-    assert data.input_shape == (3, 32, 32) and data.classes[8] == "ship"
+    assert data.input_shape == (3, 32, 32) and data.task.classes[8] == "ship"
     assert (data.augment.crop, data.augment.flip) == (4, True)
     test_images, test_labels = random_batch(5)
     assert np.array_equal(data.test.images.numpy(), test_images)

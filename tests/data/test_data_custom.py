@@ -77,7 +77,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_one_dataset_is_split_in_three() -> None:
     data = load("own_test_data:one")
     assert [len(s) for s in (data.train, data.validation, data.test)] == [12, 4, 4]
-    assert data.classes == ["0", "1"] and data.input_shape == (3, 8, 8)
+    assert list(data.task.classes) == ["0", "1"] and data.input_shape == (3, 8, 8)
     values = torch.cat([s.images[:, 0, 0, 0] for s in (data.train, data.validation, data.test)])
     assert sorted(values.tolist()) == list(range(20))
     assert (data.augment.crop, data.augment.flip, data.augment.cutout) == (0, False, 0)
@@ -93,7 +93,7 @@ def test_two_and_three_keep_their_test_set() -> None:
 
 def test_names_bytes_and_data_dir(tmp_path: Path) -> None:
     data = load("own_test_data:named")
-    assert data.classes == ["cat", "owl"] and data.train.images.dtype == torch.uint8
+    assert list(data.task.classes) == ["cat", "owl"] and data.train.images.dtype == torch.uint8
     (tmp_path / "n").write_text("30")
     assert len(load("own_test_data:needs", data_dir=tmp_path).test) == 6
 
@@ -119,7 +119,7 @@ def test_images_of_different_sizes_need_an_image_size() -> None:
         (":f", "is no package.module:object; write it like 'my.module:object'"),
         ("own_test_data:", "is no package.module:object"),
         ("own_test_data:needs", "needs a folder; give --data-dir"),
-        ("own_test_data:number", "returned int; return a torch Dataset with a length, or a tuple"),
+        ("own_test_data:number", "returned int; return a torch Dataset with a length, a tuple"),
         ("own_test_data:stream", "returned Stream; return"),
         ("own_test_data:four", r"returned a tuple of \(TensorDataset, TensorDataset, "),
         ("own_test_data:bare", "The data set of 'own_test_data:bare' has no image tensor"),

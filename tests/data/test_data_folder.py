@@ -25,7 +25,7 @@ def write_images(folder: Path, classes: dict[str, int], mode: str = "RGB", size:
 def test_one_folder_is_split_in_three(tmp_path: Path) -> None:
     write_images(tmp_path, {"dog": 10, "cat": 20})
     data = load("folder", tmp_path)
-    assert data.classes == ["cat", "dog"] and data.input_shape == (3, 16, 16)
+    assert list(data.task.classes) == ["cat", "dog"] and data.input_shape == (3, 16, 16)
     assert [len(s) for s in (data.train, data.validation, data.test)] == [18, 6, 6]
     assert data.train.labels.bincount().tolist() == [12, 6]
     assert (data.augment.crop, data.augment.flip) == (2, False)  # nobody knows whether left and right are alike
@@ -35,7 +35,7 @@ def test_pixels_and_labels_survive(tmp_path: Path) -> None:
     write_images(tmp_path, {"a": 6, "b": 6})
     data = load("folder", tmp_path)
     read = {
-        bytes(image.permute(1, 2, 0).contiguous().numpy()): data.classes[int(label)]
+        bytes(image.permute(1, 2, 0).contiguous().numpy()): data.task.classes[int(label)]
         for split in (data.train, data.validation, data.test)
         for image, label in zip(split.images, split.labels, strict=True)
     }
@@ -150,8 +150,10 @@ def test_a_class_is_called_what_can_be_shown_everywhere(name: str, shown: str, t
     """Class names stand in the metadata of the delivered file, in the report and on terminals."""
     write_images(tmp_path, {name: 6, "z": 6})
     data = load("folder", tmp_path)
-    assert sorted(data.classes) == sorted([shown, "z"]) and all(each.isprintable() for each in data.classes)
-    assert data.classes == [shown if each == name else each for each in sorted([name, "z"])], "labels stay theirs"
+    assert sorted(data.task.classes) == sorted([shown, "z"]) and all(each.isprintable() for each in data.task.classes)
+    assert list(data.task.classes) == [shown if each == name else each for each in sorted([name, "z"])], (
+        "labels stay theirs"
+    )
 
 
 def test_a_single_class_is_refused(tmp_path: Path) -> None:
@@ -200,7 +202,7 @@ def test_images_may_lie_deeper_in_their_class(tmp_path: Path) -> None:
     write_images(tmp_path, {"dog": 8})
     (tmp_path / "cat" / "white" / "round").symlink_to(tmp_path / "cat")  # a circle
     data = load("folder", tmp_path)
-    assert data.classes == ["cat", "dog"]
+    assert list(data.task.classes) == ["cat", "dog"]
     assert sum(len(split) for split in (data.train, data.validation, data.test)) == 16
 
 

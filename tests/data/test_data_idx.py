@@ -71,7 +71,7 @@ def test_fashion_mnist_keeps_its_test_set_and_splits_train(tmp_path: Path, compr
     arrays = write_set(tmp_path, compress)
     data = load("fashion_mnist", tmp_path)
     assert (len(data.train), len(data.validation), len(data.test)) == (80, 20, 20)
-    assert data.input_shape == (1, 28, 28) and data.classes[9] == "Ankle boot"
+    assert data.input_shape == (1, 28, 28) and data.task.classes[9] == "Ankle boot"
     assert np.array_equal(data.test.images[:, 0].numpy(), arrays["t10k_images"])
     assert (data.augment.crop, data.augment.flip) == (2, True)
     used = np.concatenate([data.train.images[:, 0].numpy(), data.validation.images[:, 0].numpy()])

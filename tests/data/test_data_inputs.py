@@ -8,11 +8,12 @@ import torch
 from nas.data import Augment, ImageData, ImageSplit, load
 from nas.data.images import channel_statistics
 from nas.errors import UsageError
+from nas.tasks import Classification
 
 
 def data_of(images: torch.Tensor) -> ImageData:
     split = ImageSplit(images, torch.arange(len(images)) % 2, *channel_statistics(images))
-    return ImageData("mine", ["a", "b"], split, split, split, Augment())
+    return ImageData("mine", Classification(["a", "b"]), split, split, split, Augment())
 
 
 BYTES = torch.randint(256, (7, 3, 4, 5), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)

@@ -35,7 +35,9 @@ def test_cifar10() -> None:
 def test_tinyshakespeare() -> None:
     data = load("text", folder("tinyshakespeare"))
     assert [len(s.tokens) for s in (data.train, data.validation, data.test)] == [892_315, 111_539, 111_540]
-    assert len(data.classes) == 65 and data.classes[:3] == ["\n", " ", "!"] and data.input_shape == (64,)
+    assert (
+        len(data.task.characters) == 65 and data.task.characters[:3] == ("\n", " ", "!") and data.input_shape == (64,)
+    )
     x, y = next(data.train.batches(1))
-    assert "".join(data.classes[token] for token in x[0, :14]) == "First Citizen:"
+    assert "".join(data.task.characters[token] for token in x[0, :14]) == "First Citizen:"
     assert y[0, :-1].tolist() == x[0, 1:].tolist()

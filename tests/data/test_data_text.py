@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas.data import BITS_PER_CHARACTER, Augment, TextData, TextSplit, load
+from nas.data import Augment, TextData, TextSplit, load
 from nas.data.text_source import read_text, split_text
 from nas.errors import UsageError
+from nas.tasks import BITS_PER_CHARACTER
 
 TEXT = "".join(chr(ord("a") + (7 * i * i + i // 3) % 26) for i in range(1000))
 
@@ -18,7 +19,7 @@ def small(length: int = 8, limit: int | None = None, text: str = TEXT) -> TextDa
 
 
 def characters(data: TextData, tokens: torch.Tensor) -> str:
-    return "".join(data.classes[token] for token in tokens.flatten().tolist())
+    return "".join(data.task.characters[token] for token in tokens.flatten().tolist())
 
 
 def numbered(characters: int = 101, length: int = 10) -> TextSplit:
@@ -35,10 +36,10 @@ def test_splits_are_the_text_cut_at_80_and_90_percent() -> None:
 
 def test_data_describes_inputs_and_outputs() -> None:
     data = small()
-    assert data.classes == sorted(set(TEXT))
+    assert list(data.task.characters) == sorted(set(TEXT))
     assert data.input_shape == (8,) and data.input_dtype == torch.int64
-    assert data.output_shape == (len(data.classes), 8)
-    assert data.metric is BITS_PER_CHARACTER and data.augment == Augment()
+    assert data.output_shape == (len(data.task.characters), 8)
+    assert data.task.metric is BITS_PER_CHARACTER and data.augment == Augment()
     inputs = data.inputs("unit")
     assert inputs.describe() == {"form": "ids", "dtype": "int64", "shape": ["batch", 8]}
     assert torch.equal(*(next(each)[0] for each in (inputs.batches(data.test, 5), data.test.batches(5))))
@@ -96,7 +97,7 @@ def test_a_limit_keeps_the_first_windows_of_training_alone() -> None:
     data, whole = small(limit=5), small()
     assert len(data.train) == 5 and torch.equal(data.train.tokens, whole.train.tokens[:41])
     assert torch.equal(data.validation.tokens, whole.validation.tokens)
-    assert data.classes == whole.classes
+    assert data.task.characters == whole.task.characters
     assert len(small(limit=10**6).train) == len(whole.train)
 
 
@@ -123,7 +124,7 @@ def test_the_last_part_of_the_validation_text_is_held_back() -> None:
 def test_large_vocabularies_and_every_code_point_are_kept() -> None:
     text = "".join(chr(0x4E00 + i % 300) for i in range(900)) + "\r\n\t😀" * 25
     data = small(text=text)
-    assert data.classes == sorted(set(text))
+    assert list(data.task.characters) == sorted(set(text))
     assert "".join(characters(data, s.tokens) for s in (data.train, data.validation, data.test)) == text
     assert small().train.tokens.dtype == torch.uint8
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from nas.data import ACCURACY, BITS_PER_CHARACTER, Metric
 from nas.distributed import connected
 from nas.distributed.trials import Outcome, Report, require_shared_folder, run_trials
 from nas.errors import UsageError
+from nas.tasks import ACCURACY, BITS_PER_CHARACTER, Metric
 
 EPOCHS = 4
 

@@ -8,9 +8,11 @@ from scipy.stats import binomtest
 from torch import nn
 
 from nas.data import ImageSplit
-from nas.evaluation import accuracy_interval, evaluate
-from nas.evaluation.intervals import effective_size
-from nas.evaluation.metrics import Tally, groups_of
+from nas.evaluation import evaluate, groups_of
+from nas.tasks import Classification
+from nas.tasks.intervals import accuracy_interval, effective_size
+
+TASK = Classification(["cat", "dog", "owl"])
 
 
 @pytest.mark.parametrize(
@@ -25,7 +27,7 @@ def test_metrics_over_unequal_batches_are_those_of_all_images() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(4, 3)).train()
     x, y = torch.randn(25, 1, 2, 2), torch.randint(0, 3, (25,))
-    metrics = evaluate(network, ImageSplit(x, y, torch.zeros(1), torch.ones(1)).batches(10))
+    metrics = evaluate(network, ImageSplit(x, y, torch.zeros(1), torch.ones(1)).batches(10), TASK)
     logits = network.eval()(x)
     correct = int((logits.argmax(1) == y).sum())
     assert metrics["accuracy"] == correct / 25
@@ -59,7 +61,7 @@ def test_intervals_of_copies_cover_the_truth_as_often_as_they_say() -> None:
 
 def test_a_tally_goes_by_the_groups_of_its_examples() -> None:
     logits, labels = torch.eye(2).repeat_interleave(50, 0), torch.zeros(100, dtype=torch.long)
-    plain, grouped = Tally(), Tally(groups=np.repeat([0, 1], 50))
+    plain, grouped = TASK.tally(), TASK.tally(groups=np.repeat([0, 1], 50))
     for tally in (plain, grouped):
         tally.add(logits[:30], labels[:30])
         tally.add(logits[30:], labels[30:])
@@ -72,6 +74,6 @@ def test_a_network_is_judged_by_the_groups_of_its_split() -> None:
     alone = ImageSplit(images, labels, torch.zeros(1), torch.ones(1))
     copies = ImageSplit(images, labels, torch.zeros(1), torch.ones(1), torch.tensor([0, 1]).repeat_interleave(50))
     of_copies, of_alone = (
-        evaluate(nn.Flatten(), split.batches(30), groups=groups_of(split)) for split in (copies, alone)
+        evaluate(nn.Flatten(), split.batches(30), TASK, groups=groups_of(split)) for split in (copies, alone)
     )
     assert of_copies["accuracy_low"] < 0.1 < of_alone["accuracy_low"]

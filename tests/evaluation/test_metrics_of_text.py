@@ -8,14 +8,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import nas
-from nas.data import ACCURACY, BITS_PER_CHARACTER, ImageSplit, Metric, TextData, TextSplit
+from nas.data import TextData, TextSplit
 from nas.errors import UsageError
 from nas.evaluation import SharedWeights, Standalone, evaluate
-from nas.evaluation.intervals import mean_interval
-from nas.evaluation.metrics import Tally
+from nas.tasks import Language
+from nas.tasks.intervals import mean_interval
 from nas.training import Recipe
 
 CHARACTERS, LENGTH = 5, 6
+LANGUAGE = Language(tuple("abcde"))
 COLUMNS = ["bits_per_character", "bits_per_character_low", "bits_per_character_high", "accuracy", "loss"]
 
 
@@ -35,13 +36,13 @@ def supernet() -> nas.Supernet:
 def cycle() -> TextData:
     """Every character follows from the one before it."""
     text = torch.arange(600) % CHARACTERS
-    return TextData("cycle", list("abcde"), *(TextSplit(part, LENGTH) for part in text.split([480, 60, 60])))
+    return TextData("cycle", LANGUAGE, *(TextSplit(part, LENGTH) for part in text.split([480, 60, 60])))
 
 
 def test_bits_are_the_mean_cross_entropy_to_base_two_over_all_characters() -> None:
     torch.manual_seed(0)
     logits, labels = torch.randn(25, CHARACTERS, LENGTH), torch.randint(0, CHARACTERS, (25, LENGTH))
-    tally = Tally(BITS_PER_CHARACTER)
+    tally = LANGUAGE.tally()
     tally.add(logits[:10], labels[:10])
     tally.add(logits[10:], labels[10:])
     found = tally.metrics()
@@ -56,7 +57,7 @@ def test_bits_are_the_mean_cross_entropy_to_base_two_over_all_characters() -> No
 
 
 def test_a_guess_by_no_knowledge_takes_the_logarithm_of_the_vocabulary() -> None:
-    tally = Tally(BITS_PER_CHARACTER)
+    tally = LANGUAGE.tally()
     tally.add(torch.zeros(3, 8, 4), torch.randint(0, 8, (3, 4)))
     found = tally.metrics()
     assert found["bits_per_character"] == pytest.approx(3.0)
@@ -72,20 +73,9 @@ def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:
     assert 0.92 < covered / 1000 < 0.97
 
 
-def test_what_cannot_be_measured_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"Metric\(name='f1', maximise=True\) cannot be measured; known are accuracy"):
-        Tally(Metric("f1", maximise=True))
-    with pytest.raises(UsageError, match="cannot be measured"):
-        Tally(Metric("accuracy", maximise=False))
+def test_the_spread_of_a_single_window_is_not_known() -> None:
     with pytest.raises(UsageError, match="spread of 1 window of text is not known"):
         mean_interval([2.0])
-
-
-def test_images_are_measured_by_accuracy_unless_told_otherwise() -> None:
-    network, x, y = nn.Flatten(), torch.randn(9, 1, 2, 2), torch.randint(0, 4, (9,))
-    split = ImageSplit(x, y, torch.zeros(1), torch.ones(1))
-    assert evaluate(network, split.batches(9)) == evaluate(network, split.batches(9), ACCURACY)
-    assert list(evaluate(network, split.batches(9))) == ["accuracy", "accuracy_low", "accuracy_high", "loss"]
 
 
 def test_shared_weights_give_bits_per_character_and_run_nothing_but_the_validation_split() -> None:
@@ -98,7 +88,7 @@ def test_shared_weights_give_bits_per_character_and_run_nothing_but_the_validati
     hook.remove()
     assert list(table.columns) == COLUMNS and sum(ran) == 2 * len(data.validation)
     for row, architecture in enumerate(architectures):
-        alone = evaluate(evaluator.network(architecture), data.validation.batches(4), data.metric)
+        alone = evaluate(evaluator.network(architecture), data.validation.batches(4), data.task)
         assert table.iloc[row].to_dict() == pytest.approx(alone, rel=1e-5)
 
 

@@ -100,7 +100,7 @@ def test_the_verdict_is_that_of_the_network(make: Callable[[], nn.Module]) -> No
     evaluator = SharedWeights(network, data, 64, 32)
     architectures = list(network.space)
     judged = rows(evaluator, architectures)
-    delivered = [evaluate(evaluator.network(each), data.validation.batches(32)) for each in architectures]
+    delivered = [evaluate(evaluator.network(each), data.validation.batches(32), data.task) for each in architectures]
     assert [row["loss"] for row in judged] == pytest.approx([row["loss"] for row in delivered], rel=1e-5)
     assert len({round(row["loss"], 6) for row in judged}) > 1
 

@@ -12,6 +12,9 @@ from nas.evaluation import SharedWeights, check_extraction, check_verdict
 from nas.export import check_parity, require_parity, static_onnx, write_onnx
 from nas.hardware import StaticCosts, parameters
 from nas.supernet.sharing import BalancedMixture, Sharing
+from nas.tasks import Classification
+
+TASK = Classification(["cat", "dog"])
 
 SEEDS = range(48)
 
@@ -46,7 +49,7 @@ def check(supernet: nas.Supernet, seed: int) -> None:
         network = supernet.extract(architecture)
         assert costs(architecture)["params"] == parameters(network)
     images = data.validation.images
-    require_parity(network, static_onnx(network, (1, 8, 8), batch=len(images)), [images], "odd.onnx")
+    require_parity(network, static_onnx(network, (1, 8, 8), batch=len(images)), [images], TASK, "odd.onnx")
 
 
 def test_every_oddity_is_tried_and_few_models_are_refused() -> None:
@@ -62,5 +65,5 @@ def test_the_file_that_is_delivered_of_an_odd_model_is_its_network(seed: int, tm
     network = supernet.extract(supernet.space.largest())
     network.train()(torch.randn(8, 1, 8, 8)).sum().backward()
     write_onnx(network, tmp_path / "odd.onnx", (1, 8, 8))
-    parity = check_parity(network, tmp_path / "odd.onnx", blobs().validation.images)
+    parity = check_parity(network, tmp_path / "odd.onnx", blobs().validation.images, TASK)
     assert parity.max_difference < 1e-4

@@ -18,8 +18,8 @@ def test_shared_weights_equal_the_extracted_recalibrated_network(name: str) -> N
     architectures = [network.space.sample(number) for number in range(8)]
     for architecture, row in zip(architectures, rows(evaluator, architectures), strict=True):
         plain = recalibrate(network.extract(architecture), evaluator.calibration_batches())
-        assert row == pytest.approx(evaluate(plain, data.validation.batches(32)), rel=1e-4)
-        same = evaluate(evaluator.network(architecture), data.validation.batches(32))
+        assert row == pytest.approx(evaluate(plain, data.validation.batches(32), data.task), rel=1e-4)
+        same = evaluate(evaluator.network(architecture), data.validation.batches(32), data.task)
         assert row == pytest.approx(same, rel=1e-4)
 
 
@@ -80,7 +80,7 @@ def test_shared_statistics_collapse_and_recalibrated_ones_do_not() -> None:
     train(step, data.train, Recipe(epochs=4), seed=0)
     evaluator = SharedWeights(network, data)
     for architecture, margin in ((network.space.smallest(), 0.05), (network.space.largest(), -0.01)):
-        shared = evaluate(network.extract(architecture), data.validation.batches(256))["accuracy"]
+        shared = evaluate(network.extract(architecture), data.validation.batches(256), data.task)["accuracy"]
         (row,) = rows(evaluator, [architecture])
         assert row["accuracy"] >= shared + margin  # type: ignore[index]
         assert row["accuracy"] >= 0.5  # type: ignore[index]

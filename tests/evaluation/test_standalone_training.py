@@ -55,7 +55,7 @@ def test_the_table_holds_the_validation_metrics_of_the_trained_networks() -> Non
     network, data = supernet("chain"), blobs()
     architectures = [network.space.sample(number) for number in range(2)]
     trainer = Standalone(network, data, RECIPE)
-    expected = [evaluate(trainer.train(each), data.validation.batches(256)) for each in architectures]
+    expected = [evaluate(trainer.train(each), data.validation.batches(256), data.task) for each in architectures]
     assert rows(trainer, architectures) == expected
 
 

@@ -11,9 +11,11 @@ import nas
 from nas.data import Augment
 from nas.errors import UsageError
 from nas.evaluation import Standalone
+from nas.tasks import Classification
 from nas.training import Distillation, Epoch, Recipe
 from search_spaces.darts import darts
 
+TASK = Classification(["cat", "dog", "owl"])
 RECIPE = Recipe(epochs=2, batch_size=32, learning_rate=0.05)
 
 
@@ -48,9 +50,9 @@ def test_a_teacher_takes_its_share_of_the_loss_and_leaves_the_labels_the_rest() 
             a
         )
 
-    plain, nothing = trained(None), trained(Distillation(Sure().eval(), share=0.0))
+    plain, nothing = trained(None), trained(Distillation(Sure().eval(), TASK, share=0.0))
     assert torch.equal(weights(plain), weights(nothing))
-    taught = trained(Distillation(Sure().eval(), share=1.0))
+    taught = trained(Distillation(Sure().eval(), TASK, share=1.0))
     x, _ = next(data.validation.batches(50))
     assert (taught(x).argmax(1) == 0).float().mean() > 0.9 > (plain(x).argmax(1) == 0).float().mean()
 

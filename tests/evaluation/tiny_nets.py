@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 import nas
 from nas.data import Augment, ImageData, ImageSplit
+from nas.tasks import Classification
 from search_spaces.chain import chain
 from search_spaces.mobilenet import mobilenet
 from search_spaces.nasbench201 import nasbench201
@@ -42,9 +43,8 @@ def scramble(network: nas.Supernet) -> nas.Supernet:
 
 def blobs(train: int = 96, validation: int = 50) -> ImageData:
     """Noise with a class-dependent mean; the test split is empty."""
-    return ImageData(
-        "blobs", list("abcd"), _split(train, 1), _split(validation, 2), _split(0, 3), Augment(crop=1, flip=False)
-    )
+    splits = _split(train, 1), _split(validation, 2), _split(0, 3)
+    return ImageData("blobs", Classification("abcd"), *splits, Augment(crop=1, flip=False))
 
 
 def rows(evaluator: Callable[[list[nas.Architecture]], object], architectures: list[nas.Architecture]) -> list[object]:

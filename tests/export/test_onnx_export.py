@@ -13,6 +13,9 @@ from torch import nn
 
 from nas.errors import UsageError
 from nas.export import check_parity, dynamic_onnx, open_session, static_onnx, with_metadata, write_onnx
+from nas.tasks import Classification
+
+TASK = Classification(["cat", "dog"])
 
 
 class Tokens(nn.Module):
@@ -72,7 +75,7 @@ def test_answers_as_torch_does_for_every_batch_size(written: tuple[nn.Sequential
     network, path = written
     images = torch.randn(131, 3, 8, 8)
     for count in (1, 2, 131):
-        parity = check_parity(network, path, images[:count])
+        parity = check_parity(network, path, images[:count], TASK)
         assert parity.samples == count
         assert parity.max_difference < 1e-5
         assert parity.label_agreement == 1.0
@@ -84,7 +87,7 @@ def test_parity_sees_another_network(written: tuple[nn.Sequential, Path]) -> Non
     with torch.no_grad():
         other[-1].weight.neg_()
         other[-1].bias.neg_()
-    parity = check_parity(other, path, torch.randn(20, 3, 8, 8))
+    parity = check_parity(other, path, torch.randn(20, 3, 8, 8), TASK)
     assert parity.max_difference > 0.1
     assert parity.label_agreement < 1.0
     assert network.training
@@ -93,7 +96,7 @@ def test_parity_sees_another_network(written: tuple[nn.Sequential, Path]) -> Non
 def test_token_ids(tmp_path: Path) -> None:
     network = Tokens()
     path = write_onnx(network, tmp_path / "tokens.onnx", (6,), dtype=torch.int64)
-    assert check_parity(network, path, torch.randint(0, 11, (9, 6))).max_difference < 1e-6
+    assert check_parity(network, path, torch.randint(0, 11, (9, 6)), TASK).max_difference < 1e-6
 
 
 def test_export_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str], recwarn: object) -> None:
@@ -165,7 +168,7 @@ def test_mistakes_get_a_sentence(written: tuple[nn.Sequential, Path], tmp_path: 
         (torch.zeros(0, 3, 8, 8), "at least one"),
     ]:
         with pytest.raises(UsageError, match=match):
-            check_parity(network, path, images)
+            check_parity(network, path, images, TASK)
     with pytest.raises(UsageError, match="cannot be opened"):
         open_session(broken)
     with pytest.raises(UsageError, match="cannot be opened"):

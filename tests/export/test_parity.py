@@ -11,6 +11,9 @@ from torch import nn
 
 from nas.errors import UsageError
 from nas.export import Normalised, check_parity, dynamic_onnx, require_parity
+from nas.tasks import Classification
+
+TASK = Classification(["cat", "dog"])
 
 IMAGES = torch.rand(70, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -47,8 +50,8 @@ def changed(model: bytes, name: str, value: float) -> bytes:
 
 
 def test_a_file_that_answers_as_its_network_passes(network: nn.Module, model: bytes) -> None:
-    parity = require_parity(network, model, torch.split(IMAGES, 32), "best.onnx")
-    assert parity == check_parity(network, model, IMAGES) == check_parity(network, model, IMAGES.split(7))
+    parity = require_parity(network, model, torch.split(IMAGES, 32), TASK, "best.onnx")
+    assert parity == check_parity(network, model, IMAGES, TASK) == check_parity(network, model, IMAGES.split(7), TASK)
     assert (parity.label_agreement, parity.samples) == (1.0, 70) and parity.max_difference < 1e-5
 
 
@@ -59,14 +62,14 @@ def test_the_module_that_differs_is_named(
     network: nn.Module, model: bytes, initializer: str, value: float, module: str
 ) -> None:
     with pytest.raises(UsageError, match=rf"^best.onnx was not written, .* from module '{re.escape(module)}' on, "):
-        require_parity(network, changed(model, initializer, value), [IMAGES], "best.onnx")
+        require_parity(network, changed(model, initializer, value), [IMAGES], TASK, "best.onnx")
 
 
 def test_a_path_is_that_of_the_network_not_of_what_is_around_it(network: nn.Module) -> None:
     whole = Normalised(network, [0.5], [0.25])
     model = changed(dynamic_onnx(whole, (1, 8, 8)), "network.5.bias", 0.5)
     with pytest.raises(UsageError, match="from module '5' on, "):
-        require_parity(whole, model, [IMAGES], "best.onnx")
+        require_parity(whole, model, [IMAGES], TASK, "best.onnx")
 
 
 def test_where_no_module_can_be_told_the_difference_is(network: nn.Module) -> None:
@@ -78,7 +81,7 @@ def test_where_no_module_can_be_told_the_difference_is(network: nn.Module) -> No
     for node in other.graph.node:
         node.op_type = {"Mul": "Add"}.get(node.op_type, node.op_type)
     with pytest.raises(UsageError, match=r"by up to 2 where outputs reach 2, with the same label for 100.00% of 70"):
-        require_parity(Scaled(), other.SerializeToString(), [IMAGES], "best.onnx")
+        require_parity(Scaled(), other.SerializeToString(), [IMAGES], TASK, "best.onnx")
 
 
 def test_a_difference_in_a_later_batch_counts(network: nn.Module, model: bytes) -> None:
@@ -92,9 +95,9 @@ def test_a_difference_in_a_later_batch_counts(network: nn.Module, model: bytes) 
 
     later = IMAGES.clone()
     later[-1, 0, 0, 0] = 2.0
-    require_parity(Thresholded(), model, [IMAGES], "best.onnx")
+    require_parity(Thresholded(), model, [IMAGES], TASK, "best.onnx")
     with pytest.raises(UsageError, match="was not written"):
-        require_parity(Thresholded(), model, later.split(35), "best.onnx")
+        require_parity(Thresholded(), model, later.split(35), TASK, "best.onnx")
 
 
 def test_normalised_is_what_training_does() -> None:

@@ -8,6 +8,9 @@ from torch import nn
 
 from nas.errors import UsageError
 from nas.export import Normalised, OnnxNetwork, check_parity, dynamic_onnx, lowered, static_onnx
+from nas.tasks import Classification
+
+TASK = Classification(["cat", "dog"])
 
 PIXELS = torch.randint(256, (64, 1, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 
@@ -37,7 +40,7 @@ def test_only_what_is_inside_changes_its_type(
     assert graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
     assert graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
     assert [value.type.tensor_type.shape.dim[0].dim_param for value in (*graph.input, *graph.output)] == ["batch"] * 2
-    parity = check_parity(network, changed, PIXELS)
+    parity = check_parity(network, changed, PIXELS, TASK)
     assert parity.max_difference < within and parity.label_agreement > 0.95
     assert changed == lowered(model, dtype, [PIXELS.numpy()])
 

@@ -18,6 +18,7 @@ from nas.nn import BatchNorm2d, Conv2d, Linear, Repeat
 from nas.runs import RunConfig
 from nas.space import Choice
 from nas.supernet import relaxations
+from nas.tasks import Classification
 from nas.training import Learning, Recipe, RelaxedStep, SupernetStep, first_order, train, unrolled
 from nas.training.objectives import Forward
 from search_spaces.darts import darts
@@ -107,6 +108,7 @@ def setting_for(each: Method, supernet: nas.Supernet | None = None, **recipe: An
         Recipe(**{"epochs": 2, "batch_size": 16, **each.recipe, **recipe}),
         learning,
         seed=3,
+        task=Classification(["a", "b", "c"]),
         budget=Budget(expected, bound=6.0, largest=12.0) if each.needs_budget else None,
     )
 

@@ -18,6 +18,7 @@ from nas.data.inputs import Inputs, token_inputs
 from nas.export import dynamic_onnx, reading, with_metadata
 from nas.files import write_file
 from nas.report.usage import about_file, code, usage
+from nas.tasks import Classification
 
 CLASSES = '["left", "right", "<b>"]'
 
@@ -33,7 +34,7 @@ class Sides(nn.Module):
 def images(channels: int, low: float = 0.0, high: float = 1.0) -> Callable[[str], Inputs]:
     pixels = torch.tensor([low, high]).repeat_interleave(channels * 24).reshape(2, channels, 4, 6)
     split = ImageSplit(pixels, torch.arange(2), torch.full((channels,), 0.5), torch.full((channels,), 0.25))
-    return ImageData("mine", ["a", "b"], split, split, split, Augment()).inputs
+    return ImageData("mine", Classification(["a", "b"]), split, split, split, Augment()).inputs
 
 
 def file_of(inputs: Inputs, size: int = 84112) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def test_the_lines_read_a_picture_as_training_does(mode: str, tmp_path: Path, mo
         picture.save(tmp_path / path, exif=exif, **options)
     images = read_folder(tmp_path, size).train.read(torch.tensor([0]))
     split = ImageSplit(images, torch.arange(1), torch.zeros(images.shape[1]), torch.ones(images.shape[1]))
-    inputs = ImageData("mine", ["a"], split, split, split, Augment()).inputs("bytes")
+    inputs = ImageData("mine", Classification(["a"]), split, split, split, Augment()).inputs("bytes")
     model = dynamic_onnx(reading(Sides(), inputs), inputs.shape, dtype=inputs.dtype)
     write_file(tmp_path / "best.onnx", with_metadata(model, {"classes": CLASSES}))
     monkeypatch.chdir(tmp_path)

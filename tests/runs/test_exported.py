@@ -18,7 +18,7 @@ from PIL import Image
 from torch import nn
 
 from nas.cli.tables import print_result
-from nas.data import ACCURACY, BITS_PER_CHARACTER, load
+from nas.data import load
 from nas.errors import UsageError
 from nas.export import dynamic_onnx
 from nas.files import write_file
@@ -29,6 +29,7 @@ from nas.runs.exported import ExportedNetwork, judge_file
 from nas.runs.progress import Silent
 from nas.search import Constraint
 from nas.space import Architecture
+from nas.tasks import ACCURACY, BITS_PER_CHARACTER
 
 CONFIG: dict[str, Any] = {
     "space": "chain",
@@ -76,6 +77,7 @@ def test_what_is_said_of_the_int8_file_is_what_it_does(run: tuple[RunFolder, dic
         "name": "best.onnx",
         "dtype": "int8",
         "input": data.inputs("unit").describe(),
+        "answer": "classes[{output}.argmax()]",
         "bytes": len(content),
         "sha256": sha256(content).hexdigest(),
         "calibration_examples": 512,

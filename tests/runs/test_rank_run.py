@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 import torch
 
-from nas.data import BITS_PER_CHARACTER
 from nas.errors import UsageError
 from nas.evaluation.ranking import agreement, rank, tau
 from nas.runs import Bench, RunFolder, judging, resolve
 from nas.runs.ranking import rank_runs
+from nas.tasks import BITS_PER_CHARACTER
 from nas.training import save_checkpoint
 
 TINY: dict[str, Any] = {

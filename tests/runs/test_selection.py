@@ -11,11 +11,11 @@ from killing import CHAIN
 
 from nas.data import ImageSplit
 from nas.evaluation import SharedWeights
-from nas.evaluation.metrics import Tally
 from nas.runs import Bench, RunFolder, resolve, run_search
 from nas.runs.deliver import restore_trained
 from nas.runs.selection import confirm, select, warnings
 from nas.space import Architecture
+from nas.tasks import Tally
 
 SETTINGS = {**CHAIN, "candidates": 12, "random_baseline": 12, "training": {"epochs": 3}}
 
@@ -125,7 +125,7 @@ def test_among_equals_the_cheapest_is_taken(monkeypatch: pytest.MonkeyPatch) -> 
     def judged(self: SharedWeights, architectures: Any, split: Any) -> list[Tally]:
         tallies = []
         for places in wrong:
-            tally, logits = Tally(), torch.eye(2)[[int(place in places) for place in range(len(split))]]
+            tally, logits = work.data.task.tally(), torch.eye(2)[[int(place in places) for place in range(len(split))]]
             tally.add(logits, torch.zeros(len(split), dtype=torch.long))
             tallies.append(tally)
         return tallies

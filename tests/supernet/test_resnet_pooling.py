@@ -16,7 +16,10 @@ from nas.data import load
 from nas.errors import UsageError
 from nas.export import check_parity, write_onnx
 from nas.hardware import StaticCosts
+from nas.tasks import Classification
 from search_spaces.resnet_pooling import PoolingBlock, Subsample, resnet_pooling
+
+TASK = Classification(["cat", "dog"])
 
 SHAPE = (3, 16, 16)
 
@@ -134,7 +137,7 @@ def test_extracted_networks_are_the_active_path_with_its_gradients(size: int) ->
 def test_onnx_gives_the_same(tmp_path: Path) -> None:
     network = small().extract(placed("2-1-2")).eval()
     path = write_onnx(network, tmp_path / "network.onnx", SHAPE)
-    parity = check_parity(network, path, torch.randn(8, *SHAPE, generator=torch.Generator().manual_seed(0)))
+    parity = check_parity(network, path, torch.randn(8, *SHAPE, generator=torch.Generator().manual_seed(0)), TASK)
     assert parity.max_difference < 1e-5 and parity.label_agreement == 1
 
 

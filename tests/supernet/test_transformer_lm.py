@@ -15,7 +15,10 @@ from nas.errors import UsageError
 from nas.export import check_parity, open_session, static_onnx, write_onnx
 from nas.hardware import Catalogue, StaticCosts, feature_table, parameters, trace
 from nas.nn import initialise
+from nas.tasks import Classification
 from search_spaces.transformer_lm import transformer_lm
+
+TASK = Classification(["cat", "dog"])
 
 LENGTH, TOKENS, HEAD = 6, 7, 4
 
@@ -230,11 +233,11 @@ def test_the_exported_file_answers_as_torch_does_for_every_batch_size(tmp_path: 
     network = supernet.extract(supernet.space.sample(1))
     path = write_onnx(network, tmp_path / "lm.onnx", (LENGTH,), dtype=torch.int64)
     for batch in (1, 5):
-        parity = check_parity(network, path, text(batch))
+        parity = check_parity(network, path, text(batch), TASK)
         assert parity.max_difference < 1e-5
         assert parity.label_agreement == 1.0
     with torch.no_grad():
-        other = check_parity(perturbed(small(), seed=1).extract(supernet.space.sample(1)), path, text(30))
+        other = check_parity(perturbed(small(), seed=1).extract(supernet.space.sample(1)), path, text(30), TASK)
     assert 0 < other.label_agreement < 1
 
 

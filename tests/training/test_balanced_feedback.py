@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import nas
 from nas.nn.batch_statistics import batch_statistics
 from nas.supernet.sharing import BalancedMixture
+from nas.tasks import Classification, Language
 from nas.training import (
     BatchStream,
     CrossEntropy,
@@ -27,6 +28,7 @@ from nas.training import (
     train,
 )
 
+TASK = Classification(["cat", "dog", "owl"])
 RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.05, weight_decay=0.01, warmup_epochs=0)
 STEPS = 4
 """Of an epoch of the 32 training images."""
@@ -41,7 +43,7 @@ def scores_of(supernet: nas.Supernet, **options: object) -> ValidationScores:
     assert isinstance(supernet.sharing, BalancedMixture)
     stream = BatchStream(split(seed=1), 8, (0, 2))
     settings = {"epochs": RECIPE.epochs, "steps_per_epoch": STEPS, **options}
-    return ValidationScores(supernet, supernet.sharing, stream, **settings)  # type: ignore[arg-type]
+    return ValidationScores(supernet, supernet.sharing, TASK, stream, **settings)  # type: ignore[arg-type]
 
 
 def step_of(models: int) -> tuple[SupernetStep, BalancedMixture]:
@@ -161,7 +163,7 @@ def test_characters_are_scored_as_images_are() -> None:
 
     mixture = BalancedMixture(2)
     supernet = nas.Supernet(Says(), mixture)
-    feedback = ValidationScores(supernet, mixture, Text(), epochs=1, steps_per_epoch=1)
+    feedback = ValidationScores(supernet, mixture, Language(tuple("abc")), Text(), epochs=1, steps_per_epoch=1)
     feedback.after_step(0, [Path(supernet.space.smallest(), "random", 0)])
     assert mixture.scores.min() == pytest.approx(0.9 + 0.1 * 0.75)
 

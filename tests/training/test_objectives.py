@@ -8,10 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.errors import UsageError
+from nas.tasks import Classification
 from nas.training import CrossEntropy, Forward, InPlaceDistillation, LossTerm
 from nas.training.objectives import Distillation, Entropy
 from nas.training.steps import total_loss
 
+TASK = Classification(["cat", "dog", "owl"])
 TARGET = torch.tensor([0, 2, 1, 2])
 
 
@@ -95,19 +97,19 @@ def linear(seed: int) -> nn.Linear:
 def test_a_trained_teacher_teaches_by_the_divergence_of_softened_outputs() -> None:
     teacher, student = nn.Sequential(linear(0), nn.Dropout(0.5)).eval(), logits(1)
     forward = Forward(student, TARGET, "any", {}, IMAGES)
-    term = Distillation(teacher, temperature=4, share=0.9)(forward)
+    term = Distillation(teacher, TASK, temperature=4, share=0.9)(forward)
     p, q = (teacher(IMAGES) / 4).softmax(1).detach(), (student / 4).softmax(1)
     torch.testing.assert_close(term, 0.9 * 16 * (p * (p / q).log()).sum(1).mean())
     assert term is not None
     term.backward()
     assert all(parameter.grad is None for parameter in teacher.parameters()) and student.grad is not None
     torch.testing.assert_close(student.grad, 0.9 * 4 * (q - p).detach() / 4)
-    assert Distillation(teacher, roles=["other"])(forward) is None
+    assert Distillation(teacher, TASK, roles=["other"])(forward) is None
 
 
 def test_a_share_of_zero_is_the_cross_entropy() -> None:
     forward = Forward(logits(1), TARGET, "any", {}, IMAGES)
-    together = total_loss([CrossEntropy(), Distillation(linear(0).eval(), share=0)], forward)
+    together = total_loss([CrossEntropy(), Distillation(linear(0).eval(), TASK, share=0)], forward)
     alone = total_loss([CrossEntropy()], forward)
     assert torch.equal(together, alone)
     assert torch.equal(torch.autograd.grad(together, forward.output)[0], torch.autograd.grad(alone, forward.output)[0])
@@ -117,14 +119,14 @@ def test_a_teacher_teaches_nothing_to_itself() -> None:
     teacher, student = linear(0).eval(), linear(0)
     student.load_state_dict(teacher.state_dict())
     output = student(IMAGES)
-    term = Distillation(teacher)(Forward(output, TARGET, "any", {}, IMAGES))
+    term = Distillation(teacher, TASK)(Forward(output, TARGET, "any", {}, IMAGES))
     assert term is not None and term.detach().abs() < 1e-12
     torch.testing.assert_close(torch.autograd.grad(term, output)[0], torch.zeros_like(output))
 
 
 def test_a_teacher_in_training_mode_is_refused() -> None:
     with pytest.raises(UsageError, match=r"the teacher, a Linear, is in training mode.*call teacher\.eval"):
-        Distillation(linear(0))
+        Distillation(linear(0), TASK)
 
 
 def test_the_entropy_is_summed_over_decisions() -> None:

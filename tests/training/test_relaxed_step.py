@@ -28,6 +28,7 @@ from nas.supernet.relaxations import (
     Relaxation,
     Softmax,
 )
+from nas.tasks import Classification
 from nas.training import (
     BatchStream,
     CrossEntropy,
@@ -46,6 +47,7 @@ from nas.training import (
 from nas.training.objectives import Forward
 from nas.training.steps import Backward
 
+TASK = Classification(["cat", "dog", "owl"])
 WEIGHTS, OWN = split(32, seed=0), split(24, seed=1)
 RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.05, weight_decay=0.01)
 PER_EPOCH = 4
@@ -365,7 +367,7 @@ def sd_darts(weight: float = 1.0, dropout: float = 0.2) -> RelaxedStep:
         Softmax(),
         objective=lambda relaxed: [
             CrossEntropy(),
-            SelfDistillation(relaxed.supernet, PER_EPOCH, relaxed, snapshots=2, weight=weight),
+            SelfDistillation(relaxed.supernet, TASK, PER_EPOCH, relaxed, snapshots=2, weight=weight),
         ],
         dropout=dropout,
     )

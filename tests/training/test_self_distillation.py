@@ -12,10 +12,12 @@ from torch.nn import functional as F
 
 import nas
 from nas.errors import UsageError
+from nas.tasks import Classification
 from nas.training.objectives import CrossEntropy, Forward, StatefulTerm
 from nas.training.self_distillation import SelfDistillation
 from nas.training.steps import total_loss
 
+TASK = Classification(["cat", "dog", "owl"])
 X = torch.randn(8, 1, 6, 6, generator=torch.Generator().manual_seed(0))
 Y = torch.arange(8) % CLASSES
 
@@ -38,7 +40,7 @@ def perturb(model: nn.Module, seed: int) -> None:
 
 def test_nobody_teaches_before_the_first_snapshot() -> None:
     model = network()
-    term = SelfDistillation(model, every=3)
+    term = SelfDistillation(model, TASK, every=3)
     for step in range(3):
         term.before_step(step)
         assert term(student_pass(model)) is None
@@ -51,7 +53,7 @@ def test_nobody_teaches_before_the_first_snapshot() -> None:
 def test_a_teacher_that_is_the_student_teaches_nothing(mode: str) -> None:
     model = network()
     getattr(model, mode)()
-    term = SelfDistillation(model, every=1, snapshots=1)
+    term = SelfDistillation(model, TASK, every=1, snapshots=1)
     term.before_step(1)
     forward = student_pass(model)
     loss = term(forward)
@@ -80,7 +82,7 @@ VOTES: dict[str, Callable[[list[Tensor]], Tensor]] = {
 @pytest.mark.parametrize("vote", VOTES)
 def test_the_loss_is_the_divergence_from_the_vote(vote: Any) -> None:
     model = network()
-    term = SelfDistillation(model, every=1, temperature=2, weight=0.7, vote=vote)
+    term = SelfDistillation(model, TASK, every=1, temperature=2, weight=0.7, vote=vote)
     outputs = outputs_of_three(term, model)
     forward = student_pass(model)
     loss = term(forward)
@@ -93,7 +95,7 @@ def test_the_loss_is_the_divergence_from_the_vote(vote: Any) -> None:
 
 def test_teachers_that_agree_vote_like_one() -> None:
     model = network()
-    many, one = SelfDistillation(model, every=1, snapshots=3), SelfDistillation(model, every=1, snapshots=1)
+    many, one = SelfDistillation(model, TASK, every=1, snapshots=3), SelfDistillation(model, TASK, every=1, snapshots=1)
     for step in range(1, 4):
         many.before_step(step)
         one.before_step(step)
@@ -104,7 +106,7 @@ def test_teachers_that_agree_vote_like_one() -> None:
 
 def test_the_oldest_gives_way() -> None:
     model = network()
-    term, last = SelfDistillation(model, every=1, snapshots=2), SelfDistillation(model, every=1, snapshots=2)
+    term, last = (SelfDistillation(model, TASK, every=1, snapshots=2) for _ in range(2))
     outputs = outputs_of_three(term, model)
     p = VOTES["mean"](outputs[1:])
     forward = student_pass(model)
@@ -115,7 +117,7 @@ def test_the_oldest_gives_way() -> None:
 
 def test_teaching_leaves_the_model_and_the_teachers_as_they_were() -> None:
     model = network()
-    term = SelfDistillation(model, every=1)
+    term = SelfDistillation(model, TASK, every=1)
     outputs_of_three(term, model)
     forward = student_pass(model)
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -128,7 +130,7 @@ def test_teaching_leaves_the_model_and_the_teachers_as_they_were() -> None:
 def train(weight: float | None) -> dict[str, Tensor]:
     """Six steps of SGD; without the term at all where there is no weight."""
     model = network()
-    term = SelfDistillation(model, every=2, weight=weight or 0.0)
+    term = SelfDistillation(model, TASK, every=2, weight=weight or 0.0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     for step in range(6):
         term.before_step(step)
@@ -169,7 +171,7 @@ class Soft:
 def test_a_teacher_follows_the_gates_of_its_time() -> None:
     supernet = operations().eval()
     gated = Soft(supernet, torch.tensor([0.0, 0.0, 1.0]))
-    term = SelfDistillation(supernet, every=1, gated=gated)
+    term = SelfDistillation(supernet, TASK, every=1, gated=gated)
     term.before_step(1)
     with torch.no_grad():
         then = (supernet(X) / 2).softmax(1)
@@ -184,12 +186,12 @@ def test_a_teacher_follows_the_gates_of_its_time() -> None:
 def test_what_it_remembers_survives_a_checkpoint() -> None:
     supernet = operations()
     gated = Soft(supernet, torch.tensor([0.2, 0.3, 0.5]))
-    term = SelfDistillation(supernet, every=1, gated=gated, snapshots=2)
+    term = SelfDistillation(supernet, TASK, every=1, gated=gated, snapshots=2)
     assert isinstance(term, StatefulTerm) and term.state() == {}
     for step in range(1, 4):
         perturb(supernet, step)
         term.before_step(step)
-    again = SelfDistillation(supernet, every=1, gated=gated, snapshots=2)
+    again = SelfDistillation(supernet, TASK, every=1, gated=gated, snapshots=2)
     again.before_step(7)
     again.restore(term.state())
     state = again.state()
@@ -205,4 +207,4 @@ def test_what_it_remembers_survives_a_checkpoint() -> None:
 @pytest.mark.parametrize("wrong", [{"every": 0}, {"every": 1, "snapshots": 0}])
 def test_an_empty_ring_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="both must be 1 or more"):
-        SelfDistillation(network(), **wrong)
+        SelfDistillation(network(), TASK, **wrong)

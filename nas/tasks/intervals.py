@@ -10,7 +10,15 @@ import numpy.typing as npt
 
 from nas.errors import UsageError
 
-__all__ = ["Floats", "Groups", "accuracy_interval", "effective_size", "mean_interval", "standard_errors"]
+__all__ = [
+    "Floats",
+    "Groups",
+    "accuracy_interval",
+    "effective_size",
+    "mean_interval",
+    "positive_mean_interval",
+    "standard_errors",
+]
 
 _Z = 1.959964
 """Half of the 95 % interval of a normal distribution, in standard deviations."""
@@ -86,3 +94,17 @@ def mean_interval(values: npt.ArrayLike) -> tuple[float, float]:
         raise UsageError(f"The spread of {len(numbers)} window of text is not known; evaluate two or more.")
     mean, reach = float(numbers.mean()), _Z * float(standard_errors(numbers))
     return mean - reach, mean + reach
+
+
+def positive_mean_interval(values: npt.ArrayLike, groups: Groups | None = None) -> tuple[float, float]:
+    """The 95 % interval of a mean of positive values ``[n]``, such as squared errors, whose logarithm is nearly normal.
+
+    >>> [round(bound, 3) for bound in positive_mean_interval([1.0, 2.0, 3.0])]
+    [1.136, 3.522]
+    """
+    numbers = np.asarray(values, dtype=float)
+    mean = float(numbers.mean())
+    if mean == 0:
+        return 0.0, 0.0
+    error = float(standard_errors(numbers, groups)) / mean
+    return mean * math.exp(-_Z * error), mean * math.exp(min(_Z * error, 700.0))
