@@ -122,7 +122,8 @@ class ImageSplit:
         Raises:
             UsageError: it is no size.
         """
-        return replace(self, size=size_in(values))
+        size = size_in(values)
+        return self if size == self.size else replace(self, size=size)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -231,6 +232,8 @@ class ImageData:
         Raises:
             UsageError: it is no size.
         """
+        if size_in(values) == self.train.size:
+            return self
         return replace(
             self, train=self.train.at(values), validation=self.validation.at(values), test=self.test.at(values)
         )

@@ -173,10 +173,14 @@ class Bench:
         """Architecture → a key, equal for those whose stand-alone networks are the same but for their weights."""
         return NetworkKeys(self.costs)
 
-    def judge(self, network: nn.Module, split: Split) -> dict[str, float]:
-        """The metrics of a network on a split, as it stands."""
-        batches = split.batches(self.config.evaluation.batch_size)
+    def judge(self, network: nn.Module, split: Split, architecture: Mapping[str, Any]) -> dict[str, float]:
+        """The metrics of the network of an architecture on a split, as it stands."""
+        batches = split.at(architecture).batches(self.config.evaluation.batch_size)
         return evaluate(network, batches, self.data.task, groups_of(split))
+
+    def inputs_of(self, architecture: Mapping[str, Any], form: str | None = None) -> Inputs:
+        """What the file of an architecture's network reads; by default in the form that the run says."""
+        return self.data.at(architecture).inputs(form or self.config.export.input)
 
     def _find_target(self) -> Machine | Recorded:
         config, label = self.config, self.config.ray.measure_on
@@ -256,12 +260,14 @@ class Bench:
 
     def _check_runs(self) -> None:
         """Runs some architectures on the meta device, so that shapes that do not fit show before training."""
-        for architecture in self.samples[:8]:
+        outside = [{name: value} for name, values in self.supernet.extra.items() for value in values]
+        extremes = (self.space.complete(each, share) for each in outside for share in (0.0, 1.0))
+        for architecture in dict.fromkeys([*self.samples[:8], *extremes]):
             try:
                 shape = self.costs.blocks(architecture)[-1].trace.output_shape
             except UsageError as error:
                 raise UsageError(
-                    f"space '{self.config.space}' does not fit input {self.data.input_shape}: "
+                    f"space '{self.config.space}' does not fit input {self.data.at(architecture).input_shape}: "
                     f"architecture {dict(architecture)} fails: {error}"
                 ) from None
             if shape != self.data.output_shape:

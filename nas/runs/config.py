@@ -112,6 +112,8 @@ class RunConfig(_Strict):
         data: name of a data set, or ``module:function``.
         data_dir: folder with its files, or the text file itself.
         image_size: resize images to this height and width.
+        extra: candidates of choices outside the model, by name: ``image_size`` makes the size of images that a network
+            reads a choice, such as {image_size: [24, 28]}.
         length: characters of a window of text; 64 by default.
         limit: keep at most this many training images, or windows of text.
         method: how the supernet is trained.
@@ -156,6 +158,7 @@ class RunConfig(_Strict):
     data: str = "noisy_digits"
     data_dir: Path | None = None
     image_size: int | None = Field(None, ge=1, le=10**5)
+    extra: dict[str, list[Any]] = Field(default_factory=dict)
     length: int | None = Field(None, ge=1, le=10**7)
     limit: int | None = Field(None, ge=1, le=10**12)
     method: str = "bignas"

@@ -64,8 +64,9 @@ def final_network(
     if bench.is_differentiable or bench.searched is not bench.supernet:
         return trained
     inherited = bench.evaluator.network(architecture)
-    file = folder.path / f"{architecture.id}.onnx"
-    if is_better(bench, *(ExportedNetwork(bench, each, file).model for each in (trained, inherited))):
+    file, inputs = folder.path / f"{architecture.id}.onnx", bench.inputs_of(architecture)
+    new, old = ((ExportedNetwork(bench, each, file, inputs).model, inputs) for each in (trained, inherited))
+    if is_better(bench, new, old):
         return trained
     say(
         f"{architecture.id} keeps the weights of the supernet: retrained it is not ahead by more than one standard "
@@ -96,7 +97,7 @@ def deliver(
     Raises:
         UsageError: the file would not answer as the network.
     """
-    exported = ExportedNetwork(bench, network, path)
+    exported = ExportedNetwork(bench, network, path, bench.inputs_of(row["architecture"]))
     progress.say(exported.compared())
     row = {**exported.rejudged(row), **tested(bench.metric, exported.judge(bench.data.test))}
     if measured := exported.measure(folder):
@@ -160,7 +161,6 @@ def export_architecture(
     config = folder.load_config()
     check_dtype(config)
     bench = Bench(config)
-    inputs = bench.data.inputs(form) if form else bench.inputs
     restore_trained(bench, folder)
     architecture = _find_architecture(bench, folder, wanted)
     check_delivered(bench, [architecture])
@@ -172,10 +172,10 @@ def export_architecture(
         else final_network(bench, folder, architecture, progress, progress.say)
     )
     out = out or folder.path / f"{architecture.id}.onnx"
-    exported = ExportedNetwork(bench, network, out, inputs)
+    exported = ExportedNetwork(bench, network, out, bench.inputs_of(architecture, form))
     progress.say(exported.compared())
     metrics = {
-        **exported.rejudged(bench.judge(network, bench.confirmation)),
+        **exported.rejudged(bench.judge(network, bench.confirmation, architecture)),
         **bench.costs(architecture),
         **_latency(bench, folder, architecture, network, exported),
     }
@@ -193,7 +193,7 @@ def _latency(
         return {LATENCY: latency, "latency_spread_ms": spread, "latency_source": source}
     measured = exported.measure(folder)
     if measured is None:
-        measured = measure_with_largest(bench, {architecture.key: network}, _SECONDS)[architecture.key]
+        measured = measure_with_largest(bench, {"this": (architecture, network)}, _SECONDS)["this"]
     level = frozen_level(folder)
     return _told(bench, measured.at(level) if level else measured)
 

@@ -26,11 +26,11 @@ def check_networks(bench: Bench) -> None:
         UsageError: one gives other than logits in training mode, does not answer for each example alone, or remembers
             what no checkpoint holds.
     """
-    x = _examples(bench.data.validation, _ALONE)
     for architecture in (bench.space.smallest(), bench.space.largest()):
+        x = _examples(bench.data.at(architecture).validation, _ALONE)
         check_inference(bench.supernet.extract(architecture), x)
         network = bench.supernet.extract(architecture)
-        _check_trained_output(bench, network)
+        _check_trained_output(bench, network, _examples(bench.data.at(architecture).train, _ALONE))
         check_memory(network, bench.supernet.extract(architecture), x)
 
 
@@ -48,16 +48,16 @@ def check_delivered(bench: Bench, architectures: Iterable[Architecture]) -> None
     x = _examples(bench.data.validation, _EXAMPLES)
     some = list(dict.fromkeys(map(bench.space.architecture, architectures)))[:_BESIDE_LARGEST]
     for architecture in dict.fromkeys([*some, bench.space.largest()]):
-        check_inference(bench.supernet.extract(architecture), x[:_ALONE])
+        check_inference(bench.supernet.extract(architecture), bench.supernet.reads(x[:_ALONE], architecture))
         check_extraction(bench.supernet, architecture, x)
         if bench.searched is bench.supernet:
             check_verdict(bench.evaluator, architecture)
 
 
-def _check_trained_output(bench: Bench, network: nn.Module) -> None:
+def _check_trained_output(bench: Bench, network: nn.Module, x: Tensor) -> None:
     """Refuses what no loss can take, such as a head beside the model's in training alone."""
     with torch.no_grad(), torch.random.fork_rng():
-        output = network.train()(_examples(bench.data.train, _ALONE))
+        output = network.train()(x)
     shape = list(output.shape[1:]) if isinstance(output, Tensor) else None
     if shape != list(bench.data.output_shape):
         found = f"a {type(output).__name__}" if shape is None else f"outputs of shape {shape}"

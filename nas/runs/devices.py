@@ -190,6 +190,11 @@ def _check_carried(config: RunConfig) -> None:
     """Refuses settings of measurements that a pack cannot carry."""
     if config.dtype != "float32":
         raise UsageError(f"dtype is '{config.dtype}', but a device pack holds float32 networks; leave it out.")
+    if config.extra:
+        raise UsageError(
+            f"extra names '{next(iter(config.extra))}', but the networks of a device pack all read inputs of one "
+            "shape; leave it out, and give image_size to pack for another."
+        )
     if config.threads != 1:
         raise UsageError(
             f"threads is {config.threads}, but a device pack leaves them to the device; leave it out, and give "

@@ -57,7 +57,7 @@ class ExportedNetwork:
         bench: of the run.
         network: plain and trained.
         path: where the file is to be written.
-        inputs: what it reads; by default what the run says.
+        inputs: what it reads.
 
     Attributes:
         model: ONNX bytes without metadata.
@@ -67,8 +67,8 @@ class ExportedNetwork:
         UsageError: the network cannot be exported, or does not answer as itself.
     """
 
-    def __init__(self, bench: Bench, network: nn.Module, path: Path, inputs: Inputs | None = None) -> None:
-        self.bench, self.path, self.inputs = bench, path, inputs or bench.inputs
+    def __init__(self, bench: Bench, network: nn.Module, path: Path, inputs: Inputs) -> None:
+        self.bench, self.path, self.inputs = bench, path, inputs
         self.dtype, self.task = bench.config.dtype, bench.data.task
         deployed = reading(network, self.inputs)
         exact = dynamic_onnx(deployed, self.inputs.shape, dtype=self.inputs.dtype)
@@ -117,7 +117,7 @@ class ExportedNetwork:
             "metrics": lasting,
             **self.task.describe(),
             "input": self.inputs.describe(),
-            "input_shape": list(data.input_shape),
+            "input_shape": list(self.inputs.shape),
             "dtype": self.dtype,
             "versions": versions(),
         }
@@ -157,14 +157,14 @@ class ExportedNetwork:
         return (x.cpu().numpy() for x, _ in islice(batches, _CALIBRATION_EXAMPLES // size))
 
 
-def judge_file(bench: Bench, path: Path, split: Split) -> dict[str, float]:
-    """The metrics of a file that a run has delivered, by ONNX Runtime on the CPU.
+def judge_file(bench: Bench, path: Path, inputs: Inputs, split: Split) -> dict[str, float]:
+    """The metrics of a file that a run has delivered and that reads these inputs, by ONNX Runtime on the CPU.
 
     Raises:
         UsageError: the file is damaged.
     """
     try:
-        return _judged(bench, path, bench.inputs, split)
+        return _judged(bench, path, inputs, split)
     except UsageError as error:
         raise UsageError(f"{path} is damaged ({error}); delete it and resume the run to make it again.") from error
 

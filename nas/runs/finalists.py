@@ -118,9 +118,8 @@ def _measured(bench: Bench, folder: RunFolder, cache: LatencyCache, rows: Sequen
 
 
 def _measure(bench: Bench, cache: LatencyCache, rows: Sequence[Row]) -> None:
-    networks = {
-        row["architecture"]: bench.supernet.extract(Architecture.from_json(row["architecture"])) for row in rows
-    }
+    architectures = {row["architecture"]: Architecture.from_json(row["architecture"]) for row in rows}
+    networks = {key: (each, bench.supernet.extract(each)) for key, each in architectures.items()}
     for key, found in measure_with_largest(bench, networks, _SECONDS_EACH * len(networks)).items():
         cache.add(key, *_place(bench), found)
 

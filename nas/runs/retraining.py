@@ -166,9 +166,11 @@ class _Retraining:
         assert winner.checkpoint is not None
         network = standalone(plan, bench.supernet, bench.data, self.seed).restored(plan.architecture, winner.checkpoint)
         found = next(row for row in self.front if row["architecture"] == plan.architecture)
-        row = {**found, f"shared_{name}": found[name], **bench.judge(network, bench.confirmation)}
-        before = judge_file(bench, self.folder.onnx, bench.confirmation)[name]
-        exported = ExportedNetwork(bench, network, self.folder.onnx)
+        judged = bench.judge(network, bench.confirmation, plan.architecture)
+        row = {**found, f"shared_{name}": found[name], **judged}
+        old = bench.inputs_of(result["best"]["architecture"])
+        before = judge_file(bench, self.folder.onnx, old, bench.confirmation)[name]
+        exported = ExportedNetwork(bench, network, self.folder.onnx, bench.inputs_of(plan.architecture))
         about = {
             **plan.model_dump(mode="json"),
             "trial": winner.number,
@@ -179,7 +181,7 @@ class _Retraining:
             "begun": begun,
         }
         compared = {"before": before, "after": exported.judge(bench.confirmation)[name]}
-        if not is_better(bench, exported.model, self.folder.onnx):
+        if not is_better(bench, (exported.model, exported.inputs), (self.folder.onnx, old)):
             return {"retrained": {**row, **about, **compared, "delivered": False, "former": None}}
         best, former = self.deliver(network, winner.checkpoint, {**row, **about}, result)
         kept = former["file"]["name"]

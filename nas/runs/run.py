@@ -217,7 +217,7 @@ class _Stages:
         )
         if bench.config.retrain != "no":
             for row, final in ((best, network), (largest, largest_network)):
-                row |= {f"shared_{name}": row[name], **bench.judge(final, bench.confirmation)}
+                row |= {f"shared_{name}": row[name], **bench.judge(final, bench.confirmation, row["architecture"])}
         delivered = Delivered(self.folder)
         best = deliver(bench, self.folder, network, best, largest[LATENCY], self.progress, delivered.search_file)
         taken |= {each: best[each] for each in (LATENCY, "latency_spread_ms")}
@@ -244,8 +244,9 @@ class _Stages:
         """The row of the largest network with its one reading of the test split, in the type of the delivered file."""
         bench = self.bench
         if bench.config.dtype == "float32":
-            return {**row, **tested(bench.metric, bench.judge(network, bench.data.test))}
-        exported = ExportedNetwork(bench, network, self.folder.path / "largest.onnx")
+            return {**row, **tested(bench.metric, bench.judge(network, bench.data.test, row["architecture"]))}
+        inputs = bench.inputs_of(row["architecture"])
+        exported = ExportedNetwork(bench, network, self.folder.path / "largest.onnx", inputs)
         return {**exported.rejudged(row), **tested(bench.metric, exported.judge(bench.data.test))}
 
 

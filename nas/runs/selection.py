@@ -92,7 +92,8 @@ def random_choice(bench: Bench, draws: "pd.DataFrame", chosen: Architecture) -> 
 
 
 def _tested_as_searched(bench: Bench, architecture: Architecture) -> dict[str, float]:
-    return tested(bench.metric, bench.judge(bench.evaluator.network(architecture), bench.data.test))
+    network = bench.evaluator.network(architecture)
+    return tested(bench.metric, bench.judge(network, bench.data.test, architecture))
 
 
 def as_selected(bench: Bench, candidates: "pd.DataFrame") -> "pd.DataFrame":

@@ -9,7 +9,7 @@ from torch import nn
 
 from nas.data import Inputs
 from nas.export import reading
-from nas.hardware import LatencyCache, Measurement, Recorded, Subject, measure_networks
+from nas.hardware import LatencyCache, Measurement, Recorded, Subject
 from nas.runs.bench import Bench
 from nas.space import Architecture
 
@@ -54,7 +54,7 @@ class MeasuringSession:
         missing = [key for key in keys if self.cache.get(key, *self.place) is None]
         for start in range(0, len(missing), _GROUP):
             group = missing[start : start + _GROUP]
-            networks = {key: self.bench.supernet.extract(keys[key]) for key in group}
+            networks = {key: (keys[key], self.bench.supernet.extract(keys[key])) for key in group}
             for key, found in measure_with_largest(self.bench, networks, self.seconds * len(group)).items():
                 self.cache.add(key, *self.place, found)
                 self._found[key] = found
@@ -65,17 +65,22 @@ class MeasuringSession:
         return np.array([self._found[each.key + note].at(level).latency_ms for each in architectures])
 
 
-def measure_with_largest(bench: Bench, networks: Mapping[str, nn.Module], max_seconds: float) -> dict[str, Measurement]:
+def measure_with_largest(
+    bench: Bench, networks: Mapping[str, tuple[Architecture, nn.Module]], max_seconds: float
+) -> dict[str, Measurement]:
     """Networks measured on the target of a run, in turn with the largest network of the space.
 
     All of them read what the exported network reads, so that its normalisation counts.
+
+    Args:
+        networks: by any names, each with its architecture.
     """
     assert not isinstance(bench.target, Recorded)
-    reference, inputs = bench.supernet.extract(bench.space.largest()), bench.inputs
-    deployed = {key: reading(network, inputs) for key, network in networks.items()}
-    return measure_networks(
-        bench.target, deployed, reading(reference, inputs), inputs.shape, inputs.dtype, max_seconds=max_seconds
+    group = {name: _subject(bench, *each) for name, each in networks.items()}
+    (found,) = bench.target.measure_groups(
+        [group], _largest(bench), seconds_each=max_seconds / max(1, len(group)), energy=True
     )
+    return found
 
 
 def measure_file(bench: Bench, model: bytes, inputs: Inputs, max_seconds: float) -> Measurement:
@@ -85,11 +90,19 @@ def measure_file(bench: Bench, model: bytes, inputs: Inputs, max_seconds: float)
         UsageError: the target does not run ONNX files.
     """
     assert not isinstance(bench.target, Recorded)
-    largest = reading(bench.supernet.extract(bench.space.largest()), bench.inputs)
-    reference = Subject(largest, bench.inputs.shape, bench.inputs.dtype)
     group = {"file": Subject(model, inputs.shape, inputs.dtype)}
-    (found,) = bench.target.measure_groups([group], reference, seconds_each=max_seconds, energy=True)
+    (found,) = bench.target.measure_groups([group], _largest(bench), seconds_each=max_seconds, energy=True)
     return found["file"]
+
+
+def _largest(bench: Bench) -> Subject:
+    largest = bench.space.largest()
+    return _subject(bench, largest, bench.supernet.extract(largest))
+
+
+def _subject(bench: Bench, architecture: Architecture, network: nn.Module) -> Subject:
+    inputs = bench.inputs_of(architecture)
+    return Subject(reading(network, inputs), inputs.shape, inputs.dtype)
 
 
 def reference_level(measurements: Iterable[Measurement]) -> float:

@@ -7,7 +7,7 @@ import torch
 
 from nas.data import Data, Split, load
 from nas.distributed import Training
-from nas.errors import UsageError
+from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights
 from nas.methods import METHODS, Setting
 from nas.problem import Budget, Problem
@@ -68,11 +68,29 @@ def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], 
     Args:
         like: the space of another supernet, whose order of candidates is kept.
     """
+    _check_extra(config, data)
+    shape = data.at(Space(config.extra).largest()).input_shape
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, Stream.SUPERNET_WEIGHTS))
-        model = build_space(config.space, arguments, data.input_shape, data.output_shape[0])
+        model = build_space(config.space, arguments, shape, data.output_shape[0])
     sharing = METHODS[config.method].make_sharing(config.sharing_args, config.seed)
-    return Supernet(model, sharing, data.input_shape, data.input_dtype, like).to(data.train.device)
+    supernet = Supernet(model, sharing, data.input_shape, data.input_dtype, like, config.extra, data.read)
+    return supernet.to(data.train.device)
+
+
+def _check_extra(config: RunConfig, data: Data) -> None:
+    """Refuses choices outside the model that the data do not follow, and where what is trained is no architecture."""
+    for name, candidates in config.extra.items():
+        if name not in data.choices:
+            known = did_you_mean(name, data.choices) if data.choices else "leave it out."
+            raise UsageError(f"extra names '{name}', a choice that data '{config.data}' do not follow; {known}")
+        if METHODS[config.method].family == "differentiable":
+            raise UsageError(
+                f"extra names '{name}', but method '{config.method}' trains a mixture of all candidates, and nothing "
+                "mixes those of a choice outside the model; leave it out, or use a method that trains architectures."
+            )
+        for candidate in candidates:
+            data.at({name: candidate})
 
 
 def build_searched(config: RunConfig, data: Data, delivered: Supernet | None = None) -> Supernet:

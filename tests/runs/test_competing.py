@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from nas.data import Inputs
 from nas.runs import Bench, RunFolder, competing
 
 
@@ -13,9 +14,13 @@ def test_a_single_image_does_not_decide(finished: Path, monkeypatch: pytest.Monk
     bench = Bench(RunFolder(finished).load_config())
     count = len(bench.data.validation)
 
-    def pretend(bench: Bench, file: bytes) -> SimpleNamespace:
+    def pretend(bench: Bench, file: bytes, inputs: Inputs) -> SimpleNamespace:
+        assert inputs is bench.inputs
         return SimpleNamespace(results=np.arange(count) < int(file))
 
+    def is_better(new: bytes, old: bytes) -> bool:
+        return competing.is_better(bench, (new, bench.inputs), (old, bench.inputs))
+
     monkeypatch.setattr(competing, "_judged", pretend)
-    assert not competing.is_better(bench, b"11", b"10") and not competing.is_better(bench, b"9", b"10")
-    assert competing.is_better(bench, b"15", b"10")
+    assert not is_better(b"11", b"10") and not is_better(b"9", b"10")
+    assert is_better(b"15", b"10")

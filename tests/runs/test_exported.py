@@ -243,9 +243,9 @@ def test_figures_of_a_float32_file_that_reads_bytes_are_those_of_rounded_pixels(
     folder = RunFolder(tmp_path / "run")
     best = run_search(resolve(NOISY, "test"), folder)["best"]
     bench = Bench(folder.load_config())
-    confirmed = judge_file(bench, folder.onnx, bench.confirmation)
+    confirmed = judge_file(bench, folder.onnx, bench.inputs, bench.confirmation)
     assert {name: best[name] for name in confirmed} == confirmed
-    assert best["test_accuracy"] == judge_file(bench, folder.onnx, bench.data.test)["accuracy"]
+    assert best["test_accuracy"] == judge_file(bench, folder.onnx, bench.inputs, bench.data.test)["accuracy"]
 
 
 def test_latency_that_pytorch_took_is_not_said_to_be_that_of_the_file(
@@ -264,9 +264,9 @@ def test_latency_that_pytorch_took_is_not_said_to_be_that_of_the_file(
 def test_intervals_of_the_file_do_not_count_copies_of_an_image_as_several(tmp_path: Path) -> None:
     bench = Bench(resolve({**NOISY, "export": {"input": "unit"}}, "test"))
     network = bench.supernet.extract(bench.space.largest()).eval()
-    made = ExportedNetwork(bench, network, tmp_path / "file.onnx")
-    file, own = made.judge(bench.confirmation), bench.judge(network, bench.confirmation)
+    made = ExportedNetwork(bench, network, tmp_path / "file.onnx", bench.inputs)
+    file, own = made.judge(bench.confirmation), bench.judge(network, bench.confirmation, bench.space.largest())
     assert bench.confirmation.groups is not None
     assert (file["accuracy_low"], file["accuracy_high"]) == (own["accuracy_low"], own["accuracy_high"])
     path = write_file(made.path, made.model)
-    assert judge_file(bench, path, bench.confirmation) == file
+    assert judge_file(bench, path, bench.inputs, bench.confirmation) == file

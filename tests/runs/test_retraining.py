@@ -35,13 +35,13 @@ def retrained(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = own_copy(finished, tmp_path_factory.mktemp("retrained"))
     bench = Bench(folder.load_config())
     untrained = bench.supernet.extract(bench.space.largest()).eval()
-    poor = write_file(folder.onnx, ExportedNetwork(bench, untrained, folder.onnx).model).read_bytes()
+    poor = write_file(folder.onnx, ExportedNetwork(bench, untrained, folder.onnx, bench.inputs).model).read_bytes()
     read: list[int] = []
     judge, judge_file = Bench.judge, ExportedNetwork.judge
 
-    def counted(bench: Bench, network: torch.nn.Module, split: ImageSplit) -> dict[str, float]:
+    def counted(bench: Bench, network: torch.nn.Module, split: ImageSplit, architecture: Any) -> dict[str, float]:
         read.append(len(split))
-        return judge(bench, network, split)
+        return judge(bench, network, split, architecture)
 
     def counted_file(exported: ExportedNetwork, split: ImageSplit) -> dict[str, float]:
         read.append(len(split))

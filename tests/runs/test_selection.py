@@ -76,9 +76,10 @@ def test_figures_of_a_network_are_those_of_its_part(found: tuple[RunFolder, dict
     for row in result["front"]:
         assert row["selection_accuracy"] == table.loc[row["id"], "selection_accuracy"]
     restore_trained(work, folder)
-    network = work.evaluator.network(Architecture(best["architecture"]))
-    assert work.judge(network, work.confirmation)["accuracy"] == pytest.approx(best["accuracy"], abs=0.006)
-    assert work.judge(network, work.data.test)["accuracy"] == best["test_accuracy"]
+    chosen = Architecture(best["architecture"])
+    network = work.evaluator.network(chosen)
+    assert work.judge(network, work.confirmation, chosen)["accuracy"] == pytest.approx(best["accuracy"], abs=0.006)
+    assert work.judge(network, work.data.test, chosen)["accuracy"] == best["test_accuracy"]
     assert best["test_accuracy_low"] < best["test_accuracy"] < best["test_accuracy_high"]
 
 

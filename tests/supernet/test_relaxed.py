@@ -217,9 +217,7 @@ def test_only_operations_that_were_not_dropped_run() -> None:
 
 
 def test_of_elastic_choices_all_options_take_part() -> None:
-    relaxed = Relaxed(
-        elastic(), GumbelStraightThrough(), seed=5
-    )  # draws two layers, of widths and kernels that are not the largest
+    relaxed = Relaxed(elastic(), GumbelStraightThrough(), seed=5)  # both layers run, at a middle width and kernel
     gates = relaxed.draw(0, 0.0)
     relaxed.follow(gates)
     wide, kernels = relaxed.supernet.model[1], relaxed.supernet.model[2].get_submodule("0")  # type: ignore[index]
