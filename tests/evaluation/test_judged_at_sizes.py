@@ -43,7 +43,10 @@ def test_a_candidate_is_judged_as_its_network_on_data_of_its_size(name: str) -> 
         (theirs,) = rows(SharedWeights(plain, stored, 64, 32), [plain.space.architecture(inside)])
         assert row == alone == theirs
         split = evaluator.data.at(architecture).validation
-        assert evaluate(evaluator.network(architecture), split.batches(32))["accuracy"] == row["accuracy"]
+        assert (
+            evaluate(evaluator.network(architecture), split.batches(32), evaluator.data.task)["accuracy"]
+            == row["accuracy"]
+        )
         check_verdict(evaluator, architecture)
         check_extraction(ours, architecture, next(evaluator.data.validation.batches(8))[0])
 
