@@ -2,11 +2,12 @@
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nas.data import IMAGE_SIZE
 from nas.errors import UsageError, did_you_mean
 from nas.space import Architecture, Notation, Space
 from nas.wording import counted
@@ -73,7 +74,8 @@ class Table:
 
         Architectures are read from the column ``architecture`` (JSON, as in ``candidates.csv`` of a run) if there is
         one, else from the columns of the notation. If the notation names a column of input sizes and the table has it,
-        rows of another size than ``input_size`` do not count, since what is measured holds for one size.
+        rows of another size than ``input_size`` do not count, since what is measured holds for one size. Where the size
+        is a choice of the space, rows of its candidates count, each for architectures of its size.
 
         Args:
             space: what the architectures must belong to.
@@ -84,13 +86,21 @@ class Table:
             UsageError: no column names architectures, one is none of the space, or no row has the input size.
         """
         reader = _reader(self, notation)
-        rows = _rows(self, reader.input_size, input_size)
-        cells = [self.column(name) for name in reader.columns]
-        return [(row, self._architecture(row, reader, [values[row] for values in cells], space)) for row in rows]
+        chosen = space.choices.get(IMAGE_SIZE, ())
+        rows = _rows(self, reader.input_size, chosen or (() if input_size is None else (input_size,)))
+        columns = [self.column(name) for name in reader.columns]
+        found = []
+        for row, size in rows.items():
+            outside = {IMAGE_SIZE: size} if chosen and size is not None else {}
+            cells = [values[row] for values in columns]
+            found.append((row, self._architecture(row, reader, cells, space, outside)))
+        return found
 
-    def _architecture(self, row: int, reader: Notation, cells: list[Any], space: Space) -> Architecture:
+    def _architecture(
+        self, row: int, reader: Notation, cells: list[Any], space: Space, outside: Mapping[str, int]
+    ) -> Architecture:
         try:
-            return space.architecture(reader.parse(*cells))
+            return space.architecture({**outside, **reader.parse(*cells)})
         except UsageError as error:
             raise UsageError(f"{self.place(row, *reader.columns)}: {error}") from None
 
@@ -166,19 +176,22 @@ def _from_json(text: Any) -> dict[str, Any]:
 _JSON = Notation(("architecture",), _from_json)
 
 
-def _rows(table: Table, column: str | None, input_size: int | None) -> Sequence[int]:
-    """The rows that were measured at the input size, all where the table tells none."""
-    everything = range(len(table.numbers))
+def _rows(table: Table, column: str | None, wanted: Sequence[int]) -> dict[int, int | None]:
+    """The rows that were measured at one of the input sizes, each with its own; all where the table tells none.
+
+    Args:
+        wanted: sizes; none where any will do, as long as it is the same in all rows.
+    """
     if column is None or column not in table.names:
-        return everything
+        return dict.fromkeys(range(len(table.numbers)))
     sizes = [_size(value, table, row, column) for row, value in enumerate(table.column(column))]
     distinct = f"sizes from {min(sizes)} to {max(sizes)} pixels in column '{column}'"
-    if input_size is None and len(set(sizes)) > 1:
+    if not wanted and len(set(sizes)) > 1:
         raise UsageError(f"file '{table.path}' mixes {distinct}, which cannot be compared; keep the rows of one size.")
-    rows = [row for row in everything if input_size in (None, sizes[row])]
+    rows: dict[int, int | None] = {row: size for row, size in enumerate(sizes) if not wanted or size in wanted}
     if not rows:
         raise UsageError(
-            f"file '{table.path}' has no row for images of {input_size} pixels, only {distinct}; "
+            f"file '{table.path}' has no row for images of {' or '.join(map(str, wanted))} pixels, only {distinct}; "
             "set image_size to one of them."
         )
     return rows

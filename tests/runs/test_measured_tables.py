@@ -80,6 +80,20 @@ def test_rows_of_another_input_size_are_left_out(file: Path) -> None:
     assert len(read_table(file, "ms", SPACE, SHORT).architectures) == 2
 
 
+def test_the_size_of_a_row_is_a_choice_where_it_is_one_of_the_space(file: Path) -> None:
+    space = SPACE.product(Space({"image_size": [32, 64]}))
+    write(file, name=["2k5", "1", "2k5", "2k3"], ms=[4.0, 1.0, 9.0, 2.5], r=[32, 64, 64, 128])
+    measured = read_table(file, "ms", space, SHORT, input_size=32)
+    assert [each["image_size"] for each in measured.architectures] == [32, 64, 64]
+    assert measured.latencies.tolist() == [4.0, 1.0, 9.0] and measured.left_out == 1
+    write(file, name=["2k5"], ms=[4.0], r=[128])
+    with pytest.raises(UsageError, match=r"no row for images of 32 or 64 pixels, only sizes from 128 to 128 pixels"):
+        read_table(file, "ms", space, SHORT)
+    write(file, name=["2k5"], ms=[4.0])
+    with pytest.raises(UsageError, match=r"architecture gives no value to the active choice 'image_size'"):
+        read_table(file, "ms", space, SHORT)
+
+
 def test_rows_are_counted_as_a_reader_of_the_file_counts_them(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("\ufeffname,ms\n2k5,4\n\n1,zero\n", encoding="utf-8")
