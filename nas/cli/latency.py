@@ -166,9 +166,10 @@ def _tell_profile(report: dict[str, Any], folder: runs.RunFolder, as_json: bool)
     if as_json:
         echo(json.dumps(report))
     else:
-        settings = target_settings(folder.read_config())
+        config = folder.read_config()
+        settings = target_settings(config)
         target = f"{report['target']} ({settings})" if settings else report["target"]
-        print_feasibility(report["space"], report["input_shape"], target, report["feasibility"])
+        print_feasibility(report["space"], report["input_shape"], target, report["feasibility"], config.extra)
         print_predictor(report["predictor"])
         if "energy_mj" in report:
             echo(f"energy: {report['energy_mj']:.3g} mJ a call, median over the measured networks")

@@ -56,17 +56,25 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
         console.print(f"  {file}", highlight=False, soft_wrap=True)
 
 
-def print_feasibility(space: str, input_shape: Sequence[int], target: str, report: Mapping[str, Any]) -> None:
+def print_feasibility(
+    space: str,
+    input_shape: Sequence[int],
+    target: str,
+    report: Mapping[str, Any],
+    extra: Mapping[str, Sequence[Any]] | None = None,
+) -> None:
     """What a space costs and how much of it satisfies the constraints.
 
     Args:
         space: its name.
-        input_shape: of one example.
+        input_shape: of one example as the data have it.
         target: in words.
         report: what :func:`nas.runs.feasibility` found.
+        extra: candidates of choices outside the model, by name.
     """
     console = TextConsole()
-    shape = "x".join(map(str, input_shape))
+    chosen = (f", {name} {' or '.join(map(str, values))}" for name, values in (extra or {}).items())
+    shape = "".join(["x".join(map(str, input_shape)), *chosen])
     console.say(f"{space}: {coverage(report)}; input {shape}; target {target}")
     table = new_table(["cost"], _EXTREMES)
     table.add_column("smallest to largest", no_wrap=True)

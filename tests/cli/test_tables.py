@@ -61,6 +61,8 @@ def test_the_costs_of_a_space(capsys: Printed) -> None:
     print_feasibility(LONG, (3, 224, 224), "onnxruntime (threads 1, batch 1, float32)", report)
     lines = lines_of(capsys)
     assert any("12.3 MB" in line and line.endswith("█ " * 9 + "█") for line in lines)
+    print_feasibility("own", (1, 8, 8), "cpu", report, {"image_size": [6, 8]})
+    assert "input 1x8x8, image_size 6 or 8; target cpu" in " ".join(lines_of(capsys))
     shares = {"within_5pct": 1.0, "within_10pct": 1.0, "mape": 0.0, "spearman": 1.0}
     print_predictor({"kind": "regression", "samples": 1000, "noise_floor": 0.011, **shares})
     assert lines_of(capsys)[-1] == "  Spearman 1.000"
