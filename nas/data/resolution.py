@@ -15,6 +15,8 @@ __all__ = ["IMAGE_SIZE", "of_size", "resized_images", "size_in"]
 IMAGE_SIZE = "image_size"
 """The choice: height and width of the images that a network reads."""
 
+_MOST = 100_000
+
 
 def resized_images(images: Tensor, values: Mapping[str, Any]) -> Tensor:
     """Images ``[N, C, H, W]`` at the ``image_size`` of an architecture, bilinearly with antialiasing; else as they are.
@@ -37,8 +39,8 @@ def size_in(values: Mapping[str, Any]) -> int | None:
         UsageError: it is no size.
     """
     size = values.get(IMAGE_SIZE)
-    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
-        raise UsageError(f"{IMAGE_SIZE} is {size!r} in an architecture; give whole numbers of pixels, 1 or more.")
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= _MOST):
+        raise UsageError(f"{IMAGE_SIZE} is {size!r} in an architecture; give whole numbers of pixels, 1 to {_MOST:,}.")
     return size
 
 
