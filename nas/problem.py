@@ -1,6 +1,6 @@
 """What a run is about: all that a method, an evaluator or a cost may know of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,7 +12,8 @@ from nas.hardware import StaticCosts
 from nas.space import Space
 from nas.streams import Stream
 from nas.supernet import Supernet
-from nas.training import Learning, Recipe
+from nas.tasks import Task
+from nas.training import Learning, Listener, LossTerm, Phase, Recipe, Step
 
 __all__ = ["Budget", "Problem"]
 
@@ -74,6 +75,11 @@ class Problem:
         return self.delivered.space
 
     @property
+    def task(self) -> Task:
+        """What the networks must do with the data."""
+        return self.data.task
+
+    @property
     def device(self) -> torch.device:
         """Where supernet and data are."""
         return self.data.train.device
@@ -82,6 +88,14 @@ class Problem:
     def augment(self) -> Augment:
         """What training does to examples."""
         return self.recipe.augmentation(self.data.augment)
+
+    def loss(self, roles: Collection[str] | None = None) -> LossTerm:
+        """What passes of these roles, None for all, learn from the targets."""
+        return self.task.loss(self.recipe.label_smoothing, roles)
+
+    def phase(self, step: Step, listeners: Sequence[Listener] = ()) -> Phase:
+        """A training on all training examples, as the recipe says."""
+        return Phase(step, self.data.train, self.recipe, self.augment, listeners)
 
     @cached_property
     def costs(self) -> StaticCosts:

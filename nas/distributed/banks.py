@@ -12,7 +12,7 @@ from nas.distributed.cluster import ray_module, require
 from nas.distributed.data_parallel import Make, Training, is_done
 from nas.distributed.failures import result_of
 from nas.errors import UsageError
-from nas.training import Epoch, SupernetStep, load_checkpoint
+from nas.training import Epoch, SupernetStep, load_checkpoint, total_epochs
 from nas.training.apart import apart_from, merged_epoch, of_banks
 from nas.training.checkpoint import write_checkpoint
 
@@ -51,20 +51,20 @@ def train_banks(
     if is_done(checkpoint):
         return
     made = make()
-    first = apart_from(made.step, made.data.steps(made.recipe.batch_size))
-    if first is None or not isinstance(made.step, SupernetStep):
+    first, step, epochs = apart_from(made.phases), made.phases[-1].step, total_epochs(made.phases)
+    if first is None or not isinstance(step, SupernetStep):
         raise UsageError(
             "banks can be trained apart from each other where the space is cut (few-shot, gradient-matching); in this "
             "supernet they depend on each other to the end: train it in one process with ray.train_workers=1."
         )
-    banks = made.step.model.sharing.banks
+    banks = step.model.sharing.banks
     count = min(workers, banks)
     require("ray.train_workers", workers, count=count, cpus=cpus, gpus=gpus)
-    together = min(max(1, first), made.recipe.epochs)
+    together = min(max(1, first), epochs)
     history = made.run(checkpoint, until=together, on_epoch=on_epoch)
     groups = [list(range(number, banks, count)) for number in range(count)]
     with _actors(make, groups, cpus, gpus) as actors:
-        for _ in range(len(history), made.recipe.epochs):
+        for _ in range(len(history), epochs):
             epoch = _epoch_of_all(actors, checkpoint)
             if on_epoch is not None:
                 on_epoch(epoch)
@@ -81,14 +81,17 @@ class _Trainer:
         """Builds the training; not in the constructor, whose exceptions Ray gives as text alone."""
         if self._made is None:
             self._made = self._make()
-            assert isinstance(self._made.step, SupernetStep)
-            self._made.step.only = self._banks
+            for phase in self._made.phases:
+                assert isinstance(phase.step, SupernetStep)
+                phase.step.only = self._banks
 
     def epoch(self, last: bytes) -> tuple[Epoch, dict[str, Tensor]]:
         """What the next epoch reports, and the tensors of these banks after it."""
         self.wake()
         made = self._made
-        assert made is not None and isinstance(made.step, SupernetStep)
+        assert made is not None
+        last_phase = made.phases[-1]
+        assert isinstance(last_phase.step, SupernetStep)
         with TemporaryDirectory() as folder:
             file = Path(folder) / "supernet.safetensors"
             if last:
@@ -96,7 +99,8 @@ class _Trainer:
             done = len(load_checkpoint(file)[1]["history"]) if last else 0
             history = made.run(file, until=done + 1)
             tensors, _ = load_checkpoint(file)
-        return history[-1], of_banks(tensors, made.step.model, made.recipe.make_optimizer(made.step.model), self._banks)
+        model = last_phase.step.model
+        return history[-1], of_banks(tensors, model, last_phase.recipe.make_optimizer(model), self._banks)
 
 
 def _epoch_of_all(actors: Sequence[Any], checkpoint: Path) -> Epoch:

@@ -1,7 +1,7 @@
 """One training by several processes, each on its parts of every batch, under Ray Train."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,12 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from nas.data import Augment, Split
 from nas.distributed.cluster import ray_module, require
 from nas.distributed.tasks import cancel
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.training import Epoch, Ranks, Recipe, Step, read_header, train
+from nas.training import Epoch, Phase, Ranks, has_ended, read_header, train
 from nas.training.ranks import ALONE
 
 __all__ = ["Make", "Training", "is_done", "train_together"]
@@ -33,11 +32,8 @@ _SETTINGS = {"RAY_TRAIN_V2_ENABLED": "1", "RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_TR
 class Training:
     """What :func:`nas.training.train` is called with; alike in all processes."""
 
-    step: Step
-    data: Split
-    recipe: Recipe
+    phases: Sequence[Phase]
     seed: int
-    augment: Augment | None = None
 
     def run(
         self,
@@ -48,17 +44,7 @@ class Training:
         until: int | None = None,
     ) -> list[Epoch]:
         """:func:`nas.training.train` with all that."""
-        return train(
-            self.step,
-            self.data,
-            self.recipe,
-            seed=self.seed,
-            augment=self.augment,
-            checkpoint=checkpoint,
-            on_epoch=on_epoch,
-            ranks=ranks,
-            until=until,
-        )
+        return train(self.phases, seed=self.seed, checkpoint=checkpoint, on_epoch=on_epoch, ranks=ranks, until=until)
 
 
 Make = Callable[[], Training]
@@ -233,7 +219,4 @@ def _here(ray: Any) -> Any:
 
 def is_done(checkpoint: Path) -> bool:
     """Whether a checkpoint is there and holds the last epoch."""
-    if not checkpoint.exists():
-        return False
-    header = read_header(checkpoint)
-    return len(header["history"]) >= int(header["recipe"]["epochs"])
+    return checkpoint.exists() and has_ended(read_header(checkpoint))

@@ -16,6 +16,7 @@ from nas.training import (
     Distillation,
     Epoch,
     LossTerm,
+    Phase,
     PlainStep,
     Recipe,
     check_fingerprint,
@@ -25,7 +26,7 @@ from nas.training import (
     train,
 )
 from nas.training.auxiliary import AuxiliaryHead, AuxiliaryStep
-from nas.training.drop_path import DropPath, DropPathStep, cell_edges
+from nas.training.drop_path import DropPath, RisingDropPath, cell_edges
 from nas.training.steps import Step
 
 if TYPE_CHECKING:
@@ -108,21 +109,12 @@ class Standalone:
         Raises:
             UsageError: as :meth:`train`.
         """
-        data = self.data.at(architecture)
-        step, drop = self._step(network, data), DropPath(network, self._edges(network))
-        if self.recipe.drop_path:
-            per_epoch = data.train.steps(self.recipe.batch_size)
-            step = DropPathStep(step, drop, self.recipe.drop_path, epochs=self.recipe.epochs, steps_per_epoch=per_epoch)
+        data, drop = self.data.at(architecture), DropPath(network, self._edges(network))
+        rising = [RisingDropPath(drop, self.recipe.drop_path)] if self.recipe.drop_path else []
+        augment = self.recipe.augmentation(self.augment)
+        phase = Phase(self._step(network, data), data.train, self.recipe, augment, rising)
         with drop:
-            train(
-                step,
-                data.train,
-                self.recipe,
-                seed=derive_seed(self.seed, Stream.STANDALONE),
-                augment=self.recipe.augmentation(self.augment),
-                checkpoint=checkpoint,
-                on_epoch=on_epoch,
-            )
+            train([phase], seed=derive_seed(self.seed, Stream.STANDALONE), checkpoint=checkpoint, on_epoch=on_epoch)
 
     def restored(self, architecture: Mapping[str, Any], checkpoint: Path) -> nn.Module:
         """The network as it was after the last epoch in a checkpoint, be its training finished or not.

@@ -1,9 +1,9 @@
 """One named recipe for each published system, assembled from the parts below this layer."""
 
-from nas.methods.method import Budget, Method, Retrain, Setting, Trained
+from nas.methods.method import Method, Retrain
 from nas.parts import Slot
 
-__all__ = ["METHODS", "Budget", "Method", "Retrain", "Setting", "Trained"]
+__all__ = ["METHODS", "Method", "Retrain"]
 
 _SHIPPED = {
     "bignas": "nas.methods.bignas:BIGNAS",

@@ -1,7 +1,7 @@
 """DARTS: a softmax mixture of all operations, learnt on held-out images."""
 
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_step, without_zero
+from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.supernet.relaxations import Softmax
 
 __all__ = ["DARTS"]
@@ -11,7 +11,7 @@ DARTS = Method(
     family="differentiable",
     paper="Liu et al., DARTS: Differentiable architecture search, 2019",
     summary="softmax mixture of all operations; weights and architecture parameters in turn, first order",
-    step=lambda each: relaxed_step(each, Softmax(), rule=without_zero),
+    phases=lambda problem: relaxed_phases(problem, Softmax(), rule=without_zero),
     recipe=RECIPE,
     search_args=SEARCH_ARGS,
     retrain="fresh",

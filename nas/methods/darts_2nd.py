@@ -1,7 +1,7 @@
 """DARTS of second order: the architecture gradient sees one step of the weights ahead."""
 
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_step, without_zero
+from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.supernet.relaxations import Softmax
 from nas.training import unrolled
 
@@ -12,7 +12,7 @@ DARTS_2ND = Method(
     family="differentiable",
     paper="Liu et al., DARTS: Differentiable architecture search, 2019",
     summary="softmax mixture; the architecture gradient looks one step of the weights ahead, second order",
-    step=lambda each: relaxed_step(each, Softmax(), rule=without_zero, estimator=unrolled),
+    phases=lambda problem: relaxed_phases(problem, Softmax(), rule=without_zero, estimator=unrolled),
     recipe=RECIPE,
     search_args=SEARCH_ARGS,
     retrain="fresh",

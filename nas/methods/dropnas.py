@@ -1,7 +1,7 @@
 """DropNAS: whole operations dropped at random, in groups with and without weights."""
 
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_step, without_zero
+from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.supernet.relaxations import GroupDropout
 
 __all__ = ["DROPNAS"]
@@ -11,7 +11,7 @@ DROPNAS = Method(
     family="differentiable",
     paper="Hong et al., DropNAS: Grouped operation dropout for differentiable architecture search, 2020",
     summary="softmax over the operations that a grouped dropout leaves; weights and architecture parameters at once",
-    step=lambda each: relaxed_step(each, GroupDropout(), rule=without_zero),
+    phases=lambda problem: relaxed_phases(problem, GroupDropout(), rule=without_zero),
     recipe=RECIPE,
     learning={"share": None},
     search_args=SEARCH_ARGS,

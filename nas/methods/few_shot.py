@@ -1,21 +1,19 @@
 """Few-shot: the space is cut by the candidates of one choice, and each part trains weights of its own."""
 
-from nas.methods.method import Method, Setting
+from nas.methods.method import Method
+from nas.problem import Problem
 from nas.supernet.sharing import FewShot
-from nas.training import CrossEntropy, EveryCandidate, SupernetStep, Uniform
+from nas.training import EveryCandidate, Phase, SupernetStep, Uniform, with_cuts
 
 __all__ = ["FEW_SHOT"]
 
 
-def _step(setting: Setting) -> SupernetStep:
-    """All parts share the steps that are left after the cut, so the whole training is as long as without."""
-    supernet, recipe = setting.supernet, setting.recipe
-    return SupernetStep(
-        supernet,
-        Uniform(supernet.space, setting.seed),
-        [CrossEntropy(recipe.label_smoothing)],
-        [EveryCandidate(supernet, recipe.epochs * setting.steps_per_epoch)],
-    )
+def _phases(problem: Problem) -> list[Phase]:
+    """All parts share the epochs that are left after the cut, so the whole training is as long as without."""
+    supernet = problem.supernet
+    step = SupernetStep(supernet, Uniform(supernet.space, problem.seed), [problem.loss()])
+    cut = EveryCandidate(supernet)
+    return with_cuts(problem.phase(step), [cut.scheme.split_at], cut)
 
 
 FEW_SHOT = Method(
@@ -23,7 +21,7 @@ FEW_SHOT = Method(
     family="mixture",
     paper="Zhao et al., Few-shot neural architecture search, 2021",
     summary="one uniform path a step; halfway the weights are copied for each candidate of a choice; retrained",
-    step=_step,
+    phases=_phases,
     sharing=FewShot,
     retrain="fresh",
 )

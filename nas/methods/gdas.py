@@ -1,7 +1,7 @@
 """GDAS: one sampled operation per edge and step."""
 
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, most_likely, relaxed_step
+from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, most_likely, relaxed_phases
 from nas.supernet.relaxations import GumbelStraightThrough
 
 __all__ = ["GDAS"]
@@ -11,7 +11,7 @@ GDAS = Method(
     family="differentiable",
     paper="Dong and Yang, Searching for a robust neural architecture in four GPU hours, 2019",
     summary="one operation an edge, drawn through Gumbel noise, runs in each step",
-    step=lambda each: relaxed_step(each, GumbelStraightThrough(), rule=most_likely),
+    phases=lambda problem: relaxed_phases(problem, GumbelStraightThrough(), rule=most_likely),
     recipe=RECIPE,
     learning={"reach": 25.0},
     search_args=SEARCH_ARGS,

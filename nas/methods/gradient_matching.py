@@ -1,22 +1,24 @@
 """Gradient matching: the space is cut where the gradients of candidates disagree."""
 
-from nas.methods.method import Method, Setting
+from nas.methods.method import Method
+from nas.problem import Problem
 from nas.streams import Stream
 from nas.supernet.sharing import GradientMatching
-from nas.training import BatchStream, ByGradients, CrossEntropy, LossTerm, SupernetStep, Uniform
+from nas.training import BatchStream, ByGradients, Phase, SupernetStep, Uniform, with_cuts
 
 __all__ = ["GRADIENT_MATCHING"]
 
 
-def _step(setting: Setting) -> SupernetStep:
-    """All parts share the steps that are left after a cut, so the whole training is as long as without, but for the
+def _phases(problem: Problem) -> list[Phase]:
+    """All parts share the epochs that are left after a cut, so the whole training is as long as without, but for the
     passes that compare gradients."""
-    supernet, recipe = setting.supernet, setting.recipe
-    objective: list[LossTerm] = [CrossEntropy(recipe.label_smoothing)]
-    batches = BatchStream(setting.weights, recipe.batch_size, (setting.seed, Stream.GRADIENT_BATCHES), setting.augment)
-    steps = recipe.epochs * setting.steps_per_epoch
-    feedback = [ByGradients(supernet, objective, batches, steps, setting.seed)]
-    return SupernetStep(supernet, Uniform(supernet.space, setting.seed), objective, feedback)
+    supernet, recipe, objective = problem.supernet, problem.recipe, [problem.loss()]
+    batches = BatchStream(
+        problem.data.train, recipe.batch_size, (problem.seed, Stream.GRADIENT_BATCHES), problem.augment
+    )
+    cut = ByGradients(supernet, objective, batches, problem.seed)
+    step = SupernetStep(supernet, Uniform(supernet.space, problem.seed), objective)
+    return with_cuts(problem.phase(step), cut.scheme.split_at, cut)
 
 
 GRADIENT_MATCHING = Method(
@@ -24,7 +26,7 @@ GRADIENT_MATCHING = Method(
     family="mixture",
     paper="Hu et al., Generalizing few-shot NAS with gradient matching, 2022",
     summary="one uniform path a step; weights are copied for candidates whose gradients disagree; retrained",
-    step=_step,
+    phases=_phases,
     sharing=GradientMatching,
     retrain="fresh",
 )

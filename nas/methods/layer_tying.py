@@ -1,7 +1,7 @@
 """Layer tying: which layers share their weights is searched."""
 
 from nas.methods.method import Method
-from nas.methods.sandwich import sandwich_step
+from nas.methods.sandwich import sandwich
 from nas.supernet.sharing import Tied
 
 __all__ = ["LAYER_TYING"]
@@ -11,7 +11,7 @@ LAYER_TYING = Method(
     family="mixture",
     paper="Hay and Wolf, Dynamic layer tying for parameter-efficient transformers, 2024",
     summary="each layer has its own weights or those of an earlier one; sandwich rule; fewer parameters",
-    step=sandwich_step,
+    phases=sandwich,
     sharing=Tied,
     settings={"constraints": ["params <= 50% of largest"]},
 )

@@ -5,76 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nas.data import Augment, Split
 from nas.parts import check_options
-from nas.problem import Budget
-from nas.space import Architecture, Space
-from nas.supernet import Supernet
+from nas.problem import Problem
 from nas.supernet.sharing import Shared, Sharing
 from nas.supernet.sharing.partition import Partition
-from nas.tasks import Task
-from nas.training import Learning, Recipe, RelaxedStep, Step
+from nas.training import Phase
 
-__all__ = ["Budget", "Choose", "Method", "Retrain", "Setting", "Trained"]
+__all__ = ["Method", "Retrain"]
 
 Retrain = Literal["no", "inherited", "fresh"]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a method trains, and with what.
-
-    Attributes:
-        supernet: on its device.
-        weights: the data that the weights learn from.
-        architecture: the data that architecture parameters learn from; None if these are the same.
-        validation: the data that judge; a sharing scheme may learn from them which weights suit an architecture.
-        augment: what training does to images.
-        recipe: of the weights.
-        learning: of the architecture parameters.
-        seed: of the run.
-        budget: of the run, for methods that ask for it.
-        task: of the data.
-    """
-
-    supernet: Supernet
-    weights: Split
-    architecture: Split | None
-    validation: Split
-    augment: Augment | None
-    recipe: Recipe
-    learning: Learning
-    seed: int
-    budget: Budget | None = None
-    task: Task = field(kw_only=True)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return self.weights.steps(self.recipe.batch_size)
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A relaxed supernet after training, for methods that ask it which architecture it stands for.
-
-    Attributes:
-        step: that trained it.
-        space: of the supernet.
-        accuracy: of the supernet on the validation data, under the gates that it follows.
-        tune: trains weights and architecture parameters some more; told the number of the round.
-        rounds: how many rounds were tuned before an interruption; the supernet is as it was then.
-        decided: what was decided before it: choices and the positions of the options that they keep.
-    """
-
-    step: RelaxedStep
-    space: Space
-    accuracy: Callable[[], float]
-    tune: Callable[[int], None]
-    rounds: int = 0
-    decided: Sequence[tuple[str, tuple[int, ...]]] = ()
-
-
-Choose = Callable[[Trained], Architecture]
 
 
 @dataclass(frozen=True)
@@ -86,9 +25,8 @@ class Method:
         family: "single-path", "sandwich", "differentiable" or "mixture".
         paper: authors, title, year.
         summary: one line.
-        step: what each step of the supernet's training does; a :class:`~nas.training.RelaxedStep` derives architectures
-            from what it learnt, else a search picks one.
-        choose: how the final architecture is derived, where that needs more than learnt probabilities.
+        phases: in which the supernet trains; where the step of the last is a :class:`~nas.training.RelaxedStep`,
+            architectures are derived from what it learnt, else a search picks one.
         recipe: fields of the training recipe in which the method departs from the default.
         learning: the same of the learning of architecture parameters.
         sharing: makes the sharing scheme of the supernet from its options; one set of weights for all by default.
@@ -102,8 +40,7 @@ class Method:
     family: str
     paper: str
     summary: str
-    step: Callable[[Setting], Step]
-    choose: Choose | None = None
+    phases: Callable[[Problem], Sequence[Phase]]
     recipe: Mapping[str, Any] = field(default_factory=dict)
     learning: Mapping[str, Any] = field(default_factory=dict)
     sharing: Callable[..., Sharing] = Shared

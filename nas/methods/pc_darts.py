@@ -1,23 +1,24 @@
 """PC-DARTS: mixtures on a part of the channels, edges that compete."""
 
 from nas.errors import UsageError
-from nas.methods.method import Method, Setting
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_step, without_zero
+from nas.methods.method import Method
+from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.nn import PartialChannels
+from nas.problem import Problem
 from nas.supernet.relaxations import Softmax
-from nas.training import RelaxedStep
+from nas.training import Phase
 
 __all__ = ["PC_DARTS"]
 
 
-def _step(setting: Setting) -> RelaxedStep:
-    if not any(isinstance(module, PartialChannels) for module in setting.supernet.modules()):
+def _phases(problem: Problem) -> list[Phase]:
+    if not any(isinstance(module, PartialChannels) for module in problem.supernet.modules()):
         raise UsageError(
             "method 'pc-darts' mixes on a part of the channels, but the space has no nas.nn.PartialChannels; use a "
             "space that takes partial_channels, such as darts, nasbench201 or toy_cell."
         )
     # Spaces that keep all edges of a cell (nasbench201, toy_cell) have no weights of edges to learn.
-    return relaxed_step(setting, Softmax(), rule=without_zero, subsets=Softmax())
+    return relaxed_phases(problem, Softmax(), rule=without_zero, subsets=Softmax())
 
 
 PC_DARTS = Method(
@@ -25,7 +26,7 @@ PC_DARTS = Method(
     family="differentiable",
     paper="Xu et al., PC-DARTS: Partial channel connections for memory-efficient architecture search, 2020",
     summary="softmax mixture on a quarter of the channels, the others pass by; weights of edges learn too",
-    step=_step,
+    phases=_phases,
     recipe=RECIPE,
     learning={"warmup": 0.3},
     search_args={**SEARCH_ARGS, "partial_channels": 4},

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Sequence
 
 from nas.errors import UsageError
-from nas.methods.method import Budget, Setting
+from nas.problem import Budget, Problem
 from nas.search import derive
 from nas.space import Architecture
 from nas.streams import Stream
 from nas.supernet import Relaxed
 from nas.supernet.relaxations import Relaxation
-from nas.training import BatchStream, CrossEntropy, LossTerm, RelaxedStep, Rule, first_order
+from nas.training import BatchStream, LossTerm, Phase, RelaxedStep, Rule, first_order
 from nas.training.estimators import Estimator
 
-__all__ = ["RECIPE", "SEARCH_ARGS", "SETTINGS", "budget_of", "most_likely", "relaxed_step", "without_zero"]
+__all__ = ["RECIPE", "SEARCH_ARGS", "SETTINGS", "budget_of", "most_likely", "relaxed_phases", "without_zero"]
 
 RECIPE = {"learning_rate": 0.025, "final_learning_rate": 0.001, "warmup_epochs": 0.0}
 """The weights' recipe of DARTS (Liu et al., 2019), which most others took over."""
@@ -43,8 +43,8 @@ def without_zero(relaxed: Relaxed) -> Architecture:
     return derive(supernet.space, relaxed.arrays(), options=supernet.options, banned=zero)
 
 
-def relaxed_step(
-    setting: Setting,
+def relaxed_phases(
+    problem: Problem,
     relaxation: Relaxation,
     *,
     rule: Rule,
@@ -52,38 +52,38 @@ def relaxed_step(
     depths: Relaxation | None = None,
     objective: Callable[[Relaxed], Sequence[LossTerm]] | None = None,
     estimator: Estimator = first_order,
-) -> RelaxedStep:
-    """The training step of a relaxed supernet.
+) -> list[Phase]:
+    """The training of a relaxed supernet, in one phase.
 
     Args:
         relaxation: of the choices.
         rule: which architecture the learnt probabilities stand for.
         subsets, depths: of which edges a node keeps, and of depths, see :class:`nas.supernet.Relaxed`.
-        objective: relaxed supernet → loss terms; cross-entropy by default.
+        objective: relaxed supernet → loss terms; those of the task by default.
         estimator: of the gradient of the architecture parameters.
     """
-    relaxed = Relaxed(setting.supernet, relaxation, setting.seed, subsets, depths)
-    recipe, images, stream = setting.recipe, setting.architecture, None
-    if images is not None:
-        stream = BatchStream(images, recipe.batch_size, (setting.seed, Stream.ARCHITECTURE_BATCHES), setting.augment)
-    return RelaxedStep(
+    relaxed = Relaxed(problem.supernet, relaxation, problem.seed, subsets, depths)
+    recipe, stream, (weights, own) = problem.recipe, None, problem.bilevel
+    if own is not None:
+        stream = BatchStream(own, recipe.batch_size, (problem.seed, Stream.ARCHITECTURE_BATCHES), problem.augment)
+    step = RelaxedStep(
         relaxed,
-        setting.learning,
-        objective(relaxed) if objective else [CrossEntropy(recipe.label_smoothing)],
+        problem.learning,
+        objective(relaxed) if objective else [problem.loss()],
         stream,
-        steps_per_epoch=setting.steps_per_epoch,
-        epochs=recipe.epochs,
+        steps=weights.steps(recipe.batch_size) * recipe.epochs,
         rule=rule,
         estimator=estimator,
     )
+    return [Phase(step, weights, recipe, problem.augment)]
 
 
-def budget_of(setting: Setting) -> Budget:
+def budget_of(problem: Problem) -> Budget:
     """The budget that the method was promised.
 
     Raises:
         UsageError: there is none.
     """
-    if setting.budget is None:
-        raise UsageError("this method learns to keep a cost, but was given none; set Setting.budget.")
-    return setting.budget
+    if problem.budget is None:
+        raise UsageError("this method learns to keep a cost, but was given none; set Problem.budget.")
+    return problem.budget

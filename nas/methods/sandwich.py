@@ -1,15 +1,13 @@
 """What methods of the sandwich rule have in common."""
 
-from nas.methods.method import Setting
-from nas.training import CrossEntropy, InPlaceDistillation, Sandwich, SupernetStep
+from nas.problem import Problem
+from nas.training import Phase, Sandwich, SupernetStep
 
-__all__ = ["sandwich_step"]
+__all__ = ["sandwich"]
 
 
-def sandwich_step(setting: Setting, random: int = 2) -> SupernetStep:
+def sandwich(problem: Problem, random: int = 2) -> list[Phase]:
     """The largest subnet learns from labels; the smallest and so many random ones learn from it."""
-    return SupernetStep(
-        setting.supernet,
-        Sandwich(setting.supernet.space, setting.seed, random=random),
-        [CrossEntropy(setting.recipe.label_smoothing, roles=("largest",)), InPlaceDistillation()],
-    )
+    paths = Sandwich(problem.supernet.space, problem.seed, random=random)
+    labels = problem.loss(roles=("largest",))
+    return [problem.phase(SupernetStep(problem.supernet, paths, [labels, problem.task.distillation()]))]

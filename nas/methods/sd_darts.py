@@ -1,22 +1,24 @@
 """SD-DARTS: the supernet learns from its own past; reconstructed from the abstract."""
 
-from nas.methods.method import Method, Setting
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_step, without_zero
+from nas.methods.method import Method
+from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
+from nas.problem import Problem
 from nas.supernet.relaxations import Softmax
-from nas.training import CrossEntropy, RelaxedStep, SelfDistillation
+from nas.training import Phase, SelfDistillation
 
 __all__ = ["SD_DARTS"]
 
 
-def _step(setting: Setting) -> RelaxedStep:
+def _phases(problem: Problem) -> list[Phase]:
     """Three snapshots, one an epoch, vote by the mean of their predictions and teach the weights."""
-    return relaxed_step(
-        setting,
+    every = problem.bilevel[0].steps(problem.recipe.batch_size)
+    return relaxed_phases(
+        problem,
         Softmax(),
         rule=without_zero,
         objective=lambda relaxed: [
-            CrossEntropy(setting.recipe.label_smoothing),
-            SelfDistillation(setting.supernet, setting.task, setting.steps_per_epoch, relaxed),
+            problem.loss(),
+            SelfDistillation(problem.supernet, problem.task, every, relaxed),
         ],
     )
 
@@ -26,7 +28,7 @@ SD_DARTS = Method(
     family="differentiable",
     paper="Zhu et al., Improving differentiable architecture search via self-distillation, 2023 (reconstructed)",
     summary="softmax mixture taught by votes of its own earlier versions",
-    step=_step,
+    phases=_phases,
     recipe=RECIPE,
     search_args=SEARCH_ARGS,
     retrain="fresh",

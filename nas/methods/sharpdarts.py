@@ -1,7 +1,7 @@
 """sharpDARTS: Max-W weights and cosine power annealing."""
 
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_step, without_zero
+from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.supernet.relaxations import MaxW
 
 __all__ = ["SHARPDARTS"]
@@ -11,7 +11,7 @@ SHARPDARTS = Method(
     family="differentiable",
     paper="Hundt et al., sharpDARTS: Faster and more accurate differentiable architecture search, 2019",
     summary="weights relative to the largest (Max-W); learning rate by cosine power annealing",
-    step=lambda each: relaxed_step(each, MaxW(), rule=without_zero),
+    phases=lambda problem: relaxed_phases(problem, MaxW(), rule=without_zero),
     recipe={**RECIPE, "cosine_power": 2.0},
     search_args=SEARCH_ARGS,
     retrain="fresh",

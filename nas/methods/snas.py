@@ -1,7 +1,7 @@
 """SNAS: soft samples that harden, learnt on one level."""
 
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, most_likely, relaxed_step
+from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, most_likely, relaxed_phases
 from nas.supernet.relaxations import Concrete
 
 __all__ = ["SNAS"]
@@ -11,7 +11,7 @@ SNAS = Method(
     family="differentiable",
     paper="Xie et al., SNAS: Stochastic neural architecture search, 2019",
     summary="mixtures drawn from a relaxed distribution that hardens; weights and architecture parameters at once",
-    step=lambda each: relaxed_step(each, Concrete(), rule=most_likely),
+    phases=lambda problem: relaxed_phases(problem, Concrete(), rule=most_likely),
     recipe=RECIPE,
     learning={"share": None},
     search_args=SEARCH_ARGS,

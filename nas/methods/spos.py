@@ -1,19 +1,22 @@
 """Single-path one-shot: one uniformly drawn path in every step."""
 
 from nas.methods.method import Method
-from nas.training import CrossEntropy, SupernetStep, Uniform
+from nas.problem import Problem
+from nas.training import Phase, SupernetStep, Uniform
 
 __all__ = ["SPOS"]
+
+
+def _phases(problem: Problem) -> list[Phase]:
+    paths = Uniform(problem.supernet.space, problem.seed)
+    return [problem.phase(SupernetStep(problem.supernet, paths, [problem.loss()]))]
+
 
 SPOS = Method(
     name="spos",
     family="single-path",
     paper="Guo et al., Single path one-shot neural architecture search with uniform sampling, 2020",
     summary="one uniform path a step; the chosen network is trained again from fresh weights",
-    step=lambda each: SupernetStep(
-        each.supernet,
-        Uniform(each.supernet.space, each.seed),
-        [CrossEntropy(each.recipe.label_smoothing)],
-    ),
+    phases=_phases,
     retrain="fresh",
 )

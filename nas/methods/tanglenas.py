@@ -1,7 +1,7 @@
 """TangleNAS: gradients through mixtures of slices of one weight."""
 
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, most_likely, relaxed_step
+from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, most_likely, relaxed_phases
 from nas.supernet.relaxations import Dirichlet
 
 __all__ = ["TANGLENAS"]
@@ -11,7 +11,7 @@ TANGLENAS = Method(
     family="differentiable",
     paper="Sukthanker et al., Weight-entanglement meets gradient-based neural architecture search, 2023",
     summary="mixtures of slices of shared weights, drawn from a Dirichlet distribution",
-    step=lambda each: relaxed_step(each, Dirichlet(), rule=most_likely),
+    phases=lambda problem: relaxed_phases(problem, Dirichlet(), rule=most_likely),
     recipe=RECIPE,
     search_args={**SEARCH_ARGS, "entangled": True},
     retrain="fresh",

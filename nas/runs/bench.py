@@ -24,11 +24,12 @@ from nas.hardware import (
     feature_table,
     target,
 )
-from nas.methods import METHODS, Budget, Method, Setting
+from nas.methods import METHODS, Method
 from nas.nn import initialise
 from nas.nn.batch_statistics import batch_norms
 from nas.parts import check_options
 from nas.predictors import PREDICTORS, Features
+from nas.problem import Budget
 from nas.runs.config import RunConfig
 from nas.runs.recorded import is_table, read_recorded
 from nas.runs.supernets import (
@@ -38,13 +39,12 @@ from nas.runs.supernets import (
     judged_by,
     load_parts,
     made_problem,
-    setting_of,
 )
 from nas.search import Constraint, Objective, follows_learnt, strategy, strategy_options
 from nas.space import Architecture, Space
 from nas.streams import Stream, rng
 from nas.tasks import Metric
-from nas.training import Recipe
+from nas.training import Phase, Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,9 +201,9 @@ class Bench:
         )
         return RemoteMachine(label, make, config.ray.address) if label else make()
 
-    def setting(self, budget: Budget | None = None) -> Setting:
-        """What the method trains; with a cost to keep if it asks for one."""
-        return setting_of(self.config, replace(self.problem, budget=budget))
+    def phases(self, budget: Budget | None = None) -> Sequence[Phase]:
+        """The training of the supernet; with a cost to keep if the method asks for one."""
+        return self.method.phases(replace(self.problem, budget=budget))
 
     @property
     def sharing(self) -> dict[str, Any]:

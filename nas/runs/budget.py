@@ -6,7 +6,7 @@ from torch import Tensor
 
 from nas.errors import UsageError
 from nas.hardware import ExpectedCost, feature_table
-from nas.methods import Budget
+from nas.problem import Budget
 from nas.runs.bench import LATENCY, Bench
 from nas.runs.latency import LatencyModel
 

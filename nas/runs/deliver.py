@@ -25,7 +25,7 @@ from nas.runs.session import measure_with_largest
 from nas.search import Constraint
 from nas.space import Architecture
 from nas.tasks import Metric
-from nas.training import Epoch, check_fingerprint, fingerprint, load_checkpoint, restore
+from nas.training import Epoch, check_fingerprint, fingerprint, has_ended, load_checkpoint, read_header, restore
 
 __all__ = [
     "broken_constraints",
@@ -210,12 +210,12 @@ def restore_trained(bench: Bench, folder: RunFolder) -> None:
     Raises:
         UsageError: the training has not ended.
     """
-    tensors, header = load_checkpoint(folder.supernet) if folder.supernet.exists() else ({}, {"history": []})
-    if len(header["history"]) < bench.config.training.epochs:
+    if not (folder.supernet.exists() and has_ended(read_header(folder.supernet))):
         raise UsageError(f"run '{folder.name}' has no trained supernet yet; finish it with: nas resume {folder.name}")
+    tensors, header = load_checkpoint(folder.supernet)
     example = next(iter(bench.data.train.batches(1)))[0]
     check_fingerprint(header, fingerprint(bench.searched, example), folder.supernet)
-    restore(load_checkpoint(folder.last_tuned)[0] if folder.last_tuned else tensors, bench.searched)
+    restore(tensors, bench.searched)
 
 
 def _find_architecture(bench: Bench, folder: RunFolder, wanted: str | None) -> Architecture:

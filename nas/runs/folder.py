@@ -50,7 +50,6 @@ class RunFolder:
         self.study = path / "study.db"
         self.supernet = path / "checkpoints" / "supernet.safetensors"
         self.derived = path / "derived.json"
-        self.projection = path / "projection.json"
         self.best = path / "best.json"
         self.onnx = path / "best.onnx"
         self.profile = path / "profile.json"
@@ -78,16 +77,6 @@ class RunFolder:
     def kept(self, epoch: int) -> Path:
         """The checkpoint of the supernet as it was after an epoch, counted from 0."""
         return self.path / "checkpoints" / f"epoch-{epoch}.safetensors"
-
-    def tuned(self, number: int) -> Path:
-        """The checkpoint of the supernet as tuned in a round of derivation."""
-        return self.path / "checkpoints" / f"tuned-{number}.safetensors"
-
-    @property
-    def last_tuned(self) -> Path | None:
-        """The checkpoint of the last round of derivation that ended; None before the first."""
-        rounds = self.read(self.projection, "rounds")["rounds"] if self.projection.exists() else 0
-        return self.tuned(rounds - 1) if rounds else None
 
     def retrained(self, architecture: Architecture) -> Path:
         """The checkpoint of a network that is trained again."""

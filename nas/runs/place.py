@@ -15,7 +15,7 @@ from nas.distributed import (
     train_banks,
     train_together,
 )
-from nas.methods import Budget
+from nas.problem import Budget
 from nas.runs.bench import Bench
 from nas.runs.config import RunConfig
 from nas.runs.supernets import evaluator_of, training_of

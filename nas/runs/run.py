@@ -3,12 +3,10 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nas.files import write_file
 from nas.hardware import StaticCosts
-from nas.methods import Setting
 from nas.runs.bench import LATENCY, Bench
 from nas.runs.budget import expected_budget
 from nas.runs.config import RunConfig
@@ -31,7 +29,7 @@ from nas.runs.searching import Searching
 from nas.runs.selection import as_selected, confirm, random_choice, select, tested
 from nas.search import Constraint
 from nas.space import Architecture
-from nas.training import Epoch, RelaxedStep, read_header, train
+from nas.training import Epoch, RelaxedStep, read_header, total_epochs, train
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,12 +71,6 @@ class _Stages:
         self.latency: LatencyModel | None = None
         self.learnt: Mapping[str, Any] | None = None
         self.notes: list[str] = []
-
-    @cached_property
-    def setting(self) -> Setting:
-        """What the method trains; with a cost to keep if it asks for one."""
-        bench = self.bench
-        return bench.setting(expected_budget(bench, self.latency) if bench.method.needs_budget else None)
 
     def run(self) -> None:
         stage = self.folder.stage
@@ -126,10 +118,12 @@ class _Stages:
 
     def train(self) -> list[Epoch]:
         """Trains the supernet, from its last checkpoint if there is one."""
-        bench, recipe, setting = self.bench, self.bench.config.training, self.setting
-        self.step = bench.method.step(setting)
+        bench = self.bench
+        budget = expected_budget(bench, self.latency) if bench.method.needs_budget else None
+        phases = bench.phases(budget)
+        self.step, self.epochs = phases[-1].step, total_epochs(phases)
         self.keep()
-        with self.progress.task(f"Training the supernet ({bench.method.name})", recipe.epochs) as task:
+        with self.progress.task(f"Training the supernet ({bench.method.name})", self.epochs) as task:
 
             def report(epoch: Epoch) -> None:
                 self.keep()
@@ -137,16 +131,8 @@ class _Stages:
                 self.folder.started.keep_seconds()
                 task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
 
-            train_elsewhere(bench, self.folder.supernet, setting.budget, report)
-            return train(
-                self.step,
-                setting.weights,
-                recipe,
-                seed=setting.seed,
-                augment=setting.augment,
-                checkpoint=self.folder.supernet,
-                on_epoch=report,
-            )
+            train_elsewhere(bench, self.folder.supernet, budget, report)
+            return train(phases, seed=bench.config.seed, checkpoint=self.folder.supernet, on_epoch=report)
 
     def warn_of_untried(self, history: Sequence[Epoch]) -> None:
         """Says so where most of the scores that give architectures their weights were never learnt."""
@@ -163,14 +149,14 @@ class _Stages:
         if not config.keep_epochs or not supernet.exists():
             return
         epoch = len(read_header(supernet)["history"]) - 1
-        if epoch >= config.training.epochs - config.keep_epochs and not self.folder.kept(epoch).exists():
+        if epoch >= self.epochs - config.keep_epochs and not self.folder.kept(epoch).exists():
             write_file(self.folder.kept(epoch), supernet.read_bytes())
 
     def derive(self, history: Sequence[Epoch]) -> None:
         """Lets a differentiable method say which architecture it has learnt."""
         if not isinstance(self.step, RelaxedStep):
             return
-        final = derive_final(self.bench, self.folder, self.step, self.setting, self.progress)
+        final = derive_final(self.bench, self.folder, self.step)
         self.learnt = learnt_by(self.bench, self.step, final, history)
         if sentence := collapse_of(self.step, final):
             self.note(sentence)

@@ -9,7 +9,7 @@ from nas.data import Data, Split, load
 from nas.distributed import Training
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights
-from nas.methods import METHODS, Setting
+from nas.methods import METHODS
 from nas.problem import Budget, Problem
 from nas.runs.config import RunConfig
 from nas.runs.spaces import build_space, space_arguments
@@ -27,7 +27,6 @@ __all__ = [
     "load_parts",
     "made_problem",
     "problem_of",
-    "setting_of",
     "training_of",
 ]
 
@@ -152,27 +151,6 @@ def evaluator_of(config: RunConfig) -> SharedWeights:
     return judged_by(config, problem.supernet, problem.data)
 
 
-def setting_of(config: RunConfig, problem: Problem) -> Setting:
-    """What the method trains; the training images are split in two if architecture parameters get their own."""
-    weights, own = problem.data.train, None
-    if METHODS[config.method].family == "differentiable":
-        weights, own = problem.bilevel
-    return Setting(
-        problem.supernet,
-        weights,
-        own,
-        problem.data.validation,
-        problem.augment,
-        problem.recipe,
-        problem.learning,
-        problem.seed,
-        problem.budget,
-        task=problem.data.task,
-    )
-
-
 def training_of(config: RunConfig, budget: Budget | None = None) -> Training:
     """The training of a run's supernet, built from its configuration alone; a budget where the method learns one."""
-    setting = setting_of(config, problem_of(config, budget))
-    step = METHODS[config.method].step(setting)
-    return Training(step, setting.weights, config.training, setting.seed, setting.augment)
+    return Training(METHODS[config.method].phases(problem_of(config, budget)), config.seed)

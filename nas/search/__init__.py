@@ -12,7 +12,7 @@ from nas.search.loop import search
 from nas.search.objectives import Objective, objective_values
 from nas.search.optuna_samplers import nsga2, tpe
 from nas.search.pareto import crowding_distance, hypervolume, nondominated_ranks, pareto_front
-from nas.search.perturbation import Projection, perturb, projected
+from nas.search.perturbation import Projection, perturb, rounds
 from nas.search.pool import InTurn, Measure, Pool
 from nas.search.random import Random
 from nas.search.strategies import STRATEGIES, follows_learnt, strategy, strategy_options
@@ -50,7 +50,7 @@ __all__ = [
     "objective_values",
     "pareto_front",
     "perturb",
-    "projected",
+    "rounds",
     "search",
     "strategy",
     "strategy_options",

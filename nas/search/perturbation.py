@@ -1,6 +1,6 @@
 """Selection by perturbation: what hurts the supernet most when it is taken away, stays (DARTS-PT, Wang et al., 2021).
 
-The rule sees callbacks, never modules: one measures the supernet, one freezes what is decided, one trains it further.
+The rule sees callbacks, never modules: one measures the supernet, one freezes what is decided.
 """
 
 import itertools
@@ -16,15 +16,14 @@ from nas.search.derivation import (
     Floats,
     Options,
     Probabilities,
-    derive,
     group_of,
     option_weights,
     subset_elements,
 )
-from nas.space import Architecture, Space
+from nas.space import Space
 from nas.streams import Stream, rng
 
-__all__ = ["Evaluate", "Projection", "perturb", "projected", "schedule"]
+__all__ = ["Evaluate", "Projection", "perturb", "rounds"]
 
 Evaluate = Callable[[Mapping[str, frozenset[int]]], float]
 """Choice → positions of options whose weights are zero, the others not renormalised → accuracy of the supernet."""
@@ -45,69 +44,45 @@ class Projection:
 
 def perturb(
     space: Space,
+    names: Sequence[str],
     probabilities: Probabilities,
     *,
     evaluate: Evaluate,
     decide: Callable[[str, tuple[int, ...]], None],
-    tune: Callable[[int], None],
-    seed: int,
     options: Options | None = None,
     banned: Flags | None = None,
-    done: Sequence[Projection] = (),
-    tuned: int = 0,
 ) -> list[Projection]:
-    """Decides one choice after another by what the supernet loses without each of its options.
+    """Decides some choices, one after another, by what the supernet loses without each of their options.
 
     Of a choice the option stays whose removal leaves the lowest accuracy. A subset loses one element after another,
     each time the one whose removal leaves the highest accuracy; the elements it has lost stay away meanwhile, which
     the authors' released loop forgets. Of equal accuracies the higher probability stays, of equal probabilities the
-    option that is listed first. What is decided is never looked at again. The order is that of :func:`schedule`.
-
-    To go on after an interruption, pass what was decided and how many rounds were tuned, over a supernet as it was
-    then: the rest is decided as if there had been no interruption.
+    option that is listed first. Which choices are decided together, and tuned afterwards, :func:`rounds` says.
 
     Args:
+        names: of the choices.
         probabilities: break ties; as of :func:`~nas.search.derivation.derive`, as are ``options`` and ``banned``.
         evaluate: the accuracy of the supernet with some options away.
-        decide: called with the name and the kept positions of each decided choice, those in ``done`` first.
-        tune: called with the number of each round after its decisions, from ``tuned`` on.
-        done: decisions made before, in order.
-        tuned: rounds that were tuned before.
-
-    Returns:
-        All decisions in order, ``done`` included.
+        decide: called with the name and the kept positions of each decided choice, before the next is looked at.
 
     Raises:
-        UsageError: bad arguments, decisions made before in another order, or an accuracy that is not a number.
+        UsageError: bad arguments, or an accuracy that is not a number.
     """
     weights = option_weights(space, probabilities, options=options, banned=banned)
-    subsets = subset_elements(space, options)
-    rounds = schedule(space, seed, options=options)
-    order = [name for names in rounds for name in names]
-    if [each.name for each in done] != order[: len(done)]:
-        raise UsageError(
-            f"decisions made before name {[each.name for each in done]}, but seed {seed} decides "
-            f"{order[: len(done)]} in this order; go on with the seed and the space they were made with."
-        )
-    for each in done:
-        decide(each.name, each.kept)
-    decided = {each.name: each for each in done}
-    for number, names in enumerate(rounds):
-        for name in names:
-            if name not in decided:
-                if name in subsets:
-                    kept = _kept_elements(name, weights[name], evaluate, len(space.choices[name][0]))
-                else:
-                    kept = _kept_option(name, weights[name], evaluate)
-                decided[name] = Projection(name, kept)
-                decide(name, kept)
-        if number >= tuned:
-            tune(number)
-    return list(decided.values())
+    subsets, decided = subset_elements(space, options), []
+    for name in names:
+        if name in subsets:
+            kept = _kept_elements(name, weights[name], evaluate, len(space.choices[name][0]))
+        else:
+            kept = _kept_option(name, weights[name], evaluate)
+        decided.append(Projection(name, kept))
+        decide(name, kept)
+    return decided
 
 
-def schedule(space: Space, seed: int, *, options: Options | None = None) -> list[tuple[str, ...]]:
-    """The rounds of :func:`perturb`: one choice of each kind of cell (see :func:`~nas.search.derivation.group_of`).
+def rounds(space: Space, seed: int, *, options: Options | None = None) -> list[tuple[str, ...]]:
+    """Which choices are decided together, round after round: one of each kind of cell, see
+    :func:`~nas.search.derivation.group_of`.
 
     Each kind takes its choices in a random order, then its subsets in a random order; a choice with one candidate
     needs no decision. A kind that has fewer choices than another is ready earlier.
@@ -122,23 +97,6 @@ def schedule(space: Space, seed: int, *, options: Options | None = None) -> list
         topology = [name for name in members if name in subsets]
         orders.append([part[index] for part in (choices, topology) for index in draws.permutation(len(part))])
     return [tuple(name for name in names if name is not None) for names in itertools.zip_longest(*orders)]
-
-
-def projected(space: Space, decisions: Sequence[Projection], *, options: Options | None = None) -> Architecture:
-    """The architecture that all decisions together describe.
-
-    Raises:
-        UsageError: a choice between several candidates is not decided.
-    """
-    subsets = subset_elements(space, options)
-    one_hot = {}
-    for each in decisions:
-        one_hot[each.name] = np.zeros(len(subsets.get(each.name, space.choices[each.name])))
-        one_hot[each.name][list(each.kept)] = 1.0
-    missing = [name for name, candidates in space.choices.items() if len(candidates) > 1 and name not in one_hot]
-    if missing:
-        raise UsageError(f"choice '{missing[0]}' is not decided; let perturb() end before asking for its result.")
-    return derive(space, one_hot, options=options)
 
 
 def _kept_option(name: str, weights: Floats, evaluate: Evaluate) -> tuple[int, ...]:

@@ -1,21 +1,23 @@
 """Which paths a step trains, with which loss, and the loop around it."""
 
 from nas.training.bank_paths import InBanks
-from nas.training.checkpoint import load_checkpoint, read_header, restore, save_checkpoint, state_of
+from nas.training.checkpoint import has_ended, load_checkpoint, read_header, restore, save_checkpoint, state_of
+from nas.training.context import Context, Path
 from nas.training.cost_terms import AddedCost, Cost, LogCost, ScaledLoss, TargetCost
+from nas.training.cuts import ByGradients, Cut, EveryCandidate, with_cuts
 from nas.training.estimators import BilevelProblem, Estimator, first_order, unrolled
-from nas.training.feedback import Feedback
 from nas.training.fingerprint import check_fingerprint, fingerprint
 from nas.training.learning import Learning
+from nas.training.listener import Listener
 from nas.training.loop import Epoch, train
 from nas.training.objectives import CrossEntropy, Distillation, Entropy, Forward, InPlaceDistillation, LossTerm
-from nas.training.paths import Fair, Path, PathSampler, Sandwich, Uniform
+from nas.training.paths import Fair, PathSampler, Sandwich, Uniform
+from nas.training.phase import Phase, total_epochs
 from nas.training.ranks import Ranks
 from nas.training.recipe import Recipe
 from nas.training.relaxed_step import RelaxedStep, Rule
 from nas.training.self_distillation import SelfDistillation
-from nas.training.splitting import ByGradients, EveryCandidate, Splitting
-from nas.training.steps import PlainStep, Step, SupernetStep
+from nas.training.steps import Pass, PlainStep, Step, SupernetStep
 from nas.training.streams import BatchStream
 from nas.training.validation_scores import ValidationScores
 
@@ -24,23 +26,27 @@ __all__ = [
     "BatchStream",
     "BilevelProblem",
     "ByGradients",
+    "Context",
     "Cost",
     "CrossEntropy",
+    "Cut",
     "Distillation",
     "Entropy",
     "Epoch",
     "Estimator",
     "EveryCandidate",
     "Fair",
-    "Feedback",
     "Forward",
     "InBanks",
     "InPlaceDistillation",
     "Learning",
+    "Listener",
     "LogCost",
     "LossTerm",
+    "Pass",
     "Path",
     "PathSampler",
+    "Phase",
     "PlainStep",
     "Ranks",
     "Recipe",
@@ -49,7 +55,6 @@ __all__ = [
     "Sandwich",
     "ScaledLoss",
     "SelfDistillation",
-    "Splitting",
     "Step",
     "SupernetStep",
     "TargetCost",
@@ -58,11 +63,14 @@ __all__ = [
     "check_fingerprint",
     "fingerprint",
     "first_order",
+    "has_ended",
     "load_checkpoint",
     "read_header",
     "restore",
     "save_checkpoint",
     "state_of",
+    "total_epochs",
     "train",
     "unrolled",
+    "with_cuts",
 ]

@@ -8,26 +8,27 @@ from torch import Tensor
 from nas.supernet import Supernet
 from nas.supernet.sharing.one_bank import OneBank
 from nas.supernet.sharing.partition import Partition
+from nas.training.cuts import Cut
 from nas.training.loop import Epoch
-from nas.training.splitting import Splitting
+from nas.training.phase import Phase, spans
 from nas.training.steps import Step, SupernetStep
 
 __all__ = ["apart_from", "merged_epoch", "of_banks"]
 
 
-def apart_from(step: Step, steps_per_epoch: int) -> int | None:
+def apart_from(phases: Sequence[Phase]) -> int | None:
     """The first epoch from which on banks no longer depend on each other, counted from 0; None if they always do.
 
     After the space was cut for the last time a step touches parameters, optimiser state and buffers of one bank, and
     the learning rate follows the number of the step. Where banks are drawn by scores, as in a balanced mixture, what
     one bank is told decides what the others train.
     """
+    step = phases[-1].step
     if not isinstance(step, SupernetStep) or not isinstance(step.model.sharing, Partition):
         return None
-    if not all(isinstance(each, Splitting) for each in step.feedback):
+    if not all(isinstance(each, Cut | Step) for phase in phases for each in phase.told):
         return None
-    cuts = [cut for each in step.feedback if isinstance(each, Splitting) for cut in each.at]
-    return max(cuts, default=-1) // steps_per_epoch + 1
+    return spans(phases)[-1].first + 1 if len(phases) > 1 else 0
 
 
 def of_banks(

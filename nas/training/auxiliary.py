@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError, did_you_mean
 from nas.hardware.tracing import meta_copy
+from nas.training.context import Context
 from nas.training.objectives import Forward, LossTerm
-from nas.training.steps import Backward, Step, total_loss
+from nas.training.steps import Backward, Pass, Step, total_loss
 
 __all__ = ["AuxiliaryHead", "AuxiliaryStep"]
 
@@ -64,14 +65,14 @@ class AuxiliaryStep(Step):
     """
 
     def __init__(self, model: AuxiliaryHead, objective: Sequence[LossTerm], weight: float = 0.4) -> None:
-        self.model, self.objective, self.weight = model, objective, weight
+        self.model, self.objective, self.weight, self.parts = model, objective, weight, objective
 
-    def run(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
+    def run(self, context: Context, x: Tensor, y: Tensor, backward: Backward) -> list[Pass]:
         output, auxiliary = self.model(x)
         loss = total_loss(self.objective, Forward(output, y, "network", {}, x))
         extra = total_loss(self.objective, Forward(auxiliary, y, "auxiliary", {}, x))
         backward(loss + self.weight * extra)
-        return {"network": loss.detach(), "auxiliary": extra.detach()}
+        return [Pass("network", loss.detach()), Pass("auxiliary", extra.detach())]
 
 
 def _run(network: nn.Module, path: str, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,8 @@ import numpy as np
 
 from nas.streams import Stream, rng
 from nas.supernet.sharing import BalancedMixture
-from nas.training.paths import Path, PathSampler
+from nas.training.context import Context, Path
+from nas.training.paths import PathSampler
 
 __all__ = ["InBanks"]
 
@@ -26,9 +27,9 @@ class InBanks:
     def __init__(self, paths: PathSampler, mixture: BalancedMixture, seed: int) -> None:
         self.paths, self.mixture, self.seed = paths, mixture, seed
 
-    def draw(self, step: int) -> Sequence[Path]:
-        draws = rng(self.seed, Stream.BANKS_OF_PATHS, step)
-        return [path._replace(bank=self._bank(path, draws)) for path in self.paths.draw(step)]
+    def draw(self, context: Context) -> Sequence[Path]:
+        draws = rng(self.seed, Stream.BANKS_OF_PATHS, context.step)
+        return [path._replace(bank=self._bank(path, draws)) for path in self.paths.draw(context)]
 
     def _bank(self, path: Path, draws: np.random.Generator) -> int:
         return int(draws.choice(self.mixture.banks, p=self.mixture.probability(path.architecture)))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nas.errors import UsageError
 from nas.files import write_file
 
-__all__ = ["load_checkpoint", "read_header", "restore", "save_checkpoint", "state_of", "write_checkpoint"]
+__all__ = ["has_ended", "load_checkpoint", "read_header", "restore", "save_checkpoint", "state_of", "write_checkpoint"]
 
 
 def save_checkpoint(
@@ -65,6 +65,12 @@ def read_header(path: Path) -> dict[str, Any]:
     """
     with _opened(path) as file:
         return _header(file)
+
+
+def has_ended(header: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint holds the last epoch of its training."""
+    epochs = header["epochs"] if "epochs" in header else header["recipe"]["epochs"]
+    return len(header["history"]) >= int(epochs)
 
 
 def restore(tensors: Mapping[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> None:

@@ -1,20 +1,18 @@
 """Drop path: whole operations of a plain network are dropped while it trains."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
-import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from nas.nn import Branch, Cell, Elastic, OneOf
-from nas.nn.channels import Region
 from nas.nn.tree import below, children, modules
-from nas.training.microbatches import WHOLE, Microbatches
-from nas.training.steps import Backward, Step
+from nas.training.context import Context
+from nas.training.listener import Listener
 
-__all__ = ["DropPath", "DropPathStep", "cell_edges"]
+__all__ = ["DropPath", "RisingDropPath", "cell_edges"]
 
 
 class DropPath:
@@ -54,46 +52,22 @@ class DropPath:
         return output * kept / (1 - self.rate)
 
 
-class DropPathStep(Step):
-    """A step of a network under :class:`DropPath`, whose rate rises from zero epoch by epoch.
+class RisingDropPath(Listener):
+    """Raises the rate of :class:`DropPath` from zero, epoch by epoch.
 
     Args:
-        step: of the network.
         drop: open while the training runs.
         largest: rate after the last epoch; epoch ``e`` of ``n`` has ``largest * e / n``, as in the code of DARTS.
-        epochs: of the training.
-        steps_per_epoch: of it.
     """
 
-    def __init__(self, step: Step, drop: DropPath, largest: float, *, epochs: int, steps_per_epoch: int) -> None:
-        self.model, self.inner, self.drop = step.model, step, drop
-        self.largest, self.epochs, self.steps_per_epoch = largest, epochs, steps_per_epoch
+    def __init__(self, drop: DropPath, largest: float) -> None:
+        self.drop, self.largest = drop, largest
 
-    def before(self, step: int, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        self.drop.rate = self.largest * (step // self.steps_per_epoch) / self.epochs
-        return self.inner.before(step, x, y)
-
-    def run(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
-        return self.inner.run(step, x, y, backward)
-
-    def after(self, step: int) -> None:
-        self.inner.after(step)
-
-    def begin(self, optimizer: torch.optim.Optimizer, microbatches: Microbatches = WHOLE) -> None:
-        super().begin(optimizer, microbatches)
-        self.inner.begin(optimizer, microbatches)
-
-    def used_regions(self) -> Iterable[tuple[nn.Parameter, Region]]:
-        return self.inner.used_regions()
-
-    def state(self) -> dict[str, Tensor]:
-        return self.inner.state()
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        self.inner.restore(state)
+    def before_step(self, context: Context) -> None:
+        self.drop.rate = self.largest * context.recipe_epoch / context.recipe.epochs
 
     def record(self) -> dict[str, Any]:
-        return {**self.inner.record(), "drop_path": self.drop.rate}
+        return {"drop_path": self.drop.rate}
 
 
 def cell_edges(model: nn.Module, network: nn.Module) -> list[str]:

@@ -1,25 +1,27 @@
-"""The training loop: schedule, clipping, mixed precision, checkpoints, divergence."""
+"""The training loop: phases, schedule, clipping, mixed precision, checkpoints, divergence."""
 
-import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nas.data import Augment, Split
 from nas.errors import UsageError
 from nas.streams import Stream, derive_seed
 from nas.training.checkpoint import load_checkpoint, restore, save_checkpoint, state_of
+from nas.training.context import Context
 from nas.training.fingerprint import check_fingerprint, described, fingerprint
 from nas.training.masked_step import masked_step
 from nas.training.microbatches import Microbatches
+from nas.training.phase import Phase, Span, spans, total_epochs
 from nas.training.ranks import ALONE, Ranks
 from nas.training.recipe import Recipe
-from nas.training.steps import Step
+from nas.wording import counted
 
 __all__ = ["Epoch", "train"]
 
@@ -30,23 +32,20 @@ _CHECK_EVERY = 20
 
 
 def train(
-    step: Step,
-    data: Split,
-    recipe: Recipe,
+    phases: Sequence[Phase],
     *,
     seed: int,
-    augment: Augment | None = None,
     checkpoint: Path | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     ranks: Ranks = ALONE,
     until: int | None = None,
 ) -> list[Epoch]:
-    """Trains ``step.model`` in place and leaves it in evaluation mode.
+    """Trains the model of the phases in place, one phase after another, and leaves it in evaluation mode.
 
     Batches, paths and dropout are functions of (seed, epoch, step), so a run that continues from its checkpoint
     ends bit for bit where an uninterrupted one does.
 
-    Several processes may train together: each calls this with an equal step, and the group of ``torch.distributed``
+    Several processes may train together: each calls this with equal phases, and the group of ``torch.distributed``
     is there. Each runs its share of the microbatches of every batch; gradients are averaged once a step, so weights are
     the same bits in all processes, and all end where one process with as many microbatches does, up to rounding.
 
@@ -56,94 +55,155 @@ def train(
         on_epoch: told every epoch that is trained now, after its checkpoint was written; of several processes in the
             first one.
         ranks: the processes, and which of them this is.
-        until: how many epochs there are to be when this returns; those of the recipe by default.
+        until: how many epochs there are to be when this returns; those of all phases by default.
 
     Returns:
         One record for each epoch.
 
     Raises:
         UsageError: the checkpoint is of other settings or other code; the loss or a weight is not finite, and the last
-            good checkpoint stays; a batch cannot be cut as the
-            recipe says; or the processes cannot share its parts or begin at different epochs.
+            good checkpoint stays; a batch cannot be cut as the recipe says; the processes cannot share its parts or
+            begin at different epochs; or phases do not go together, see :func:`nas.training.phase.spans`.
+
+    >>> import nas
+    >>> from nas.training import CrossEntropy, Phase, PlainStep, Recipe
+    >>> network, data = nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), nas.data.load("digits", limit=100)
+    >>> phase = Phase(PlainStep(network, [CrossEntropy()]), data.train, Recipe(epochs=2))
+    >>> [epoch["epoch"] for epoch in train([phase], seed=0)]
+    [0, 1]
     """
-    model = step.model
-    optimizer = recipe.make_optimizer(model)
-    step.begin(optimizer, Microbatches(recipe.microbatches, seed, ranks))
-    history: list[Epoch] = []
-    known = {} if checkpoint is None else fingerprint(model, next(iter(data.batches(1)))[0])
-    if checkpoint is not None and checkpoint.exists():
-        tensors, header = load_checkpoint(checkpoint)
-        _check_recipe(header, recipe, seed, checkpoint)
-        check_fingerprint(header, known, checkpoint)
-        restore(tensors, model, optimizer)
-        step.restore(state_of(tensors))
-        history = header["history"]
+    walked, model = spans(phases), phases[0].step.model
+    until = walked[-1].end if until is None else until
+    learnable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    keeper = _Keeper(phases, seed, checkpoint)
+    tensors, history = keeper.load()
     _check_begin(len(history), model, ranks)
-    for epoch in range(len(history), recipe.epochs if until is None else until):
-        with torch.random.fork_rng(devices=_cuda_devices(model)):
-            torch.manual_seed(derive_seed(seed, Stream.LAYERS, epoch))
-            record = _run_epoch(step, optimizer, data, recipe, epoch=epoch, seed=seed, augment=augment)
-        history.append(record)
-        _average_buffers(model, ranks)
-        if ranks.rank:
+    optimizer: torch.optim.Optimizer | None = None
+    for span in walked:
+        phase, goes_on = span.phase, span.first < len(history)
+        if len(history) > span.end:
             continue
-        if checkpoint is not None:
-            header = {"recipe": recipe.model_dump(), "seed": seed, "history": history, "fingerprint": described(known)}
-            save_checkpoint(checkpoint, model, optimizer, step.state(), **header)
-        if on_epoch is not None:
-            on_epoch(record)
+        if not goes_on and len(history) >= until:
+            break
+        if optimizer is None or not span.done:
+            optimizer = phase.recipe.make_optimizer(model)
+        phase.freeze(learnable)
+        start = _start(span, optimizer, Microbatches(phase.recipe.microbatches, seed, ranks))
+        if goes_on:
+            restore(tensors, model, optimizer)
+            phase.restore(state_of(tensors))
+        else:
+            _begin(start, phase, seed)
+        for epoch in range(len(history), min(span.end, until)):
+            history.append(_run_epoch(span, start, epoch, seed))
+            _average_buffers(model, ranks)
+            if ranks.rank == 0:
+                keeper.save(phase, optimizer, history)
+                if on_epoch is not None:
+                    on_epoch(history[-1])
     model.eval()
     return history
 
 
-def _run_epoch(
-    step: Step,
-    optimizer: torch.optim.Optimizer,
-    data: Split,
-    recipe: Recipe,
-    *,
-    epoch: int,
-    seed: int,
-    augment: Augment | None,
-) -> Epoch:
-    step.model.train()
-    started, losses, images = time.perf_counter(), [], 0
-    first = epoch * data.steps(recipe.batch_size)
-    for number, (x, y) in enumerate(
-        data.shuffled(recipe.batch_size, (seed, Stream.BATCHES, epoch), augment), start=first
-    ):
-        losses.append(_optimizer_step(step, optimizer, recipe, number, data.steps(recipe.batch_size), x, y))
-        images += len(x)
-        if len(losses) % _CHECK_EVERY == 0:
-            _check_finite(losses[-_CHECK_EVERY:], recipe, epoch)
+class _Keeper:
+    """Writes and reads the checkpoint of a training, if it has one."""
+
+    def __init__(self, phases: Sequence[Phase], seed: int, checkpoint: Path | None) -> None:
+        self.phases, self.seed, self.checkpoint, self.model = phases, seed, checkpoint, phases[0].step.model
+        self._known = {} if checkpoint is None else fingerprint(self.model, next(iter(phases[0].data.batches(1)))[0])
+
+    def load(self) -> tuple[dict[str, Tensor], list[Epoch]]:
+        """The tensors and the epochs so far; nothing if there is no checkpoint.
+
+        Raises:
+            UsageError: it is of another training.
+        """
+        if self.checkpoint is None or not self.checkpoint.exists():
+            return {}, []
+        tensors, header = load_checkpoint(self.checkpoint)
+        _check_recipes(header, self.phases, self.seed, self.checkpoint)
+        check_fingerprint(header, self._known, self.checkpoint)
+        return tensors, header["history"]
+
+    def save(self, phase: Phase, optimizer: torch.optim.Optimizer, history: Sequence[Epoch]) -> None:
+        """Writes it, with what everybody in the phase must remember."""
+        if self.checkpoint is not None:
+            header = {
+                "recipes": [each.recipe.model_dump() for each in self.phases],
+                "epochs": total_epochs(self.phases),
+                "seed": self.seed,
+                "history": list(history),
+                "fingerprint": described(self._known),
+            }
+            save_checkpoint(self.checkpoint, self.model, optimizer, phase.state(), **header)
+
+
+def _start(span: Span, optimizer: torch.optim.Optimizer, microbatches: Microbatches) -> Context:
+    """Where the training is when a phase begins."""
+    return Context(
+        step=span.first_step,
+        phase=span.number,
+        epoch=span.first,
+        steps_per_epoch=span.phase.steps_per_epoch,
+        recipe=span.phase.recipe,
+        recipe_epoch=span.done,
+        optimizer=optimizer,
+        microbatches=microbatches,
+    )
+
+
+def _begin(start: Context, phase: Phase, seed: int) -> None:
+    phase.step.model.train()
+    with _seeded(phase.step.model, seed, start.epoch):
+        for each in phase.told:
+            each.begin(start)
+
+
+def _run_epoch(span: Span, start: Context, epoch: int, seed: int) -> Epoch:
+    phase, recipe, number = span.phase, span.phase.recipe, epoch - span.first
+    phase.step.model.train()
+    started, losses, images, rate = time.perf_counter(), [], 0, 0.0
+    with _seeded(phase.step.model, seed, epoch):
+        for position, (x, y) in enumerate(
+            phase.data.shuffled(recipe.batch_size, (seed, Stream.BATCHES, epoch), phase.augment)
+        ):
+            step = start.step + number * start.steps_per_epoch + position
+            done = span.done + number
+            context = replace(start, step=step, x=x, y=y, epoch=epoch, position=position, recipe_epoch=done)
+            rate = recipe.learning_rate_at(context.recipe_step, context.steps_per_epoch)
+            losses.append(_optimizer_step(phase, context, rate))
+            images += len(x)
+            if len(losses) % _CHECK_EVERY == 0:
+                _check_finite(losses[-_CHECK_EVERY:], recipe, epoch)
     _check_finite(losses, recipe, epoch)
-    _check_weights(step.model, recipe, epoch)
+    _check_weights(phase.step.model, recipe, epoch)
     roles = dict.fromkeys(role for loss in losses for role in loss)
     means = {role: float(torch.stack([loss[role] for loss in losses if role in loss]).mean()) for role in roles}
     return {
         "epoch": epoch,
+        **({"phase": phase.name} if phase.name else {}),
         "loss": sum(means.values()) / max(1, len(means)),
         **{f"loss_{role}": value for role, value in means.items()},
-        "learning_rate": optimizer.param_groups[0]["lr"],
+        "learning_rate": rate,
         "images_per_second": images / (time.perf_counter() - started),
-        **step.record(),
+        **phase.record(),
     }
 
 
-def _optimizer_step(
-    step: Step, optimizer: torch.optim.Optimizer, recipe: Recipe, number: int, per_epoch: int, x: Tensor, y: Tensor
-) -> dict[str, Tensor]:
+def _optimizer_step(phase: Phase, context: Context, rate: float) -> dict[str, Tensor]:
+    recipe, optimizer, device = context.recipe, context.optimizer, context.x.device.type
+    assert optimizer is not None
     for group in optimizer.param_groups:
-        group["lr"] = recipe.learning_rate_at(number, per_epoch)
+        group["lr"] = rate
     optimizer.zero_grad(set_to_none=True)
-    with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=recipe.amp and x.device.type == "cuda"):
-        losses = step(number, x, y, Tensor.backward)
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=recipe.amp and device == "cuda"):
+        losses = phase.take(context, Tensor.backward)
     used = [
         parameter for group in optimizer.param_groups for parameter in group["params"] if parameter.grad is not None
     ]
     nn.utils.clip_grad_norm_(used, recipe.clip)
     if recipe.masked:
-        masked_step(optimizer, step.used_regions())
+        masked_step(optimizer, phase.step.used_regions(context))
     else:
         optimizer.step()
     return losses
@@ -186,14 +246,34 @@ def _average_buffers(model: nn.Module, ranks: Ranks) -> None:
         buffer.copy_(mean)
 
 
-def _check_recipe(header: dict[str, Any], recipe: Recipe, seed: int, checkpoint: Path) -> None:
-    stored = {**Recipe().model_dump(mode="json"), **header.get("recipe", {}), "seed": header.get("seed")}
-    for name, value in {**json.loads(recipe.model_dump_json()), "seed": seed}.items():
-        if stored.get(name) != value:
-            raise UsageError(
-                f"checkpoint {checkpoint} was trained with {name}={stored.get(name)!r}, not {value!r}; "
-                "use the same settings to continue, or another run name."
-            )
+def _check_recipes(header: dict[str, Any], phases: Sequence[Phase], seed: int, checkpoint: Path) -> None:
+    stored = header.get("recipes", [header.get("recipe", {})])
+    if "recipes" not in header and len(header["history"]) < total_epochs(phases):
+        raise UsageError(
+            f"checkpoint {checkpoint} was begun by an earlier version, which drew other random numbers; end that "
+            "training with it, or start a run of another name."
+        )
+    if "recipes" in header and len(stored) != len(phases):
+        raise UsageError(
+            f"checkpoint {checkpoint} is of a training in {counted(len(stored), 'phase')}, not {len(phases)}; use the "
+            "same settings to continue, or another run name."
+        )
+    for recipe, phase in zip(stored, phases, strict=False):
+        then = {**Recipe().model_dump(mode="json"), **recipe, "seed": header.get("seed")}
+        for name, value in {**phase.recipe.model_dump(mode="json"), "seed": seed}.items():
+            if then.get(name) != value:
+                raise UsageError(
+                    f"checkpoint {checkpoint} was trained with {name}={then.get(name)!r}, not {value!r}; "
+                    "use the same settings to continue, or another run name."
+                )
+
+
+@contextmanager
+def _seeded(model: nn.Module, seed: int, epoch: int) -> Iterator[None]:
+    """Random numbers that are a function of the seed and the epoch; those outside go on as if there had been none."""
+    with torch.random.fork_rng(devices=_cuda_devices(model)):
+        torch.manual_seed(derive_seed(seed, Stream.LAYERS, epoch))
+        yield
 
 
 def _cuda_devices(model: nn.Module) -> list[torch.device]:

@@ -1,8 +1,7 @@
 """With which loss? Terms that are added up on each forward pass of a step."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -18,23 +17,8 @@ __all__ = [
     "Forward",
     "InPlaceDistillation",
     "LossTerm",
-    "StatefulTerm",
     "applies",
 ]
-
-
-@runtime_checkable
-class StatefulTerm(Protocol):
-    """A loss term that remembers something of the training."""
-
-    def before_step(self, step: int) -> None:
-        """Called before the first pass of every step."""
-
-    def state(self) -> dict[str, Tensor]:
-        """What it remembers, for checkpoints."""
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Takes what :meth:`state` gave."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,34 +1,22 @@
 """Which architectures does this step train?
 
-A path sampler is a pure function of the step: the same step gives the same paths on every process and after every
-restart, whatever happened before.
+The samplers here are pure functions of the step: the same step gives the same paths on every process and after every
+restart, whatever happened before. One that is a :class:`~nas.training.Listener` too may learn on the way, and keeps in
+its state what it has learnt.
 """
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from nas.space import Architecture, Space
+from nas.space import Space
 from nas.streams import Stream, rng
+from nas.training.context import Context, Path
 
-__all__ = ["Fair", "Path", "PathSampler", "Sandwich", "Uniform"]
-
-
-class Path(NamedTuple):
-    """An architecture to train.
-
-    Attributes:
-        architecture: of the space.
-        role: in the step: ``largest``, ``smallest`` or ``random``.
-        bank: whose weights it trains; None for those that the sharing scheme says.
-    """
-
-    architecture: Architecture
-    role: str
-    bank: int | None = None
+__all__ = ["Fair", "PathSampler", "Sandwich", "Uniform"]
 
 
 class PathSampler(Protocol):
@@ -37,7 +25,7 @@ class PathSampler(Protocol):
     One of your own draws from ``nas.rng(seed, nas.Stream.OWN, number, step)``, which nothing else in a run does.
     """
 
-    def draw(self, step: int) -> Sequence[Path]:
+    def draw(self, context: Context) -> Sequence[Path]:
         """The paths of one optimizer step, in the order in which they run."""
 
 
@@ -53,8 +41,8 @@ class Uniform:
     def __init__(self, space: Space, seed: int, paths: int = 1) -> None:
         self.space, self.seed, self.paths = space, seed, paths
 
-    def draw(self, step: int) -> list[Path]:
-        draws = rng(self.seed, Stream.PATHS, step)
+    def draw(self, context: Context) -> list[Path]:
+        draws = rng(self.seed, Stream.PATHS, context.step)
         return [Path(self.space.sample(draws), "random") for _ in range(self.paths)]
 
 
@@ -75,8 +63,8 @@ class Fair:
         self.round_length = math.lcm(*sizes)
         self._round: tuple[int, npt.NDArray[np.int64]] = (0, self._shuffle_round(0))
 
-    def draw(self, step: int) -> list[Path]:
-        return [self._path(step * self.paths + offset) for offset in range(self.paths)]
+    def draw(self, context: Context) -> list[Path]:
+        return [self._path(context.step * self.paths + offset) for offset in range(self.paths)]
 
     def _path(self, position: int) -> Path:
         number, row = divmod(position, self.round_length)
@@ -104,7 +92,7 @@ class Sandwich:
         self.space, self.seed, self.random = space, seed, random
         self._largest, self._smallest = Path(space.largest(), "largest"), Path(space.smallest(), "smallest")
 
-    def draw(self, step: int) -> list[Path]:
-        draws = rng(self.seed, Stream.PATHS, step)
+    def draw(self, context: Context) -> list[Path]:
+        draws = rng(self.seed, Stream.PATHS, context.step)
         middle = [Path(self.space.sample(draws), "random") for _ in range(self.random)]
         return [self._largest, *middle, self._smallest]

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from nas.space import Architecture
 from nas.supernet import GateWeights, Relaxed, Supernet
+from nas.training.context import Context
 from nas.training.estimators import BilevelProblem, Estimator, first_order
 from nas.training.learning import Learning
-from nas.training.microbatches import WHOLE, Microbatches
-from nas.training.objectives import Forward, LossTerm, StatefulTerm
-from nas.training.steps import Backward, Step, total_loss
+from nas.training.objectives import Forward, LossTerm
+from nas.training.steps import Backward, Pass, Step, total_loss
 from nas.training.streams import BatchStream
 
 __all__ = ["RelaxedStep", "Rule"]
@@ -35,8 +35,7 @@ class RelaxedStep(Step):
         learning: how the architecture parameters learn.
         objective: loss terms; their roles are "weights" and "architecture", on one level "weights" alone.
         stream: the batches that the architecture parameters learn from; None for one level.
-        steps_per_epoch: of the weights.
-        epochs: of the training, so that schedules know how much of it is done.
+        steps: of the weights, over their whole recipe.
         rule: which architecture the learnt probabilities stand for.
         estimator: of the gradient of the architecture parameters.
     """
@@ -48,50 +47,49 @@ class RelaxedStep(Step):
         objective: Sequence[LossTerm],
         stream: BatchStream | None,
         *,
-        steps_per_epoch: int,
-        epochs: int,
+        steps: int,
         rule: Rule,
         estimator: Estimator = first_order,
     ) -> None:
         self.model: Supernet = relaxed.supernet
         self.relaxed, self.learning, self.objective, self.stream = relaxed, learning, objective, stream
-        self.steps_per_epoch, self.epochs, self.rule, self.estimator = steps_per_epoch, epochs, rule, estimator
-        self.weight_optimizer: torch.optim.Optimizer | None = None
-        self.optimizer = learning.make_optimizer(relaxed.parameters, steps_per_epoch * epochs)
+        self.rule, self.estimator = rule, estimator
+        self.parts = objective
+        self.optimizer = learning.make_optimizer(relaxed.parameters, steps)
         self._gates: dict[str, GateWeights] = {}
+        self._learnt: dict[str, Tensor] = {}
 
-    def before(self, step: int, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    def __call__(self, context: Context, backward: Backward) -> dict[str, Tensor]:
+        """The losses of weights and, where they learn from batches of their own, architecture parameters."""
+        return {**self._learnt, **super().__call__(context, backward)}
+
+    def before_step(self, context: Context) -> None:
         """Has the architecture parameters learn, if they do so from batches of their own."""
-        for term in self._stateful():
-            term.before_step(step)
-        if self.stream is not None:
-            return {"architecture": self._learn(step, x, y)} if self._is_due(step) else {}
-        self.optimizer.zero_grad()
-        return {}
-
-    def run(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
+        self._learnt = {}
         if self.stream is None:
-            self._gates = self.relaxed.draw(step, self._progress(step))
+            self.optimizer.zero_grad()
+        elif self._is_due(context):
+            self._learnt = {"architecture": self._learn(context, self.stream)}
+
+    def run(self, context: Context, x: Tensor, y: Tensor, backward: Backward) -> list[Pass]:
+        if self.stream is None:
+            self._gates = self.relaxed.draw(context.step, context.progress)
             self.relaxed.follow(self._gates)
         else:
-            self.relaxed.follow(self.relaxed.draw_for_weights(2 * step, self._progress(step)))
+            self.relaxed.follow(self.relaxed.draw_for_weights(2 * context.step, context.progress))
         loss = self._loss(x, y, "weights")
         backward(loss)
-        return {"weights": loss.detach()}
+        return [Pass("weights", loss.detach())]
 
-    def after(self, step: int) -> None:
+    def after_step(self, context: Context) -> None:
         """Steps the architecture parameters if they learn on one level with the weights."""
-        if self.stream is None and self._is_due(step):
-            self._step()
+        if self.stream is None and self._is_due(context):
+            self._step(context)
 
     @property
     def derived(self) -> Architecture:
         """The architecture that the probabilities stand for."""
         return self.rule(self.relaxed)
-
-    def begin(self, optimizer: torch.optim.Optimizer, microbatches: Microbatches = WHOLE) -> None:
-        super().begin(optimizer, microbatches)
-        self.weight_optimizer = optimizer
 
     def state(self) -> dict[str, Tensor]:
         moments = {
@@ -101,7 +99,7 @@ class RelaxedStep(Step):
         }
         frozen = {f"frozen/{name}": values for name, values in self.relaxed.frozen.items()}
         logits = {f"logits/{name}": values for name, values in self.relaxed.parameters.logits.items()}
-        return {**logits, **moments, **frozen, **self._terms_state()}
+        return {**logits, **moments, **frozen}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         with torch.no_grad():
@@ -115,8 +113,6 @@ class RelaxedStep(Step):
             index, key = place.split("/")
             moments.setdefault(int(index), {})[key] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
-        for number, term in enumerate(self._stateful()):
-            term.restore(_below(state, f"term{number}/"))
 
     def record(self) -> dict[str, Any]:
         """Probabilities of options, entropy in nats and the derived architecture, by choice."""
@@ -133,32 +129,21 @@ class RelaxedStep(Step):
             }
         }
 
-    def _stateful(self) -> list[StatefulTerm]:
-        return [term for term in self.objective if isinstance(term, StatefulTerm)]
-
-    def _terms_state(self) -> dict[str, Tensor]:
-        return {
-            f"term{number}/{name}": value
-            for number, term in enumerate(self._stateful())
-            for name, value in term.state().items()
-        }
-
-    def _learn(self, step: int, x: Tensor, y: Tensor) -> Tensor:
+    def _learn(self, context: Context, stream: BatchStream) -> Tensor:
         """A step of the architecture parameters; the loss that they learnt from."""
-        assert self.stream is not None
-        images, labels = self.stream.at(step // self.learning.every)
+        images, labels = stream.at(context.step // self.learning.every)
         self.optimizer.zero_grad()
-        parts = self.microbatches.of(self.model, (step, _ARCHITECTURE), x, y, images, labels)
-        loss = torch.stack([self._estimate(step, *part) for part in parts]).mean()
-        self._step(loss)
+        parts = context.microbatches.of(self.model, (context.step, _ARCHITECTURE), context.x, context.y, images, labels)
+        loss = torch.stack([self._estimate(context, *part) for part in parts]).mean()
+        self._step(context, loss)
         return loss
 
-    def _estimate(self, step: int, x: Tensor, y: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+    def _estimate(self, context: Context, x: Tensor, y: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         """Adds the gradients of a microbatch to those of the architecture parameters; the loss that they are of."""
         learnt_from: list[Tensor] = []
 
         def loss(x: Tensor, y: Tensor, role: str) -> Tensor:
-            self._gates = self.relaxed.draw(2 * step + 1, self._progress(step))
+            self._gates = self.relaxed.draw(2 * context.step + 1, context.progress)
             self.relaxed.follow(self._gates)
             value = self._loss(x, y, role)
             if role == "architecture":
@@ -172,16 +157,16 @@ class RelaxedStep(Step):
             lambda: loss(images, labels, "architecture"),
             weights,
             logits,
-            self.weight_optimizer,
+            context.optimizer,
         )
         for parameter, gradient in zip(logits, self.estimator(problem), strict=True):
             if gradient is not None:
                 parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
         return learnt_from[0]
 
-    def _step(self, *losses: Tensor) -> None:
+    def _step(self, context: Context, *losses: Tensor) -> None:
         """Moves the architecture parameters by the mean gradient of all microbatches; puts into losses their mean."""
-        parameters, cut = self.relaxed.parameters, self.microbatches
+        parameters, cut = self.relaxed.parameters, context.microbatches
         for logits in parameters.parameters():
             if logits.grad is not None:
                 logits.grad = logits.grad / cut.each
@@ -191,14 +176,11 @@ class RelaxedStep(Step):
         self.optimizer.step()
         self.relaxed.adjust(before, self._gates)
 
-    def _is_due(self, step: int) -> bool:
-        return self.learning.is_due(step, self.steps_per_epoch * self.epochs)
+    def _is_due(self, context: Context) -> bool:
+        return self.learning.is_due(context.recipe_step, context.recipe_steps)
 
     def _loss(self, x: Tensor, y: Tensor, role: str) -> Tensor:
         return total_loss(self.objective, Forward(self.model(x), y, role, {}, x, self.relaxed.distribution()))
-
-    def _progress(self, step: int) -> float:
-        return min(1.0, step / (self.steps_per_epoch * self.epochs))
 
 
 def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -13,6 +13,8 @@ from torch.func import functional_call
 from nas.errors import UsageError
 from nas.tasks import Forward, Task
 from nas.tasks.losses import applies
+from nas.training.context import Context
+from nas.training.listener import Listener
 
 __all__ = ["Gated", "SelfDistillation"]
 
@@ -35,7 +37,7 @@ class _Snapshot:
     probabilities: dict[str, Tensor]
 
 
-class SelfDistillation:
+class SelfDistillation(Listener):
     """``weight`` times the divergence from what the model's earlier versions vote for, p (SD-DARTS, Zhu et al., 2023);
     for classes ``T^2 * KL(p || softmax(output / T))``.
 
@@ -85,9 +87,9 @@ class SelfDistillation:
         votes = torch.stack([self._vote(self._teach(each, forward)) for each in self._ring])
         return self.weight * self.task.divergence(forward.output, votes.mean(0), self.temperature)
 
-    def before_step(self, step: int) -> None:
+    def before_step(self, context: Context) -> None:
         """Takes a snapshot of the model if one is due."""
-        if step and step % self.every == 0:
+        if context.step and context.step % self.every == 0:
             probabilities = self.gated.probabilities() if self.gated else {}
             self._ring.append(_Snapshot(_copies(self.model.state_dict()), _copies(probabilities)))
 

@@ -1,7 +1,7 @@
 """What one step does to the gradients: all paths of a supernet, or one plain network."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from nas.errors import UsageError
 from nas.nn.channels import Region
 from nas.supernet import Supernet
-from nas.training.feedback import Feedback
-from nas.training.microbatches import WHOLE, Microbatches
+from nas.training.context import Context, Path
+from nas.training.listener import Listener
 from nas.training.objectives import Forward, LossTerm
-from nas.training.paths import Path, PathSampler
+from nas.training.paths import PathSampler
 
-__all__ = ["Backward", "PlainStep", "Step", "SupernetStep", "total_loss"]
+__all__ = ["Backward", "Pass", "PlainStep", "Step", "SupernetStep", "total_loss"]
 
 Backward = Callable[[Tensor], None]
 
@@ -22,80 +22,66 @@ _WEIGHTS = 0
 """The random numbers of the weights' passes, beside other passes of the same step."""
 
 
-class Step:
-    """Fills the gradients of a model for one batch; to be extended by what each microbatch does, and what is done once.
+class Pass(NamedTuple):
+    """What one forward and backward pass left behind.
+
+    Attributes:
+        role: of the path that ran.
+        loss: detached scalar.
+        gradient_norm: of the gradient that it added; None where nobody asks for it.
+    """
+
+    role: str
+    loss: Tensor
+    gradient_norm: Tensor | None = None
+
+
+class Step(Listener):
+    """Fills the gradients of a model for one batch; to be extended by what each microbatch does.
+
+    It is a listener too, the first of all: :meth:`before_step` may draw paths, :meth:`after_step` sees the gradients.
 
     Attributes:
         model: whose gradients they are.
-        microbatches: how batches are cut; not at all by default.
+        parts: path samplers, loss terms and the like that it is made of, which may listen.
     """
 
     model: nn.Module
-    microbatches: Microbatches = WHOLE
+    parts: Sequence[Any] = ()
 
-    def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
-        """The detached losses by role, averaged over microbatches and processes, as are the gradients in the model.
+    def __call__(self, context: Context, backward: Backward) -> dict[str, Tensor]:
+        """The detached losses by role, averaged over passes, microbatches and processes.
+
+        The gradients in the model are averaged likewise; ``context`` gets the losses and norms of each pass.
 
         Args:
-            step: number of the step over the whole training.
-            x: images ``[N, C, H, W]``, or tokens ``[N, L]``.
-            y: labels ``[N]``, or the next tokens ``[N, L]``.
             backward: called with each loss.
         """
-        cut = self.microbatches
-        cut.draw_anew(step)
-        learnt = self.before(step, x, y)
-        parts = cut.of(self.model, (step, _WEIGHTS), x, y)
-        found = [self.run(step, images, labels, backward) for images, labels in parts]
-        losses = {role: torch.stack([each[role] for each in found]).mean() for role in found[0]}
-        cut.ranks.average([*(p.grad for p in self.model.parameters() if p.grad is not None), *losses.values()])
-        self.after(step)
-        return {**learnt, **losses}
+        cut = context.microbatches
+        parts = cut.of(self.model, (context.step, _WEIGHTS), context.x, context.y)
+        found = list(zip(*(self.run(context, x, y, backward) for x, y in parts), strict=True))
+        losses = [torch.stack([each.loss for each in passes]).mean() for passes in found]
+        norms = [_mean_norm(passes) for passes in found] if context.gradient_norms is not None else []
+        gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        cut.ranks.average([*gradients, *losses, *norms])
+        context.losses, context.gradient_norms = losses, norms if context.gradient_norms is not None else None
+        by_role: dict[str, list[Tensor]] = {}
+        for passes, loss in zip(found, losses, strict=True):
+            by_role.setdefault(passes[0].role, []).append(loss)
+        return {role: torch.stack(values).mean() for role, values in by_role.items()}
 
-    def before(self, step: int, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """What happens once, before the microbatches; the losses of what learns by itself.
-
-        Args:
-            step: number of the step over the whole training.
-            x, y: the whole batch.
-        """
-        return {}
-
-    def run(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
-        """The detached losses of a microbatch by role; their gradients are added to those in the model's parameters.
+    def run(self, context: Context, x: Tensor, y: Tensor, backward: Backward) -> list[Pass]:
+        """The passes of a microbatch, the same ones in each; their gradients are added to those in the parameters.
 
         Args:
-            step: number of the step over the whole training.
             x, y: the microbatch.
             backward: called with each loss.
         """
         raise TypeError(f"{type(self).__name__} must define run()")
 
-    def after(self, step: int) -> None:
-        """What happens once, when the gradients are there and before the optimiser moves.
-
-        Args:
-            step: number of the step over the whole training.
-        """
-
-    def begin(self, optimizer: torch.optim.Optimizer, microbatches: Microbatches = WHOLE) -> None:
-        """Told the optimiser of the model's parameters, and how batches are cut, before the first step."""
-        self.microbatches = microbatches
-
-    def used_regions(self) -> Iterable[tuple[nn.Parameter, Region]]:
-        """The parts of the parameters that the last step used: all of every parameter."""
+    def used_regions(self, context: Context) -> Iterable[tuple[nn.Parameter, Region]]:
+        """The parts of the parameters that the step used: all of every parameter."""
         return ((parameter, ()) for parameter in self.model.parameters())
-
-    def state(self) -> dict[str, Tensor]:
-        """What training must remember beside model and optimiser, for checkpoints."""
-        return {}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Takes what :meth:`state` gave."""
-
-    def record(self) -> dict[str, Any]:
-        """JSON values worth logging after an epoch."""
-        return {}
 
 
 class SupernetStep(Step):
@@ -105,7 +91,6 @@ class SupernetStep(Step):
         supernet: in training mode.
         paths: which architectures each step trains.
         objective: loss terms, added up for each path.
-        feedback: what the sharing scheme of the supernet learns from on the way.
 
     Attributes:
         only: the banks whose paths are run, all by default; paths of the others are left to other processes.
@@ -113,62 +98,55 @@ class SupernetStep(Step):
 
     only: Collection[int] | None = None
 
-    def __init__(
-        self,
-        supernet: Supernet,
-        paths: PathSampler,
-        objective: Sequence[LossTerm],
-        feedback: Sequence[Feedback] = (),
-    ) -> None:
+    def __init__(self, supernet: Supernet, paths: PathSampler, objective: Sequence[LossTerm]) -> None:
         self.model: Supernet = supernet
-        self.paths, self.objective, self.feedback = paths, objective, feedback
-        self._drawn: list[Path] = []
+        self.paths, self.objective = paths, objective
+        self.parts = (paths, *objective)
         self._trained = [0] * supernet.sharing.banks
 
-    def before(self, step: int, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    def before_step(self, context: Context) -> None:
         """Draws the paths."""
-        for each in self.feedback:
-            each.before_step(step)
-        drawn = list(self.paths.draw(step))
-        self._drawn = drawn if self.only is None else self._left_to_us(drawn, self.only)
-        return {}
+        drawn = list(self.paths.draw(context))
+        context.paths = drawn if self.only is None else self._left_to_us(drawn, self.only)
 
-    def run(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
-        """The detached loss by role, averaged over the paths of a role."""
+    def run(self, context: Context, x: Tensor, y: Tensor, backward: Backward) -> list[Pass]:
         earlier: dict[str, Tensor] = {}
-        losses: dict[str, list[Tensor]] = {}
-        for path in self._drawn:
+        passes = []
+        for path in context.paths:
             self._activate(path)
             output = self.model(x)
             loss = total_loss(self.objective, Forward(output, y, path.role, earlier, x))
-            backward(loss)
+            norm = self._backward(loss, backward, context.gradient_norms is not None)
             earlier[path.role] = output.detach()
-            losses.setdefault(path.role, []).append(loss.detach())
-        return {role: torch.stack(values).mean() for role, values in losses.items()}
+            passes.append(Pass(path.role, loss.detach(), norm))
+        return passes
 
-    def after(self, step: int) -> None:
-        for path in self._drawn:
+    def after_step(self, context: Context) -> None:
+        for path in context.paths:
             if (bank := self._bank_of(path)) is not None:
                 self._trained[bank] += 1
-        for each in self.feedback:
-            each.after_step(step, self._drawn)
 
-    def begin(self, optimizer: torch.optim.Optimizer, microbatches: Microbatches = WHOLE) -> None:
-        super().begin(optimizer, microbatches)
-        for each in self.feedback:
-            each.begin(optimizer, microbatches.ranks)
-
-    def used_regions(self) -> Iterator[tuple[nn.Parameter, Region]]:
-        """The parts of the parameters that the paths of the last step ran."""
-        for path in self._drawn:
+    def used_regions(self, context: Context) -> Iterator[tuple[nn.Parameter, Region]]:
+        """The parts of the parameters that the paths of the step ran."""
+        for path in context.paths:
             self._activate(path)
             yield from self.model.active_regions()
 
     def record(self) -> dict[str, Any]:
-        """How many paths of the epoch trained each bank, where there are several; and what is learnt about them."""
+        """How many paths of the epoch trained each bank, where there are several."""
         trained, self._trained = self._trained, [0] * len(self._trained)
-        found = {"paths_by_bank": trained} if any(trained) else {}
-        return {**found, **{name: value for each in self.feedback for name, value in each.record().items()}}
+        return {"paths_by_bank": trained} if any(trained) else {}
+
+    def _backward(self, loss: Tensor, backward: Backward, wants_norm: bool) -> Tensor | None:
+        """Adds the gradient of a loss; its norm if that is wanted."""
+        if not wants_norm:
+            backward(loss)
+            return None
+        before = {p: None if p.grad is None else p.grad.clone() for p in self.model.parameters()}
+        backward(loss)
+        added = [p.grad if old is None else p.grad - old for p, old in before.items() if p.grad is not None]
+        norm: Tensor = torch.linalg.vector_norm(torch.stack([each.norm() for each in added]))
+        return norm
 
     def _left_to_us(self, drawn: Sequence[Path], banks: Collection[int]) -> list[Path]:
         """Those of some banks; several paths would be clipped together, so that banks depend on each other."""
@@ -189,12 +167,16 @@ class PlainStep(Step):
     """One forward and backward pass of an ordinary network."""
 
     def __init__(self, network: nn.Module, objective: Sequence[LossTerm]) -> None:
-        self.model, self.objective = network, objective
+        self.model, self.objective, self.parts = network, objective, objective
 
-    def run(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
+    def run(self, context: Context, x: Tensor, y: Tensor, backward: Backward) -> list[Pass]:
         loss = total_loss(self.objective, Forward(self.model(x), y, "network", {}, x))
         backward(loss)
-        return {"network": loss.detach()}
+        return [Pass("network", loss.detach())]
+
+
+def _mean_norm(passes: Sequence[Pass]) -> Tensor:
+    return torch.stack([each.gradient_norm for each in passes if each.gradient_norm is not None]).mean()
 
 
 def total_loss(objective: Sequence[LossTerm], forward: Forward) -> Tensor:

@@ -1,6 +1,5 @@
 """How well each architecture does in the bank that it trained, as a balanced mixture learns it."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,14 +10,14 @@ from nas.space import Architecture
 from nas.supernet import Supernet
 from nas.supernet.sharing import BalancedMixture
 from nas.tasks import Task
-from nas.training.feedback import Feedback
-from nas.training.paths import Path
+from nas.training.context import Context
+from nas.training.listener import Listener
 from nas.training.streams import BatchStream
 
 __all__ = ["ValidationScores"]
 
 
-class ValidationScores(Feedback):
+class ValidationScores(Listener):
     """Scores what a step trains on one validation batch, and balances the scores as each epoch begins.
 
     The temperature rises by the same amount every epoch, so that draws are even at first and settle in the end. The
@@ -31,8 +30,6 @@ class ValidationScores(Feedback):
         mixture: its sharing scheme.
         task: of the data, which says how well a network does.
         stream: validation batches, one for each step.
-        epochs: of the training.
-        steps_per_epoch: of the training.
         temperatures: in the first and in the last epoch.
     """
 
@@ -43,32 +40,29 @@ class ValidationScores(Feedback):
         task: Task,
         stream: BatchStream,
         *,
-        epochs: int,
-        steps_per_epoch: int,
         temperatures: tuple[float, float] = (1.0, 100.0),
     ) -> None:
         self.supernet, self.mixture, self.task, self.stream = supernet, mixture, task, stream
-        self.epochs, self.steps_per_epoch, self.temperatures = epochs, steps_per_epoch, temperatures
+        self.temperatures = temperatures
 
-    def temperature(self, epoch: int) -> float:
-        """Of an epoch, counted from 0."""
+    def temperature(self, epoch: int, epochs: int) -> float:
+        """Of one of so many epochs, counted from 0."""
         first, last = self.temperatures
-        return first + (last - first) * epoch / max(1, self.epochs - 1)
+        return first + (last - first) * epoch / max(1, epochs - 1)
 
-    def before_step(self, step: int) -> None:
-        epoch, position = divmod(step, self.steps_per_epoch)
-        if position == 0:
-            self.mixture.balance(self.temperature(epoch))
+    def before_step(self, context: Context) -> None:
+        if context.position == 0:
+            self.mixture.balance(self.temperature(context.recipe_epoch, context.recipe.epochs))
 
-    def after_step(self, step: int, paths: Sequence[Path]) -> None:
-        x, y = self.stream.at(step)
+    def after_step(self, context: Context) -> None:
+        x, y = self.stream.at(context.step)
         found: list[tuple[Architecture, int, Tensor]] = []
-        for path in paths:
+        for path in context.paths:
             self.supernet.activate(path.architecture, path.bank)
             bank = self.supernet.bank
             assert bank is not None
             found.append((path.architecture, bank, self._score(x, y)))
-        self.ranks.average([score for _, _, score in found])
+        context.ranks.average([score for _, _, score in found])
         for architecture, bank, score in found:
             self.mixture.tell(architecture, bank, float(score))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -18,23 +19,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import nas
-from nas.data import ImageSplit, load
-from nas.evaluation import evaluate
+from nas.data import Augment, ImageData, ImageSplit, load
+from nas.evaluation.metrics import evaluate
 from nas.evaluation.sharpness import sharpness
 from nas.files import write_file
-from nas.methods import METHODS, Budget, Setting, Trained
-from nas.methods.method import Choose
-from nas.methods.relaxing import RECIPE, most_likely, relaxed_step
+from nas.methods import METHODS
+from nas.methods.darts_pt import decided, with_rounds
+from nas.methods.relaxing import RECIPE, most_likely, relaxed_phases
 from nas.nn import OneOf, PartialChannels, Zero
-from nas.supernet.relaxations import BinaryGates, GumbelStraightThrough
+from nas.problem import Budget, Problem
+from nas.supernet.relaxations import BinaryGates, GumbelStraightThrough, MaxW
 from nas.tasks import Classification
-from nas.training import AddedCost, CrossEntropy, Learning, LossTerm, PlainStep, Recipe, RelaxedStep, Step, train
+from nas.training import AddedCost, CrossEntropy, Learning, LossTerm, Phase, PlainStep, Recipe, RelaxedStep, train
 from search_spaces.cell_operations import relu_conv_bn
 
 FOLDER = Path(__file__).parent
 EDGES = 3
 CHANNELS = 16
-TASK = Classification(["0", "1"])
+TASK = Classification(list("0123456789"))
 OPERATIONS = ("zero", "noise", "skip", "conv")
 PRICES = (0.0, 1.0, 1.0, 10.0)
 KERNELS = (3, 5, 7)
@@ -54,8 +56,7 @@ class Plan:
         arch_lr: of the architecture parameters.
         recipe, learning: fields in which the run departs from the method.
         parts: into how many parts the channels are divided, of which operations see one.
-        step: in place of the method's, where that leaves a setting of the experiment no room.
-        choose: how the architecture is derived, in place of the method's rule.
+        phases: in place of the method's, where that leaves a setting of the experiment no room.
     """
 
     method: str
@@ -64,13 +65,17 @@ class Plan:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     learning: Mapping[str, Any] = field(default_factory=dict)
     parts: int = 1
-    step: Callable[[Setting], Step] | None = None
-    choose: Choose | None = None
+    phases: Callable[[Problem], Sequence[Phase]] | None = None
 
 
-def _gdas(setting: Setting, ghost_terms: bool) -> RelaxedStep:
+def _gdas(problem: Problem, ghost_terms: bool) -> Sequence[Phase]:
     """The temperatures of the experiment, which the method has no setting for."""
-    return relaxed_step(setting, GumbelStraightThrough((2.0, 0.2), ghost_terms), rule=most_likely)
+    return relaxed_phases(problem, GumbelStraightThrough((2.0, 0.2), ghost_terms), rule=most_likely)
+
+
+def _perturbed(problem: Problem) -> Sequence[Phase]:
+    """sharpDARTS whose architecture is derived as DARTS-PT derives it."""
+    return with_rounds(problem, *relaxed_phases(problem, MaxW(), rule=decided))
 
 
 OPERATION_PLANS = {
@@ -79,17 +84,17 @@ OPERATION_PLANS = {
     "darts-pt": Plan("darts-pt", 12, 0.03),
     "sd-darts": Plan("sd-darts", 12, 0.03),
     "sharpdarts": Plan("sharpdarts", 12, 0.03),
-    "sharpdarts, by perturbation": Plan("sharpdarts", 12, 0.03, choose=METHODS["darts-pt"].choose),
+    "sharpdarts, by perturbation": Plan("sharpdarts", 12, 0.03, phases=_perturbed),
     "pc-darts": Plan("pc-darts", 12, 0.03, learning={"warmup": 1 / 3}, parts=2),
     "dropnas": Plan("dropnas", 12, 0.03),
     "snas": Plan("snas", 12, 0.03),
     "tanglenas": Plan("tanglenas", 12, 0.03),
     "gdas": Plan("gdas", 40, 0.1),
-    "gdas, temperature 2 to 0.2": Plan("gdas", 40, 0.1, step=partial(_gdas, ghost_terms=True)),
+    "gdas, temperature 2 to 0.2": Plan("gdas", 40, 0.1, phases=partial(_gdas, ghost_terms=True)),
     "gdas, temperature 2 to 0.2, batches of 32": Plan(
-        "gdas", 40, 0.1, recipe={"batch_size": 32}, step=partial(_gdas, ghost_terms=True)
+        "gdas", 40, 0.1, recipe={"batch_size": 32}, phases=partial(_gdas, ghost_terms=True)
     ),
-    "gdas, temperature 2 to 0.2, no ghost terms": Plan("gdas", 40, 0.1, step=partial(_gdas, ghost_terms=False)),
+    "gdas, temperature 2 to 0.2, no ghost terms": Plan("gdas", 40, 0.1, phases=partial(_gdas, ghost_terms=False)),
     "proxyless": Plan("proxyless", 40, 0.1, learning={"warmup": 0.25}),
     "proxyless, no warm-up": Plan("proxyless", 40, 0.1, learning={"warmup": 0.0}),
 }
@@ -178,21 +183,38 @@ def price(probabilities: Mapping[str, Tensor], prices: Sequence[float]) -> Tenso
     return torch.stack([each @ torch.tensor(prices, dtype=each.dtype) for each in probabilities.values()]).sum()
 
 
-def prepared(plan: Plan, supernet: nas.Supernet, images: ImageSplit, budget: Budget, seed: int) -> Setting:
+def prepared(
+    plan: Plan, supernet: nas.Supernet, images: ImageSplit, validation: ImageSplit, budget: Budget, seed: int
+) -> Problem:
     """What the method trains: its recipe and learning with the settings of the plan."""
     method = METHODS[plan.method]
-    learning = Learning(**{**method.learning, "learning_rate": plan.arch_lr, **plan.learning})
-    weights, architecture = images.fraction(learning.share, (seed, 4)) if learning.share else (images, None)
-    recipe = Recipe(**{**method.recipe, "epochs": plan.epochs, **plan.recipe})
-    return Setting(supernet, weights, architecture, images, None, recipe, learning, seed, budget, task=TASK)
+    return Problem(
+        supernet,
+        ImageData("planted", TASK, images, validation, validation, Augment()),
+        seed,
+        Recipe(**{**method.recipe, "epochs": plan.epochs, **plan.recipe}),
+        Learning(**{**method.learning, "learning_rate": plan.arch_lr, **plan.learning}),
+        budget=budget,
+    )
 
 
-def trained(plan: Plan, setting: Setting) -> RelaxedStep:
-    """The step after the training."""
-    step = (plan.step or METHODS[plan.method].step)(setting)
-    assert isinstance(step, RelaxedStep)
-    train(step, setting.weights, setting.recipe, seed=setting.seed)
-    return step
+class Training:
+    """The training of a plan, with a look after its first phase: all but the decisions by perturbation."""
+
+    def __init__(self, plan: Plan, problem: Problem, folder: str) -> None:
+        self.plan, self.problem, self.file = plan, problem, Path(folder) / "supernet.safetensors"
+        self.phases = (plan.phases or METHODS[plan.method].phases)(problem)
+        train(self.phases, seed=problem.seed, checkpoint=self.file, until=problem.recipe.epochs)
+
+    @property
+    def step(self) -> RelaxedStep:
+        assert isinstance(self.phases[0].step, RelaxedStep)
+        return self.phases[0].step
+
+    def proposed(self) -> nas.Architecture:
+        """What the method proposes in the end."""
+        train(self.phases, seed=self.problem.seed, checkpoint=self.file)
+        return self.step.derived
 
 
 @torch.no_grad()
@@ -203,21 +225,6 @@ def accuracy(model: nn.Module, images: ImageSplit) -> float:
     for x, y in images.batches(256):
         tally.add(model(x), y)
     return tally.metrics()["accuracy"]
-
-
-def chosen(plan: Plan, setting: Setting, step: RelaxedStep, validation: ImageSplit) -> nas.Architecture:
-    """What the method proposes: by its rule, or by perturbation, where validation images tell the accuracy."""
-    choose = plan.choose or METHODS[plan.method].choose
-    if choose is None:
-        return step.derived
-    rate, last = setting.recipe.learning_rate / 10, setting.recipe.final_learning_rate / 10
-    tuning = {"epochs": setting.learning.tune_epochs, "learning_rate": rate, "final_learning_rate": last}
-    recipe = setting.recipe.model_copy(update=tuning)
-
-    def tune(number: int) -> None:
-        train(step, setting.weights, recipe, seed=setting.seed + 1 + number)
-
-    return choose(Trained(step, step.model.space, lambda: accuracy(step.model, validation), tune))
 
 
 def sharpness_of(step: RelaxedStep, images: ImageSplit) -> float:
@@ -242,13 +249,14 @@ def find_operations(method: str, seed: int) -> list[dict[str, Any]]:
     data = load("digits", seed=seed)
     torch.manual_seed(seed)
     budget = Budget(partial(price, prices=(10.0,) * 4), 30.0, 30.0)
-    setting = prepared(plan, operation_chain(plan.parts), data.train, budget, seed)
-    step = trained(plan, setting)
-    common = {
-        "sharpness": round(sharpness_of(step, data.validation), 4),
-        "gap": round(gap(step, data.validation), 4),
-    }
-    return _rows(plan, setting, step, data.validation, started, common)
+    problem = prepared(plan, operation_chain(plan.parts), data.train, data.validation, budget, seed)
+    with TemporaryDirectory() as folder:
+        training = Training(plan, problem, folder)
+        common = {
+            "sharpness": round(sharpness_of(training.step, data.validation), 4),
+            "gap": round(gap(training.step, data.validation), 4),
+        }
+        return _rows(training, started, common)
 
 
 def find_priced(weight: float, seed: int) -> list[dict[str, Any]]:
@@ -256,18 +264,20 @@ def find_priced(weight: float, seed: int) -> list[dict[str, Any]]:
     plan, started = OPERATION_PLANS["proxyless"], time.perf_counter()
     expected = partial(price, prices=PRICES)
     term = AddedCost(expected, reference=EDGES * max(PRICES), weight=weight)
-    plan = replace(plan, step=partial(_priced, term))
+    plan = replace(plan, phases=partial(_priced, term))
     data = load("digits", seed=seed)
     torch.manual_seed(seed)
-    setting = prepared(plan, operation_chain(), data.train, Budget(expected, 30.0, 30.0), seed)
-    step = trained(plan, setting)
-    with torch.no_grad():
-        cost = float(expected(step.relaxed.probabilities()))
-    return _rows(plan, setting, step, data.validation, started, {"expected": round(cost, 3)})
+    budget = Budget(expected, 30.0, 30.0)
+    problem = prepared(plan, operation_chain(), data.train, data.validation, budget, seed)
+    with TemporaryDirectory() as folder:
+        training = Training(plan, problem, folder)
+        with torch.no_grad():
+            cost = float(expected(training.step.relaxed.probabilities()))
+        return _rows(training, started, {"expected": round(cost, 3)})
 
 
-def _priced(term: LossTerm, setting: Setting) -> RelaxedStep:
-    return relaxed_step(setting, BinaryGates(), rule=most_likely, objective=lambda relaxed: [CrossEntropy(), term])
+def _priced(term: LossTerm, problem: Problem) -> Sequence[Phase]:
+    return relaxed_phases(problem, BinaryGates(), rule=most_likely, objective=lambda relaxed: [CrossEntropy(), term])
 
 
 def find_kernels(planted: str, method: str, seed: int) -> list[dict[str, Any]]:
@@ -275,9 +285,10 @@ def find_kernels(planted: str, method: str, seed: int) -> list[dict[str, Any]]:
     plan, started = KERNEL_PLANS[method], time.perf_counter()
     torch.manual_seed(seed)
     budget = Budget(taps, float(sum(sizes(planted))), 21.0)
-    setting = prepared(plan, kernel_chain(), signals(2048, seed, planted), budget, seed)
-    step = trained(plan, setting)
-    return _rows(plan, setting, step, signals(1024, seed + 1000, planted), started, {})
+    training, validation = signals(2048, seed, planted), signals(1024, seed + 1000, planted)
+    problem = prepared(plan, kernel_chain(), training, validation, budget, seed)
+    with TemporaryDirectory() as folder:
+        return _rows(Training(plan, problem, folder), started, {})
 
 
 def judge_network(planted: str, kernels: str, seed: int) -> list[dict[str, Any]]:
@@ -286,21 +297,19 @@ def judge_network(planted: str, kernels: str, seed: int) -> list[dict[str, Any]]
     supernet = kernel_chain()
     network = supernet.extract(dict(zip(supernet.space.choices, sizes(kernels), strict=True)))
     step = PlainStep(network, [CrossEntropy()])
-    train(step, signals(2048, seed, planted), Recipe(epochs=20, **RECIPE), seed=seed)
-    found = evaluate(network, signals(1024, seed + 1000, planted).batches(256), TASK)
+    train([Phase(step, signals(2048, seed, planted), Recipe(epochs=20, **RECIPE))], seed=seed)
+    found = evaluate(network, signals(1024, seed + 1000, planted).batches(256))
     return [{name: round(found[name], 4) for name in ("accuracy", "loss")}]
 
 
-def _rows(
-    plan: Plan, setting: Setting, step: RelaxedStep, validation: ImageSplit, started: float, common: dict[str, Any]
-) -> list[dict[str, Any]]:
-    learnt = step.relaxed.arrays()
-    proposed = chosen(plan, setting, step, validation)
+def _rows(training: Training, started: float, common: dict[str, Any]) -> list[dict[str, Any]]:
+    problem, learnt, space = training.problem, training.step.relaxed.arrays(), training.step.model.space
+    proposed = training.proposed()
     seconds = round(time.perf_counter() - started, 2)
     return [
         {
-            "epochs": setting.recipe.epochs,
-            "arch_lr": setting.learning.learning_rate,
+            "epochs": problem.recipe.epochs,
+            "arch_lr": problem.learning.learning_rate,
             "choice": choice,
             "likeliest": candidates[int(learnt[choice].argmax())],
             "proposed": proposed[choice],
@@ -308,7 +317,7 @@ def _rows(
             **common,
             "seconds": seconds,
         }
-        for choice, candidates in step.model.space.choices.items()
+        for choice, candidates in space.choices.items()
     ]
 
 

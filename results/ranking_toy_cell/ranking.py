@@ -19,13 +19,14 @@ import torch
 from summary import best_scored, summarise
 
 from nas import Supernet
-from nas.data import ImageData, load
+from nas.data import Augment, ImageData, load
 from nas.evaluation import SharedWeights
 from nas.files import write_file
 from nas.hardware import StaticCosts
-from nas.methods import METHODS, Method, Setting
+from nas.methods import METHODS, Method
+from nas.problem import Problem
 from nas.space import Architecture
-from nas.training import Learning, Recipe, RelaxedStep, Step, train
+from nas.training import Learning, Phase, Recipe, RelaxedStep, train
 from search_spaces.toy_cell import NOTATION, toy_cell
 
 HERE = Path(__file__).parent
@@ -95,15 +96,12 @@ def images(seed: int, limit: int = IMAGES) -> ImageData:
     return replace(data, validation=judging)
 
 
-def make_step(method: Method, supernet: Supernet, data: ImageData, seed: int, epochs: int) -> tuple[Step, Setting]:
-    """The method's own step; images are not augmented, as in the table."""
-    relaxed = method.family == "differentiable"
-    weights, own = data.train.fraction(0.5, (seed, 4)) if relaxed else (data.train, None)
+def phases_of(method: Method, supernet: Supernet, data: ImageData, seed: int, epochs: int) -> Sequence[Phase]:
+    """The method's own training; images are not augmented, as in the table."""
     rate = None if "reach" in method.learning else LEARNING_RATE
     learning = Learning(**{**method.learning, "learning_rate": rate})
     recipe = Recipe(**{**method.recipe, "epochs": epochs, "batch_size": BATCH})
-    setting = Setting(supernet, weights, own, data.validation, None, recipe, learning, seed, task=data.task)
-    return method.step(setting), setting
+    return method.phases(Problem(supernet, replace(data, augment=Augment()), seed, recipe, learning))
 
 
 def run(name: str, seed: int, keys: Sequence[str], data: ImageData, epochs: int = EPOCHS) -> dict[str, pd.DataFrame]:
@@ -112,8 +110,8 @@ def run(name: str, seed: int, keys: Sequence[str], data: ImageData, epochs: int 
     arguments = SPACE_METHODS[name]
     supernet = Supernet(toy_cell(data.input_shape, data.output_shape[0], width=WIDTH, **arguments))
     started = time.process_time()
-    step, setting = make_step(METHODS[name], supernet, data, seed, epochs)
-    history = train(step, setting.weights, setting.recipe, seed=seed)
+    phases = phases_of(METHODS[name], supernet, data, seed, epochs)
+    step, history = phases[-1].step, train(phases, seed=seed)
     trained = time.process_time()
     scores = SharedWeights(supernet, data, CALIBRATION, batch_size=250)(architectures(supernet, keys))
     scores = scores[["accuracy", "loss"]].assign(cell=range(len(keys)))

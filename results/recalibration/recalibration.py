@@ -48,15 +48,7 @@ def tasks(fashion_mnist: Path | None) -> dict[str, Row]:
 def trained(settings: Row, seed: int, checkpoint: Path) -> Bench:
     """The supernet of a run with these settings, trained or read from its checkpoint."""
     bench = Bench(resolve({**settings, "constraints": ["flops <= 50% of largest"], "seed": seed}, "study"))
-    setting = bench.setting()
-    train(
-        bench.method.step(setting),
-        setting.weights,
-        setting.recipe,
-        seed=setting.seed,
-        augment=setting.augment,
-        checkpoint=checkpoint,
-    )
+    train(bench.phases(), seed=seed, checkpoint=checkpoint)
     return bench
 
 

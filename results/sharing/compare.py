@@ -24,9 +24,10 @@ from nas import Supernet
 from nas.data import ImageData
 from nas.evaluation import SharedWeights
 from nas.files import write_file
-from nas.methods import METHODS, Setting
+from nas.methods import METHODS
+from nas.problem import Problem
 from nas.space import Architecture
-from nas.training import Epoch, Learning, Recipe, train
+from nas.training import Epoch, Recipe, train
 
 HERE = Path(__file__).parent
 SEEDS = range(3)
@@ -89,9 +90,7 @@ def run(task: Task, scheme: str, budget: str, seed: int) -> tuple[dict[str, Any]
     recipe = task.recipe.model_copy(update={"epochs": task.recipe.epochs * BUDGETS[budget]})
     torch.manual_seed(seed)
     supernet = Supernet(task.model(data), method.make_sharing(options, seed))
-    setting = Setting(
-        supernet, data.train, None, data.validation, data.augment, recipe, Learning(), seed, task=data.task
-    )
+    problem = Problem(supernet, data, seed, recipe)
     architectures = [supernet.space.architecture(Architecture.from_json(key)) for key in keys]
     scores: list[pd.DataFrame] = []
     epochs: list[Epoch] = []
@@ -105,7 +104,7 @@ def run(task: Task, scheme: str, budget: str, seed: int) -> tuple[dict[str, Any]
             scores.append(found[["accuracy", "loss"]].assign(key=[each.key for each in some], epoch=epoch["epoch"]))
 
     started = time.process_time()
-    train(method.step(setting), setting.weights, recipe, seed=seed, augment=setting.augment, on_epoch=score)
+    train(method.phases(problem), seed=seed, on_epoch=score)
     row = {
         "epochs": recipe.epochs,
         "cpu_seconds": time.process_time() - started,

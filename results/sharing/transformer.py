@@ -18,8 +18,9 @@ from nas import Architecture, Supernet
 from nas.data import Data, load
 from nas.evaluation import SharedWeights, Standalone
 from nas.files import write_file
-from nas.methods import METHODS, Setting
-from nas.training import Learning, Recipe, train
+from nas.methods import METHODS
+from nas.problem import Problem
+from nas.training import Recipe, train
 from search_spaces.transformer_lm import transformer_lm
 
 HERE = Path(__file__).parent
@@ -73,11 +74,9 @@ def train_supernet(data: Data, scheme: str, seed: int) -> None:
         return
     torch.manual_seed(seed)
     supernet = Supernet(model(data), METHODS[name].make_sharing(options, seed))
-    setting = Setting(
-        supernet, data.train, None, data.validation, data.augment, RECIPE, Learning(), seed, task=data.task
-    )
+    problem = Problem(supernet, data, seed, RECIPE)
     started = time.process_time()
-    train(METHODS["mixture-of-supernets"].step(setting), data.train, RECIPE, seed=seed)
+    train(METHODS["mixture-of-supernets"].phases(problem), seed=seed)
     seconds = time.process_time() - started
     architectures = subnets(supernet)
     found = SharedWeights(supernet, data)(architectures)["bits_per_character"]

@@ -17,7 +17,18 @@ from nas.distributed.data_parallel import Training, train_together
 from nas.errors import UsageError
 from nas.nn import OneOf
 from nas.supernet import Supernet
-from nas.training import CrossEntropy, Epoch, Recipe, SupernetStep, Uniform, load_checkpoint, train
+from nas.training import (
+    Context,
+    CrossEntropy,
+    Epoch,
+    Pass,
+    Phase,
+    Recipe,
+    SupernetStep,
+    Uniform,
+    load_checkpoint,
+    train,
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,11 +46,11 @@ def training_of(batches: Path | None = None, **settings: Any) -> Callable[[], Tr
     recipe = Recipe(**{"epochs": 3, "batch_size": 8, "learning_rate": 0.05, "microbatches": 2, **settings})
 
     class Mortal(SupernetStep):
-        def run(self, step: int, x: Tensor, y: Tensor, backward: Callable[[Tensor], None]) -> dict[str, Tensor]:
-            if step == 6 and batches is not None and self.microbatches.ranks.rank == 1 and not batches.exists():
+        def run(self, context: Context, x: Tensor, y: Tensor, backward: Callable[[Tensor], None]) -> list[Pass]:
+            if context.step == 6 and batches is not None and context.ranks.rank == 1 and not batches.exists():
                 batches.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
-            return super().run(step, x, y, backward)
+            return super().run(context, x, y, backward)
 
     def make() -> Training:
         torch.set_num_threads(1)
@@ -50,7 +61,7 @@ def training_of(batches: Path | None = None, **settings: Any) -> Callable[[], Tr
         pixels = torch.randn(32, 1, 6, 6, generator=torch.Generator().manual_seed(0))
         data = ImageSplit(pixels, torch.arange(32) % 3, torch.zeros(1), torch.ones(1))
         step = Mortal(supernet, Uniform(supernet.space, seed=1), [CrossEntropy()])
-        return Training(step, data, recipe, seed=7)
+        return Training([Phase(step, data, recipe)], seed=7)
 
     return make
 
@@ -60,11 +71,11 @@ def alone(make: Callable[[], Training], checkpoint: Path, epochs: int = 3) -> tu
     made = make()
 
     def stop(epoch: Epoch) -> None:
-        if epoch["epoch"] + 1 == epochs < made.recipe.epochs:
+        if epoch["epoch"] + 1 == epochs < made.phases[0].recipe.epochs:
             raise KeyboardInterrupt
 
     try:
-        history = train(made.step, made.data, made.recipe, seed=made.seed, checkpoint=checkpoint, on_epoch=stop)
+        history = train(made.phases, seed=made.seed, checkpoint=checkpoint, on_epoch=stop)
     except KeyboardInterrupt:
         history = []
     return made, history
@@ -86,8 +97,8 @@ def test_processes_that_die_are_replaced_and_end_as_one_process_does(tmp_path: P
     theirs, expected = alone(training_of(), tmp_path / "straight.safetensors")
     losses = [[epoch["loss"] for epoch in each] for each in (history, expected)]
     np.testing.assert_allclose(*losses, rtol=0, atol=1e-4)
-    for name, tensor in theirs.step.model.state_dict().items():
-        torch.testing.assert_close(ours.step.model.state_dict()[name], tensor, rtol=0, atol=1e-4)
+    for name, tensor in theirs.phases[0].step.model.state_dict().items():
+        torch.testing.assert_close(ours.phases[0].step.model.state_dict()[name], tensor, rtol=0, atol=1e-4)
     train_together(training_of(died), 2, file, on_epoch=tell)
     assert told == [1, 2], "a training that is done starts no process"
 

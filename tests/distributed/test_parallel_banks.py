@@ -23,12 +23,14 @@ from nas.training import (
     CrossEntropy,
     Epoch,
     EveryCandidate,
+    Phase,
     Recipe,
     SupernetStep,
     Uniform,
     load_checkpoint,
     read_header,
     train,
+    with_cuts,
 )
 from nas.training.apart import apart_from, merged_epoch, of_banks
 
@@ -43,7 +45,7 @@ def _ray() -> Iterator[None]:
 
 
 def training_of(sharing: Callable[[], Sharing], paths: int = 1, **settings: Any) -> Callable[[], Training]:
-    """Single paths through batch norm, cut within the second of four epochs; travels as a whole to the workers."""
+    """Single paths through batch norm, cut before the second of four epochs; travels as a whole to the workers."""
     recipe = Recipe(**{"epochs": 4, "batch_size": 8, "learning_rate": 0.05, **settings})
     dropout = 0.2 if recipe.microbatches > 1 else 0.0
 
@@ -55,9 +57,11 @@ def training_of(sharing: Callable[[], Sharing], paths: int = 1, **settings: Any)
         supernet = Supernet(nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), *map(OneOf, kinds), head), sharing())
         pixels = torch.randn(32, 1, 6, 6, generator=torch.Generator().manual_seed(0))
         data = ImageSplit(pixels, torch.arange(32) % 3, torch.zeros(1), torch.ones(1))
-        feedback = [EveryCandidate(supernet, 4 * STEPS)] if isinstance(supernet.sharing, FewShot) else []
-        step = SupernetStep(supernet, Uniform(supernet.space, 1, paths), [CrossEntropy()], feedback)
-        return Training(step, data, recipe, seed=7)
+        step = SupernetStep(supernet, Uniform(supernet.space, 1, paths), [CrossEntropy()])
+        phases = [Phase(step, data, recipe)]
+        if isinstance(supernet.sharing, FewShot):
+            phases = with_cuts(phases[0], [supernet.sharing.split_at], EveryCandidate(supernet))
+        return Training(phases, seed=7)
 
     return make
 
@@ -68,7 +72,7 @@ def few_shot() -> Sharing:
 
 def straight(make: Callable[[], Training], checkpoint: Path, **options: Any) -> list[Epoch]:
     made = make()
-    return train(made.step, made.data, made.recipe, seed=made.seed, checkpoint=checkpoint, **options)
+    return train(made.phases, seed=made.seed, checkpoint=checkpoint, **options)
 
 
 def same_tensors(one: Path, other: Path) -> None:
@@ -96,7 +100,7 @@ def test_sigterm_does_beside_ray_what_it_did_before() -> None:
 @pytest.mark.parametrize("settings", [{}, {"optimizer": "adamw", "learning_rate": 0.01}, {"microbatches": 2}])
 def test_epochs_of_some_banks_each_are_put_together_to_one_of_all(tmp_path: Path, settings: dict[str, Any]) -> None:
     make = training_of(few_shot, **settings)
-    assert apart_from(make().step, STEPS) == 2
+    assert apart_from(make().phases) == 2
     history = straight(make, tmp_path / "all", until=3)
     straight(make, tmp_path / "before", until=2)
     content = (tmp_path / "before").read_bytes()
@@ -104,12 +108,11 @@ def test_epochs_of_some_banks_each_are_put_together_to_one_of_all(tmp_path: Path
     for banks in ([0, 2], [1]):
         file, made = tmp_path / str(banks), make()
         file.write_bytes(content)
-        assert isinstance(made.step, SupernetStep)
-        made.step.only = banks
-        records.append(train(made.step, made.data, made.recipe, seed=7, checkpoint=file, until=3)[-1])
-        tensors |= of_banks(
-            load_checkpoint(file)[0], made.step.model, made.recipe.make_optimizer(made.step.model), banks
-        )
+        step, recipe = made.phases[-1].step, made.phases[-1].recipe
+        assert isinstance(step, SupernetStep)
+        step.only = banks
+        records.append(train(made.phases, seed=7, checkpoint=file, until=3)[-1])
+        tensors |= of_banks(load_checkpoint(file)[0], step.model, recipe.make_optimizer(step.model), banks)
     for name, tensor in load_checkpoint(tmp_path / "all")[0].items():
         assert torch.equal(tensors[name], tensor), name
     (merged,), (expected,) = timeless([merged_epoch(records)]), timeless(history[-1:])
@@ -119,10 +122,10 @@ def test_epochs_of_some_banks_each_are_put_together_to_one_of_all(tmp_path: Path
 
 def test_several_paths_of_a_step_are_not_torn_apart() -> None:
     made = training_of(few_shot, paths=2)()
-    assert isinstance(made.step, SupernetStep)
-    made.step.only = [0]
+    assert isinstance(made.phases[0].step, SupernetStep)
+    made.phases[0].step.only = [0]
     with pytest.raises(UsageError, match="a step trains 2 paths"):
-        train(made.step, made.data, made.recipe, seed=7)
+        train(made.phases, seed=7)
 
 
 @pytest.mark.usefixtures("_ray")

@@ -30,7 +30,9 @@ METHOD = Method(
     family="single-path",
     paper="Nobody, 2026",
     summary="one uniform path a step, a loss that is cut off",
-    step=lambda setting: SupernetStep(setting.supernet, Uniform(setting.supernet.space, setting.seed), [Smoothed()]),
+    phases=lambda problem: [
+        problem.phase(SupernetStep(problem.supernet, Uniform(problem.space, problem.seed), [Smoothed()]))
+    ],
     recipe={"epochs": 2},
 )
 

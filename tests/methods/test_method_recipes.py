@@ -11,15 +11,16 @@ import torch
 from torch import Tensor, nn
 
 import nas
-from nas.data import Augment, ImageSplit
+from nas.data import Augment, ImageData, ImageSplit
 from nas.errors import UsageError
-from nas.methods import METHODS, Budget, Method, Setting
+from nas.methods import METHODS, Method
 from nas.nn import BatchNorm2d, Conv2d, Linear, Repeat
+from nas.problem import Budget, Problem
 from nas.runs import RunConfig
 from nas.space import Choice
 from nas.supernet import relaxations
 from nas.tasks import Classification
-from nas.training import Learning, Recipe, RelaxedStep, SupernetStep, first_order, train, unrolled
+from nas.training import Context, Learning, Recipe, RelaxedStep, SupernetStep, first_order, train, unrolled
 from nas.training.objectives import Forward
 from search_spaces.darts import darts
 from search_spaces.nasbench201 import nasbench201
@@ -97,34 +98,33 @@ def expected(probabilities: Mapping[str, Tensor]) -> Tensor:
     return torch.stack(costs).sum()
 
 
-def setting_for(each: Method, supernet: nas.Supernet | None = None, **recipe: Any) -> Setting:
-    learning = Learning(**{**each.learning, "warmup": 0.0})
-    return Setting(
+def problem_for(each: Method, supernet: nas.Supernet | None = None, **recipe: Any) -> Problem:
+    return Problem(
         supernet or supernet_for(each),
-        images(),
-        images(seed=1) if each.family == "differentiable" and learning.share is not None else None,
-        images(seed=2),
-        Augment(flip=True),
-        Recipe(**{"epochs": 2, "batch_size": 16, **each.recipe, **recipe}),
-        learning,
+        ImageData(
+            "quadrants", Classification(list("abcd")), images(64), images(seed=2), images(seed=4), Augment(flip=True)
+        ),
         seed=3,
-        task=Classification(["a", "b", "c"]),
+        recipe=Recipe(**{"epochs": 2, "batch_size": 16, **each.recipe, **recipe}),
+        learning=Learning(**{**each.learning, "warmup": 0.0, "tune_epochs": 1}),
         budget=Budget(expected, bound=6.0, largest=12.0) if each.needs_budget else None,
     )
 
 
+def step_of(each: Method, problem: Problem | None = None) -> Any:
+    return each.phases(problem or problem_for(each))[0].step
+
+
 def some_steps(each: Method, steps: int = 2, **recipe: Any) -> tuple[Any, list[dict[str, Tensor]]]:
-    setting = setting_for(each, **recipe)
-    step = each.step(setting)
-    optimizer = setting.recipe.make_optimizer(step.model)
-    step.begin(optimizer)
-    step.model.train()
+    phase = each.phases(problem_for(each, **recipe))[0]
+    optimizer = phase.recipe.make_optimizer(phase.step.model)
+    phase.step.model.train()
     losses = []
-    for number, (x, y) in enumerate(islice(setting.weights.shuffled(16, 0), steps)):
+    for number, (x, y) in enumerate(islice(phase.data.shuffled(16, 0), steps)):
         optimizer.zero_grad(set_to_none=True)
-        losses.append(step(number, x, y, torch.autograd.backward))
+        losses.append(phase.take(Context(number, x, y, optimizer=optimizer), torch.autograd.backward))
         optimizer.step()
-    return step, losses
+    return phase.step, losses
 
 
 @every_method
@@ -162,8 +162,8 @@ def test_a_method_runs_two_steps(each: Method) -> None:
 def test_a_method_trains(each: Method) -> None:
     """Those that run one path a step are given more of them."""
     epochs = 18 if each.name in ("gdas", "proxyless") else 5
-    setting = setting_for(each, epochs=epochs, learning_rate=0.05)
-    history = train(each.step(setting), setting.weights, setting.recipe, seed=0)
+    (phase, *_) = each.phases(problem_for(each, epochs=epochs, learning_rate=0.05))
+    history = train([phase], seed=0)
     losses = [epoch["loss_weights" if each.family == "differentiable" else "loss"] for epoch in history]
     third = epochs // 3
     assert sum(losses[-third:]) < sum(losses[:third])
@@ -172,7 +172,7 @@ def test_a_method_trains(each: Method) -> None:
 @differentiable
 def test_architecture_parameters_move_and_stand_for_a_member_of_the_space(each: Method) -> None:
     step, losses = some_steps(each)
-    fresh = each.step(setting_for(each)).relaxed.parameters.state_dict()  # type: ignore[attr-defined]
+    fresh = step_of(each).relaxed.parameters.state_dict()
     assert any(not torch.equal(p, fresh[name]) for name, p in step.relaxed.parameters.state_dict().items())
     assert dict(step.model.space.architecture(step.derived)) == dict(step.derived)
     assert ("architecture" in losses[0]) is (Learning(**each.learning).share is not None)
@@ -183,7 +183,7 @@ def test_no_kept_edge_passes_nothing_on(name: str) -> None:
     """Though zero be the likeliest operation of every edge."""
     each = METHODS[name]
     torch.manual_seed(0)
-    step = each.step(setting_for(each, nas.Supernet(darts(SHAPE, CLASSES))))
+    step = step_of(each, problem_for(each, nas.Supernet(darts(SHAPE, CLASSES))))
     assert isinstance(step, RelaxedStep)
     with torch.no_grad():
         for edge, logits in step.relaxed.parameters.logits.items():
@@ -194,7 +194,7 @@ def test_no_kept_edge_passes_nothing_on(name: str) -> None:
 
 def test_an_operation_that_passes_nothing_on_may_be_the_likeliest_where_all_edges_are_kept() -> None:
     each = METHODS["gdas"]
-    step = each.step(setting_for(each, nas.Supernet(nasbench201(SHAPE, CLASSES))))
+    step = step_of(each, problem_for(each, nas.Supernet(nasbench201(SHAPE, CLASSES))))
     assert isinstance(step, RelaxedStep)
     with torch.no_grad():
         step.relaxed.parameters.logits["edge_0_1"][0] += 2
@@ -215,9 +215,9 @@ def test_searched_and_final_networks_have_the_same_choices(make: Callable[..., n
 
 @discrete
 def test_paths_are_a_function_of_seed_and_step(each: Method) -> None:
-    setting = setting_for(each)
-    steps = [each.step(replace(setting, seed=seed)) for seed in (3, 3, 4)]
-    one, two, other = ([step.paths.draw(number) for number in range(20)] for step in steps)  # type: ignore[attr-defined]
+    problem = problem_for(each)
+    steps = [step_of(each, replace(problem, seed=seed)) for seed in (3, 3, 4)]
+    one, two, other = ([step.paths.draw(Context(number)) for number in range(20)] for step in steps)  # type: ignore[attr-defined]
     assert one == two
     assert one != other
 
@@ -234,13 +234,13 @@ def test_label_smoothing_of_the_recipe_reaches_the_loss(each: Method) -> None:
 @pytest.mark.parametrize("each", [each for each in ALL if each.needs_budget], ids=lambda each: each.name)
 def test_a_method_that_keeps_a_cost_asks_for_a_budget(each: Method) -> None:
     with pytest.raises(UsageError, match="was given none"):
-        each.step(replace(setting_for(each), budget=None))
+        each.phases(replace(problem_for(each), budget=None))
 
 
 def test_partial_channels_are_asked_for() -> None:
-    setting = setting_for(METHODS["pc-darts"], nas.Supernet(elastic()))
+    problem = problem_for(METHODS["pc-darts"], nas.Supernet(elastic()))
     with pytest.raises(UsageError, match=r"has no nas\.nn\.PartialChannels; use a space that takes partial_channels"):
-        METHODS["pc-darts"].step(setting)
+        METHODS["pc-darts"].phases(problem)
 
 
 PARTS: dict[str, tuple[type, Callable[..., Any]]] = {
@@ -263,7 +263,7 @@ ONE_LEVEL = {"snas", "dropnas", "single-path"}
 
 @differentiable
 def test_published_parts(each: Method) -> None:
-    step = each.step(setting_for(each))
+    step = step_of(each)
     assert isinstance(step, RelaxedStep)
     kind, estimator = PARTS[each.name]
     kinds = {type(each) for name, each in step.relaxed._relaxations.items() if name != "depth"}
@@ -272,7 +272,7 @@ def test_published_parts(each: Method) -> None:
 
 
 def test_bignas_learns_labels_through_the_largest_only() -> None:
-    step = METHODS["bignas"].step(setting_for(METHODS["bignas"]))
+    step = step_of(METHODS["bignas"])
     assert isinstance(step, SupernetStep)
     labels, distillation = step.objective
     logits, teacher = torch.zeros(2, 3), {"largest": torch.ones(2, 3)}

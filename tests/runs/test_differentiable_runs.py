@@ -13,7 +13,6 @@ import nas
 from nas.errors import UsageError
 from nas.runs import Bench, RunFolder, export_architecture, proposing, resolve
 from nas.runs.budget import expected_budget
-from nas.training import RelaxedStep
 
 CELLS: dict[str, Any] = {
     "space": "nasbench201",
@@ -64,25 +63,25 @@ def test_a_collapsed_architecture_says_so(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_perturbation_continues_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed after each epoch of the search and of the rounds of decisions."""
     reference, killed = tmp_path / "reference", tmp_path / "killed"
     finish(reference, settings("darts-pt", **LAYERS))
-    rounds = json.loads((reference / "run/projection.json").read_text())["decided"]
-    assert len(rounds) == 3
-    train, calls = proposing.train, []
+    epochs = list(map(json.loads, (reference / "run/log.jsonl").read_text().splitlines()))
+    assert [line["phase"] for line in epochs if "phase" in line] == ["search"] * 2 + ["decisions"] * 3
+    log, kills = RunFolder.log, []
 
-    def train_thrice(*arguments: Any, **named: Any) -> Any:
-        calls.append(named["checkpoint"].name)
-        if len(calls) == 3:
+    def log_and_die(self: RunFolder, stage: str, **values: Any) -> None:
+        log(self, stage, **values)
+        if stage == "train" and values.get("epoch", 5) not in (*kills, 5):
+            kills.append(values["epoch"])
             raise KeyboardInterrupt
-        return train(*arguments, **named)
 
-    monkeypatch.setattr(proposing, "train", train_thrice)
-    with pytest.raises(KeyboardInterrupt):
-        finish(killed, settings("darts-pt", **LAYERS))
-    assert json.loads((killed / "run/projection.json").read_text())["rounds"] == 2
+    monkeypatch.setattr(RunFolder, "log", log_and_die)
+    for _ in range(5):
+        with pytest.raises(KeyboardInterrupt):
+            finish(killed, settings("darts-pt", **LAYERS))
     finish(killed, settings("darts-pt", **LAYERS))
-    assert calls[3:] == ["tuned-2.safetensors"]
-    assert json.loads((killed / "run/projection.json").read_text())["decided"] == rounds
+    assert kills == list(range(5))
     assert outcome(killed) == outcome(reference)
 
 
@@ -100,12 +99,11 @@ def test_a_supernet_that_was_tuned_is_tuned_when_a_run_goes_on(tmp_path: Path) -
 
 def test_the_accuracy_of_a_relaxed_supernet_is_one_number_and_leaves_no_trace() -> None:
     bench = Bench(resolve(settings("darts-pt", space="toy_cell", space_args={"dropout": 0.5}), "test"))
-    step = bench.method.step(bench.setting())
-    assert isinstance(step, RelaxedStep)
-    step.relaxed.show()
-    before = {name: value.clone() for name, value in step.model.state_dict().items()}
-    assert len({proposing._accuracy(bench, step) for _ in range(5)}) == 1
-    assert all(torch.equal(before[name], value) for name, value in step.model.state_dict().items())
+    phase = bench.phases()[1]
+    (decisions,) = phase.listeners
+    before = {name: value.clone() for name, value in phase.step.model.state_dict().items()}
+    assert len({decisions._accuracy({}) for _ in range(5)}) == 1  # type: ignore[attr-defined]
+    assert all(torch.equal(before[name], value) for name, value in phase.step.model.state_dict().items())
 
 
 def test_the_searched_model_may_be_another_than_the_delivered_one() -> None:
@@ -190,9 +188,9 @@ def test_the_budget_of_a_run_is_its_constraint() -> None:
 
 def test_half_of_the_images_teach_the_architecture() -> None:
     bench = Bench(resolve(settings("darts"), "test"))
-    setting = bench.setting()
-    assert setting.architecture is not None
-    assert len(setting.weights) + len(setting.architecture) == len(bench.data.train)
-    one_level = Bench(resolve(settings("dropnas"), "test")).setting()
-    assert one_level.architecture is None and len(one_level.weights) == len(bench.data.train)
-    assert isinstance(setting.supernet, nas.Supernet)
+    weights, architecture = bench.problem.bilevel
+    assert architecture is not None
+    assert len(weights) + len(architecture) == len(bench.data.train)
+    assert len(bench.phases()[0].data) == len(weights)
+    weights, architecture = Bench(resolve(settings("dropnas"), "test")).problem.bilevel
+    assert architecture is None and len(weights) == len(bench.data.train)

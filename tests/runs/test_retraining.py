@@ -67,7 +67,7 @@ def test_the_onnx_file_is_the_network_of_the_best_trial(retrained: tuple[RunFold
     assert folder.read(folder.best)["retrained"] == best
     checkpoints = (folder.retraining / f"trials/trial-{best['trial']}").glob("*/network.safetensors")
     tensors, header = load_checkpoint(sorted(checkpoints)[-1])
-    assert header["recipe"] == best["recipe"] and len(header["history"]) == best["epochs"]
+    assert header["recipes"] == [best["recipe"]] and len(header["history"]) == best["epochs"]
     network = Bench(folder.load_config()).supernet.extract(best["architecture"])
     network.load_state_dict({name.removeprefix("model/"): t for name, t in tensors.items() if name.startswith("model")})
     x, y = next(data.validation.batches(len(data.validation)))

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from nas.errors import UsageError
-from nas.search import Projection, derive, perturb, projected
-from nas.search.perturbation import schedule
+from nas.search import Projection, derive, perturb, rounds
 from nas.space import Condition, Space, Subset
 
 OPERATIONS = ("none", "skip", "conv", "pool")
@@ -42,16 +41,12 @@ EDGES = [name for name in SPACE.choices if "edge" in name]
 class Planted:
     """A supernet whose accuracy falls by the importance of each option that is away; records all that happens."""
 
-    def __init__(self, importance: Mapping[str, object], stop_after: int | None = None) -> None:
+    def __init__(self, importance: Mapping[str, object]) -> None:
         self.importance = importance
-        self.stop_after = stop_after
         self.asked: list[tuple[str, frozenset[int]]] = []
         self.decided: list[tuple[str, tuple[int, ...]]] = []
-        self.tuned: list[int] = []
 
     def evaluate(self, without: Mapping[str, frozenset[int]]) -> float:
-        if self.stop_after is not None and len(self.asked) >= self.stop_after:
-            raise KeyboardInterrupt
         ((name, gone),) = without.items()
         self.asked.append((name, gone))
         return 0.9 - sum(float(self.importance[name][position]) for position in gone)  # type: ignore[index]
@@ -60,15 +55,12 @@ class Planted:
         self.decided.append((name, kept))
 
     def run(self, seed: int = 0, probabilities: Mapping[str, object] = UNIFORM, **others: object) -> list[Projection]:
-        return perturb(
-            SPACE,
-            probabilities,
-            evaluate=self.evaluate,
-            decide=self.decide,
-            tune=self.tuned.append,
-            seed=seed,
-            **{"options": OPTIONS, **others},
-        )
+        """All rounds, one after another."""
+        common = {"evaluate": self.evaluate, "decide": self.decide, "options": OPTIONS, **others}
+        found = []
+        for names in rounds(SPACE, seed, options=OPTIONS):
+            found += perturb(SPACE, names, probabilities, **common)
+        return found
 
 
 def importances(seed: int) -> dict[str, np.ndarray]:
@@ -90,15 +82,13 @@ def test_the_most_important_option_stays_whatever_the_probabilities_say(seed: in
 def test_the_result_is_a_member_with_what_was_kept() -> None:
     importance = importances(1)
     decisions = Planted(importance).run()
-    found = projected(SPACE, decisions, options=OPTIONS)
+    one_hot = {each.name: np.eye(len(OPTIONS[each.name]))[list(each.kept)].sum(0) for each in decisions}
+    found = derive(SPACE, one_hot, options=OPTIONS)
     assert found in SPACE
     for each in decisions:
         if each.name in found:
             wanted = [OPTIONS[each.name][position] for position in each.kept]
             assert found[each.name] == (tuple(wanted) if "node" in each.name else wanted[0])
-    missing = [each for each in decisions if each.name != EDGES[0]]
-    with pytest.raises(UsageError, match=f"choice '{EDGES[0]}' is not decided"):
-        projected(SPACE, missing, options=OPTIONS)
 
 
 def test_each_choice_is_decided_once_and_never_looked_at_again() -> None:
@@ -127,8 +117,14 @@ def test_elements_that_were_lost_stay_away_while_others_are_tried() -> None:
         calls.append(without["node"])
         return 1 - sum(importance[position] for position in without["node"])
 
-    nothing = {"decide": lambda name, kept: None, "tune": lambda number: None}
-    decisions = perturb(Space({"node": node}), {}, evaluate=evaluate, seed=0, options={"node": node.options}, **nothing)
+    decisions = perturb(
+        Space({"node": node}),
+        ["node"],
+        {},
+        evaluate=evaluate,
+        decide=lambda name, kept: None,
+        options={"node": node.options},
+    )
     assert decisions == [Projection("node", (2,))]
     assert calls == [
         *({i} for i in range(4)),
@@ -138,21 +134,18 @@ def test_elements_that_were_lost_stay_away_while_others_are_tried() -> None:
 
 
 def test_edges_come_before_nodes_and_kinds_of_cells_go_side_by_side() -> None:
-    rounds = schedule(SPACE, 0, options=OPTIONS)
-    assert len(rounds) == 6
-    assert all([name.split(".")[0] for name in names] == ["normal", "reduce"] for names in rounds)
-    assert all("edge" in name for names in rounds[:5] for name in names)
-    assert rounds[5] == ("normal.node_3", "reduce.node_3")
-    planted = Planted(importances(0))
-    planted.run()
-    assert planted.tuned == list(range(6))
+    found = rounds(SPACE, 0, options=OPTIONS)
+    assert len(found) == 6
+    assert all([name.split(".")[0] for name in names] == ["normal", "reduce"] for names in found)
+    assert all("edge" in name for names in found[:5] for name in names)
+    assert found[5] == ("normal.node_3", "reduce.node_3")
 
 
 def test_the_order_is_random_by_the_seed() -> None:
-    orders = {tuple(schedule(SPACE, seed, options=OPTIONS)) for seed in range(20)}
+    orders = {tuple(rounds(SPACE, seed, options=OPTIONS)) for seed in range(20)}
     assert len(orders) > 15
-    assert schedule(SPACE, 3, options=OPTIONS) == schedule(SPACE, 3, options=OPTIONS)
-    firsts = Counter(schedule(SPACE, seed, options=OPTIONS)[0][0] for seed in range(500))
+    assert rounds(SPACE, 3, options=OPTIONS) == rounds(SPACE, 3, options=OPTIONS)
+    firsts = Counter(rounds(SPACE, seed, options=OPTIONS)[0][0] for seed in range(500))
     assert len(firsts) == 5 and min(firsts.values()) > 60
 
 
@@ -172,27 +165,6 @@ def test_a_banned_option_is_neither_tried_nor_kept() -> None:
     kept = {each.name: each.kept for each in planted.run(banned=dict.fromkeys(EDGES, (True, False, False, False)))}
     assert {kept[name] for name in EDGES} == {(2,)}
     assert len(planted.asked) == 2 * (5 * 3 + 3)
-
-
-@pytest.mark.parametrize("stop_after", range(0, 46, 5))
-def test_an_interrupted_projection_goes_on_to_the_same_answer(stop_after: int) -> None:
-    whole = Planted(importances(7))
-    expected = whole.run(seed=4)
-    first = Planted(importances(7), stop_after)
-    with pytest.raises(KeyboardInterrupt):
-        first.run(seed=4)
-    done = [Projection(name, kept) for name, kept in first.decided]
-    second = Planted(importances(7))
-    assert second.run(seed=4, done=done, tuned=len(first.tuned)) == expected
-    assert second.decided == whole.decided
-    assert first.tuned + second.tuned == whole.tuned
-    assert not {name for name, _ in second.asked} & {each.name for each in done}
-
-
-def test_decisions_of_another_seed_are_refused() -> None:
-    done = Planted(importances(0)).run(seed=0)
-    with pytest.raises(UsageError, match="go on with the seed"):
-        Planted(importances(0)).run(seed=1, done=done[:4])
 
 
 def test_an_accuracy_that_is_not_a_number_is_refused() -> None:
@@ -221,10 +193,9 @@ def test_a_better_aligned_skip_has_the_larger_weight_though_its_removal_hurts_le
     assert dict(derive(space, probabilities)) == {"edge": "skip"}
     decisions = perturb(
         space,
+        ["edge"],
         probabilities,
         evaluate=lambda without: 0.9 - 0.3 * (1 in without["edge"]) - 0.1 * (0 in without["edge"]),
         decide=lambda name, kept: None,
-        tune=lambda number: None,
-        seed=0,
     )
-    assert dict(projected(space, decisions)) == {"edge": "conv"}
+    assert decisions == [Projection("edge", (1,))]

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tiny import take
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -69,7 +70,7 @@ def test_hooks_are_gone_after_an_error() -> None:
 def test_the_head_adds_its_weighted_loss() -> None:
     x, y = batch()
     model = AuxiliaryHead(network(), "2", 4, SHAPE)
-    losses = AuxiliaryStep(model, [CrossEntropy(label_smoothing=0.1)], weight=0.4)(0, x, y, Tensor.backward)
+    losses = take(AuxiliaryStep(model, [CrossEntropy(label_smoothing=0.1)], weight=0.4), 0, x, y)
     output, auxiliary = model(x)
     expected = [F.cross_entropy(each, y, label_smoothing=0.1) for each in (output, auxiliary)]
     torch.testing.assert_close(losses["network"], expected[0].detach())

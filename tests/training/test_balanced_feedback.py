@@ -15,11 +15,13 @@ from nas.supernet.sharing import BalancedMixture
 from nas.tasks import Classification, Language
 from nas.training import (
     BatchStream,
+    Context,
     CrossEntropy,
     Epoch,
     Fair,
     InBanks,
     Path,
+    Phase,
     Recipe,
     Sandwich,
     SupernetStep,
@@ -42,14 +44,14 @@ def mixture_of(models: int, model: nn.Module | None = None) -> tuple[nas.Superne
 def scores_of(supernet: nas.Supernet, **options: object) -> ValidationScores:
     assert isinstance(supernet.sharing, BalancedMixture)
     stream = BatchStream(split(seed=1), 8, (0, 2))
-    settings = {"epochs": RECIPE.epochs, "steps_per_epoch": STEPS, **options}
-    return ValidationScores(supernet, supernet.sharing, TASK, stream, **settings)  # type: ignore[arg-type]
+    return ValidationScores(supernet, supernet.sharing, TASK, stream, **options)  # type: ignore[arg-type]
 
 
-def step_of(models: int) -> tuple[SupernetStep, BalancedMixture]:
+def phase_of(models: int) -> tuple[Phase, BalancedMixture]:
     supernet, mixture = mixture_of(models)
     paths = InBanks(Uniform(supernet.space, seed=1), mixture, seed=1)
-    return SupernetStep(supernet, paths, [CrossEntropy()], [scores_of(supernet)]), mixture
+    step = SupernetStep(supernet, paths, [CrossEntropy()])
+    return Phase(step, split(), RECIPE, listeners=[scores_of(supernet)]), mixture
 
 
 @pytest.mark.parametrize("sampler", [Uniform, Fair, Sandwich])
@@ -58,10 +60,10 @@ def test_architectures_and_roles_are_those_of_the_sampler_inside(sampler: type) 
     inside = sampler(supernet.space, seed=4)
     outside = InBanks(sampler(supernet.space, seed=4), mixture, seed=4)
     for step in range(20):
-        drawn = outside.draw(step)
-        assert [path[:2] for path in drawn] == [path[:2] for path in inside.draw(step)]
+        drawn = outside.draw(Context(step))
+        assert [path[:2] for path in drawn] == [path[:2] for path in inside.draw(Context(step))]
         assert all(path.bank in (0, 1, 2) for path in drawn)
-        assert list(outside.draw(step)) == list(drawn)
+        assert list(outside.draw(Context(step))) == list(drawn)
 
 
 def test_banks_are_drawn_by_the_probabilities_of_the_architecture() -> None:
@@ -71,11 +73,13 @@ def test_banks_are_drawn_by_the_probabilities_of_the_architecture() -> None:
         mixture.tell(sure, 0, 0.0)
 
     class Two:
-        def draw(self, step: int) -> list[Path]:
+        def draw(self, context: Context) -> list[Path]:
             return [Path(sure, "random"), Path(open_, "random")]
 
     mixture.balance(100.0)
-    banks = np.array([[path.bank for path in InBanks(Two(), mixture, seed=0).draw(step)] for step in range(400)])
+    banks = np.array(
+        [[path.bank for path in InBanks(Two(), mixture, seed=0).draw(Context(step))] for step in range(400)]
+    )
     assert np.all(banks[:, 0] == 1)
     assert banks[:, 1].mean() == pytest.approx(mixture.probability(open_)[1], abs=0.07)
 
@@ -87,18 +91,20 @@ def test_every_bank_trains_an_equal_share_of_the_steps(temperature: float) -> No
     mixture.scores = generator.random(mixture.scores.shape) + np.array([0.2, 0, 0, 0.1])
     mixture.balance(temperature)
     paths = InBanks(Uniform(supernet.space, seed=0), mixture, seed=0)
-    banks = [path.bank for step in range(4000) for path in paths.draw(step)]
+    banks = [path.bank for step in range(4000) for path in paths.draw(Context(step))]
     np.testing.assert_allclose(np.bincount(banks) / 4000, 0.25, atol=0.02)
 
 
 def test_one_model_trains_bit_for_bit_as_one_path_does() -> None:
     plain = operations()
-    history = train(SupernetStep(plain, Uniform(plain.space, seed=1), [CrossEntropy()]), split(), RECIPE, seed=3)
-    step, mixture = step_of(1)
-    mixed = train(step, split(), RECIPE, seed=3)
+    history = train(
+        [Phase(SupernetStep(plain, Uniform(plain.space, seed=1), [CrossEntropy()]), split(), RECIPE)], seed=3
+    )
+    phase, mixture = phase_of(1)
+    mixed = train([phase], seed=3)
     assert [epoch["loss"] for epoch in mixed] == [epoch["loss"] for epoch in history]
     assert mixture.untried < 1, "scores were told"
-    state = step.model.state_dict()
+    state = phase.step.model.state_dict()
     for name, tensor in plain.state_dict().items():
         assert torch.equal(state[name], tensor), name
 
@@ -114,8 +120,8 @@ def test_scoring_moves_nothing_but_the_scores() -> None:
     paths = [Path(supernet.space.sample(seed), "random", seed % 2) for seed in range(4)]
     for path in paths:
         supernet.activate(path.architecture, path.bank)
-    feedback.before_step(0)
-    feedback.after_step(0, paths)
+    feedback.before_step(Context(0))
+    feedback.after_step(Context(0, paths=paths))
     assert (supernet.architecture, supernet.bank) == (paths[-1].architecture, paths[-1].bank)
     assert [module.training for module in supernet.modules()] == modes
     assert torch.equal(torch.get_rng_state(), random)
@@ -131,7 +137,7 @@ def test_the_score_is_the_accuracy_of_the_bank_on_the_validation_batch_of_the_st
     feedback = scores_of(supernet)
     expected = 1.0
     for step in range(6):
-        feedback.after_step(step, [Path(architecture, "random", 1)])
+        feedback.after_step(Context(step, paths=[Path(architecture, "random", 1)]))
         x, y = BatchStream(split(seed=1), 8, (0, 2)).at(step)
         network = supernet.extract(architecture, bank=1)
         with batch_statistics(network):
@@ -163,21 +169,22 @@ def test_characters_are_scored_as_images_are() -> None:
 
     mixture = BalancedMixture(2)
     supernet = nas.Supernet(Says(), mixture)
-    feedback = ValidationScores(supernet, mixture, Language(tuple("abc")), Text(), epochs=1, steps_per_epoch=1)
-    feedback.after_step(0, [Path(supernet.space.smallest(), "random", 0)])
+    feedback = ValidationScores(supernet, mixture, Language(tuple("abc")), Text())
+    feedback.after_step(Context(0, paths=[Path(supernet.space.smallest(), "random", 0)]))
     assert mixture.scores.min() == pytest.approx(0.9 + 0.1 * 0.75)
 
 
 def test_the_temperature_rises_linearly_and_the_table_is_balanced_as_epochs_begin() -> None:
     supernet, mixture = mixture_of(2)
-    feedback = scores_of(supernet, epochs=4)
-    assert [feedback.temperature(epoch) for epoch in range(4)] == [1, 34, 67, 100]
-    assert scores_of(supernet, epochs=1).temperature(0) == 1
-    assert scores_of(supernet, epochs=2, temperatures=(3.0, 5.0)).temperature(1) == 5
+    feedback = scores_of(supernet)
+    assert [feedback.temperature(epoch, 4) for epoch in range(4)] == [1, 34, 67, 100]
+    assert feedback.temperature(0, 1) == 1
+    assert scores_of(supernet, temperatures=(3.0, 5.0)).temperature(1, 2) == 5
     before: list[float] = []
     for step in range(2 * STEPS):
         mixture.tell(supernet.space.smallest(), 0, 0.0)
-        feedback.before_step(step)
+        epoch, position = divmod(step, STEPS)
+        feedback.before_step(Context(step, position=position, recipe_epoch=epoch, recipe=Recipe(epochs=4)))
         before.append(mixture.probability(supernet.space.largest())[0])
     epochs = np.array(before).reshape(2, STEPS)
     assert np.all(epochs == epochs[:, :1]), "the divisors stay as they are within an epoch"
@@ -194,8 +201,8 @@ def timeless(history: Sequence[Epoch]) -> list[Epoch]:
 
 
 def test_a_killed_training_goes_on_to_the_same_end(tmp_path: File) -> None:
-    straight, mixture = step_of(3)
-    history = train(straight, split(), RECIPE, seed=7)
+    straight, mixture = phase_of(3)
+    history = train([straight], seed=7)
     file = tmp_path / "supernet.safetensors"
 
     def kill(epoch: Epoch) -> None:
@@ -203,20 +210,20 @@ def test_a_killed_training_goes_on_to_the_same_end(tmp_path: File) -> None:
 
     for _ in range(2):
         with pytest.raises(Killed):
-            train(step_of(3)[0], split(), RECIPE, seed=7, checkpoint=file, on_epoch=kill)
-    step, resumed = step_of(3)
-    assert timeless(train(step, split(), RECIPE, seed=7, checkpoint=file)) == timeless(history)
-    for name, tensor in straight.model.state_dict().items():
-        assert torch.equal(step.model.state_dict()[name], tensor), name
-    loaded, again = step_of(3)
-    train(loaded, split(), RECIPE, seed=7, checkpoint=file)
+            train([phase_of(3)[0]], seed=7, checkpoint=file, on_epoch=kill)
+    phase, resumed = phase_of(3)
+    assert timeless(train([phase], seed=7, checkpoint=file)) == timeless(history)
+    for name, tensor in straight.step.model.state_dict().items():
+        assert torch.equal(phase.step.model.state_dict()[name], tensor), name
+    loaded, again = phase_of(3)
+    train([loaded], seed=7, checkpoint=file)
     assert np.array_equal(again.scores, mixture.scores) and mixture.untried < 1
     assert np.array_equal(again.assignment, resumed.assignment) and np.array_equal(again.assignment, mixture.assignment)
 
 
 def test_untrained_banks_are_told_apart_from_trained_ones_after_an_epoch() -> None:
-    step, mixture = step_of(3)
-    history = train(step, split(), RECIPE, seed=0)
+    phase, mixture = phase_of(3)
+    history = train([phase], seed=0)
     assert [sum(epoch["paths_by_bank"]) for epoch in history] == [STEPS] * 3
     assert history[-1]["untried_scores"] == mixture.untried < history[0]["untried_scores"] < 1
     assert [epoch["temperature"] for epoch in history] == [1.0, 50.5, 100.0]

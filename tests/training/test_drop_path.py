@@ -4,14 +4,13 @@ from collections import OrderedDict
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import nas
 from nas.nn import Cell, OneOf, Repeat, Zero
 from nas.space import Choice
-from nas.training.drop_path import DropPath, DropPathStep, cell_edges
-from nas.training.objectives import CrossEntropy
-from nas.training.steps import PlainStep
+from nas.training import Context, Recipe
+from nas.training.drop_path import DropPath, RisingDropPath, cell_edges
 from search_spaces.nasbench201 import nasbench201
 
 ONES = torch.ones(20_000, 2, 1, 1)
@@ -79,14 +78,12 @@ def test_hooks_are_gone_after_an_error() -> None:
 def test_the_rate_rises_epoch_by_epoch() -> None:
     network = nn.Sequential(scale(), nn.Flatten())
     drop = DropPath(network, ["0"])
-    step = DropPathStep(PlainStep(network, [CrossEntropy()]), drop, 0.2, epochs=4, steps_per_epoch=3)
-    rates = []
-    for number in range(12):
-        step(number, torch.ones(2, 2, 1, 1), torch.tensor([0, 1]), Tensor.backward)
+    rising, rates = RisingDropPath(drop, 0.2), []
+    for epoch in range(4):
+        rising.before_step(Context(3 * epoch, recipe_epoch=epoch, recipe=Recipe(epochs=4)))
         rates.append(drop.rate)
-    assert rates == pytest.approx([0.0] * 3 + [0.05] * 3 + [0.1] * 3 + [0.15] * 3)
-    assert step.record() == {"drop_path": drop.rate}
-    assert [parameter for parameter, _ in step.used_regions()] == list(network.parameters())
+    assert rates == pytest.approx([0.0, 0.05, 0.1, 0.15])
+    assert rising.record() == {"drop_path": drop.rate}
 
 
 def test_the_edges_of_cells_are_found_in_the_extracted_network() -> None:

@@ -1,6 +1,7 @@
 """A batch in parts: what a part is, and that it does not matter which process runs it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -12,11 +13,11 @@ import pytest
 import torch
 from processes import Together, alone, together
 from pydantic import ValidationError
-from test_balanced_feedback import step_of
+from test_balanced_feedback import phase_of
+from test_cuts import few_shot, gradient_matching
 from test_relaxed_step import ONE_LEVEL
 from test_relaxed_step import make as relaxed
-from test_splitting import few_shot, gradient_matching
-from tiny import CLASSES, elastic, operations, split
+from tiny import CLASSES, elastic, operations, split, take
 from torch import Tensor, nn
 
 import nas
@@ -25,9 +26,12 @@ from nas.errors import UsageError
 from nas.streams import Stream
 from nas.supernet.relaxations import GumbelStraightThrough, Softmax
 from nas.training import (
+    Context,
     CrossEntropy,
     Epoch,
     InPlaceDistillation,
+    Pass,
+    Phase,
     PlainStep,
     Ranks,
     Recipe,
@@ -64,13 +68,16 @@ def sandwich_on_digits(ranks: Ranks) -> Outcome:
     supernet = nas.Supernet(mobilenet((1, 8, 8), 10, stem=4, head=8, **sizes))
     step = SupernetStep(supernet, Sandwich(supernet.space, 0), [CrossEntropy(roles=["largest"]), InPlaceDistillation()])
     recipe = Recipe(epochs=2, batch_size=42, learning_rate=0.05, microbatches=2)
-    return outcome(step, train(step, load("digits").train, recipe, seed=0, ranks=ranks))
+    return outcome(step, train([Phase(step, load("digits").train, recipe)], seed=0, ranks=ranks))
 
 
-def in_four(make: Callable[[], Step], ranks: Ranks, **settings: Any) -> Outcome:
-    step = make()
-    recipe = Recipe(**{**TINY, "microbatches": 4, **settings})
-    return outcome(step, train(step, split(), recipe, seed=7, ranks=ranks))
+def in_four(make: Callable[[Recipe], list[Phase]], ranks: Ranks, **settings: Any) -> Outcome:
+    phases = make(Recipe(**{**TINY, "microbatches": 4, **settings}))
+    return outcome(phases[-1].step, train(phases, seed=7, ranks=ranks))
+
+
+def of_step(make: Callable[[], Step], recipe: Recipe) -> list[Phase]:
+    return [Phase(make(), split(), recipe)]
 
 
 def single_paths() -> Step:
@@ -83,8 +90,8 @@ def masked_paths() -> Step:
     return SupernetStep(supernet, Uniform(supernet.space, seed=1), [CrossEntropy()])
 
 
-def balanced_mixture() -> Step:
-    return step_of(3)[0]
+def balanced_mixture(recipe: Recipe) -> list[Phase]:
+    return [replace(phase_of(3)[0], recipe=recipe)]
 
 
 def bilevel() -> Step:
@@ -100,15 +107,15 @@ def one_level() -> Step:
 
 
 SCENARIOS: dict[str, Callable[[Ranks], Outcome]] = {
-    "single paths": partial(in_four, single_paths),
-    "masked paths": partial(in_four, masked_paths, masked=True),
-    "adamw": partial(in_four, single_paths, optimizer="adamw", learning_rate=0.01, microbatches=2),
+    "single paths": partial(in_four, partial(of_step, single_paths)),
+    "masked paths": partial(in_four, partial(of_step, masked_paths), masked=True),
+    "adamw": partial(in_four, partial(of_step, single_paths), optimizer="adamw", learning_rate=0.01, microbatches=2),
     "balanced mixture": partial(in_four, balanced_mixture),
     "few-shot": partial(in_four, few_shot, epochs=6),
     "gradient matching": partial(in_four, gradient_matching, epochs=6),
-    "bilevel": partial(in_four, bilevel),
-    "second order": partial(in_four, second_order),
-    "one level": partial(in_four, one_level),
+    "bilevel": partial(in_four, partial(of_step, bilevel)),
+    "second order": partial(in_four, partial(of_step, second_order)),
+    "one level": partial(in_four, partial(of_step, one_level)),
 }
 
 
@@ -163,7 +170,7 @@ def test_the_number_of_processes_decides_nothing(two: Together) -> None:
 def random_paths(seed: int, ranks: Ranks) -> Outcome:
     supernet = operations(seed)
     step = SupernetStep(supernet, Uniform(supernet.space, seed, paths=1 + seed % 3), [CrossEntropy()])
-    return outcome(step, train(step, split(), Recipe(**TINY, microbatches=2), seed=seed, ranks=ranks))
+    return outcome(step, train([Phase(step, split(), Recipe(**TINY, microbatches=2))], seed=seed, ranks=ranks))
 
 
 @pytest.mark.slow
@@ -176,18 +183,17 @@ def test_random_paths_do_not_hang(seed: int, two: Together) -> None:
 
 def half_way(file: Path, epochs: int, ranks: Ranks) -> Outcome:
     """Trains a mixture of supernets for so many of three epochs, from the checkpoint of the rank if it is there."""
-    step, done = balanced_mixture(), count_from(file)
+    phases, done = balanced_mixture(Recipe(**TINY, microbatches=4)), count_from(file)
 
     def stop(epoch: Epoch) -> None:
         if epoch["epoch"] + 1 == epochs < TINY["epochs"]:
             raise KeyboardInterrupt
 
-    settings = Recipe(**TINY, microbatches=4)
     try:
-        history = train(step, split(), settings, seed=7, checkpoint=file, on_epoch=stop, ranks=ranks)
+        history = train(phases, seed=7, checkpoint=file, on_epoch=stop, ranks=ranks)
     except KeyboardInterrupt:
         history = done
-    return outcome(step, history)
+    return outcome(phases[-1].step, history)
 
 
 def count_from(file: Path) -> list[Epoch]:
@@ -226,8 +232,7 @@ def network() -> nn.Module:
 
 def gradients(microbatches: Microbatches, batch: tuple[Tensor, Tensor]) -> list[Tensor]:
     step = PlainStep(network(), [CrossEntropy()])
-    step.begin(Recipe().make_optimizer(step.model), microbatches)
-    step(3, *batch, Tensor.backward)
+    take(step, 3, *batch, microbatches=microbatches)
     return [parameter.grad for parameter in step.model.parameters() if parameter.grad is not None] + list(
         step.model.buffers()
     )
@@ -238,7 +243,7 @@ def test_a_step_is_the_mean_over_its_parts_whoever_runs_them() -> None:
         def average(self, tensors: Any) -> None:
             """Leaves what this rank has found."""
 
-    batch = next(split().shuffled(16, (0, 0)))
+    batch = next(split().shuffled(16, (0, Stream.BATCHES, 0)))
     whole = gradients(Microbatches(4, seed=5), batch)
     halves = [gradients(Microbatches(4, 5, Quiet(rank, 2)), batch) for rank in range(2)]
     for ours, parts in zip(whole, zip(*halves, strict=True), strict=True):
@@ -248,7 +253,7 @@ def test_a_step_is_the_mean_over_its_parts_whoever_runs_them() -> None:
 
 
 def test_parts_have_batch_statistics_and_running_statistics_of_their_own() -> None:
-    x, _ = next(split().shuffled(16, (0, 0)))
+    x, _ = next(split().shuffled(16, (0, Stream.BATCHES, 0)))
     model = nn.BatchNorm2d(1, momentum=0.5)
     assert model.running_mean is not None and model.num_batches_tracked is not None
     means = [model(part).mean() for (part,) in Microbatches(4).of(model, (0,), x)]
@@ -272,17 +277,17 @@ def test_parts_must_fit_into_batches_and_processes() -> None:
         Microbatches(3, ranks=Ranks(0, 2))
     with pytest.raises(UsageError, match="microbatches is 3, but a batch has 32 examples"):
         step = PlainStep(network(), [CrossEntropy()])
-        train(step, split(), Recipe(epochs=1, batch_size=33, microbatches=3), seed=0)
+        train([Phase(step, split(), Recipe(epochs=1, batch_size=33, microbatches=3))], seed=0)
 
 
 def test_batches_are_those_of_a_whole() -> None:
     seen: list[Tensor] = []
 
     class Spy(PlainStep):
-        def run(self, step: int, x: Tensor, y: Tensor, backward: Callable[[Tensor], None]) -> dict[str, Tensor]:
+        def run(self, context: Context, x: Tensor, y: Tensor, backward: Callable[[Tensor], None]) -> list[Pass]:
             seen.append(x)
-            return super().run(step, x, y, backward)
+            return super().run(context, x, y, backward)
 
-    train(Spy(network(), [CrossEntropy()]), split(), Recipe(epochs=1, batch_size=16, microbatches=4), seed=0)
+    train([Phase(Spy(network(), [CrossEntropy()]), split(), Recipe(epochs=1, batch_size=16, microbatches=4))], seed=0)
     batches = [x for x, _ in islice(split().shuffled(16, (0, Stream.BATCHES, 0)), 2)]
     assert torch.equal(torch.cat(seen), torch.cat(batches)) and [len(x) for x in seen] == [4] * 8

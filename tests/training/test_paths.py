@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nas.space import Architecture, Condition, Space
-from nas.training import Fair, Path, PathSampler, Sandwich, Uniform
+from nas.training import Context, Fair, Path, PathSampler, Sandwich, Uniform
 
 SPACE = Space({"a": [1, 2, 3, 4], "b": ["w", "x", "y", "z"], "c": [0, 1, 2, 3]})
 MIXED = Space({"a": [1, 2], "b": ["x", "y", "z"], "c": [0, 1, 2, 3]})
@@ -26,7 +26,7 @@ EACH = pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
 
 def test_uniform_marginals() -> None:
     sampler = Uniform(SPACE, seed=0, paths=4)
-    paths = [path for step in range(10_000) for path in sampler.draw(step)]
+    paths = [path for step in range(10_000) for path in sampler.draw(Context(step))]
     matrix = SPACE.indices([path.architecture for path in paths])
     assert matrix.shape == (40_000, 3) and {path.role for path in paths} == {"random"}
     for column in matrix.T:
@@ -39,7 +39,7 @@ def test_fair_trains_every_candidate_once_a_step() -> None:
     sampler = Fair(SPACE, seed=0)
     orders = set()
     for step in range(50):
-        matrix = SPACE.indices([path.architecture for path in sampler.draw(step)])
+        matrix = SPACE.indices([path.architecture for path in sampler.draw(Context(step))])
         assert matrix.shape == (4, 3)
         assert np.array_equal(np.sort(matrix, axis=0), np.tile(np.arange(4)[:, None], 3))
         orders.add(matrix.tobytes())
@@ -50,7 +50,7 @@ def test_fair_trains_every_candidate_once_a_step() -> None:
 def test_fair_is_exact_within_a_round_of_mixed_numbers_of_candidates(paths: int) -> None:
     sampler = Fair(MIXED, seed=3, paths=paths)
     assert sampler.round_length == 12
-    drawn = [path.architecture for step in range(60 // paths) for path in sampler.draw(step)]
+    drawn = [path.architecture for step in range(60 // paths) for path in sampler.draw(Context(step))]
     for start in range(0, 60, 12):
         for name, candidates in MIXED.choices.items():
             counts = Counter(architecture[name] for architecture in drawn[start : start + 12])
@@ -59,40 +59,40 @@ def test_fair_is_exact_within_a_round_of_mixed_numbers_of_candidates(paths: int)
 
 
 def test_fair_takes_as_many_paths_as_the_largest_choice_has_candidates() -> None:
-    assert [len(Fair(space, 0).draw(0)) for space in (SPACE, MIXED, CONDITIONAL)] == [4, 4, 3]
+    assert [len(Fair(space, 0).draw(Context(0))) for space in (SPACE, MIXED, CONDITIONAL)] == [4, 4, 3]
 
 
 def test_sandwich_goes_from_the_largest_to_the_smallest() -> None:
     sampler = Sandwich(SPACE, seed=0, random=3)
     middles: set[Architecture] = set()
     for step in range(20):
-        largest, *middle, smallest = sampler.draw(step)
+        largest, *middle, smallest = sampler.draw(Context(step))
         assert largest == Path(SPACE.largest(), "largest") and smallest == Path(SPACE.smallest(), "smallest")
         assert [path.role for path in middle] == ["random"] * 3
         middles.update(path.architecture for path in middle)
     assert len(middles) > 20
-    assert [path.role for path in Sandwich(SPACE, seed=0, random=0).draw(0)] == ["largest", "smallest"]
+    assert [path.role for path in Sandwich(SPACE, seed=0, random=0).draw(Context(0))] == ["largest", "smallest"]
 
 
 @EACH
 @pytest.mark.parametrize("space", [SPACE, MIXED, CONDITIONAL], ids=["equal", "mixed", "conditional"])
 def test_paths_are_a_pure_function_of_seed_and_step(make: Callable[[Space, int], PathSampler], space: Space) -> None:
     sampler = make(space, 5)
-    forwards = [list(sampler.draw(step)) for step in range(30)]
+    forwards = [list(sampler.draw(Context(step))) for step in range(30)]
     torch.manual_seed(1)
     np.random.seed(1)
     other = make(space, 5)
-    backwards = [list(other.draw(step)) for step in reversed(range(30))][::-1]
+    backwards = [list(other.draw(Context(step))) for step in reversed(range(30))][::-1]
     assert forwards == backwards
     assert all(path.architecture in space for paths in forwards for path in paths)
-    assert [list(make(space, 6).draw(step)) for step in range(30)] != forwards
+    assert [list(make(space, 6).draw(Context(step))) for step in range(30)] != forwards
     assert len({tuple(paths) for paths in forwards}) > 3, "steps differ"
 
 
 @EACH
 def test_samplers_leave_the_global_generators_alone(make: Callable[[Space, int], PathSampler]) -> None:
     before = torch.get_rng_state(), repr(np.random.get_state())
-    make(SPACE, 0).draw(0)
+    make(SPACE, 0).draw(Context(0))
     assert torch.equal(torch.get_rng_state(), before[0])
     assert repr(np.random.get_state()) == before[1]
 
@@ -100,4 +100,4 @@ def test_samplers_leave_the_global_generators_alone(make: Callable[[Space, int],
 @EACH
 def test_samplers_travel_between_processes(make: Callable[[Space, int], PathSampler]) -> None:
     sampler = make(SPACE, 2)
-    assert pickle.loads(pickle.dumps(sampler)).draw(9) == sampler.draw(9)
+    assert pickle.loads(pickle.dumps(sampler)).draw(Context(9)) == sampler.draw(Context(9))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import CLASSES, split
+from tiny import CLASSES, split, take
 from torch import Tensor, nn
 
 import nas
@@ -37,6 +37,7 @@ from nas.training import (
     Estimator,
     Learning,
     LossTerm,
+    Phase,
     Recipe,
     RelaxedStep,
     SelfDistillation,
@@ -101,8 +102,7 @@ def make(
         learning,
         objective(relaxed),
         None if learning.share is None else BatchStream(OWN, RECIPE.batch_size, (5, 1), Augment(flip=True)),
-        steps_per_epoch=PER_EPOCH,
-        epochs=RECIPE.epochs,
+        steps=PER_EPOCH * RECIPE.epochs,
         rule=most_likely,
         estimator=estimator,
     )
@@ -137,9 +137,8 @@ def moved(before: dict[str, Tensor], after: dict[str, Tensor]) -> bool:
     return any(not torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
-def momentum_of(step: RelaxedStep) -> dict[str, Tensor]:
-    assert step.weight_optimizer is not None
-    state = step.weight_optimizer.state
+def momentum_of(step: RelaxedStep, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    state = optimizer.state
     return {n: state[p]["momentum_buffer"].clone() for n, p in step.model.named_parameters() if p in state}
 
 
@@ -151,19 +150,21 @@ def by_hand(
     step: RelaxedStep,
     steps: int,
     *,
+    optimizer: torch.optim.Optimizer | None = None,
     before: Callable[[int], None] = nothing,
     backward: Backward = torch.autograd.backward,
     after: Callable[[int], None] = nothing,
 ) -> None:
     """Steps like those of the training loop, with a look before and after each."""
-    optimizer = RECIPE.make_optimizer(step.model)
-    step.begin(optimizer)
+    optimizer = optimizer or RECIPE.make_optimizer(step.model)
     step.model.train()
     batches = (batch for epoch in count() for batch in WEIGHTS.shuffled(8, epoch))
     for number, (x, y) in zip(range(steps), batches, strict=False):
         optimizer.zero_grad(set_to_none=True)
         before(number)
-        step(number, x, y, backward)
+        epoch, position = divmod(number, PER_EPOCH)
+        where = {"recipe": RECIPE, "recipe_epoch": epoch, "position": position, "steps_per_epoch": PER_EPOCH}
+        take(step, number, x, y, backward, optimizer=optimizer, **where)
         optimizer.step()
         after(number)
 
@@ -171,7 +172,7 @@ def by_hand(
 def test_each_learns_from_batches_of_its_own() -> None:
     augment = Augment(crop=1)
     step = make(Softmax(), objective=watched)
-    train(step, WEIGHTS, RECIPE, seed=7, augment=augment)
+    train([Phase(step, WEIGHTS, RECIPE, augment)], seed=7)
     assert [role for role, _ in SEEN] == ["architecture", "weights"] * 12
     ours = [x for epoch in range(3) for x, _ in WEIGHTS.shuffled(8, (7, Stream.BATCHES, epoch), augment)]
     assert all(torch.equal(x, seen) for x, (_, seen) in zip(ours, SEEN[1::2], strict=True))
@@ -186,9 +187,11 @@ def test_an_architecture_step_moves_no_weight(relaxation: Relaxation, estimator:
     before: dict[str, Any] = {}
     looks = 0
 
+    optimizer = RECIPE.make_optimizer(step.model)
+
     def remember(number: int) -> None:
         before["weights"] = {name: parameter.detach().clone() for name, parameter in step.model.named_parameters()}
-        before["momentum"] = momentum_of(step)
+        before["momentum"] = momentum_of(step, optimizer)
         before["logits"] = logits_of(step)
 
     def look(loss: Tensor) -> None:
@@ -198,13 +201,13 @@ def test_an_architecture_step_moves_no_weight(relaxation: Relaxation, estimator:
         assert moved(before["logits"], logits_of(step))
         for name, parameter in step.model.named_parameters():
             assert parameter.grad is None and torch.equal(parameter, before["weights"][name]), name
-        assert all(torch.equal(each, before["momentum"][name]) for name, each in momentum_of(step).items())
+        assert all(torch.equal(each, before["momentum"][name]) for name, each in momentum_of(step, optimizer).items())
         gradients = [p.grad for p in step.relaxed.parameters.parameters()]
         torch.autograd.backward(loss)
         assert [p.grad for p in step.relaxed.parameters.parameters()] == gradients, "weights' loss teaches weights"
 
-    by_hand(step, 4, before=remember, backward=look)
-    assert looks == 4 and momentum_of(step)
+    by_hand(step, 4, optimizer=optimizer, before=remember, backward=look)
+    assert looks == 4 and momentum_of(step, optimizer)
 
 
 def test_the_reported_loss_of_the_architecture_is_that_of_its_own_batch() -> None:
@@ -220,9 +223,8 @@ def test_the_reported_loss_of_the_architecture_is_that_of_its_own_batch() -> Non
             return loss
 
         step.objective = [note]
-        step.begin(RECIPE.make_optimizer(step.model))
         x, y = next(iter(WEIGHTS.shuffled(8, 0)))
-        losses = step(0, x, y, Tensor.backward)
+        losses = take(step, 0, x, y, optimizer=RECIPE.make_optimizer(step.model))
         assert {role: float(loss) for role, loss in losses.items()} == found
 
 
@@ -230,7 +232,7 @@ def test_the_reported_loss_of_the_architecture_is_that_of_its_own_batch() -> Non
 def test_architecture_parameters_learn_when_they_are_due(every: int, warmup: float) -> None:
     step = make(Softmax(), Learning(every=every, warmup=warmup), objective=watched)
     first = logits_of(step)
-    train(step, WEIGHTS, RECIPE, seed=7)
+    train([Phase(step, WEIGHTS, RECIPE)], seed=7)
     due = [number for number in range(12) if number >= warmup * 12 and number % every == 0]
     expected = [role for n in range(12) for role in (["architecture"] if n in due else []) + ["weights"]]
     assert [role for role, _ in SEEN] == expected
@@ -243,7 +245,7 @@ def test_architecture_parameters_learn_when_they_are_due(every: int, warmup: flo
 def test_on_one_level_both_learn_from_one_pass() -> None:
     step = make(Softmax(), ONE_LEVEL, objective=watched)
     first = logits_of(step)
-    history = train(step, WEIGHTS, RECIPE, seed=7)
+    history = train([Phase(step, WEIGHTS, RECIPE)], seed=7)
     assert [role for role, _ in SEEN] == ["weights"] * 12
     assert moved(first, logits_of(step))
     assert "loss_architecture" not in history[0]
@@ -260,12 +262,11 @@ def test_on_one_level_the_warm_up_is_of_weights_alone() -> None:
 def test_on_one_level_the_gradient_is_that_of_the_loss_of_the_pass() -> None:
     step = make(Softmax(), ONE_LEVEL.model_copy(update={"weight_decay": 0.0}), dropout=0)
     x, y = next(iter(WEIGHTS.shuffled(8, 0)))
-    step.begin(RECIPE.make_optimizer(step.model))
     step.relaxed.follow(step.relaxed.draw(0, 0.0))
     logits = step.relaxed.parameters.logits
     loss = nn.functional.cross_entropy(step.model(x), y)
     expected = torch.autograd.grad(loss, [*logits.values(), *step.model.parameters()], allow_unused=True)
-    step(0, x, y, Tensor.backward)
+    take(step, 0, x, y)
     for parameter, gradient in zip([*logits.values(), *step.model.parameters()], expected, strict=True):
         assert gradient is not None and parameter.grad is not None
         torch.testing.assert_close(parameter.grad, gradient)
@@ -283,12 +284,14 @@ def test_idle_operations_rest_bit_for_bit(relaxation: Relaxation, learning: Lear
     momentum: dict[str, Tensor] = {}
     seen: list[tuple[bool, bool]] = []
 
+    optimizer = RECIPE.make_optimizer(step.model)
+
     def remember(number: int) -> None:
         weights.update({name: parameter.detach().clone() for name, parameter in step.model.named_parameters()})
-        momentum.update(momentum_of(step))
+        momentum.update(momentum_of(step, optimizer))
 
     def compare(number: int) -> None:
-        now = momentum_of(step)
+        now = momentum_of(step, optimizer)
         for path, module in step.model.named_modules():
             for option in ("k1", "k3") if isinstance(module, OneOf) else ():
                 name = f"{path}.{option}.0.weight"
@@ -302,7 +305,7 @@ def test_idle_operations_rest_bit_for_bit(relaxation: Relaxation, learning: Lear
                 elif step.model.get_parameter(name).grad is not None:
                     assert not still, name
 
-    by_hand(step, 16, before=remember, after=compare)
+    by_hand(step, 16, optimizer=optimizer, before=remember, after=compare)
     assert min(seen.count((runs, before)) for runs in (True, False) for before in (True, False)) > 0
     assert seen.count((False, True)) > 5
 
@@ -338,7 +341,7 @@ def test_weights_of_edges_learn_where_subsets_are_relaxed() -> None:
     """PC-DARTS: mixtures on half of the channels, edges that compete."""
     step = make(Softmax(), subsets=Softmax(), parts=2)
     first = logits_of(step)
-    train(step, WEIGHTS, RECIPE, seed=7)
+    train([Phase(step, WEIGHTS, RECIPE)], seed=7)
     now = logits_of(step)
     assert set(now) == {"edge_0_1", "edge_0_2", "edge_1_2", "kept"}
     assert all(not torch.equal(first[name], now[name]) for name in now)
@@ -354,7 +357,7 @@ def test_loss_terms_see_probabilities_of_candidates_through_which_they_teach() -
 
     plain, pushed = weighing(0.0), weighing(5.0)
     for step in (plain, pushed):
-        train(step, WEIGHTS, RECIPE, seed=7)
+        train([Phase(step, WEIGHTS, RECIPE)], seed=7)
 
     def entropy(step: RelaxedStep) -> float:
         return math.fsum(step.record()["architecture"]["entropy"].values())
@@ -394,9 +397,14 @@ def timeless(history: list[Epoch]) -> Any:
     return json.loads(json.dumps(epochs))
 
 
+def remembered(step: RelaxedStep) -> dict[str, Tensor]:
+    """By the step, and by its loss terms."""
+    return Phase(step, WEIGHTS, RECIPE).state()
+
+
 def assert_equal(step: RelaxedStep, other: RelaxedStep) -> None:
     """Weights, buffers and all that the step remembers, bit for bit."""
-    for mine, theirs in ((step.model.state_dict(), other.model.state_dict()), (step.state(), other.state())):
+    for mine, theirs in ((step.model.state_dict(), other.model.state_dict()), (remembered(step), remembered(other))):
         assert mine.keys() == theirs.keys()
         for name, tensor in mine.items():
             assert torch.equal(theirs[name], tensor), name
@@ -408,7 +416,7 @@ def test_a_run_that_goes_on_ends_like_one_that_was_not_stopped(name: str, frozen
     straight = RUNS[name]()
     if frozen:
         straight.relaxed.freeze("edge_0_2", [3])
-    history = train(straight, WEIGHTS, RECIPE, seed=7, augment=augment)
+    history = train([Phase(straight, WEIGHTS, RECIPE, augment)], seed=7)
     file, stops = tmp_path / "supernet.safetensors", 0
 
     def stop(epoch: Epoch) -> None:
@@ -421,7 +429,7 @@ def test_a_run_that_goes_on_ends_like_one_that_was_not_stopped(name: str, frozen
             step.relaxed.freeze("edge_0_2", [3])
         torch.rand(attempt)
         try:
-            resumed = train(step, WEIGHTS, RECIPE, seed=7, augment=augment, checkpoint=file, on_epoch=stop)
+            resumed = train([Phase(step, WEIGHTS, RECIPE, augment)], seed=7, checkpoint=file, on_epoch=stop)
         except Killed:
             stops += 1
     assert stops == 2
@@ -429,16 +437,14 @@ def test_a_run_that_goes_on_ends_like_one_that_was_not_stopped(name: str, frozen
     assert_equal(step, straight)
     assert any(place.startswith("moments/") for place in step.state())
     assert any(place.startswith("frozen/") for place in step.state()) is frozen
-    assert any(place.startswith("term0/1/") for place in step.state()) is (name == "sd-darts")
+    assert any(place.startswith("listener0/1/") for place in remembered(step)) is (name == "sd-darts")
 
 
 def test_what_was_decided_is_restored_on_the_device_of_the_model() -> None:
     step = make(Softmax())
     step.relaxed.freeze("kept", [1])
     relaxed = Relaxed(network().to("meta"), Softmax(), 0)
-    elsewhere = RelaxedStep(
-        relaxed, ONE_LEVEL, [CrossEntropy()], None, steps_per_epoch=PER_EPOCH, epochs=3, rule=step.rule
-    )
+    elsewhere = RelaxedStep(relaxed, ONE_LEVEL, [CrossEntropy()], None, steps=PER_EPOCH * 3, rule=step.rule)
     elsewhere.restore(step.state())
     assert relaxed.frozen["kept"].device.type == "meta"
     step.restore(step.state())
@@ -451,7 +457,7 @@ def test_training_leaves_the_global_generator_alone_and_depends_on_seeds_alone()
         step = make(GumbelStraightThrough())
         torch.manual_seed(noise)
         state = torch.get_rng_state()
-        train(step, WEIGHTS, RECIPE, seed=7)
+        train([Phase(step, WEIGHTS, RECIPE)], seed=7)
         assert torch.equal(torch.get_rng_state(), state)
         steps.append(step)
     assert_equal(*steps)
@@ -461,28 +467,28 @@ def test_group_dropout_of_rate_zero_is_darts_on_one_level_bit_for_bit() -> None:
     relaxations: list[Relaxation] = [Softmax(), GroupDropout(0)]
     steps = [make(relaxation, ONE_LEVEL) for relaxation in relaxations]
     for step in steps:
-        train(step, WEIGHTS, RECIPE, seed=7)
+        train([Phase(step, WEIGHTS, RECIPE)], seed=7)
     assert_equal(*steps)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_self_distillation_of_weight_zero_is_darts_bit_for_bit(dropout: float) -> None:
     darts, taught = make(Softmax(), dropout=dropout), sd_darts(weight=0.0, dropout=dropout)
-    train(darts, WEIGHTS, RECIPE, seed=7)
-    train(taught, WEIGHTS, RECIPE, seed=7)
+    train([Phase(darts, WEIGHTS, RECIPE)], seed=7)
+    train([Phase(taught, WEIGHTS, RECIPE)], seed=7)
     for mine, theirs in (
         (darts.model.state_dict(), taught.model.state_dict()),
         (logits_of(darts), logits_of(taught)),
     ):
         assert all(torch.equal(theirs[name], tensor) for name, tensor in mine.items())
     different = sd_darts(weight=1.0, dropout=dropout)
-    train(different, WEIGHTS, RECIPE, seed=7)
+    train([Phase(different, WEIGHTS, RECIPE)], seed=7)
     assert moved(logits_of(darts), logits_of(different))
 
 
 def test_an_epoch_records_probabilities_entropy_and_what_they_stand_for() -> None:
     step = make(Softmax())
-    history = train(step, WEIGHTS, RECIPE, seed=7)
+    history = train([Phase(step, WEIGHTS, RECIPE)], seed=7)
     record = history[-1]["architecture"]
     assert record == step.record()["architecture"]
     p = step.relaxed.arrays()["edge_0_1"]

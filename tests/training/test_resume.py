@@ -12,11 +12,13 @@ from torch import Tensor, nn
 from nas.data import Augment
 from nas.errors import UsageError
 from nas.training import (
+    Context,
     CrossEntropy,
     Epoch,
     Fair,
     InPlaceDistillation,
     LossTerm,
+    Phase,
     PlainStep,
     Recipe,
     Sandwich,
@@ -71,7 +73,7 @@ def test_resuming_is_bit_exact(make: Any, optimizer: Any, masked: bool, tmp_path
     recipe = Recipe(**SETTINGS, optimizer=optimizer, masked=masked)
     augment = Augment(crop=1, flip=True)
     straight = make()
-    history = train(straight, split(), recipe, seed=7, augment=augment)
+    history = train([Phase(straight, split(), recipe, augment)], seed=7)
     file = tmp_path / "run" / "supernet.safetensors"
     killed, seen = 0, []
 
@@ -85,7 +87,7 @@ def test_resuming_is_bit_exact(make: Any, optimizer: Any, masked: bool, tmp_path
         torch.rand(3 + killed)  # whatever happened to the global generator
         try:
             resumed = train(
-                step, split(), recipe, seed=7, augment=augment, checkpoint=file, on_epoch=kill_after_two_epochs
+                [Phase(step, split(), recipe, augment)], seed=7, checkpoint=file, on_epoch=kill_after_two_epochs
             )
         except Killed:
             killed += 1
@@ -100,11 +102,11 @@ def test_a_finished_run_is_only_loaded(tmp_path: Path) -> None:
     file = tmp_path / "c.safetensors"
     recipe = Recipe(**SETTINGS)
     first = plain()
-    history = train(first, split(), recipe, seed=0, checkpoint=file)
+    history = train([Phase(first, split(), recipe)], seed=0, checkpoint=file)
     written = file.read_bytes()
     second = plain()
     seen: list[Epoch] = []
-    assert train(second, split(), recipe, seed=0, checkpoint=file, on_epoch=seen.append) == history
+    assert train([Phase(second, split(), recipe)], seed=0, checkpoint=file, on_epoch=seen.append) == history
     assert seen == [] and file.read_bytes() == written
     assert not second.model.training
     for name, tensor in first.model.state_dict().items():
@@ -118,7 +120,7 @@ def test_training_depends_on_its_seed_alone() -> None:
         step = fair()
         torch.manual_seed(global_seed)
         state = torch.get_rng_state()
-        train(step, split(), recipe, seed=seed)
+        train([Phase(step, split(), recipe)], seed=seed)
         assert torch.equal(torch.get_rng_state(), state), "the global generator is left alone"
         runs.append(torch.cat([parameter.flatten() for parameter in step.model.parameters()]))
     assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
@@ -133,7 +135,7 @@ def test_a_huge_learning_rate_is_reported_and_the_last_checkpoint_can_be_read(tm
         UsageError,
         match=r"training diverged in epoch \d+: .*(nan|inf|not finite); lower training\.learning_rate \(now 1e\+07\)",
     ):
-        train(step, split(), recipe, seed=0, checkpoint=file, on_epoch=seen.append)
+        train([Phase(step, split(), recipe)], seed=0, checkpoint=file, on_epoch=seen.append)
     if seen:
         tensors, header = load_checkpoint(file)
         assert timeless(header["history"]) == timeless(seen)
@@ -144,36 +146,36 @@ def test_a_huge_learning_rate_is_reported_and_the_last_checkpoint_can_be_read(tm
 
 def test_divergence_later_keeps_the_checkpoint_of_the_epoch_before(tmp_path: Path) -> None:
     class Explodes(PlainStep):
-        def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
-            losses = super().__call__(step, x, y, backward)
-            return {"network": losses["network"] * torch.inf} if step == 9 else losses
+        def __call__(self, context: Context, backward: Backward) -> dict[str, Tensor]:
+            losses = super().__call__(context, backward)
+            return {"network": losses["network"] * torch.inf} if context.step == 9 else losses
 
     file = tmp_path / "c.safetensors"
     with pytest.raises(UsageError, match="diverged in epoch 3: the loss of the network path is inf"):
-        train(Explodes(plain().model, [CrossEntropy()]), split(), Recipe(**SETTINGS), seed=0, checkpoint=file)
+        train([Phase(Explodes(plain().model, [CrossEntropy()]), split(), Recipe(**SETTINGS))], seed=0, checkpoint=file)
     _, header = load_checkpoint(file)
     assert len(header["history"]) == 2
     calm = PlainStep(plain().model, [CrossEntropy()])
-    assert len(train(calm, split(), Recipe(**SETTINGS), seed=0, checkpoint=file)) == 4
+    assert len(train([Phase(calm, split(), Recipe(**SETTINGS))], seed=0, checkpoint=file)) == 4
 
 
 def test_weights_that_overflow_in_the_last_step_of_an_epoch_are_not_saved(tmp_path: Path) -> None:
     class Overflows(PlainStep):
-        def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
-            factor = torch.inf if step == 7 else 1.0
-            return super().__call__(step, x, y, lambda loss: backward(loss * factor))
+        def __call__(self, context: Context, backward: Backward) -> dict[str, Tensor]:
+            factor = torch.inf if context.step == 7 else 1.0
+            return super().__call__(context, lambda loss: backward(loss * factor))
 
     file = tmp_path / "c.safetensors"
     with pytest.raises(
         UsageError, match=r"diverged in epoch 2: '0\.weight' is not finite; lower training\.learning_rate"
     ):
-        train(Overflows(plain().model, [CrossEntropy()]), split(), Recipe(**SETTINGS), seed=0, checkpoint=file)
+        train([Phase(Overflows(plain().model, [CrossEntropy()]), split(), Recipe(**SETTINGS))], seed=0, checkpoint=file)
     tensors, header = load_checkpoint(file)
     assert len(header["history"]) == 1 and all(tensor.isfinite().all() for tensor in tensors.values())
 
 
 def trained(file: Path) -> bytes:
-    train(plain(), split(), Recipe(**{**SETTINGS, "epochs": 1}), seed=0, checkpoint=file)
+    train([Phase(plain(), split(), Recipe(**{**SETTINGS, "epochs": 1}))], seed=0, checkpoint=file)
     return file.read_bytes()
 
 
@@ -185,7 +187,7 @@ def test_truncated_checkpoints_are_refused(kept: float, tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match=r"checkpoint .*c\.safetensors cannot be read \(.*\); delete it to train again"
     ):
-        train(plain(), split(), Recipe(**{**SETTINGS, "epochs": 1}), seed=0, checkpoint=file)
+        train([Phase(plain(), split(), Recipe(**{**SETTINGS, "epochs": 1}))], seed=0, checkpoint=file)
 
 
 @pytest.mark.parametrize("content", [b"garbage" * 100, b"\x80\x04N.", b"PK\x03\x04" + b"\0" * 100])
@@ -216,16 +218,16 @@ def test_a_missing_checkpoint_and_one_without_header_are_refused(tmp_path: Path)
 )
 def test_a_checkpoint_of_another_recipe_is_refused(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
     file = tmp_path / "c.safetensors"
-    train(plain(), split(), Recipe(**SETTINGS), seed=0, checkpoint=file)
+    train([Phase(plain(), split(), Recipe(**SETTINGS))], seed=0, checkpoint=file)
     with pytest.raises(UsageError, match=rf"c\.safetensors was {words}; use the same settings to continue"):
-        train(plain(), split(), Recipe(**{**SETTINGS, **changes}), seed=0, checkpoint=file)
+        train([Phase(plain(), split(), Recipe(**{**SETTINGS, **changes}))], seed=0, checkpoint=file)
 
 
 def test_a_checkpoint_of_another_seed_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "c.safetensors"
-    train(plain(), split(), Recipe(**SETTINGS), seed=0, checkpoint=file)
+    train([Phase(plain(), split(), Recipe(**SETTINGS))], seed=0, checkpoint=file)
     with pytest.raises(UsageError, match=r"was trained with seed=0, not 1"):
-        train(plain(), split(), Recipe(**SETTINGS), seed=1, checkpoint=file)
+        train([Phase(plain(), split(), Recipe(**SETTINGS))], seed=1, checkpoint=file)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +245,11 @@ def test_a_checkpoint_of_another_model_is_refused_and_loads_nothing(
     other[4] = layer
     before = {key: tensor.clone() for key, tensor in other.state_dict().items()}
     with pytest.raises(UsageError, match=r"trained with other code: parameter '4\..*; restore the code"):
-        train(PlainStep(other, [CrossEntropy()]), split(), Recipe(**{**SETTINGS, "epochs": 1}), seed=0, checkpoint=file)
+        train(
+            [Phase(PlainStep(other, [CrossEntropy()]), split(), Recipe(**{**SETTINGS, "epochs": 1}))],
+            seed=0,
+            checkpoint=file,
+        )
     assert all(torch.equal(tensor, before[key]) for key, tensor in other.state_dict().items())
 
 
@@ -281,4 +287,4 @@ def test_the_header_is_plain_json(tmp_path: Path) -> None:
     length = int.from_bytes(whole[:8], "little")
     metadata = json.loads(whole[8 : 8 + length])["__metadata__"]
     header = json.loads(metadata["header"])
-    assert header["seed"] == 0 and header["recipe"]["batch_size"] == 8 and len(header["history"]) == 1
+    assert header["seed"] == 0 and header["recipes"][0]["batch_size"] == 8 and len(header["history"]) == 1

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 import nas
 from nas.errors import UsageError
 from nas.tasks import Classification
-from nas.training.objectives import CrossEntropy, Forward, StatefulTerm
+from nas.training import Context, Listener
+from nas.training.objectives import CrossEntropy, Forward
 from nas.training.self_distillation import SelfDistillation
 from nas.training.steps import total_loss
 
@@ -42,9 +43,9 @@ def test_nobody_teaches_before_the_first_snapshot() -> None:
     model = network()
     term = SelfDistillation(model, TASK, every=3)
     for step in range(3):
-        term.before_step(step)
+        term.before_step(Context(step))
         assert term(student_pass(model)) is None
-    term.before_step(3)
+    term.before_step(Context(3))
     assert term(student_pass(model)) is not None
     assert term(student_pass(model, "architecture")) is None
 
@@ -53,8 +54,8 @@ def test_nobody_teaches_before_the_first_snapshot() -> None:
 def test_a_teacher_that_is_the_student_teaches_nothing(mode: str) -> None:
     model = network()
     getattr(model, mode)()
-    term = SelfDistillation(model, TASK, every=1, snapshots=1)
-    term.before_step(1)
+    term = SelfDistillation(model, every=1, snapshots=1)
+    term.before_step(Context(1))
     forward = student_pass(model)
     loss = term(forward)
     assert loss is not None and loss.detach().abs() < 1e-12
@@ -66,7 +67,7 @@ def outputs_of_three(term: SelfDistillation, model: nn.Module) -> list[Tensor]:
     outputs = []
     for step in range(1, 4):
         perturb(model, step)
-        term.before_step(step)
+        term.before_step(Context(step))
         with torch.no_grad():
             outputs.append(model(X.double()))
     perturb(model, 99)
@@ -97,8 +98,8 @@ def test_teachers_that_agree_vote_like_one() -> None:
     model = network()
     many, one = SelfDistillation(model, TASK, every=1, snapshots=3), SelfDistillation(model, TASK, every=1, snapshots=1)
     for step in range(1, 4):
-        many.before_step(step)
-        one.before_step(step)
+        many.before_step(Context(step))
+        one.before_step(Context(step))
     perturb(model, 5)
     forward = student_pass(model)
     torch.testing.assert_close(many(forward), one(forward), rtol=1e-12, atol=1e-12)
@@ -133,7 +134,7 @@ def train(weight: float | None) -> dict[str, Tensor]:
     term = SelfDistillation(model, TASK, every=2, weight=weight or 0.0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     for step in range(6):
-        term.before_step(step)
+        term.before_step(Context(step))
         optimizer.zero_grad()
         total_loss([CrossEntropy()] if weight is None else [CrossEntropy(), term], student_pass(model)).backward()
         optimizer.step()
@@ -171,8 +172,8 @@ class Soft:
 def test_a_teacher_follows_the_gates_of_its_time() -> None:
     supernet = operations().eval()
     gated = Soft(supernet, torch.tensor([0.0, 0.0, 1.0]))
-    term = SelfDistillation(supernet, TASK, every=1, gated=gated)
-    term.before_step(1)
+    term = SelfDistillation(supernet, every=1, gated=gated)
+    term.before_step(Context(1))
     with torch.no_grad():
         then = (supernet(X) / 2).softmax(1)
     gated.follow(torch.tensor([1.0, 0.0, 0.0]))
@@ -186,13 +187,13 @@ def test_a_teacher_follows_the_gates_of_its_time() -> None:
 def test_what_it_remembers_survives_a_checkpoint() -> None:
     supernet = operations()
     gated = Soft(supernet, torch.tensor([0.2, 0.3, 0.5]))
-    term = SelfDistillation(supernet, TASK, every=1, gated=gated, snapshots=2)
-    assert isinstance(term, StatefulTerm) and term.state() == {}
+    term = SelfDistillation(supernet, every=1, gated=gated, snapshots=2)
+    assert isinstance(term, Listener) and term.state() == {}
     for step in range(1, 4):
         perturb(supernet, step)
-        term.before_step(step)
-    again = SelfDistillation(supernet, TASK, every=1, gated=gated, snapshots=2)
-    again.before_step(7)
+        term.before_step(Context(step))
+    again = SelfDistillation(supernet, every=1, gated=gated, snapshots=2)
+    again.before_step(Context(7))
     again.restore(term.state())
     state = again.state()
     assert list(state) == list(term.state())

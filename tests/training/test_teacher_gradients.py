@@ -2,11 +2,10 @@
 
 import torch
 import torch.nn.functional as F
-from tiny import CLASSES, elastic
-from torch import Tensor
+from tiny import CLASSES, elastic, take
 
 from nas.space import Architecture
-from nas.training import CrossEntropy, InPlaceDistillation, LossTerm, Path, SupernetStep
+from nas.training import Context, CrossEntropy, InPlaceDistillation, LossTerm, Path, SupernetStep
 
 
 class Pair:
@@ -15,7 +14,7 @@ class Pair:
     def __init__(self, teacher: Architecture, student: Architecture) -> None:
         self.paths = [Path(teacher, "largest"), Path(student, "random")]
 
-    def draw(self, step: int) -> list[Path]:
+    def draw(self, context: Context) -> list[Path]:
         return self.paths
 
 
@@ -32,6 +31,6 @@ def test_no_gradient_flows_into_the_teacher() -> None:
     expected = {name: parameter.grad for name, parameter in supernet.named_parameters()}
     supernet.zero_grad()
     objective: list[LossTerm] = [CrossEntropy(roles=["largest"]), InPlaceDistillation()]
-    SupernetStep(supernet, Pair(teacher, student), objective)(0, x, y, Tensor.backward)
+    take(SupernetStep(supernet, Pair(teacher, student), objective), 0, x, y)
     for name, parameter in supernet.named_parameters():
         torch.testing.assert_close(parameter.grad, expected[name])

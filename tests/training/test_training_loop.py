@@ -11,9 +11,11 @@ import nas
 from nas.errors import UsageError
 from nas.streams import Stream
 from nas.training import (
+    Context,
     CrossEntropy,
     InPlaceDistillation,
     LossTerm,
+    Phase,
     PlainStep,
     Recipe,
     Sandwich,
@@ -40,7 +42,7 @@ def test_a_sandwich_trains_the_largest_and_the_smallest() -> None:
     objective: list[LossTerm] = [CrossEntropy(roles=["largest"]), InPlaceDistillation()]
     step = SupernetStep(supernet, Sandwich(supernet.space, seed=0), objective)
     recipe = Recipe(epochs=12, batch_size=16, learning_rate=0.05)
-    history = train(step, split(96), recipe, seed=0)
+    history = train([Phase(step, split(96), recipe)], seed=0)
     assert history[-1]["loss_largest"] < 0.5 * history[0]["loss_largest"]
     supernet.train()
     for architecture in (supernet.space.largest(), supernet.space.smallest()):
@@ -52,7 +54,7 @@ def test_a_sandwich_trains_the_largest_and_the_smallest() -> None:
 def test_single_paths_train_every_operation() -> None:
     supernet = operations()
     step = SupernetStep(supernet, Uniform(supernet.space, seed=0), [CrossEntropy()])
-    history = train(step, split(96), Recipe(epochs=8, batch_size=16, learning_rate=0.05), seed=0)
+    history = train([Phase(step, split(96), Recipe(epochs=8, batch_size=16, learning_rate=0.05))], seed=0)
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
     network = supernet.extract(supernet.space.architecture({f"layer{i}": "skip" for i in range(3)}))
     assert accuracy(network) > 0.6
@@ -63,7 +65,7 @@ def test_an_epoch_reports_its_losses_and_its_rate() -> None:
     step = SupernetStep(supernet, Sandwich(supernet.space, seed=0), [CrossEntropy()])
     told: list[dict[str, Any]] = []
     recipe = Recipe(epochs=2, batch_size=8, learning_rate=0.1, warmup_epochs=0.5)
-    history = train(step, split(), recipe, seed=0, on_epoch=told.append)
+    history = train([Phase(step, split(), recipe)], seed=0, on_epoch=told.append)
     assert told == history and [epoch["epoch"] for epoch in history] == [0, 1]
     roles = [f"loss_{role}" for role in ("largest", "random", "smallest")]
     for number, epoch in enumerate(history):
@@ -77,12 +79,12 @@ def test_the_model_trains_in_training_mode_and_is_left_in_evaluation_mode() -> N
     modes = []
 
     class Spy(PlainStep):
-        def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
+        def __call__(self, context: Context, backward: Backward) -> dict[str, Tensor]:
             modes.append(self.model.training)
-            return super().__call__(step, x, y, backward)
+            return super().__call__(context, backward)
 
     network = flat().eval()
-    train(Spy(network, [CrossEntropy()]), split(), Recipe(epochs=2, batch_size=8), seed=0)
+    train([Phase(Spy(network, [CrossEntropy()]), split(), Recipe(epochs=2, batch_size=8))], seed=0)
     assert modes == [True] * 8 and not network.training
 
 
@@ -90,11 +92,11 @@ def test_steps_are_counted_over_epochs() -> None:
     numbers: list[int] = []
 
     class Spy(PlainStep):
-        def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
-            numbers.append(step)
-            return super().__call__(step, x, y, backward)
+        def __call__(self, context: Context, backward: Backward) -> dict[str, Tensor]:
+            numbers.append(context.step)
+            return super().__call__(context, backward)
 
-    train(Spy(flat(), [CrossEntropy()]), split(), Recipe(epochs=3, batch_size=16), seed=0)
+    train([Phase(Spy(flat(), [CrossEntropy()]), split(), Recipe(epochs=3, batch_size=16))], seed=0)
     assert numbers == [0, 1, 2, 3, 4, 5]
 
 
@@ -108,7 +110,7 @@ def test_gradients_are_clipped(clip: float) -> None:
     x, y = next(split().shuffled(32, (0, Stream.BATCHES, 0)))
     torch.autograd.backward(nn.functional.cross_entropy(network(x), y))
     norm = torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None]).norm()
-    train(PlainStep(network, [CrossEntropy()]), split(), settings, seed=0)
+    train([Phase(PlainStep(network, [CrossEntropy()]), split(), settings)], seed=0)
     moved = torch.cat([(a - b).flatten() for a, b in zip(network.parameters(), before, strict=True)]).norm()
     torch.testing.assert_close(moved.detach(), 0.5 * norm.clamp(max=clip), rtol=1e-3, atol=1e-7)
 
@@ -124,7 +126,7 @@ def test_one_step_is_that_of_torch() -> None:
         optimizer.zero_grad()
         torch.autograd.backward(nn.functional.cross_entropy(theirs(x), y))
         optimizer.step()
-    train(PlainStep(ours, [CrossEntropy()]), split(), recipe, seed=5)
+    train([Phase(PlainStep(ours, [CrossEntropy()]), split(), recipe)], seed=5)
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
 
 
@@ -132,7 +134,7 @@ def test_an_objective_that_never_applies_stops_the_training() -> None:
     supernet = elastic()
     step = SupernetStep(supernet, Uniform(supernet.space, seed=0), [CrossEntropy(roles=["largest"])])
     with pytest.raises(UsageError, match="no term of the objective applies to the path with role 'random'"):
-        train(step, split(), Recipe(epochs=1), seed=0)
+        train([Phase(step, split(), Recipe(epochs=1))], seed=0)
 
 
 def test_frozen_parameters_are_not_trained() -> None:
@@ -140,7 +142,7 @@ def test_frozen_parameters_are_not_trained() -> None:
     frozen = next(supernet.parameters()).requires_grad_(False)
     before = frozen.clone()
     step = SupernetStep(supernet, Uniform(supernet.space, seed=0), [CrossEntropy()])
-    train(step, split(), Recipe(epochs=2, batch_size=8), seed=0)
+    train([Phase(step, split(), Recipe(epochs=2, batch_size=8))], seed=0)
     assert torch.equal(frozen, before)
 
 

@@ -4,15 +4,17 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from tiny import CLASSES, Always, Watched, elastic, operations, outside, split
+from tiny import CLASSES, Always, Watched, elastic, operations, outside, split, take
 from torch import Tensor, nn
 
 import nas
 from nas.nn.channels import select
 from nas.training import (
+    Context,
     CrossEntropy,
     InPlaceDistillation,
     LossTerm,
+    Phase,
     PlainStep,
     Recipe,
     Sandwich,
@@ -35,7 +37,7 @@ def recipe(optimizer: Literal["sgd", "adamw"] = "sgd", **settings: Any) -> Recip
 def test_operations_that_were_not_sampled_are_bit_identical(optimizer: Any, masked: bool) -> None:
     supernet = operations()
     step = Watched(supernet, Uniform(supernet.space, seed=0))
-    train(step, split(), recipe(optimizer, masked=masked), seed=0)
+    train([Phase(step, split(), recipe(optimizer, masked=masked))], seed=0)
     step.compare()
     assert len(step.moved_outside) == 12
     assert step.moved_outside == [0] * 12
@@ -46,7 +48,7 @@ def test_operations_that_were_not_sampled_are_bit_identical(optimizer: Any, mask
 def test_the_dense_step_moves_the_rest_of_a_slice(optimizer: Any) -> None:
     supernet = elastic()
     step = Watched(supernet, Always(supernet.space.smallest()))
-    train(step, split(), recipe(optimizer), seed=0)
+    train([Phase(step, split(), recipe(optimizer))], seed=0)
     step.compare()
     assert min(step.moved_outside) > 0, "weight decay moves what no path ran, as published"
 
@@ -56,7 +58,7 @@ def test_the_dense_step_moves_the_rest_of_a_slice(optimizer: Any) -> None:
 def test_the_masked_step_leaves_the_rest_of_a_slice_bit_identical(optimizer: Any, paths: int) -> None:
     supernet = elastic()
     step = Watched(supernet, Uniform(supernet.space, seed=4, paths=paths))
-    train(step, split(), recipe(optimizer, masked=True), seed=0)
+    train([Phase(step, split(), recipe(optimizer, masked=True))], seed=0)
     step.compare()
     assert step.moved_outside == [0] * 12
     assert min(step.moved_inside) > 5
@@ -69,8 +71,8 @@ def test_masked_training_of_one_path_is_training_of_its_network(optimizer: Any) 
     architecture = supernet.space.architecture({"width": 4, "kernel": 1, "depth": 1})
     network = supernet.extract(architecture)
     settings = recipe(optimizer, masked=True, epochs=4)
-    train(SupernetStep(supernet, Always(architecture), [CrossEntropy()]), split(), settings, seed=0)
-    train(PlainStep(network, [CrossEntropy()]), split(), settings, seed=0)
+    train([Phase(SupernetStep(supernet, Always(architecture), [CrossEntropy()]), split(), settings)], seed=0)
+    train([Phase(PlainStep(network, [CrossEntropy()]), split(), settings)], seed=0)
     after = supernet.extract(architecture)
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(after.state_dict()[name], tensor, rtol=1e-4, atol=1e-6)
@@ -119,7 +121,7 @@ def test_gradients_of_several_paths_are_summed(make: Any) -> None:
             if parameter.grad is not None:
                 expected[name] += parameter.grad
     supernet.zero_grad()
-    losses = SupernetStep(supernet, Always(*architectures), [CrossEntropy()])(0, x, y, Tensor.backward)
+    losses = take(SupernetStep(supernet, Always(*architectures), [CrossEntropy()]), 0, x, y)
     for name, parameter in supernet.named_parameters():
         grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         torch.testing.assert_close(grad, expected[name])
@@ -129,9 +131,10 @@ def test_gradients_of_several_paths_are_summed(make: Any) -> None:
 def test_only_the_used_regions_have_gradients() -> None:
     supernet = elastic()
     step = SupernetStep(supernet, Uniform(supernet.space, seed=1, paths=2), [CrossEntropy()])
-    step(0, *next(split().batches(8)), Tensor.backward)
+    take(step, 0, *next(split().batches(8)))
+    context = Context(0, paths=step.paths.draw(Context(0)))
     used: dict[nn.Parameter, list[Any]] = {}
-    for parameter, region in step.used_regions():
+    for parameter, region in step.used_regions(context):
         used.setdefault(parameter, []).append(region)
     for parameter in supernet.parameters():
         if parameter in used:
@@ -146,7 +149,7 @@ def test_losses_are_reported_by_role() -> None:
     supernet = elastic()
     objective: list[LossTerm] = [CrossEntropy(roles=["largest"]), InPlaceDistillation()]
     step = SupernetStep(supernet, Sandwich(supernet.space, seed=0), objective)
-    losses = step(0, *next(split().batches(8)), Tensor.backward)
+    losses = take(step, 0, *next(split().batches(8)))
     assert list(losses) == ["largest", "random", "smallest"]
     assert all(loss.shape == () and loss > 0 for loss in losses.values())
 
@@ -155,8 +158,8 @@ def test_a_plain_step_uses_every_parameter() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(36, CLASSES))
     step = PlainStep(network, [CrossEntropy()])
     x, y = next(split().batches(8))
-    losses = step(0, x, y, Tensor.backward)
+    losses = take(step, 0, x, y)
     assert torch.equal(losses["network"], nn.functional.cross_entropy(network(x), y).detach())
-    assert list(step.used_regions()) == [(parameter, ()) for parameter in network.parameters()]
+    assert list(step.used_regions(Context(0))) == [(parameter, ()) for parameter in network.parameters()]
     assert all(parameter.grad is not None for parameter in network.parameters())
     assert isinstance(step.model, nn.Module) and not isinstance(step.model, nas.Supernet)

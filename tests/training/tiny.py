@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +12,10 @@ from nas.data import ImageSplit
 from nas.nn import BatchNorm2d, Conv2d, Linear, OneOf, Repeat
 from nas.nn.channels import Region, select, write
 from nas.space import Architecture, Choice
-from nas.training import CrossEntropy, Path, PathSampler, SupernetStep
+from nas.training import Context, CrossEntropy, Path, PathSampler, Phase, Recipe, Step, SupernetStep
 from nas.training.steps import Backward
 
-__all__ = ["Always", "Watched", "elastic", "operations", "outside", "split"]
+__all__ = ["Always", "Watched", "elastic", "operations", "outside", "split", "take"]
 
 CLASSES = 3
 
@@ -67,7 +68,7 @@ class Always:
     def __init__(self, *architectures: Architecture, role: str = "random") -> None:
         self.architectures, self.role = architectures, role
 
-    def draw(self, step: int) -> list[Path]:
+    def draw(self, context: Context) -> list[Path]:
         return [Path(architecture, self.role) for architecture in self.architectures]
 
 
@@ -94,11 +95,11 @@ class Watched(SupernetStep):
         self._before: dict[nn.Parameter, Tensor] = {}
         self._used: dict[nn.Parameter, list[Region]] = {}
 
-    def __call__(self, step: int, x: Tensor, y: Tensor, backward: Backward) -> dict[str, Tensor]:
+    def __call__(self, context: Context, backward: Backward) -> dict[str, Tensor]:
         self.compare()
-        losses = super().__call__(step, x, y, backward)
+        losses = super().__call__(context, backward)
         self._used = {}
-        for parameter, region in self.used_regions():
+        for parameter, region in self.used_regions(context):
             self._used.setdefault(parameter, []).append(region)
         self._before = {parameter: parameter.detach().clone() for parameter in self.supernet.parameters()}
         return losses
@@ -115,3 +116,10 @@ class Watched(SupernetStep):
             outside_ += int((changed & rest).sum())
         self.moved_inside.append(inside)
         self.moved_outside.append(outside_)
+
+
+def take(
+    step: Step, number: int, x: Tensor, y: Tensor, backward: Backward = Tensor.backward, **where: Any
+) -> dict[str, Tensor]:
+    """One step, all of it but the optimiser's; the losses by role."""
+    return Phase(step, split(), Recipe()).take(Context(number, x, y, **where), backward)

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,21 @@ from nas.supernet.sharing import FewShot, GradientMatching, Partition, Shared, S
 from nas.training import (
     BatchStream,
     ByGradients,
+    Context,
     CrossEntropy,
+    Cut,
     Epoch,
     EveryCandidate,
+    Phase,
     Recipe,
-    Splitting,
     SupernetStep,
     Uniform,
     train,
+    with_cuts,
 )
-from nas.training.splitting import cosine_distances
+from nas.training.cuts import cosine_distances
 
-EPOCHS, STEPS = 6, 24
+EPOCHS = 6
 SETTINGS: dict[str, Any] = {"epochs": EPOCHS, "batch_size": 8, "learning_rate": 0.05, "weight_decay": 0.01}
 
 
@@ -40,62 +44,66 @@ def supernet_of(sharing: Sharing) -> Supernet:
     return Supernet(operations().model, sharing)
 
 
-def few_shot(**options: Any) -> SupernetStep:
+def few_shot(recipe: Recipe | None = None, **options: Any) -> list[Phase]:
     supernet = supernet_of(FewShot(**options))
-    feedback = EveryCandidate(supernet, STEPS)
-    return SupernetStep(supernet, Uniform(supernet.space, seed=1), [CrossEntropy()], [feedback])
+    cut = EveryCandidate(supernet)
+    return with_cuts(one_phase(supernet, recipe), [cut.scheme.split_at], cut)
 
 
-def gradient_matching(**options: Any) -> SupernetStep:
+def gradient_matching(recipe: Recipe | None = None, **options: Any) -> list[Phase]:
     supernet = supernet_of(GradientMatching(**{"repeats": 2, **options}))
-    feedback = by_gradients(supernet)
-    return SupernetStep(supernet, Uniform(supernet.space, seed=1), [CrossEntropy()], [feedback])
+    cut = by_gradients(supernet)
+    return with_cuts(one_phase(supernet, recipe), cut.scheme.split_at, cut)
+
+
+def one_phase(supernet: Supernet, recipe: Recipe | None = None) -> Phase:
+    step = SupernetStep(supernet, Uniform(supernet.space, seed=1), [CrossEntropy()])
+    return Phase(step, split(), recipe or Recipe(**SETTINGS), Augment(flip=True))
 
 
 def by_gradients(supernet: Supernet, batch_size: int = 8) -> ByGradients:
     batches = BatchStream(split(), batch_size, (1, 5), Augment(flip=True))
-    return ByGradients(supernet, [CrossEntropy()], batches, STEPS, seed=1)
+    return ByGradients(supernet, [CrossEntropy()], batches, seed=1)
 
 
-def plain() -> SupernetStep:
-    supernet = supernet_of(Shared())
-    return SupernetStep(supernet, Uniform(supernet.space, seed=1), [CrossEntropy()])
+def model_of(phases: list[Phase]) -> Supernet:
+    assert isinstance(phases[0].step, SupernetStep)
+    return phases[0].step.model
 
 
-def scheme_of(step: SupernetStep) -> Partition:
-    assert isinstance(step.model.sharing, Partition)
-    return step.model.sharing
+def scheme_of(phases: list[Phase]) -> Partition:
+    scheme = model_of(phases).sharing
+    assert isinstance(scheme, Partition)
+    return scheme
 
 
-class InTwo(Splitting[Partition]):
-    """Cuts the newest bank in two at given steps, and compares the halves right after.
+class InTwo(Cut[Partition]):
+    """Cuts the newest bank in two, and compares the halves right after.
 
     Attributes:
         inherited: for each cut how many tensors of the optimiser's state the halves have alike.
         untrained: for each cut how many parameters have no such state.
     """
 
-    def __init__(self, scheme: Partition, *steps: int) -> None:
-        super().__init__(scheme, [], STEPS)
-        self.at = list(steps)
+    def __init__(self, scheme: Partition) -> None:
+        super().__init__(scheme)
         self.inherited: list[int] = []
         self.untrained: list[int] = []
 
-    def divide(self, step: int) -> None:
+    def divide(self, context: Context) -> None:
         bank = self.scheme.used - 1
         self.scheme.split(bank, f"layer{bank}", [(0,), (1, 2)])
 
-    def before_step(self, step: int) -> None:
-        super().before_step(step)
-        if step in self.at:
-            self._compare(self.scheme.used - 2, self.scheme.used - 1)
+    def begin(self, context: Context) -> None:
+        super().begin(context)
+        assert context.optimizer is not None
+        self._compare(context.optimizer, self.scheme.used - 2, self.scheme.used - 1)
 
-    def _compare(self, parent: int, child: int) -> None:
-        assert self._optimizer is not None
+    def _compare(self, optimizer: torch.optim.Optimizer, parent: int, child: int) -> None:
         inherited, untrained = 0, 0
         for old, new in zip(self.scheme.tensors(parent).values(), self.scheme.tensors(child).values(), strict=True):
             assert torch.equal(old, new) and old is not new
-            before, after = (self._optimizer.state.get(each, {}) for each in (old, new))
+            before, after = (optimizer.state.get(each, {}) for each in (old, new))
             assert before.keys() == after.keys()
             tensors = [key for key, value in before.items() if torch.is_tensor(value)]
             assert all(torch.equal(before[key], after[key]) and before[key] is not after[key] for key in tensors)
@@ -109,22 +117,23 @@ class InTwo(Splitting[Partition]):
 def test_a_new_bank_goes_on_with_the_optimiser_state_of_the_old_one(optimizer: Any, momentum: float, kept: int) -> None:
     """Momentum, or two moments and the number of steps; of what was trained."""
     supernet = supernet_of(scheme := Partition(models=3))
-    feedback = InTwo(scheme, 2, 9)
-    step = SupernetStep(supernet, Uniform(supernet.space, seed=1), [CrossEntropy()], [feedback])
-    train(step, split(), Recipe(**SETTINGS, optimizer=optimizer, momentum=momentum), seed=7)
+    cut = InTwo(scheme)
+    recipe = Recipe(**SETTINGS, optimizer=optimizer, momentum=momentum)
+    train(with_cuts(one_phase(supernet, recipe), [1 / 6, 3 / 6], cut), seed=7)
     parameters = len(list(supernet.model.parameters()))
-    assert len(feedback.inherited) == 2
-    for inherited, untrained in zip(feedback.inherited, feedback.untrained, strict=True):
+    assert len(cut.inherited) == 2
+    for inherited, untrained in zip(cut.inherited, cut.untrained, strict=True):
         assert inherited == kept * (parameters - untrained)
-    assert 0 < feedback.untrained[0] < parameters or not kept
+    assert 0 < cut.untrained[0] < parameters or not kept
 
 
 def test_what_is_trained_in_one_bank_does_not_move_another() -> None:
-    step = few_shot(split_at=0.0)
-    supernet, scheme = step.model, scheme_of(step)
+    phases = few_shot(split_at=0.0)
+    supernet, scheme = model_of(phases), scheme_of(phases)
     start = {name: tensor.clone() for name, tensor in scheme.tensors(0).items()}
-    step.paths = Always(supernet.space.architecture({"layer0": "k1", "layer1": "k3", "layer2": "skip"}))
-    train(step, split(), Recipe(**SETTINGS), seed=7)
+    paths = Always(supernet.space.architecture({"layer0": "k1", "layer1": "k3", "layer2": "skip"}))
+    step = SupernetStep(supernet, paths, [CrossEntropy()])
+    train([replace(phase, step=step) for phase in phases], seed=7)
     for bank in range(3):
         moved = [name for name, tensor in scheme.tensors(bank).items() if not torch.equal(tensor, start[name])]
         assert bool(moved) is (bank == 1)
@@ -134,13 +143,14 @@ def test_what_is_trained_in_one_bank_does_not_move_another() -> None:
 def test_a_split_into_one_group_trains_as_if_there_were_none(optimizer: Any, masked: bool) -> None:
     """Though gradients are compared on the way."""
     recipe = Recipe(**SETTINGS, optimizer=optimizer, masked=masked)
-    without, step = plain(), gradient_matching(groups=1, split_at=[0.0, 0.3, 0.7])
-    history = train(without, split(), recipe, seed=7, augment=Augment(flip=True))
-    found = train(step, split(), recipe, seed=7, augment=Augment(flip=True))
+    without = [one_phase(supernet_of(Shared()), recipe)]
+    phases = gradient_matching(recipe, groups=1, split_at=[0.0, 0.3, 0.7])
+    assert len(phases) == 4
+    history, found = train(without, seed=7), train(phases, seed=7)
     assert [epoch["loss"] for epoch in found] == [epoch["loss"] for epoch in history]
     assert sum(epoch.get("gradient_passes", 0) for epoch in found) == 3 * 3 * 3 * 2
-    for name, tensor in without.model.model.state_dict().items():
-        assert torch.equal(step.model.model.state_dict()[name], tensor), name
+    for name, tensor in model_of(without).model.state_dict().items():
+        assert torch.equal(model_of(phases).model.state_dict()[name], tensor), name
 
 
 class Killed(Exception):  # noqa: N818
@@ -157,35 +167,33 @@ class Killed(Exception):  # noqa: N818
     ],
 )
 def test_resuming_around_a_split_is_bit_exact(
-    make: Callable[..., SupernetStep], split_at: float, optimizer: Any, tmp_path: Path
+    make: Callable[..., list[Phase]], split_at: float, optimizer: Any, tmp_path: Path
 ) -> None:
-    """The split is between two epochs, or within one."""
     options = {"split_at": split_at if make is few_shot else (split_at, 0.8)}
     recipe = Recipe(**SETTINGS, optimizer=optimizer)
-    straight = make(**options)
-    history = train(straight, split(), recipe, seed=7)
+    straight = make(recipe, **options)
+    history = train(straight, seed=7)
     file = tmp_path / "supernet.safetensors"
 
     def kill(epoch: Epoch) -> None:
         raise Killed
 
     for _ in range(EPOCHS):
-        step = make(**options)
         with pytest.raises(Killed):
-            train(step, split(), recipe, seed=7, checkpoint=file, on_epoch=kill)
-    step = make(**options)
-    resumed = train(step, split(), recipe, seed=7, checkpoint=file, on_epoch=kill)
+            train(make(recipe, **options), seed=7, checkpoint=file, on_epoch=kill)
+    last = make(recipe, **options)
+    resumed = train(last, seed=7, checkpoint=file, on_epoch=kill)
     assert [{**epoch, "images_per_second": 0} for epoch in resumed] == [
         {**epoch, "images_per_second": 0} for epoch in history
     ]
-    assert scheme_of(step).divisions == scheme_of(straight).divisions
-    assert scheme_of(step).used == scheme_of(step).banks > 1
-    for name, tensor in straight.model.state_dict().items():
-        assert torch.equal(step.model.state_dict()[name], tensor), name
+    assert scheme_of(last).divisions == scheme_of(straight).divisions
+    assert scheme_of(last).used == scheme_of(last).banks > 1
+    for name, tensor in model_of(straight).state_dict().items():
+        assert torch.equal(model_of(last).state_dict()[name], tensor), name
 
 
 def test_few_shot_splits_after_its_share_of_the_training_and_says_so() -> None:
-    history = train(few_shot(split_at=0.5, choices=["layer1"]), split(), Recipe(**SETTINGS), seed=7)
+    history = train(few_shot(split_at=0.5, choices=["layer1"]), seed=7)
     assert [epoch["epoch"] for epoch in history if "divisions" in epoch] == [3]
     (division,) = history[3]["divisions"]
     assert division == {"bank": 0, "choice": "layer1", "parts": {"0": ["skip"], "1": ["k1"], "2": ["k3"]}}
@@ -196,9 +204,9 @@ def test_few_shot_splits_after_its_share_of_the_training_and_says_so() -> None:
 
 
 def test_gradient_matching_splits_every_region_each_time_and_tells_what_it_cost() -> None:
-    step = gradient_matching()
-    history = train(step, split(), Recipe(**SETTINGS), seed=7)
-    scheme = scheme_of(step)
+    phases = gradient_matching()
+    history = train(phases, seed=7)
+    scheme = scheme_of(phases)
     assert [epoch["epoch"] for epoch in history if "divisions" in epoch] == [2, 4]
     assert [len(epoch["divisions"]) for epoch in history if "divisions" in epoch] == [1, 2]
     assert scheme.used == scheme.banks == 4
@@ -207,7 +215,7 @@ def test_gradient_matching_splits_every_region_each_time_and_tells_what_it_cost(
     sizes = [len(first.group(bank)) for bank in (0, 1)]
     assert sorted(sizes) == [1, 2]
     assert history[4]["gradient_passes"] == 2 * (2 * 3 + 2 * 3 + 2)
-    assert np.sum([epoch["paths_by_bank"] for epoch in history]) == STEPS
+    assert np.sum([epoch["paths_by_bank"] for epoch in history]) == 4 * EPOCHS
 
 
 class Times(nn.Module):
@@ -236,12 +244,12 @@ def planted(sharing: Sharing) -> Supernet:
 
 def test_candidates_that_are_alike_stay_together_and_their_opposite_leaves() -> None:
     supernet = planted(GradientMatching(split_at=[0.0], repeats=2)).train()
-    feedback = by_gradients(supernet)
-    distances = feedback.distances(0, "first", 0)
+    cut = by_gradients(supernet)
+    distances = cut.distances(0, "first", Context(0))
     assert distances is not None
     assert torch.equal(distances, distances.T) and not distances.diagonal().any()
     assert float(distances[0, 2]) == pytest.approx(0, abs=1e-6) and float(distances[0, 1]) > 0.1
-    feedback.before_step(0)
+    cut.begin(Context(0))
     scheme = supernet.sharing
     assert isinstance(scheme, GradientMatching)
     assert [scheme.told(each) for each in scheme.divisions] == [
@@ -282,30 +290,28 @@ COMMON = ["stem.weight", "stem.bias", "head.1.weight", "head.1.bias"]
 def test_what_a_candidate_owns_does_not_count() -> None:
     """In the bank whose region it is."""
     supernet = kernels_and_operations(scheme := GradientMatching(repeats=1, split_at=[0.5]))
-    feedback = by_gradients(supernet, batch_size=32)
+    cut = by_gradients(supernet, batch_size=32)
     scheme.split(0, "kernel", [(0,), (1,)])
     with torch.no_grad():
         for tensor in scheme.tensors(1).values():
             tensor.add_(0.1 * torch.rand_like(tensor))
-    found = feedback.distances(1, "operation", 0)
+    found = cut.distances(1, "operation", Context(0))
     assert found is not None
     pair = [{"kernel": 3, "operation": name} for name in ("conv", "tanh")]
-    expected = distance_of(supernet, feedback.batches.at(0), COMMON, *pair)
+    expected = distance_of(supernet, cut.batches.at(0), COMMON, *pair)
     torch.testing.assert_close(found[0, 1], expected, rtol=1e-4, atol=1e-6)
-    other = distance_of(supernet, feedback.batches.at(0), [*COMMON, "layer.conv.weight", "layer.conv.bias"], *pair)
+    other = distance_of(supernet, cut.batches.at(0), [*COMMON, "layer.conv.weight", "layer.conv.bias"], *pair)
     assert float(abs(other - expected)) > 1e-3
 
 
 def test_what_candidates_share_in_part_counts() -> None:
     supernet = kernels_and_operations(scheme := GradientMatching(repeats=1))
-    feedback = by_gradients(supernet, batch_size=32)
-    found = feedback.distances(0, "kernel", 0)
+    cut = by_gradients(supernet, batch_size=32)
+    found = cut.distances(0, "kernel", Context(0))
     assert found is not None
     everything = [*COMMON, "layer.conv.weight", "layer.conv.bias"]
     expected = [
-        distance_of(
-            supernet, feedback.batches.at(0), everything, *({"kernel": size, "operation": name} for size in (1, 3))
-        )
+        distance_of(supernet, cut.batches.at(0), everything, *({"kernel": size, "operation": name} for size in (1, 3)))
         for name in ("conv", "tanh")
     ]
     assert any(torch.isclose(found[0, 1], each, rtol=1e-4, atol=1e-6) for each in expected)
@@ -316,7 +322,7 @@ def test_comparing_gradients_leaves_no_trace() -> None:
     supernet = planted(GradientMatching(repeats=2)).train()
     before = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
     generator = torch.get_rng_state()
-    by_gradients(supernet).distances(0, "second", 3)
+    by_gradients(supernet).distances(0, "second", Context(3))
     assert torch.equal(torch.get_rng_state(), generator)
     assert all(parameter.grad is None for parameter in supernet.parameters())
     assert all(torch.equal(tensor, before[name]) for name, tensor in supernet.state_dict().items())
@@ -327,7 +333,7 @@ def test_distances_are_a_function_of_seed_and_step() -> None:
     found = []
     for step in (3, 4, 3):
         torch.manual_seed(0)
-        found.append(by_gradients(supernet).distances(0, "layer1", step))
+        found.append(by_gradients(supernet).distances(0, "layer1", Context(step)))
     assert found[0] is not None and found[1] is not None and found[2] is not None
     assert torch.equal(found[0], found[2]) and not torch.equal(found[0], found[1])
 
@@ -357,4 +363,4 @@ def test_gradients_are_told_to_their_scheme_alone(sharing: Callable[[], Sharing]
 
 def test_few_shot_is_told_to_its_scheme_alone() -> None:
     with pytest.raises(nas.UsageError, match=r"EveryCandidate tells FewShot .* shares by Shared"):
-        EveryCandidate(supernet_of(Shared()), STEPS)
+        EveryCandidate(supernet_of(Shared()))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -16,60 +17,52 @@ from nas.supernet import Supernet
 from nas.supernet.sharing.few_shot import FewShot
 from nas.supernet.sharing.gradient_matching import GradientMatching
 from nas.supernet.sharing.partition import Division, Partition
-from nas.training.feedback import Feedback
+from nas.training.context import Context
+from nas.training.listener import Listener
 from nas.training.objectives import Forward, LossTerm
-from nas.training.ranks import ALONE, Ranks
+from nas.training.phase import Phase
 from nas.training.steps import total_loss
 from nas.training.streams import BatchStream
 
-__all__ = ["ByGradients", "EveryCandidate", "Splitting", "cosine_distances"]
+__all__ = ["ByGradients", "Cut", "EveryCandidate", "cosine_distances", "with_cuts"]
 
 Scheme = TypeVar("Scheme", bound=Partition)
 
 
-class Splitting(Feedback, Generic[Scheme]):
-    """Has regions of the space cut at certain shares of the training; to be extended.
+class Cut(Listener, Generic[Scheme]):
+    """Has the regions of the space cut when a phase begins; to be extended.
 
     A bank that is taken into use gets the state that the optimiser keeps for the parameters of the bank it comes from.
 
     Args:
         scheme: of the supernet.
-        split_at: shares of the training.
-        steps: of the whole training.
     """
 
-    def __init__(self, scheme: Scheme, split_at: Sequence[float], steps: int) -> None:
+    def __init__(self, scheme: Scheme) -> None:
         self.scheme = scheme
-        self.at = [int(share * steps) for share in split_at]
-        self._optimizer: torch.optim.Optimizer | None = None
         self._made: list[Division] = []
 
-    def divide(self, step: int) -> None:
+    def divide(self, context: Context) -> None:
         """Has the scheme cut its regions."""
         raise TypeError(f"{type(self).__name__} must define divide()")
 
-    def begin(self, optimizer: torch.optim.Optimizer, ranks: Ranks = ALONE) -> None:
-        super().begin(optimizer, ranks)
-        self._optimizer = optimizer
-
-    def before_step(self, step: int) -> None:
-        for _ in range(self.at.count(step)):
-            known = len(self.scheme.divisions)
-            self.divide(step)
-            self._made += self.scheme.divisions[known:]
-            for division in self.scheme.divisions[known:]:
-                for child in division.children:
-                    self._inherit(division.bank, child)
+    def begin(self, context: Context) -> None:
+        known = len(self.scheme.divisions)
+        self.divide(context)
+        self._made = list(self.scheme.divisions[known:])
+        for division in self._made:
+            for child in division.children:
+                self._inherit(context.optimizer, division.bank, child)
 
     def record(self) -> dict[str, Any]:
         """How regions were cut in the epoch, if they were."""
         made, self._made = self._made, []
         return {"divisions": [self.scheme.told(division) for division in made]} if made else {}
 
-    def _inherit(self, parent: int, child: int) -> None:
-        if self._optimizer is None:
+    def _inherit(self, optimizer: torch.optim.Optimizer | None, parent: int, child: int) -> None:
+        if optimizer is None:
             return
-        state, tensors = self._optimizer.state, self.scheme.tensors(parent)
+        state, tensors = optimizer.state, self.scheme.tensors(parent)
         for name, heir in self.scheme.tensors(child).items():
             if tensors[name] in state:
                 state[heir] = {
@@ -78,26 +71,36 @@ class Splitting(Feedback, Generic[Scheme]):
                 }
 
 
-class EveryCandidate(Splitting[FewShot]):
+def with_cuts(phase: Phase, shares: Sequence[float], cut: Cut[Any]) -> list[Phase]:
+    """A phase in parts, each but the first of which begins with a cut.
+
+    Args:
+        phase: without listeners that do something when it begins.
+        shares: of the phase's epochs, after which, rounded to whole epochs, there is a cut.
+    """
+    ends = [round(share * phase.end) for share in sorted(shares)]
+    first, *others = [replace(phase, until=end) for end in (*ends, phase.end)]
+    return [first, *(replace(each, listeners=[*phase.listeners, cut]) for each in others)]
+
+
+class EveryCandidate(Cut[FewShot]):
     """Cuts the space once, by every candidate of some choices (few-shot supernets, Zhao et al., 2021).
 
     Args:
         supernet: whose sharing scheme is :class:`~nas.supernet.sharing.FewShot`.
-        steps: of the whole training.
 
     Raises:
         UsageError: it is another scheme.
     """
 
-    def __init__(self, supernet: Supernet, steps: int) -> None:
-        scheme = _scheme(supernet, FewShot, self)
-        super().__init__(scheme, [scheme.split_at], steps)
+    def __init__(self, supernet: Supernet) -> None:
+        super().__init__(_scheme(supernet, FewShot, self))
 
-    def divide(self, step: int) -> None:
+    def divide(self, context: Context) -> None:
         self.scheme.divide()
 
 
-class ByGradients(Splitting[GradientMatching]):
+class ByGradients(Cut[GradientMatching]):
     """Cuts regions where the gradients of candidates disagree (gradient matching, Hu et al., 2022).
 
     On some training batches, at random values of the other choices, each candidate of a choice gives a gradient of the
@@ -108,34 +111,30 @@ class ByGradients(Splitting[GradientMatching]):
         supernet: whose sharing scheme is :class:`~nas.supernet.sharing.GradientMatching`.
         objective: loss terms of a random path.
         batches: training batches of its own, from a stream that nothing else reads.
-        steps: of the whole training.
         seed: of the values of the other choices.
 
     Raises:
         UsageError: it is another scheme.
     """
 
-    def __init__(
-        self, supernet: Supernet, objective: Sequence[LossTerm], batches: BatchStream, steps: int, seed: int
-    ) -> None:
-        scheme = _scheme(supernet, GradientMatching, self)
-        super().__init__(scheme, scheme.split_at, steps)
+    def __init__(self, supernet: Supernet, objective: Sequence[LossTerm], batches: BatchStream, seed: int) -> None:
+        super().__init__(_scheme(supernet, GradientMatching, self))
         self.supernet, self.objective, self.batches, self.seed = supernet, objective, batches, seed
         self._passes = 0
 
-    def divide(self, step: int) -> None:
+    def divide(self, context: Context) -> None:
         for bank in range(self.scheme.used):
-            found = {name: self.distances(bank, name, step) for name in self.scheme.splittable(bank)}
+            found = {name: self.distances(bank, name, context) for name in self.scheme.splittable(bank)}
             self.scheme.tell(bank, {name: each.numpy() for name, each in found.items() if each is not None})
 
-    def distances(self, bank: int, choice: str, step: int) -> Tensor | None:
+    def distances(self, bank: int, choice: str, context: Context) -> Tensor | None:
         """Float64 ``[k, k]`` between the k candidates of a choice in the region of a bank, averaged over batches.
 
         None where no architectures of the bank are alike but for that choice.
         """
         place = list(self.supernet.space.choices).index(choice)
-        draws = rng(self.seed, Stream.GRADIENT_VARIANTS, step, bank, place)
-        first = step * self.batches.split.steps(self.batches.batch_size)
+        draws = rng(self.seed, Stream.GRADIENT_VARIANTS, context.step, bank, place)
+        first = context.step * self.batches.split.steps(self.batches.batch_size)
         parameters, found = self._common_parameters(bank, choice), []
         with _without_trace(self.scheme, bank):
             for repeat in range(self.scheme.repeats):
@@ -145,7 +144,7 @@ class ByGradients(Splitting[GradientMatching]):
                     return None
                 found.append(cosine_distances([self._gradient(each, parameters, x, y) for each in variants]))
         mean = torch.stack(found).mean(0).to(x.device)
-        self.ranks.average([mean])
+        context.ranks.average([mean])
         return mean.cpu()
 
     def record(self) -> dict[str, Any]:
@@ -208,7 +207,7 @@ def _without_trace(scheme: Partition, bank: int) -> Iterator[None]:
             buffer.copy_(value)
 
 
-def _scheme(supernet: Supernet, kind: type[Scheme], told_by: Feedback) -> Scheme:
+def _scheme(supernet: Supernet, kind: type[Scheme], told_by: Listener) -> Scheme:
     if not isinstance(supernet.sharing, kind):
         raise UsageError(
             f"{type(told_by).__name__} tells {kind.__name__} how to cut the space, but the supernet shares by "
