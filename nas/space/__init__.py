@@ -18,6 +18,7 @@ from nas.space.expression import (
 from nas.space.notation import Notation, find_notation
 from nas.space.order import are_numbers, order_by_value
 from nas.space.space import Seed, Space, generator
+from nas.space.subspace import Subspace
 
 __all__ = [
     "Architecture",
@@ -30,6 +31,7 @@ __all__ = [
     "Seed",
     "Space",
     "Subset",
+    "Subspace",
     "Use",
     "are_numbers",
     "candidate_key",

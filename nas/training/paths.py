@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nas.space import Space
+from nas.space import Space, Subspace
 from nas.streams import Stream, rng
 from nas.training.context import Context, Path
 
@@ -33,12 +33,12 @@ class Uniform:
     """Each choice drawn uniformly: single-path one-shot (Guo et al., 2020).
 
     Args:
-        space: the search space.
+        space: the search space, or a part of it.
         seed: of the run.
         paths: how many per step; their gradients are summed.
     """
 
-    def __init__(self, space: Space, seed: int, paths: int = 1) -> None:
+    def __init__(self, space: Space | Subspace, seed: int, paths: int = 1) -> None:
         self.space, self.seed, self.paths = space, seed, paths
 
     def draw(self, context: Context) -> list[Path]:
@@ -85,10 +85,11 @@ class Sandwich:
     The largest runs first, so that the others can learn from it.
 
     Args:
+        space: the search space, or a part of it.
         random: number of random architectures between the two.
     """
 
-    def __init__(self, space: Space, seed: int, random: int = 2) -> None:
+    def __init__(self, space: Space | Subspace, seed: int, random: int = 2) -> None:
         self.space, self.seed, self.random = space, seed, random
         self._largest, self._smallest = Path(space.largest(), "largest"), Path(space.smallest(), "smallest")
 
