@@ -13,7 +13,6 @@ from nas.methods import Method
 from nas.problem import Problem
 from nas.space import Architecture, Subspace
 from nas.training import Context, Forward, Listener, Path, Phase, Sandwich, SupernetStep, Uniform
-from nas.training.objectives import divergence
 
 SHORT = {"epochs": 3, "batch_size": 32}
 
@@ -100,16 +99,16 @@ class Teacher(Listener):
     """The largest network as it is when a phase begins; as a loss term, what paths learn from it."""
 
     def __init__(self, problem: Problem) -> None:
-        self.supernet, self.space, self.device = problem.supernet, problem.space, problem.device
-        self.network = self.supernet.extract(self.space.largest())
+        self.supernet, self.task, self.device = problem.supernet, problem.task, problem.device
+        self.network = self.supernet.extract(problem.space.largest())
 
     def begin(self, context: Context) -> None:
-        self.network = self.supernet.extract(self.space.largest()).eval()
+        self.network = self.supernet.extract(self.supernet.space.largest()).eval()
 
     def __call__(self, forward: Forward) -> Tensor:
         with torch.no_grad():
-            taught = self.network(forward.input).softmax(1)
-        return divergence(forward.output, taught, 1.0)
+            taught = self.task.taught(self.network(forward.input))
+        return self.task.divergence(forward.output, taught)
 
     def state(self) -> dict[str, Tensor]:
         return dict(self.network.state_dict())
@@ -122,11 +121,8 @@ class Teacher(Listener):
 def shrinking(problem: Problem) -> list[Phase]:
     """Once-for-all (Cai et al., 2020): the largest network, then elastic kernels, then depths, then all sizes."""
     space, phases = problem.space, []
-    largest, elastic = (
-        space.largest(),
-        [(), ("kernel",), ("kernel", "depth"), ("kernel", "depth", "width", "expansion")],
-    )
-    for names in elastic:
+    largest, elastic = space.largest(), ("kernel", "depth", "width", "expansion")
+    for names in (elastic[:0], elastic[:1], elastic[:2], elastic):
         fixed = {name: [largest[name]] for name in space.choices if not name.endswith(names or ("nothing",))}
         paths = Uniform(Subspace(space, fixed), problem.seed)
         teacher = [Teacher(problem)] if names else []

@@ -76,7 +76,10 @@ def test_phases_of_progressive_shrinking_train_what_they_say() -> None:
     epochs = [json.loads(line) for line in Path("results/phases/log.jsonl").read_text().splitlines()]
     names = [epoch["phase"] for epoch in epochs if "phase" in epoch]
     assert names == [
-        each for each in ("largest", "kernel", "kernel+depth", "kernel+depth+width+expansion") for _ in "abc"
+        *["largest"] * 3,
+        *["kernel"] * 3,
+        *["kernel+depth"] * 3,
+        *["kernel+depth+width+expansion"] * 3,
     ]
 
 

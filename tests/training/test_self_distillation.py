@@ -54,7 +54,7 @@ def test_nobody_teaches_before_the_first_snapshot() -> None:
 def test_a_teacher_that_is_the_student_teaches_nothing(mode: str) -> None:
     model = network()
     getattr(model, mode)()
-    term = SelfDistillation(model, every=1, snapshots=1)
+    term = SelfDistillation(model, TASK, every=1, snapshots=1)
     term.before_step(Context(1))
     forward = student_pass(model)
     loss = term(forward)
@@ -172,7 +172,7 @@ class Soft:
 def test_a_teacher_follows_the_gates_of_its_time() -> None:
     supernet = operations().eval()
     gated = Soft(supernet, torch.tensor([0.0, 0.0, 1.0]))
-    term = SelfDistillation(supernet, every=1, gated=gated)
+    term = SelfDistillation(supernet, TASK, every=1, gated=gated)
     term.before_step(Context(1))
     with torch.no_grad():
         then = (supernet(X) / 2).softmax(1)
@@ -187,12 +187,12 @@ def test_a_teacher_follows_the_gates_of_its_time() -> None:
 def test_what_it_remembers_survives_a_checkpoint() -> None:
     supernet = operations()
     gated = Soft(supernet, torch.tensor([0.2, 0.3, 0.5]))
-    term = SelfDistillation(supernet, every=1, gated=gated, snapshots=2)
+    term = SelfDistillation(supernet, TASK, every=1, gated=gated, snapshots=2)
     assert isinstance(term, Listener) and term.state() == {}
     for step in range(1, 4):
         perturb(supernet, step)
         term.before_step(Context(step))
-    again = SelfDistillation(supernet, every=1, gated=gated, snapshots=2)
+    again = SelfDistillation(supernet, TASK, every=1, gated=gated, snapshots=2)
     again.before_step(Context(7))
     again.restore(term.state())
     state = again.state()
