@@ -72,9 +72,10 @@ def train(
     >>> [epoch["epoch"] for epoch in train([phase], seed=0)]
     [0, 1]
     """
-    walked, model = spans(phases), phases[0].step.model
+    walked = spans(phases)
+    model = phases[0].step.model
     until = walked[-1].end if until is None else until
-    learnable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    learnable = {parameter for parameter in model.parameters() if parameter.requires_grad}
     keeper = _Keeper(phases, seed, checkpoint)
     tensors, history = keeper.load()
     _check_begin(len(history), model, ranks)
@@ -101,6 +102,8 @@ def train(
                 keeper.save(phase, optimizer, history)
                 if on_epoch is not None:
                     on_epoch(history[-1])
+    for parameter in learnable:
+        parameter.requires_grad_(True)
     model.eval()
     return history
 

@@ -99,11 +99,11 @@ class Phase:
         """What everybody has to say about the last epoch."""
         return {name: value for each in reversed(self.told) for name, value in each.record().items()}
 
-    def freeze(self, learnable: Collection[str]) -> None:
-        """Has the parameters of these names learn, all but the frozen ones."""
+    def freeze(self, learnable: Collection[nn.Parameter]) -> None:
+        """Has these parameters of the model learn, all but the frozen ones."""
         for name, parameter in self.step.model.named_parameters():
             frozen = any(fnmatchcase(name, pattern) for pattern in self.frozen)
-            parameter.requires_grad_(name in learnable and not frozen)
+            parameter.requires_grad_(parameter in learnable and not frozen)
 
 
 @dataclass(frozen=True)
