@@ -20,13 +20,13 @@ class Outside:
 
     Args:
         choices: name → candidates.
-        read: what networks read of a batch; all of it as it is by default.
+        read: what networks read of a batch.
 
     Attributes:
         space: of these choices alone.
     """
 
-    def __init__(self, choices: Mapping[str, Sequence[Any] | Choice], read: Read | None = None) -> None:
+    def __init__(self, choices: Mapping[str, Sequence[Any] | Choice], read: Read) -> None:
         self.space = Space(choices)
         self._read = read
 
@@ -62,8 +62,6 @@ class Outside:
 
     def read(self, inputs: Sequence[Any], architecture: Mapping[str, Any]) -> tuple[Any, ...]:
         """The inputs as the network of an architecture reads them."""
-        if self._read is None:
-            return tuple(inputs)
         values = self.values(architecture)
         return tuple(self._read(each, values) for each in inputs)
 

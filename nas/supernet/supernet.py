@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from nas.data.resolution import resized_images
 from nas.errors import UsageError
 from nas.nn import Elastic, Gate
 from nas.nn.channels import Region
@@ -48,8 +49,8 @@ class Supernet(nn.Module):
             they are ordered by what they cost here.
         extra: name → candidates of choices that no module of the model reads, such as the size of images. Architectures
             have them as they have those of the model; extracted networks know nothing of them.
-        read: a batch and the extra choices of an architecture → what its network reads of the batch, such as
-            :func:`nas.data.resized_images`; ``forward`` gives the model that. By default all of it.
+        read: a batch and the extra choices of an architecture → what its network reads of the batch, which ``forward``
+            gives the model. By default images are resized where ``image_size`` is a choice, and all else stays.
 
     Attributes:
         equally_large: name → the candidates that cost as much as the largest, of choices where there are several.
@@ -77,7 +78,7 @@ class Supernet(nn.Module):
         input_dtype: torch.dtype = torch.float32,
         like: Space | None = None,
         extra: Mapping[str, Sequence[Any] | Choice] | None = None,
-        read: Read | None = None,
+        read: Read = resized_images,
     ) -> None:
         super().__init__()
         check_sizes(model)

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 import nas
-from nas.data import resized_images
 from nas.errors import UsageError
 from nas.hardware import (
     Catalogue,
@@ -35,7 +34,7 @@ every_model = pytest.mark.parametrize("name", MODELS)
 
 def supernet(name: str, sizes: list[int] = SIZES) -> nas.Supernet:
     torch.manual_seed(0)
-    return nas.Supernet(MODELS[name](), input_shape=SHAPE, extra={"image_size": sizes}, read=resized_images)
+    return nas.Supernet(MODELS[name](), input_shape=SHAPE, extra={"image_size": sizes})
 
 
 def inside(architecture: nas.Architecture) -> dict[str, object]:
@@ -94,7 +93,7 @@ def test_every_block_is_measured_at_every_shape(tmp_path: Path) -> None:
 def test_a_size_that_a_model_cannot_take_is_named() -> None:
     kernel = nas.Choice([1, 3], name="kernel")
     model = nn.Sequential(nas.nn.Conv2d(1, 2, kernel, padding=kernel // 2), nn.Flatten(), nn.Linear(2 * 64, 4))
-    ours = nas.Supernet(model, extra={"image_size": [6, 8]}, read=resized_images)
+    ours = nas.Supernet(model, extra={"image_size": [6, 8]})
     costs = StaticCosts(ours, SHAPE)
     assert costs({"kernel": 3, "image_size": 8})["params"] > 0
     with pytest.raises(UsageError, match=r"cannot be run on an input of shape \(72,\)"):

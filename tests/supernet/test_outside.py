@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 import nas
-from nas.data import resized_images
 from nas.errors import UsageError
 from nas.nn import Conv2d, Linear
 from nas.supernet import Relaxed
@@ -27,7 +26,7 @@ def model() -> nn.Module:
 
 
 def supernet(**arguments: Any) -> nas.Supernet:
-    return nas.Supernet(model(), input_shape=(1, 8, 8), extra=SIZES, read=resized_images, **arguments).eval()
+    return nas.Supernet(model(), input_shape=(1, 8, 8), extra=SIZES, **arguments).eval()
 
 
 def test_the_space_knows_them_after_those_of_the_model() -> None:
@@ -53,11 +52,14 @@ def test_the_model_gets_what_its_architecture_reads(architecture: nas.Architectu
     assert [name for name, _ in network.named_parameters()] == [name for name, _ in ours.model.named_parameters()]
 
 
-def test_without_a_reader_the_user_reads() -> None:
-    ours = nas.Supernet(model(), extra=SIZES)
-    ours.activate({"kernel": 3, "image_size": 6})
-    assert torch.equal(ours.reads(X), X) and ours.extra == {"image_size": (8, 6)}
-    assert ours.architecture["image_size"] == 6 and ours.readers("image_size") == []
+def test_images_are_resized_unless_the_user_reads() -> None:
+    for ours in (nas.Supernet(model(), extra=SIZES), nas.Supernet(model(), extra=SIZES, read=lambda x, values: x)):
+        ours.activate({"kernel": 3, "image_size": 6})
+        assert ours.extra == {"image_size": (8, 6)} and ours.readers("image_size") == []
+        assert ours.architecture["image_size"] == 6
+    assert (
+        torch.equal(ours.reads(X), X) and nas.Supernet(model(), extra=SIZES).reads(X, {"image_size": 6}).shape[2] == 6
+    )
 
 
 def test_any_choice_may_be_outside() -> None:
@@ -97,11 +99,9 @@ def test_the_model_is_tried_at_the_largest_size() -> None:
 
     operations = {"a": nn.Linear(2, 2), "b": nn.Linear(2, 2)}
     tied = nn.Sequential(flat(6), nas.nn.OneOf(operations))
-    assert nas.Supernet(tied, input_shape=(1, 8, 8), extra={"image_size": [6]}, read=resized_images).space.size == 4
+    assert nas.Supernet(tied, input_shape=(1, 8, 8), extra={"image_size": [6]}).space.size == 4
     with pytest.raises(UsageError, match=r"cannot be run on an input of shape \(1, 8, 8\)"):
-        nas.Supernet(
-            nn.Sequential(flat(6), nas.nn.OneOf(operations)), input_shape=(1, 8, 8), extra=SIZES, read=resized_images
-        )
+        nas.Supernet(nn.Sequential(flat(6), nas.nn.OneOf(operations)), input_shape=(1, 8, 8), extra=SIZES)
 
 
 REFUSED = [
