@@ -75,7 +75,7 @@ def train(
     walked = spans(phases)
     model = phases[0].step.model
     until = walked[-1].end if until is None else until
-    learnable = {parameter for parameter in model.parameters() if parameter.requires_grad}
+    learnable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     keeper = _Keeper(phases, seed, checkpoint)
     tensors, history = keeper.load()
     _check_begin(len(history), model, ranks)
@@ -88,7 +88,7 @@ def train(
             break
         if optimizer is None or not span.done:
             optimizer = phase.recipe.make_optimizer(model)
-        phase.freeze(learnable)
+        phase.freeze()
         start = _start(span, optimizer, Microbatches(phase.recipe.microbatches, seed, ranks))
         if goes_on:
             restore(tensors, model, optimizer)
@@ -102,8 +102,8 @@ def train(
                 keeper.save(phase, optimizer, history)
                 if on_epoch is not None:
                     on_epoch(history[-1])
-    for parameter in learnable:
-        parameter.requires_grad_(True)
+        for parameter in learnable:
+            parameter.requires_grad_(True)
     model.eval()
     return history
 

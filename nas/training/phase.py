@@ -1,6 +1,6 @@
 """A training in phases: what differs between them, and which epochs are whose."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -99,11 +99,11 @@ class Phase:
         """What everybody has to say about the last epoch."""
         return {name: value for each in reversed(self.told) for name, value in each.record().items()}
 
-    def freeze(self, learnable: Collection[nn.Parameter]) -> None:
-        """Has these parameters of the model learn, all but the frozen ones."""
+    def freeze(self) -> None:
+        """Has the frozen parameters of the model learn nothing."""
         for name, parameter in self.step.model.named_parameters():
-            frozen = any(fnmatchcase(name, pattern) for pattern in self.frozen)
-            parameter.requires_grad_(parameter in learnable and not frozen)
+            if any(fnmatchcase(name, pattern) for pattern in self.frozen):
+                parameter.requires_grad_(False)
 
 
 @dataclass(frozen=True)
