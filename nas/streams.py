@@ -42,7 +42,6 @@ class Stream(IntEnum):
     LOGITS = 30
     GATES = 31
     PERTURBATION = 32
-    TUNING = 33
     STANDALONE = 34
     RETRAINING_PLANS = 35
 

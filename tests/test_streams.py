@@ -13,7 +13,7 @@ import torch
 import nas
 from nas.data import load
 from nas.streams import Stream, derive_seed, rng
-from nas.training import Uniform
+from nas.training import Context, Uniform
 
 PACKAGE = Path(nas.__file__).parent
 SPACE = nas.Space({f"layer{number}": list(range(8)) for number in range(6)})
@@ -45,7 +45,7 @@ def test_paths_of_own_samplers_and_of_shipped_ones_are_not_what_is_profiled() ->
     def architectures(stream: Stream, *numbers: int) -> list[nas.Architecture]:
         return [SPACE.sample(rng(0, stream, *numbers, step)) for step in range(20)]
 
-    paths = [path.architecture for step in range(20) for path in Uniform(SPACE, 0).draw(step)]
+    paths = [path.architecture for step in range(20) for path in Uniform(SPACE, 0).draw(Context(step))]
     assert paths == architectures(Stream.PATHS)
     drawn = [paths, architectures(Stream.PROFILE), architectures(Stream.OWN, 1), architectures(Stream.OWN, 2)]
     assert not any(set(a) & set(b) for a, b in combinations(drawn, 2))
