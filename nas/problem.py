@@ -3,13 +3,14 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from nas.data import Augment, Data, Split
 from nas.hardware import StaticCosts
-from nas.space import Space
+from nas.space import Notation, Space
 from nas.streams import Stream
 from nas.supernet import Supernet
 from nas.tasks import Task
@@ -47,6 +48,8 @@ class Problem:
         final: the supernet whose networks are delivered and whose costs count, where the method searches another model
             of the same space.
         budget: of the run, for methods that ask for it.
+        notation: how published tables of the space write architectures, where that is known.
+        folder: of the run, for what an evaluator has made and needs again; None where nothing is kept.
 
     >>> import nas
     >>> from search_spaces.chain import chain
@@ -63,6 +66,8 @@ class Problem:
     retraining: Recipe = field(default_factory=Recipe)
     final: Supernet | None = None
     budget: Budget | None = None
+    notation: Notation | None = None
+    folder: Path | None = None
 
     @property
     def delivered(self) -> Supernet:

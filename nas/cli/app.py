@@ -68,6 +68,9 @@ def search(
     data: Data = None,
     data_dir: DataDir = None,
     method: Annotated[str | None, typer.Option(help="How the supernet is trained: see `nas list methods`.")] = None,
+    evaluator: Annotated[
+        str | None, typer.Option(help="What judges candidates: see `nas list evaluators`, or module:function.")
+    ] = None,
     strategy: Annotated[str | None, typer.Option(help="How it is searched: see `nas list strategies`.")] = None,
     target: Target = None,
     dtype: Dtype = None,
@@ -102,7 +105,7 @@ def search(
 ) -> None:
     """Find the best network, write it as ONNX.
 
-    Trains a supernet, searches it under measured latency and exports the winner.
+    Trains a supernet, searches it under measured latency and exports the winner; other evaluators need no supernet.
     With --table and --column, or an imported device, latencies are looked up, or predicted from those that are there.
     Without arguments: the mobilenet space on scikit-learn's digits made hard to read, in minutes on a laptop.
     """
@@ -111,6 +114,7 @@ def search(
         "data": data,
         "data_dir": data_dir,
         "method": method,
+        "evaluator": evaluator,
         "strategy": strategy,
         **latency_source(table, column, unit, target),
         "dtype": dtype,
@@ -198,7 +202,7 @@ app.add_typer(latency.device, name="device")
 def list_(
     what: Annotated[Listing, typer.Argument(help="What to list.")], results: Results = RESULTS, as_json: Json = False
 ) -> None:
-    """List spaces, methods, strategies, targets (imported devices too), predictors or data sets."""
+    """List spaces, methods, evaluators, strategies, targets (imported devices too), costs, predictors or data sets."""
     rows = listed(what, results)
     if as_json:
         echo(json.dumps(rows))

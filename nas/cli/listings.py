@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.parts import Slot
+from nas.runs.bench import LATENCY
 from nas.runs.devices import imported_devices
 from nas.runs.spaces import SPACES
 
@@ -19,33 +20,51 @@ class Listing(StrEnum):
 
     spaces = "spaces"
     methods = "methods"
+    evaluators = "evaluators"
     strategies = "strategies"
     targets = "targets"
+    costs = "costs"
     predictors = "predictors"
     data = "data"
 
 
 def listed(what: Listing, results: Path) -> list[Row]:
     """A row for each: its name, what it is, and the package that it comes from."""
-    match what:
-        case Listing.spaces:
-            return list(_rows(SPACES))
-        case Listing.methods:
-            return list(_methods())
-        case Listing.strategies:
-            from nas.search import STRATEGIES
+    rows = {
+        Listing.spaces: lambda: _rows(SPACES),
+        Listing.methods: _methods,
+        Listing.evaluators: _evaluators,
+        Listing.strategies: _strategies,
+        Listing.targets: lambda: _targets(results),
+        Listing.costs: _costs,
+        Listing.predictors: _predictors,
+        Listing.data: _data,
+    }
+    return list(rows[what]())
 
-            return list(_rows(STRATEGIES))
-        case Listing.predictors:
-            from nas.predictors import PREDICTORS
 
-            return list(_rows(PREDICTORS))
-        case Listing.targets:
-            return list(_targets(results))
-        case Listing.data:
-            from nas.data import available
+def _evaluators() -> Iterator[Row]:
+    from nas.evaluation.evaluators import EVALUATORS
 
-            return [{"name": name, "summary": summary} for name, summary in available().items()]
+    return _rows(EVALUATORS)
+
+
+def _strategies() -> Iterator[Row]:
+    from nas.search import STRATEGIES
+
+    return _rows(STRATEGIES)
+
+
+def _predictors() -> Iterator[Row]:
+    from nas.predictors import PREDICTORS
+
+    return _rows(PREDICTORS)
+
+
+def _data() -> Iterator[Row]:
+    from nas.data import available
+
+    return ({"name": name, "summary": summary} for name, summary in available().items())
 
 
 def _rows(slot: Slot[Any]) -> Iterator[Row]:
@@ -59,6 +78,16 @@ def _methods() -> Iterator[Row]:
     for each in METHODS.listing():
         told = {name: getattr(each.part, name, "") for name in ("family", "paper")}
         yield {"name": each.name, **told, "summary": each.summary, "from": each.package}
+
+
+def _costs() -> Iterator[Row]:
+    """What every run counts, then what packages register."""
+    from nas.hardware import COSTS, StaticCosts
+
+    everywhere = {**StaticCosts.about, LATENCY: "of one inference on the target, milliseconds"}
+    for name, summary in everywhere.items():
+        yield {"name": name, "summary": summary, "from": "nas"}
+    yield from _rows(COSTS)
 
 
 def _targets(results: Path) -> Iterator[Row]:

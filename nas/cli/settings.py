@@ -6,6 +6,7 @@ from typing import Any
 
 from nas import runs
 from nas.errors import UsageError
+from nas.evaluation.evaluators import about_evaluator
 from nas.runs.devices import find_known, find_target
 from nas.runs.names import plain_name
 from nas.runs.recorded import is_table
@@ -67,7 +68,8 @@ def resolve_search(
     if own_predictor and not is_given(values, "profile", "run"):
         runs.put(values, "profile.run", str(own_predictor))
     config = runs.resolve(values, "command line")
-    return config, "-".join(map(plain_name, (config.space, config.data, config.method)))
+    how = config.method if about_evaluator(config.evaluator).needs_supernet else config.evaluator
+    return config, "-".join(map(plain_name, (config.space, config.data, how)))
 
 
 def name_target(values: dict[str, Any], results: Path) -> Path | None:

@@ -30,20 +30,19 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     sources = sorted({_source(row) for row in [*result["front"], result["largest"]]}, reverse=True)
     title = f"Pareto front of {result['run']}, latency {' or '.join(sources)}".replace("predicted", "predicted (~)")
     best, largest, metric = result["best"], result["largest"], result["metric"]
-    figures = (f"{label(metric).lower()} (95 %)", "latency", "params", "FLOPs", "memory")
-    table = new_table(["architecture"], figures, title)
+    confirmed = all(metric in row for row in result["front"])
+    score = metric if confirmed else result["score"]
+    heading = f"{label(score).lower()} (95 %)" if f"{score}_low" in largest else label(score).lower()
+    table = new_table(["architecture"], (heading, "latency", "params", "FLOPs", "memory"), title)
     for row in result["front"]:
         if row["id"] == best["id"]:
-            table.add_row(best["id"], *_metrics(best, metric), style="bold green")
+            table.add_row(best["id"], *_metrics(best, score), style="bold green")
         else:
-            table.add_row(row["id"], *_metrics(row, metric))
+            table.add_row(row["id"], *_metrics(row, score))
     if largest["id"] != best["id"]:
         table.add_section()
-        table.add_row("largest", *_metrics(largest, metric), style="dim")
-    caption = (
-        "The part that selected them made this front; its scores are shown on the other part, where some may lose."
-    )
-    table.caption, table.caption_justify = caption, "left"
+        table.add_row("largest", *_metrics(largest, score), style="dim")
+    table.caption, table.caption_justify = _caption(result, confirmed), "left"
     if f"shared_{metric}" in best and len(result["front"]) > 1:
         retrained = "The chosen and the largest are" if f"shared_{metric}" in largest else "The chosen is"
         table.caption += f" {retrained} shown as retrained, the others with shared weights."
@@ -54,6 +53,17 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
         console.say(note, style="yellow")
     for file in (folder.onnx, folder.report, folder.best, folder.candidates, folder.config):
         console.print(f"  {file}", highlight=False, soft_wrap=True)
+
+
+def _caption(result: Mapping[str, Any], confirmed: bool) -> str:
+    """Whose figures the front shows, and on which part of the validation split."""
+    evaluator = result.get("evaluator", "shared-weights")
+    if not confirmed:
+        return (
+            f"As evaluator '{evaluator}' has them ({result['objective']}); only the chosen and the largest are trained."
+        )
+    shown = "The part that selected them made this front; its scores are shown on the other part, where some may lose."
+    return shown if evaluator == "shared-weights" else f"{shown} They are of evaluator '{evaluator}'."
 
 
 def print_feasibility(
@@ -143,14 +153,21 @@ def new_table(words: Sequence[str], figures: Sequence[str], title: str | None = 
 
 
 def _metrics(row: Mapping[str, Any], metric: str) -> list[str]:
-    score, low, high = (_rounded(metric, row[metric + bound]) for bound in ("", "_low", "_high"))
     return [
-        f"{score} ({low} to {high})",
+        _with_interval(row, metric),
         _latency(row),
         _text("params", row["params"]),
         _text("flops", row["flops"]),
         _text("peak_memory_bytes", row["peak_memory_bytes"]),
     ]
+
+
+def _with_interval(row: Mapping[str, Any], metric: str) -> str:
+    """A score, with its interval where it has one."""
+    if f"{metric}_low" not in row:
+        return written(metric, row[metric])
+    score, low, high = (_rounded(metric, row[metric + bound]) for bound in ("", "_low", "_high"))
+    return f"{score} ({low} to {high})"
 
 
 def _rounded(metric: str, value: float) -> str:

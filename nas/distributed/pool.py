@@ -13,14 +13,16 @@ from torch import Tensor, nn
 from nas.distributed.cluster import free_of, ray_module, require, room_for
 from nas.distributed.failures import far_mistake
 from nas.errors import UsageError
-from nas.evaluation import SharedWeights
-from nas.search.pool import Evaluated, Metrics, rows
+from nas.search.pool import Evaluated, Measure, Metrics, rows
 from nas.space import Architecture
 
 __all__ = ["EvaluationPool", "shared_with"]
 
-Make = Callable[[], SharedWeights]
-"""Builds the evaluator of a run on the machine of a worker; must be importable there."""
+Make = Callable[[], Measure]
+"""Builds the evaluator of a run on the machine of a worker; must be importable there.
+
+Its attribute ``supernet`` gets the weights that are published, if any are.
+"""
 
 _DEPTH = 2
 """Batches that a worker has: one that runs, one that waits."""
@@ -46,11 +48,12 @@ class EvaluationPool:
 
     Args:
         make: builds the evaluator where a worker runs, from modules that are there.
-        supernet: whose weights the workers get, now and after :meth:`publish`.
+        supernet: whose weights the workers get, now and after :meth:`publish`; None where they need none.
         workers: how many; None for as many as the cluster has room for.
         cpus: that Ray keeps for each worker.
         gpus: likewise; a worker sees no other GPU.
         held: what the cluster keeps for something else as long as the pool lives, by resource.
+        called: the evaluator in messages.
 
     Attributes:
         blocks, blocks_alone: blocks that were run, each once for a batch of images, and what one candidate at a time
@@ -63,22 +66,25 @@ class EvaluationPool:
     def __init__(
         self,
         make: Make,
-        supernet: nn.Module,
+        supernet: nn.Module | None,
         workers: int | None,
         *,
         cpus: float = 1.0,
         gpus: float = 0.0,
         held: Mapping[str, float] | None = None,
+        called: str = "evaluate",
     ) -> None:
         self._ray = ray_module()
         count = workers or _most(free_of(held), cpus, gpus)
         require("workers", count, count=count, cpus=cpus, gpus=gpus, held=held)
         self.workers = count
         self.blocks = self.blocks_alone = 0
-        self.publish(supernet)
+        self._weights: list[Any] = []
+        if supernet is not None:
+            self.publish(supernet)
         remote = self._ray.remote(_Worker)
         options = {"num_cpus": cpus, "num_gpus": gpus, "max_restarts": -1}
-        self._actors = [remote.options(**options).remote(make) for _ in range(count)]
+        self._actors = [remote.options(**options).remote(make, called) for _ in range(count)]
         self._load: dict[int, int] = {}
         """Worker → batches that it has, of those that are ready."""
         self._waking: dict[Any, int] = {}
@@ -221,26 +227,30 @@ class _Done:
 class _Worker:
     """Evaluates with weights from the object store; lives in a process of its own."""
 
-    def __init__(self, make: Make) -> None:
-        self._make = make
-        self._evaluator: SharedWeights | None = None
-        self._weights: Any = None
+    def __init__(self, make: Make, called: str) -> None:
+        self._make, self._called = make, called
+        self._evaluator: Any = None
+        self._weights: list[Any] = []
 
     def wake(self) -> None:
         """Builds the evaluator; not in the constructor, whose exceptions Ray gives as text alone."""
         self._evaluator = self._evaluator or self._make()
 
     def evaluate(self, weights: list[Any], architectures: list[Architecture]) -> _Done:
-        """Metrics of a batch with the weights behind a reference, which are read once."""
+        """Metrics of a batch with the weights behind a reference, if there is one, which are read once."""
         self.wake()
-        assert self._evaluator is not None
-        if self._weights != weights[0]:
+        if self._weights != weights:
             shared_with(self._evaluator.supernet, ray_module().get(weights[0]))
-            self._weights = weights[0]
-        before = self._evaluator.blocks, self._evaluator.blocks_alone
-        metrics = rows(self._evaluator, architectures, "evaluate")
-        after = self._evaluator.blocks, self._evaluator.blocks_alone
+            self._weights = weights
+        before = _blocks(self._evaluator)
+        metrics = rows(self._evaluator, architectures, self._called)
+        after = _blocks(self._evaluator)
         return _Done(metrics, after[0] - before[0], after[1] - before[1])
+
+
+def _blocks(evaluator: Any) -> tuple[int, int]:
+    """As of :class:`EvaluationPool`; none of an evaluator that shares no blocks."""
+    return getattr(evaluator, "blocks", 0), getattr(evaluator, "blocks_alone", 0)
 
 
 def shared_with(model: nn.Module, state: Mapping[str, np.ndarray]) -> None:

@@ -7,10 +7,21 @@ from torch import nn
 
 from nas.data import Split
 from nas.data.protocols import Batch
-from nas.tasks import Task
+from nas.tasks import Tally, Task
 from nas.tasks.intervals import Groups
 
-__all__ = ["evaluate", "groups_of"]
+__all__ = ["evaluate", "groups_of", "selected", "tally_of"]
+
+
+def selected(task: Task, name: str) -> str:
+    """What a column is called in results, where figures of the task by their plain names are confirmed ones.
+
+    >>> from nas.tasks import Classification
+    >>> task = Classification(["cat", "dog"])
+    >>> selected(task, "accuracy"), selected(task, "synflow")
+    ('selection_accuracy', 'synflow')
+    """
+    return f"selection_{name}" if name in task.columns else name
 
 
 def groups_of(split: Split) -> Groups | None:
@@ -18,7 +29,6 @@ def groups_of(split: Split) -> Groups | None:
     return None if split.groups is None else split.groups.cpu().numpy()
 
 
-@torch.inference_mode()
 def evaluate(
     network: nn.Module, batches: Iterable[Batch], task: Task, groups: Groups | None = None
 ) -> dict[str, float]:
@@ -28,8 +38,14 @@ def evaluate(
         task: of the data; its ``columns`` are the names of the metrics.
         groups: which examples are copies of one, as of :func:`groups_of`.
     """
+    return tally_of(network, batches, task, groups).metrics()
+
+
+@torch.inference_mode()
+def tally_of(network: nn.Module, batches: Iterable[Batch], task: Task, groups: Groups | None = None) -> Tally:
+    """What a network makes of each example of batches, as :func:`evaluate` runs it."""
     network.eval()
     tally = task.tally(groups)
     for x, y in batches:
         tally.add(network(x), y)
-    return tally.metrics()
+    return tally

@@ -3,6 +3,7 @@
 from nas.hardware.block_latencies import measure_blocks
 from nas.hardware.board_csv import BoardMeasurements, read_measurements, read_setup
 from nas.hardware.cache import LatencyCache
+from nas.hardware.candidate import Candidate
 from nas.hardware.catalogue import Catalogue, NoBlockTableError
 from nas.hardware.costs import BlockCost, StaticCosts
 from nas.hardware.expected import ExpectedCost
@@ -12,6 +13,7 @@ from nas.hardware.measurement import Measurement
 from nas.hardware.measuring import measure_networks
 from nas.hardware.network_features import NetworkFeatures
 from nas.hardware.network_key import NetworkKeys
+from nas.hardware.own_costs import COSTS, OwnCosts
 from nas.hardware.pack import write_pack
 from nas.hardware.recorded import Recorded
 from nas.hardware.target import Target
@@ -23,11 +25,13 @@ from nas.hardware.timing import Timing, measure_all, summarise, time_calls
 from nas.hardware.tracing import Trace, parameters, trace
 
 __all__ = [
+    "COSTS",
     "CPU",
     "CUDA",
     "TARGETS",
     "BlockCost",
     "BoardMeasurements",
+    "Candidate",
     "Catalogue",
     "ExpectedCost",
     "LatencyCache",
@@ -37,6 +41,7 @@ __all__ = [
     "NetworkKeys",
     "NoBlockTableError",
     "OnnxRuntime",
+    "OwnCosts",
     "Recorded",
     "StaticCosts",
     "Subject",

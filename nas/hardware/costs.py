@@ -7,7 +7,7 @@ the shape it gets, and a candidate costs a few table look-ups.
 import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +64,14 @@ class StaticCosts:
         input_dtype: of the inputs, ``torch.int64`` for token ids.
     """
 
-    names = ("params", "flops", "peak_memory_bytes", "weight_bytes", "weight_bytes_int8")
+    about: ClassVar[Mapping[str, str]] = {
+        "params": "parameters, elements of the weights",
+        "flops": "of one inference of one example; a multiply-add counts as two",
+        "peak_memory_bytes": "the most that live activations of one example take",
+        "weight_bytes": "of the weights in float32",
+        "weight_bytes_int8": "of the weights in int8, biases and norms in four bytes",
+    }
+    names = tuple(about)
 
     def __init__(self, supernet: Supernet, input_shape: Shape, input_dtype: torch.dtype = torch.float32) -> None:
         self.supernet, self.input_shape, self.input_dtype = meta_copy(supernet), tuple(input_shape), input_dtype

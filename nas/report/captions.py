@@ -26,7 +26,7 @@ def front_caption(content: ReportContent) -> str:
     else:
         sentences += ["Bars: 95% interval of the score."]
     if not content.maximise:
-        sentences += [f"{label(content.metric)}: less is better."]
+        sentences += [f"{label(content.score.removeprefix('selection_'))}: less is better."]
     if max(len(content.candidates), len(content.random)) > MOST_POINTS:
         sentences += [f"Clouds of more than {MOST_POINTS:,} points are thinned evenly."]
     return " ".join(sentences)

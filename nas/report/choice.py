@@ -22,6 +22,7 @@ def choice_sentences(result: Mapping[str, Any]) -> list[str]:
         f"Chosen: {best['id']} with confirmed {label(metric).lower()} {_with_interval(best, metric)} and "
         f"{label(tested).lower()} {_with_interval(best, tested)}{_beside_largest(best, largest, tested)}."
     ]
+    sentences += [_own_cost(name, best, largest) for name in result.get("own_costs", ())]
     if "delivered" in result.get("retrained", {}):
         sentences.append(retraining_sentence(metric, result["retrained"]))
     if "selection" in result and "former" not in result:
@@ -38,6 +39,11 @@ def _beside_largest(best: Mapping[str, Any], largest: Mapping[str, Any], tested:
     )
 
 
+def _own_cost(name: str, best: Mapping[str, Any], largest: Mapping[str, Any]) -> str:
+    """What a cost of the run's own says of the chosen network."""
+    return f"Its {label(name).lower()}: {written(name, best[name])} (largest: {written(name, largest[name])})."
+
+
 def points(name: str, difference: float) -> str:
     """A difference of two values of a column: in percentage points where it is a share, else in its own unit.
 
@@ -52,6 +58,8 @@ def points(name: str, difference: float) -> str:
 
 def _why(result: Mapping[str, Any], metric: str) -> list[str]:
     why, best, score = result["selection"], result["best"], f"selection_{metric}"
+    if "by" in why:
+        return [_by_score(result)]
     others = len(why["equals"]) - 1
     reason = (
         f"It has the lowest {label(result['cost']).lower()} of the {others + 1} networks on the front that are within "
@@ -69,6 +77,16 @@ def _why(result: Mapping[str, Any], metric: str) -> list[str]:
     return [reason, optimism, *([alike] if why["of"] > 1 and not why["differ"] else [])]
 
 
+def _by_score(result: Mapping[str, Any]) -> str:
+    """Of an evaluator that does not compare networks example by example."""
+    count, score = result["selection"]["of"], result["score"]
+    among = f"the best of the {count} networks on the front" if count > 1 else "the only network on the front"
+    return (
+        f"Evaluator '{result['evaluator']}' has it for {among}, with {label(score).lower()} "
+        f"{written(score, result['best'][score])}; how sure that is cannot be told."
+    )
+
+
 def _optimism(metric: str, shared: Mapping[str, Any]) -> str:
     """The difference between both parts, where the one that selected it was kinder."""
     if shared["optimism"] <= 0:
@@ -82,10 +100,15 @@ def _luck(result: Mapping[str, Any], tested: str) -> list[str]:
     if not draw:
         return []
     latency = " (predicted latency)" if draw.get("latency_source") == "predicted" else ""
-    luck = (
+    taken = (
         f"he best of {counted(draw['draws'], 'random draw')} under the same constraints on costs{latency}, taken by "
-        f"the same rule: {label(tested).lower()} {_with_interval(draw, tested)}"
+        "the same rule"
     )
+    if tested not in draw:
+        score = result["score"]
+        found, chosen = (written(score, row[score]) for row in (draw, draw["chosen"]))
+        return [f"T{taken}: {label(score).lower()} {found}; the chosen network has {chosen}."]
+    luck = f"{taken}: {label(tested).lower()} {_with_interval(draw, tested)}"
     if "chosen" not in draw:
         return [f"T{luck}.{_no_difference(result['best'], draw, tested)}"]
     return [

@@ -39,8 +39,9 @@ class ReportContent:
         metric: what networks are judged by.
         selected_by: column of ``candidates`` and ``random``, and number of every network, that the search went by; the
             metric itself by default.
-        maximise: whether more of it is better.
-        cost: column on the x axis of the front, one of :data:`COSTS`.
+        maximise: whether more is better of what the search went by.
+        cost: column on the x axis of the front, one of :data:`COSTS` or ``own_costs``.
+        own_costs: columns of ``candidates`` and numbers of every network that this run alone counts.
         best: the chosen network, measured.
         largest: the largest network of the space, measured.
         front: the networks of the Pareto front, measured.
@@ -78,6 +79,7 @@ class ReportContent:
     selected_by: str | None = None
     maximise: bool = True
     cost: str = "latency_ms"
+    own_costs: Sequence[str] = ()
     relaxation: Mapping[str, Sequence[str]] | None = None
     latency: LatencyContent | None = None
     choice: Sequence[str] = ()
@@ -90,8 +92,8 @@ class ReportContent:
         return self.selected_by or self.metric
 
     def __post_init__(self) -> None:
-        if self.cost not in COSTS:
-            raise UsageError(f"report cost '{self.cost}' is not known; {did_you_mean(self.cost, COSTS)}")
+        if self.cost not in (known := (*COSTS, *self.own_costs)):
+            raise UsageError(f"report cost '{self.cost}' is not known; {did_you_mean(self.cost, known)}")
         for name, table, needed in (
             ("candidates", self.candidates, ("id", "architecture", self.score, "feasible", "pareto")),
             ("random", self.random, (self.score,)),

@@ -13,8 +13,8 @@ __all__ = ["card", "cards", "lead"]
 
 
 def lead(summary: Mapping[str, Any]) -> str:
-    """One line of HTML: method, space, strategy, data, target and constraints, as far as they are known."""
-    parts = [(name, summary.get(name)) for name in ("method", "space", "strategy", "data", "target")]
+    """One line of HTML: method, evaluator, space, strategy, data, target and constraints, as far as they are known."""
+    parts = [(name, summary.get(name)) for name in ("method", "evaluator", "space", "strategy", "data", "target")]
     parts += [("constraint", text) for text in summary.get("constraints") or ()]
     return "".join(
         f'<span class="chip"><b>{name}</b> {html.escape(str(value))}</span>' for name, value in parts if value
@@ -31,6 +31,7 @@ def cards(content: ReportContent) -> str:
             _cost_card(content, "params"),
             _cost_card(content, "flops"),
             _cost_card(content, "peak_memory_bytes"),
+            *(_cost_card(content, name) for name in content.own_costs),
         ]
     )
 

@@ -32,8 +32,8 @@ def front_table(content: ReportContent) -> str:
         return '<p class="empty">The front is empty.</p>'
     ordered = sorted(content.front, key=lambda network: (math.isnan(cost := number(network, content.cost)), cost))
     rows = [{"id": place, **network} for place, network in enumerate(ordered, start=1)]
-    scores = dict.fromkeys([content.metric, content.score])
-    columns = [*scores, *(name for name in _COSTS if any(name in row for row in rows))]
+    scores = [name for name in dict.fromkeys([content.metric, content.score]) if any(name in row for row in rows)]
+    columns = [*scores, *(name for name in (*_COSTS, *content.own_costs) if any(name in row for row in rows))]
     return sortable_table("front-table", ["id", *columns, "architecture"], rows, content.metric)
 
 
@@ -45,7 +45,7 @@ def candidate_table(content: ReportContent) -> str:
     score = column(table, content.score)
     worst_last = np.nan_to_num(-score if content.maximise else score, nan=np.inf)
     best_first = np.lexsort((worst_last, ~flags(table, "feasible")))[:MOST_ROWS]
-    known = [name for name in _COSTS if not np.isnan(column(table, name)).all()]
+    known = [name for name in (*_COSTS, *content.own_costs) if not np.isnan(column(table, name)).all()]
     rows = [{str(name): value for name, value in row.items()} for row in table.iloc[best_first].to_dict("records")]
     columns = ["id", content.score, *known, "feasible", "pareto", "architecture"]
     cut = f"<p>The best {MOST_ROWS:,} of {len(table):,} candidates are shown.</p>" if len(table) > MOST_ROWS else ""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,13 +13,17 @@ from torch import nn
 from nas.data import Data, Inputs, Split
 from nas.distributed import RemoteMachine
 from nas.errors import UsageError, did_you_mean
-from nas.evaluation import SharedWeights, evaluate, groups_of
+from nas.evaluation import evaluate, groups_of
+from nas.evaluation.evaluators import Evaluator, about_evaluator
+from nas.evaluation.metrics import selected
 from nas.hardware import (
+    Candidate,
     Catalogue,
     Machine,
     NetworkFeatures,
     NetworkKeys,
     NoBlockTableError,
+    OwnCosts,
     Recorded,
     StaticCosts,
     feature_table,
@@ -31,12 +36,12 @@ from nas.parts import check_options
 from nas.predictors import PREDICTORS, Features
 from nas.problem import Budget
 from nas.runs.config import RunConfig
+from nas.runs.evaluating import check_evaluator, made_evaluator, objective_of
 from nas.runs.recorded import is_table, read_recorded
 from nas.runs.supernets import (
     build_searched,
     build_supernet,
     find_device,
-    judged_by,
     load_parts,
     made_problem,
 )
@@ -49,11 +54,11 @@ from nas.training import Phase, Recipe
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COSTS", "LATENCY", "Bench"]
+__all__ = ["LATENCY", "Bench"]
 
 LATENCY = "latency_ms"
-COSTS = (LATENCY, *StaticCosts.names)
-"""What a search may keep low; all other columns judge."""
+_COLUMNS = ("id", "architecture", "feasible", "pareto", "measured_latency_ms", "measured_spread_ms")
+"""What a table of candidates has beside metrics and costs."""
 
 
 class Bench:
@@ -63,19 +68,24 @@ class Bench:
     judged: the same, unless method or settings search another model of the same space. ``data`` has for validation the
     part that selects, ``confirmation`` is the other one.
 
+    Args:
+        folder: of the run, where its evaluator keeps what it needs again.
+
     Raises:
         UsageError: anything that the configuration names does not exist or does not fit together.
     """
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, folder: Path | None = None) -> None:
         self.config = config
         self.method: Method = METHODS[config.method]
+        self.judging = about_evaluator(config.evaluator)
+        check_evaluator(config)
         self.is_recorded = is_table(config.target)
         self.constraints = [Constraint.parse(text) for text in config.constraints]
-        unconstrained = "flops" if config.candidates == 1 else LATENCY
-        self.cost = config.cost or next((c.metric for c in self.constraints if c.metric in COSTS), unconstrained)
-        if self.cost not in COSTS:
-            raise UsageError(f"cost '{self.cost}' is not known; {did_you_mean(self.cost, COSTS)}")
+        self.own_costs = OwnCosts(config.costs, config.costs_args)
+        self.cost = config.cost or self._first_bounded or ("flops" if config.candidates == 1 else LATENCY)
+        if self.cost not in self.cost_names:
+            raise UsageError(f"cost '{self.cost}' is not known; {did_you_mean(self.cost, self.cost_names)}")
         _check_profile(config)
         torch.set_num_threads(config.cpu_threads)
         self.device = find_device(config.device)
@@ -84,25 +94,34 @@ class Bench:
         self.data, self.confirmation = load_parts(config, self.device)
         self.metric: Metric = self.data.task.metric
         self.inputs: Inputs = self.data.inputs(config.export.input)
-        for constraint in self.constraints:
-            constraint.require([*self.data.task.figures, *COSTS])
-        self.objectives = [Objective(self.metric.name, self.metric.maximise), Objective(self.cost, maximise=False)]
         self.supernet = build_supernet(config, self.data, config.space_args)
         self.space: Space = self.supernet.space
         self.searched = build_searched(config, self.data, self.supernet)
         self.target: Machine | Recorded = self._find_target()
-        self.problem = made_problem(config, self.data, self.supernet, self.searched)
+        self.problem = made_problem(config, self.data, self.supernet, self.searched, folder=folder)
         self.costs = self.problem.costs
+        self.objectives = [objective_of(config, self.judging, self.problem), Objective(self.cost, maximise=False)]
+        self._check_names()
+        self._check_evaluator()
         self._check_strategy()
         self._check_batch_sizes()
         self._check_retraining()
         self._check_runs()
 
     @property
+    def cost_names(self) -> tuple[str, ...]:
+        """What a search may keep low; all other columns judge."""
+        return (LATENCY, *StaticCosts.names, *self.own_costs.names)
+
+    @property
+    def _first_bounded(self) -> str | None:
+        """The cost that the first constraint on any bounds."""
+        return next((each.metric for each in self.constraints if each.metric in self.cost_names), None)
+
+    @property
     def seeks_best(self) -> bool:
         """Whether the strategy is to find the best network within the constraints, not a front."""
-        bounded = any(constraint.metric in COSTS for constraint in self.constraints)
-        return self.config.goal == "best" or (self.config.goal is None and bounded)
+        return self.config.goal == "best" or (self.config.goal is None and self._first_bounded is not None)
 
     @property
     def needs_latency(self) -> bool:
@@ -133,20 +152,39 @@ class Bench:
         return list(map(self.space.sample, draws))
 
     @cached_property
-    def evaluator(self) -> SharedWeights:
-        """Judges candidates with the supernet's weights, which must be trained."""
-        return judged_by(self.config, self.searched, self.data)
+    def evaluator(self) -> Evaluator:
+        """Judges candidates; with the supernet's weights, if it needs one, which must be trained."""
+        return made_evaluator(self.config, self.problem)
+
+    @property
+    def objective(self) -> Objective:
+        """What the search makes better."""
+        return self.objectives[0]
+
+    @property
+    def score(self) -> str:
+        """The column of the objective in tables and results."""
+        return selected(self.data.task, self.objective.metric)
+
+    @property
+    def compares_examples(self) -> bool:
+        """Whether the evaluator says example by example how good a network is at what is searched for."""
+        return self.judging.judges_examples and self.objective == Objective(self.metric.name, self.metric.maximise)
 
     @cached_property
     def samples(self) -> list[Architecture]:
         """The smallest, the largest and random architectures that stand for the space."""
         return list(dict.fromkeys([self.space.smallest(), self.space.largest(), *self.draws]))
 
-    def cost_table(self, architectures: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
-        """The static costs, a row for each architecture."""
+    def costs_of(self, architecture: Architecture) -> dict[str, float]:
+        """Everything that an architecture costs but latency: the static costs, and those of the run's own."""
+        return {**self.costs(architecture), **self.own_costs(Candidate(architecture, self.costs))}
+
+    def cost_table(self, architectures: Sequence[Architecture]) -> "pd.DataFrame":
+        """The same, a row for each architecture."""
         import pandas as pd
 
-        return pd.DataFrame([self.costs(architecture) for architecture in architectures])
+        return pd.DataFrame([self.costs_of(architecture) for architecture in architectures])
 
     def catalogue(self) -> Catalogue:
         """The distinct blocks of the networks that are delivered.
@@ -217,8 +255,30 @@ class Bench:
 
     @property
     def is_differentiable(self) -> bool:
-        """Whether the method learns architecture parameters."""
-        return self.method.family == "differentiable"
+        """Whether the method learns architecture parameters in this run."""
+        return self.method.family == "differentiable" and self.judging.needs_supernet
+
+    def _check_names(self) -> None:
+        """Refuses columns of one name, and constraints on what nobody tells, as far as that is known."""
+        judged, task = self.judging.metrics or (), self.data.task
+        self.own_costs.require_other([*_COLUMNS, LATENCY, *StaticCosts.names, *task.columns, *judged])
+        if self.objective.metric == self.cost:
+            raise UsageError(
+                f"objective '{self.objective}' is of the cost that is minimised beside it; name another cost, or "
+                "another objective."
+            )
+        if self.judging.judges_examples or self.judging.metrics:
+            for constraint in self.constraints:
+                known = [*task.figures, *judged, self.objective.metric, *self.cost_names]
+                constraint.require(list(dict.fromkeys(known)))
+
+    def _check_evaluator(self) -> None:
+        """Makes one that waits for no training now, so that what is wrong with it shows before anything is done."""
+        if not self.judging.needs_supernet and not callable(self.evaluator):
+            raise UsageError(
+                f"evaluator '{self.config.evaluator}' makes a {type(self.evaluator).__name__}, which cannot be called "
+                "with architectures; give its class a __call__."
+            )
 
     def _check_strategy(self) -> None:
         config = self.config
@@ -226,6 +286,11 @@ class Bench:
             strategy(config.strategy, self.space, config.seed, **config.strategy_args)
             return
         strategy_options(config.strategy, config.strategy_args)
+        if not self.judging.needs_supernet:
+            raise UsageError(
+                f"strategy '{config.strategy}' proposes what a method has learnt, but evaluator '{config.evaluator}' "
+                "trains no supernet; use another strategy."
+            )
         if not self.is_differentiable:
             raise UsageError(
                 f"strategy '{config.strategy}' proposes what a method has learnt, but method '{config.method}' learns "

@@ -1,6 +1,7 @@
 """What a run is asked to do: one pydantic model, read from YAML, flags and ``key=value`` settings."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from nas.data import InputForm
 from nas.errors import UsageError, did_you_mean
+from nas.evaluation.evaluators import About, about_evaluator
 from nas.methods import METHODS, Retrain
 from nas.runs.names import check_name
 from nas.runs.values import check_values, shortened
@@ -117,6 +119,12 @@ class RunConfig(_Strict):
         length: characters of a window of text; 64 by default.
         limit: keep at most this many training images, or windows of text.
         method: how the supernet is trained.
+        evaluator: what judges candidates: "shared-weights" of a supernet that the method trains; "standalone", each
+            trained by itself by the recipe ``retraining``; "table", known results; an installed one or
+            ``module:object``.
+        evaluator_args: options of the evaluator.
+        objective: what is searched for, such as ``maximise synflow``, of what the evaluator gives; by default the
+            metric of the data.
         strategy: how it is searched; "derived" proposes what a differentiable method learnt.
         strategy_args: options of the strategy.
         target: where latency is measured; or a table of measurements, a CSV or parquet file.
@@ -127,6 +135,8 @@ class RunConfig(_Strict):
         constraints: such as ``latency_ms <= 2`` or ``params <= 50% of largest``.
         goal: what the strategy looks for: the "best" network within the constraints, or the "front" of metric and cost;
             by default the best where a constraint bounds a cost.
+        costs: more costs than every run has, ``module:function`` of a `nas.hardware.Candidate` or installed names.
+        costs_args: options of these costs, by their names in ``costs``.
         cost: the cost that is minimised beside the metric; by default that of the first constraint, else latency, which
             a single candidate does without.
         candidates: number of architectures evaluated.
@@ -162,6 +172,9 @@ class RunConfig(_Strict):
     length: int | None = Field(None, ge=1, le=10**7)
     limit: int | None = Field(None, ge=1, le=10**12)
     method: str = "bignas"
+    evaluator: str = "shared-weights"
+    evaluator_args: dict[str, Any] = Field(default_factory=dict)
+    objective: str | None = None
     strategy: str = "evolution"
     strategy_args: dict[str, Any] = Field(default_factory=dict)
     target: str = "onnxruntime"
@@ -171,6 +184,8 @@ class RunConfig(_Strict):
     latency_batch: int = Field(1, ge=1, le=10**5)
     constraints: list[str] = Field(default_factory=lambda: ["latency_ms <= 50% of largest"])
     goal: Literal["best", "front"] | None = None
+    costs: list[str] = Field(default_factory=list)
+    costs_args: dict[str, dict[str, Any]] = Field(default_factory=dict)
     cost: str | None = None
     candidates: int = Field(200, ge=1, le=10**7)
     random_baseline: int | None = Field(None, ge=0, le=10**7)
@@ -228,7 +243,12 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
         UsageError: an unknown key, or a value of the wrong type or range.
     """
     check_values(values, source)
+    about = about_evaluator(str(values.get("evaluator", RunConfig.model_fields["evaluator"].default)))
     chosen = METHODS[str(values.get("method", RunConfig.model_fields["method"].default))]
+    if not about.needs_supernet:
+        chosen = replace(chosen, recipe={}, learning={}, settings={}, needs_budget=False, retrain="no")
+    if not about.makes_networks and chosen.retrain == "no":
+        chosen = replace(chosen, retrain="fresh")
     training = {**chosen.recipe, **_mapping(values, "training", source)}
     retraining = {**training, **_mapping(values, "retraining", source)}
     learning = {**chosen.learning, **_mapping(values, "learning", source)}
@@ -240,6 +260,7 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     if chosen.needs_budget:
         merged["profile"] = {"predictor": "lookup", **_mapping(values, "profile", source)}
     config = read_back(merged, source)
+    _check_retrain(config, about, source)
     if config.device == "cpu" and config.ray.gpus_per_worker:
         raise UsageError(
             f"{source}: device is 'cpu', but ray.gpus_per_worker is {config.ray.gpus_per_worker:g}; drop one of them."
@@ -251,6 +272,15 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
             "as many parts of a batch; give a divisor of it."
         )
     return config
+
+
+def _check_retrain(config: RunConfig, about: About, source: str) -> None:
+    """Refuses to deliver weights that nobody has."""
+    where = f"{source}: retrain is '{config.retrain}', but evaluator '{config.evaluator}'"
+    if config.retrain == "no" and not about.makes_networks:
+        raise UsageError(f"{where} makes no network that could be delivered; use retrain=fresh.")
+    if config.retrain == "inherited" and not about.needs_supernet:
+        raise UsageError(f"{where} trains no supernet whose weights a network could inherit; use retrain=fresh.")
 
 
 def read_back(values: Mapping[str, Any], source: str) -> RunConfig:

@@ -10,6 +10,7 @@ from torch import nn
 from nas.data import InputForm
 from nas.errors import UsageError
 from nas.evaluation import Standalone
+from nas.evaluation.evaluators import MakesNetworks
 from nas.hardware import Measurement, Recorded
 from nas.report.quantities import label, written
 from nas.runs.bench import LATENCY, Bench
@@ -33,6 +34,7 @@ __all__ = [
     "delivery_notes",
     "export_architecture",
     "final_network",
+    "judged_network",
     "precision_lost",
     "restore_trained",
 ]
@@ -43,14 +45,14 @@ _SECONDS = 2.0
 def final_network(
     bench: Bench, folder: RunFolder, architecture: Architecture, progress: Progress, say: Callable[[str], None]
 ) -> nn.Module:
-    """The plain network: recalibrated inherited weights, or retrained by itself if the run asks for that.
+    """The plain network: as it was judged, or trained by itself if the run asks for that.
 
     Where the supernet was trained for its networks as they are, the retrained one must be better, which is said if it
     is not. A differentiable method trains another model, or mixtures, whose weights do not compete.
     """
     config = bench.config
     if config.retrain == "no":
-        return bench.evaluator.network(architecture)
+        return judged_network(bench, architecture)
     trainer = Standalone(
         bench.supernet, bench.data, config.retraining, config.seed, inherit=config.retrain == "inherited"
     )
@@ -61,18 +63,25 @@ def final_network(
             task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
 
         trained = trainer.train(architecture, folder.retrained(architecture), report)
-    if bench.is_differentiable or bench.searched is not bench.supernet:
+    if bench.is_differentiable or bench.searched is not bench.supernet or not bench.judging.makes_networks:
         return trained
-    inherited = bench.evaluator.network(architecture)
+    inherited = judged_network(bench, architecture)
     file, inputs = folder.path / f"{architecture.id}.onnx", bench.inputs_of(architecture)
     new, old = ((ExportedNetwork(bench, each, file, inputs).model, inputs) for each in (trained, inherited))
     if is_better(bench, new, old):
         return trained
+    kept = "of the supernet" if bench.judging.needs_supernet else "with which it was judged"
     say(
-        f"{architecture.id} keeps the weights of the supernet: retrained it is not ahead by more than one standard "
+        f"{architecture.id} keeps the weights {kept}: retrained it is not ahead by more than one standard "
         "error of the paired difference on the part of the validation split that selects."
     )
     return inherited
+
+
+def judged_network(bench: Bench, architecture: Architecture) -> nn.Module:
+    """The network of an architecture as the evaluator of the run judges it."""
+    assert isinstance(bench.evaluator, MakesNetworks), "the configuration was checked"
+    return bench.evaluator.network(architecture)
 
 
 def deliver(
@@ -160,7 +169,7 @@ def export_architecture(
     """
     config = folder.load_config()
     check_dtype(config)
-    bench = Bench(config)
+    bench = Bench(config, folder.path)
     restore_trained(bench, folder)
     architecture = _find_architecture(bench, folder, wanted)
     check_delivered(bench, [architecture])
@@ -176,7 +185,7 @@ def export_architecture(
     progress.say(exported.compared())
     metrics = {
         **exported.rejudged(bench.judge(network, bench.confirmation, architecture)),
-        **bench.costs(architecture),
+        **bench.costs_of(architecture),
         **_latency(bench, folder, architecture, network, exported),
     }
     chosen = {"onnx": str(out), "architecture": dict(architecture), "metric": bench.metric.name}
@@ -205,11 +214,13 @@ def _told(bench: Bench, measured: Measurement) -> dict[str, Any]:
 
 
 def restore_trained(bench: Bench, folder: RunFolder) -> None:
-    """Gives the searched supernet the weights that the run trained it to.
+    """Gives the searched supernet the weights that the run trained it to, if its evaluator needs any.
 
     Raises:
         UsageError: the training has not ended.
     """
+    if not bench.judging.needs_supernet:
+        return
     if not (folder.supernet.exists() and has_ended(read_header(folder.supernet))):
         raise UsageError(f"run '{folder.name}' has no trained supernet yet; finish it with: nas resume {folder.name}")
     tensors, header = load_checkpoint(folder.supernet)

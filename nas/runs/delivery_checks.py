@@ -1,20 +1,24 @@
 """Checks that networks can be judged at all, and before they are delivered, that they are the ones that were judged."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nas.data import Split
 from nas.errors import UsageError
-from nas.evaluation import check_extraction, check_inference, check_memory, check_verdict
+from nas.evaluation import SharedWeights, check_extraction, check_inference, check_memory, check_verdict
+from nas.evaluation.evaluators import MakesNetworks
 from nas.runs.bench import Bench
 from nas.space import Architecture
 
-__all__ = ["check_delivered", "check_networks"]
+__all__ = ["check_delivered", "check_networks", "check_scores"]
 
 _BESIDE_LARGEST = 5
 _EXAMPLES = 32
+_ROUNDING = 0.005
+"""Of a score, between two devices or batch sizes."""
 _ALONE = 4
 """Examples that a network also sees one by one."""
 
@@ -50,8 +54,32 @@ def check_delivered(bench: Bench, architectures: Iterable[Architecture]) -> None
     for architecture in dict.fromkeys([*some, bench.space.largest()]):
         check_inference(bench.supernet.extract(architecture), bench.supernet.reads(x[:_ALONE], architecture))
         check_extraction(bench.supernet, architecture, x)
-        if bench.searched is bench.supernet:
+        if bench.searched is bench.supernet and isinstance(bench.evaluator, SharedWeights):
             check_verdict(bench.evaluator, architecture)
+
+
+def check_scores(bench: Bench, row: Mapping[str, Any]) -> None:
+    """Checks that a network that is to be delivered as it was judged still scores what it did then.
+
+    Shared weights are checked before, on one batch.
+
+    Args:
+        row: of the table of candidates.
+
+    Raises:
+        UsageError: it scores something else.
+    """
+    evaluator, name = bench.evaluator, bench.metric.name
+    if isinstance(evaluator, SharedWeights) or not isinstance(evaluator, MakesNetworks) or name not in row:
+        return
+    architecture = Architecture.from_json(row["architecture"])
+    found = bench.judge(evaluator.network(architecture), bench.data.validation, architecture)[name]
+    if abs(found - row[name]) > _ROUNDING * max(1.0, abs(row[name])):
+        raise UsageError(
+            f"evaluator '{bench.config.evaluator}' judged architecture {row['id']} with {name} {row[name]:.4g}, but "
+            f"the network that it makes now has {found:.4g} on the same {bench.data.examples}, so another network "
+            "would be delivered; it must keep what it judged, or make it again bit for bit."
+        )
 
 
 def _check_trained_output(bench: Bench, network: nn.Module, x: Tensor) -> None:

@@ -12,9 +12,10 @@ from nas.data import require
 from nas.distributed.jobs import Jobs
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.hardware import TARGETS
+from nas.hardware import COSTS, TARGETS
 from nas.parts import check_options
 from nas.runs.config import RayConfig, RunConfig, resolve
+from nas.runs.evaluating import known_results
 from nas.runs.folder import RunFolder
 from nas.runs.names import check_name
 from nas.runs.parcel import unpack
@@ -161,13 +162,20 @@ def _check_names(config: RunConfig) -> None:
         strategy_options(config.strategy, config.strategy_args)
     if not is_table(config.target):
         TARGETS.require(config.target)
+    for name in config.costs:
+        COSTS.require(name)
     require(config.data)
 
 
 def _check_paths(config: RunConfig, include: Sequence[Path]) -> None:
     """Refuses relative paths to what is not sent along."""
     table = is_table(config.target)
-    paths = {"data_dir": config.data_dir, "profile.run": config.profile.run, "target": config.target if table else None}
+    paths = {
+        "data_dir": config.data_dir,
+        "profile.run": config.profile.run,
+        "target": config.target if table else None,
+        "evaluator_args.path": known_results(config),
+    }
     named = [(key, Path(path)) for key, path in paths.items() if path is not None]
     named += [] if table else [("profile.known", Path(known.partition("@")[0])) for known in config.profile.known]
     sent = [_place(path) for path in include]

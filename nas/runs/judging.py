@@ -15,6 +15,7 @@ from nas.evaluation.ranking import Ranking, agreement, consecutive, rank, tau
 from nas.runs.bench import Bench
 from nas.runs.folder import RunFolder
 from nas.runs.progress import Progress
+from nas.runs.supernets import judged_by
 from nas.runs.truth import Truth
 from nas.space import Architecture
 from nas.training import load_checkpoint, restore
@@ -59,7 +60,7 @@ class Question:
 
 
 class Costs:
-    """FLOPs and parameters of the architectures, counted once for all runs whose networks are the same."""
+    """FLOPs, parameters and a run's own costs of the architectures, counted once for runs whose networks are equal."""
 
     def __init__(self, architectures: Sequence[Architecture], progress: Progress) -> None:
         self.architectures, self.progress = architectures, progress
@@ -69,14 +70,15 @@ class Costs:
         """A row for each architecture as the run delivers it."""
         import pandas as pd
 
-        key = json.dumps(bench.subject)
+        names = [*_COSTS, *bench.own_costs.names]
+        key = json.dumps([bench.subject, bench.config.costs, bench.config.costs_args])
         if key not in self.tables:
             rows = []
             with self.progress.task("Counting FLOPs and parameters", len(self.architectures)) as task:
                 for count, architecture in enumerate(self.architectures, start=1):
-                    rows.append(bench.costs(architecture))
+                    rows.append(bench.costs_of(architecture))
                     task.update(count)
-            self.tables[key] = pd.DataFrame(rows)[list(_COSTS)]
+            self.tables[key] = pd.DataFrame(rows)[names]
         return self.tables[key]
 
 
@@ -109,7 +111,7 @@ def judge(bench: Bench, folder: RunFolder, question: Question, costs: "pd.DataFr
     ranking = rank(
         sign * scores,
         question.truth.trainings,
-        {name: costs[name].to_numpy() for name in _COSTS},
+        {str(name): costs[name].to_numpy() for name in costs},
         maximise=question.maximise,
         threshold=question.threshold,
         seed=question.seed,
@@ -141,7 +143,7 @@ def _score(bench: Bench, question: Question, title: str, progress: Progress) -> 
     """The metric ``[n]`` of the architectures with shared weights, as the supernet is now."""
     architectures = question.truth.architectures
     with progress.task(title, len(architectures)) as task:
-        table = bench.evaluator(architectures, task.update)
+        table = judged_by(bench.config, bench.searched, bench.data)(architectures, task.update)
     return table[bench.metric.name].to_numpy(dtype=np.float64)
 
 

@@ -5,10 +5,11 @@ The largest network teaches, bounds constraints and is the reference of measurem
 
 from collections.abc import Iterable
 
+from nas.runs.bench import Bench
 from nas.space import order_by_value
 from nas.supernet import Supernet
 
-__all__ = ["largest_notes", "opening_notes"]
+__all__ = ["evaluator_notes", "largest_notes", "opening_notes"]
 
 _MOST_NAMES = 2
 
@@ -42,6 +43,16 @@ def opening_notes(supernet: Supernet) -> list[str]:
     return [
         f"The forward of {type(supernet.model).__name__} is not opened into blocks, since {supernet.unopened}; so "
         "candidates share no activations and the report shows one block."
+    ]
+
+
+def evaluator_notes(bench: Bench) -> list[str]:
+    """As of :func:`opening_notes`; or that no supernet is trained."""
+    if bench.judging.needs_supernet:
+        return opening_notes(bench.searched)
+    return [
+        f"Evaluator '{bench.config.evaluator}' judges candidates without a supernet, so none is trained, and neither "
+        "method nor training have any effect."
     ]
 
 

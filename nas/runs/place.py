@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from nas.distributed import (
     EvaluationPool,
@@ -15,11 +16,13 @@ from nas.distributed import (
     train_banks,
     train_together,
 )
+from nas.distributed.trials import require_shared_folder
 from nas.problem import Budget
 from nas.runs.bench import Bench
 from nas.runs.config import RunConfig
-from nas.runs.supernets import evaluator_of, training_of
-from nas.search import Measure, Pool
+from nas.runs.evaluating import evaluator_of, known_results
+from nas.runs.supernets import training_of
+from nas.search import InTurn, Pool
 from nas.training import Epoch
 
 __all__ = ["batch_size", "evaluation", "gpus_each", "place_of", "reserved", "train_elsewhere", "travelling"]
@@ -87,29 +90,33 @@ def train_elsewhere(bench: Bench, checkpoint: Path, budget: Budget | None, on_ep
 
 
 @contextmanager
-def evaluation(bench: Bench) -> Iterator[Measure | Pool]:
+def evaluation(bench: Bench) -> Iterator[Pool]:
     """What evaluates candidates: the evaluator of this process, or workers that hold copies of it."""
-    config = bench.config
+    config, called = bench.config, f"evaluator '{bench.config.evaluator}'"
     if config.ray.address is None and (config.workers or 1) == 1:
-        yield bench.evaluator
+        yield InTurn(bench.evaluator, called)
         return
-    gpus = gpus_each(bench, config.workers)
+    gpus, folder = gpus_each(bench, config.workers), bench.problem.folder
+    if folder is not None and bench.judging.makes_networks and not bench.judging.needs_supernet:
+        require_shared_folder(folder, "--results")
     with EvaluationPool(
-        partial(evaluator_of, travelling(config, gpus)),
-        bench.searched,
+        partial(evaluator_of, travelling(config, gpus), folder and folder.resolve()),
+        bench.searched if bench.judging.needs_supernet else None,
         config.workers,
         cpus=config.ray.cpus_per_worker,
         gpus=gpus,
         held=_held(bench),
+        called=called,
     ) as pool:
         yield pool
 
 
-def batch_size(evaluate: Measure | Pool, budget: int) -> int:
+def batch_size(bench: Bench, pool: Pool, budget: int) -> int:
     """How many candidates are evaluated together: many share more, few keep all workers busy to the end."""
-    if not isinstance(evaluate, EvaluationPool):
-        return _BATCH
-    return max(1, min(_BATCH, -(-budget // (_BATCHES_EACH * evaluate.workers))))
+    most = int(getattr(bench.evaluator, "batch", _BATCH))
+    if not isinstance(pool, EvaluationPool):
+        return most
+    return max(1, min(most, -(-budget // (_BATCHES_EACH * pool.workers))))
 
 
 def gpus_each(bench: Bench, workers: int | None) -> float:
@@ -126,7 +133,9 @@ def travelling(config: RunConfig, gpus: float) -> RunConfig:
 
     One without any works on the CPU: Ray would let it see all of them.
     """
-    here = {"data_dir": config.data_dir and config.data_dir.resolve()}
+    here: dict[str, Any] = {"data_dir": config.data_dir and config.data_dir.resolve()}
+    if table := known_results(config):
+        here["evaluator_args"] = {**config.evaluator_args, "path": str(Path(table).resolve())}
     return config.model_copy(update=here if gpus else {**here, "device": "cpu"})
 
 

@@ -73,7 +73,12 @@ def _trained(folders: Sequence[RunFolder]) -> list[Bench]:
         config = folder.load_config()
         if folder.kind != "search":
             raise UsageError(f"run '{folder.name}' is a {folder.kind}, which trains no supernet; name a search.")
-        bench = Bench(config)
+        bench = Bench(config, folder.path)
+        if not bench.judging.needs_supernet:
+            raise UsageError(
+                f"run '{folder.name}' trained no supernet: evaluator '{config.evaluator}' judged its candidates, and a "
+                "ranking is of shared weights; name another search."
+            )
         restore_trained(bench, folder)
         benches.append(bench)
         if bench.space.fingerprint != benches[0].space.fingerprint or bench.metric != benches[0].metric:

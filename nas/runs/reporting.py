@@ -49,16 +49,16 @@ def write_run_report(
     content = ReportContent(
         title=folder.name,
         summary={
-            "method": config.method,
-            **({"sharing": _sharing(bench)} if bench.sharing["banks"] > 1 else {}),
+            **_judging(bench),
             "strategy": config.strategy,
             "target": _target(bench),
             **run_summary(bench, folder),
         },
         metric=bench.metric.name,
-        selected_by=f"selection_{bench.metric.name}",
-        maximise=bench.metric.maximise,
+        selected_by=bench.score,
+        maximise=bench.objective.maximise,
         cost=bench.cost,
+        own_costs=bench.own_costs.names,
         best=result["best"],
         largest=result["largest"],
         front=result["front"],
@@ -85,7 +85,7 @@ def rewrite_run_report(bench: Bench, folder: RunFolder, result: dict[str, Any]) 
     unpredicted = [] if bench.needs_latency else [LATENCY]
     candidates = candidates.drop(columns=["measured_latency_ms", "measured_spread_ms", *unpredicted])
     latency = LatencyModel.load(folder.predictor, bench) if bench.needs_latency else None
-    history = read_header(folder.supernet)["history"]
+    history = read_header(folder.supernet)["history"] if bench.judging.needs_supernet else []
     write_run_report(bench, folder, result, candidates, draws, history, latency)
 
 
@@ -154,6 +154,15 @@ def _target(bench: Bench) -> str:
     about = f"{bench.target.name}: {bench.target.device()}"
     settings = target_settings(bench.config)
     return f"{about}, {settings}" if settings else f"{about} (recorded)"
+
+
+def _judging(bench: Bench) -> dict[str, str]:
+    """What judged the candidates."""
+    config = bench.config
+    if not bench.judging.needs_supernet:
+        return {"evaluator": config.evaluator}
+    sharing = {"sharing": _sharing(bench)} if bench.sharing["banks"] > 1 else {}
+    return {"method": config.method, "evaluator": config.evaluator, **sharing}
 
 
 def _sharing(bench: Bench) -> str:

@@ -23,6 +23,7 @@ from nas.runs.origin import read_object
 from nas.runs.place import gpus_each, travelling
 from nas.runs.progress import Progress, Silent
 from nas.runs.reporting import rewrite_run_report
+from nas.runs.selection import searched_figure
 from nas.runs.trial_plans import draw_plans
 from nas.runs.trial_training import Trainer, packed, standalone
 from nas.wording import counted
@@ -97,7 +98,7 @@ class _Retraining:
     ) -> None:
         self.folder, self.config, self.progress = folder, config, progress
         self.front, self.asked, self.seed = front, asked, asked["seed"]
-        self.bench = Bench(config)
+        self.bench = Bench(config, folder.path)
         restore_trained(self.bench, folder)
         self.plans = draw_plans(
             [row["architecture"] for row in front],
@@ -105,7 +106,8 @@ class _Retraining:
             self.bench.data,
             count=asked["trials"],
             seed=self.seed,
-            can_inherit=self.bench.searched is self.bench.supernet,
+            can_inherit=self.bench.judging.needs_supernet and self.bench.searched is self.bench.supernet,
+            can_distil=self.bench.judging.needs_supernet,
         )
 
     def run(self, result: Mapping[str, Any]) -> None:
@@ -167,7 +169,7 @@ class _Retraining:
         network = standalone(plan, bench.supernet, bench.data, self.seed).restored(plan.architecture, winner.checkpoint)
         found = next(row for row in self.front if row["architecture"] == plan.architecture)
         judged = bench.judge(network, bench.confirmation, plan.architecture)
-        row = {**found, f"shared_{name}": found[name], **judged}
+        row = {**found, **searched_figure(bench, found), **judged}
         old = bench.inputs_of(result["best"]["architecture"])
         before = judge_file(bench, self.folder.onnx, old, bench.confirmation)[name]
         exported = ExportedNetwork(bench, network, self.folder.onnx, bench.inputs_of(plan.architecture))

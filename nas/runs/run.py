@@ -12,7 +12,7 @@ from nas.runs.budget import expected_budget
 from nas.runs.config import RunConfig
 from nas.runs.deliver import deliver, delivery_notes, final_network
 from nas.runs.delivered import Delivered
-from nas.runs.delivery_checks import check_delivered, check_networks
+from nas.runs.delivery_checks import check_delivered, check_networks, check_scores
 from nas.runs.exported import ExportedNetwork, check_dtype
 from nas.runs.feasibility import check_constraints
 from nas.runs.finalists import Finalists, measure_finalists
@@ -20,13 +20,13 @@ from nas.runs.fitting import fit_latency
 from nas.runs.folder import RunFolder
 from nas.runs.latency import LatencyModel
 from nas.runs.ledgers import open_ledger
-from nas.runs.model_notes import largest_notes, opening_notes
+from nas.runs.model_notes import evaluator_notes, largest_notes
 from nas.runs.place import evaluation, place_of, reserved, train_elsewhere
 from nas.runs.progress import Progress, Silent
 from nas.runs.proposing import collapse_of, derive_final, learnt_by
 from nas.runs.reporting import write_run_report
-from nas.runs.searching import Searching
-from nas.runs.selection import as_selected, confirm, random_choice, select, tested
+from nas.runs.searching import Searching, judge_largest
+from nas.runs.selection import as_selected, confirm, random_choice, searched_figure, select, tested
 from nas.search import Constraint
 from nas.space import Architecture
 from nas.training import Epoch, RelaxedStep, read_header, total_epochs, train
@@ -51,7 +51,7 @@ def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None =
     """
     progress = progress or Silent()
     check_dtype(config)
-    bench = Bench(config)
+    bench = Bench(config, folder.path)
     with place_of(config), reserved(bench):
         check_constraints(bench, bench.cost_table)
         check_networks(bench)
@@ -73,18 +73,19 @@ class _Stages:
         self.notes: list[str] = []
 
     def run(self) -> None:
-        stage = self.folder.stage
-        self.note(*self.bench.data.notes, *largest_notes(self.bench.supernet), *opening_notes(self.bench.searched))
+        stage, history = self.folder.stage, list[Epoch]()
+        self.note(*self.bench.data.notes, *largest_notes(self.bench.supernet), *evaluator_notes(self.bench))
         with stage("profile"):
             constraints = self.profile()
-        with stage("train"):
-            history = self.train()
-            self.warn_of_untried(history)
-        with stage("derive"):
-            self.derive(history)
+        if self.bench.judging.needs_supernet:
+            with stage("train"):
+                history = self.train()
+                self.warn_of_untried(history)
+            with stage("derive"):
+                self.derive(history)
         with evaluation(self.bench) as evaluate:
             with stage("search"):
-                largest = self.judge_largest()
+                largest = judge_largest(self.bench, evaluate, self.costs)
                 bounds = [constraint.resolve(largest) for constraint in constraints]
                 searching = Searching(self.bench, self.folder, self.progress, self.costs, bounds, evaluate)
                 candidates = searching.search(self.learnt)
@@ -161,13 +162,6 @@ class _Stages:
         if sentence := collapse_of(self.step, final):
             self.note(sentence)
 
-    def judge_largest(self) -> dict[str, Any]:
-        """Metrics and costs of the largest architecture."""
-        largest = self.bench.space.largest()
-        table = self.bench.evaluator([largest]).join(self.costs([largest]))
-        metrics = {str(name): float(value) for name, value in table.iloc[0].items()}
-        return {"id": largest.id, "architecture": largest.key, **metrics}
-
     def measure(self, candidates: "pd.DataFrame", largest: dict[str, Any]) -> Finalists:
         """The front as measured on the target; writes the table of candidates with what was measured.
 
@@ -194,6 +188,8 @@ class _Stages:
         bench, name = self.bench, self.bench.metric.name
         chosen, why = select(bench, finalists.front)
         check_delivered(bench, [Architecture.from_json(row["architecture"]) for row in (chosen, *finalists.front)])
+        if bench.config.retrain == "no":
+            check_scores(bench, chosen)
         *front, largest = map(_described, confirm(bench, [*finalists.front, finalists.largest]))
         taken = next(row for row in front if row["id"] == chosen["id"])
         best = dict(taken)
@@ -201,22 +197,26 @@ class _Stages:
             final_network(bench, self.folder, Architecture(row["architecture"]), self.progress, self.note)
             for row in (best, largest)
         )
-        if bench.config.retrain != "no":
+        if bench.config.retrain != "no" or name not in best:
             for row, final in ((best, network), (largest, largest_network)):
-                row |= {f"shared_{name}": row[name], **bench.judge(final, bench.confirmation, row["architecture"])}
+                row |= {**searched_figure(bench, row), **bench.judge(final, bench.confirmation, row["architecture"])}
         delivered = Delivered(self.folder)
         best = deliver(bench, self.folder, network, best, largest[LATENCY], self.progress, delivered.search_file)
         taken |= {each: best[each] for each in (LATENCY, "latency_spread_ms")}
         largest = self.largest_tested(largest_network, largest)
-        random = random_choice(bench, draws, Architecture(best["architecture"]))
+        random = random_choice(bench, draws, best)
         self.note(*delivery_notes(bench, best, largest))
         found = {
             "run": self.folder.name,
             "space": bench.config.space,
-            "method": bench.config.method,
-            "sharing": bench.sharing,
+            "evaluator": bench.config.evaluator,
+            "method": bench.config.method if bench.judging.needs_supernet else None,
+            "sharing": bench.sharing if bench.judging.needs_supernet else None,
             "metric": name,
+            "objective": str(bench.objective),
+            "score": bench.score,
             "cost": bench.cost,
+            "own_costs": list(bench.own_costs.names),
             "best": best,
             "largest": largest,
             "random": None if random is None else _described(random),

@@ -1,18 +1,20 @@
 """The search of a run, and random draws under the same constraints to compare it with."""
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nas.errors import UsageError
 from nas.files import write_file
-from nas.runs.bench import COSTS, Bench
+from nas.runs.bench import LATENCY, Bench
+from nas.runs.evaluating import identity_of
 from nas.runs.folder import RunFolder
 from nas.runs.ledgers import open_ledger
 from nas.runs.place import batch_size
 from nas.runs.progress import Progress
-from nas.search import BestOnly, Constraint, Measure, Pool, Result, Strategy, search, strategy
+from nas.search import BestOnly, Constraint, Pool, Result, Strategy, search, strategy
+from nas.search.pool import Metrics, rows
 from nas.space import Architecture
 from nas.streams import Stream, derive_seed
 from nas.wording import counted
@@ -20,11 +22,43 @@ from nas.wording import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Searching"]
+__all__ = ["Searching", "judge_largest"]
+
+Costs = Callable[[list[Architecture]], "pd.DataFrame"]
+"""Everything that is known about architectures without running them."""
 
 _SHARE = 0.08
 """Of the time so far that random draws may take, each as long as a candidate of the search did. They share fewer blocks
 with each other, and so take longer: up to a tenth of the time."""
+
+
+def judge_largest(bench: Bench, pool: Pool, costs: Costs) -> dict[str, Any]:
+    """Metrics and costs of the largest architecture, which a run judges first, as it has all others evaluated.
+
+    Raises:
+        UsageError: the evaluator gives no objective, or nothing that a constraint is on, or what is a cost already.
+    """
+    largest, evaluator = bench.space.largest(), f"evaluator '{bench.config.evaluator}'"
+    metrics, given = _judged(pool, largest), {LATENCY, *bench.cost_names}
+    if bench.objective.metric not in {*metrics, *given}:
+        raise UsageError(
+            f"{evaluator} gives {', '.join(metrics) or 'no number'}, but the objective is '{bench.objective}'; set "
+            "objective to maximise or minimise one of these."
+        )
+    if taken := sorted(given & metrics.keys()):
+        raise UsageError(f"{evaluator} gives '{taken[0]}', but a cost is called so; give it another name.")
+    for constraint in bench.constraints:
+        constraint.require([*metrics, *bench.cost_names])
+    (known,) = rows(costs, [largest], "costs")
+    return {"id": largest.id, "architecture": largest.key, **metrics, **known}
+
+
+def _judged(pool: Pool, architecture: Architecture) -> Metrics:
+    pool.submit([architecture])
+    while True:
+        for found, metrics in pool.collect():
+            if found == architecture:
+                return metrics
 
 
 @dataclass(frozen=True)
@@ -40,9 +74,9 @@ class Searching:
     bench: Bench
     folder: RunFolder
     progress: Progress
-    costs: "Callable[[Sequence[Architecture]], pd.DataFrame]"
+    costs: Costs
     bounds: Sequence[Constraint]
-    evaluate: Measure | Pool
+    evaluate: Pool
 
     def search(self, learnt: Mapping[str, Any] | None) -> "pd.DataFrame":
         """The evaluated candidates; a strategy may follow what a differentiable method has learnt."""
@@ -67,7 +101,7 @@ class Searching:
         budget = min(asked, space.size)
         if not budget:
             return candidates.head(0)
-        on_costs = [bound for bound in self.bounds if bound.metric in COSTS]
+        on_costs = [bound for bound in self.bounds if bound.metric in self.bench.cost_names]
         return self._run(
             strategy("random", space, derive_seed(config.seed, Stream.BASELINE)),
             budget,
@@ -97,23 +131,8 @@ class Searching:
                 costs=self.costs,
                 constraints=constraints,
                 budget=budget,
-                batch=batch_size(self.evaluate, budget),
+                batch=batch_size(bench, self.evaluate, budget),
                 ledger=ledger,
-                identity=(bench.evaluator.name, self._fidelity(), bench.config.seed, self._checkpoint()),
+                identity=identity_of(bench.config, bench.evaluator, bench.problem),
                 on_result=report,
             )
-
-    def _fidelity(self) -> str:
-        settings, data = self.bench.config.evaluation, self.bench.data
-        return (
-            f"{len(data.validation)} {data.examples} of the validation split, calibrated on "
-            f"{settings.calibration_images} in batches of {settings.batch_size}"
-        )
-
-    def _checkpoint(self) -> str:
-        """A digest of the trained weights, which the ledger's results belong to."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.bench.searched.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().numpy().tobytes())
-        return digest.hexdigest()[:16]

@@ -3,14 +3,16 @@
 The validation split has two parts. One selects: the search scores candidates by it, and it says which of the front
 are equal. The best of many noisy scores is too good by chance, so the other part confirms: nothing is decided by it,
 and its figure is the one that is shown. Metrics of a network are called by their plain names on the part that
-confirms, ``selection_`` in front on the part that selects, ``test_`` on the test split, and ``shared_`` where the
-network was trained again and the figure is of the weights that it shared before.
+confirms, ``selection_`` in front on the part that selects, ``test_`` on the test split. Where the network was
+trained again, the figure of the weights that it shared before is called ``shared_``, and that of others ``searched_``.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from nas.evaluation.metrics import groups_of
+from nas.evaluation.evaluators import JudgesExamples, MakesNetworks
+from nas.evaluation.metrics import groups_of, selected
 from nas.evaluation.paired import cheapest_of_equals
 from nas.report.quantities import label, written
 from nas.runs.bench import LATENCY, Bench
@@ -21,7 +23,7 @@ from nas.tasks.intervals import Floats
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_selected", "confirm", "random_choice", "select", "tested", "warnings"]
+__all__ = ["as_selected", "confirm", "random_choice", "searched_figure", "select", "tested", "warnings"]
 
 Row = dict[str, Any]
 
@@ -29,13 +31,18 @@ Row = dict[str, Any]
 def select(bench: Bench, front: Sequence[Row]) -> tuple[Row, dict[str, Any]]:
     """The cheapest network of the front that the selecting part cannot tell from the best, and why.
 
+    Where the evaluator does not say example by example how good a network is, it is the one with the best score.
+
     Returns:
         The row, and ``best`` (id of the best score), ``equals`` (ids of those within ``within`` standard errors of
         it, the chosen among them), ``of`` (networks compared) and ``differ`` (whether any is worse than chance makes
-        it).
+        it); or ``best``, ``of`` and ``by``, the column of the score alone.
     """
-    split = bench.data.validation
-    tallies = bench.evaluator.judge([Architecture.from_json(row["architecture"]) for row in front], split)
+    evaluator, split = bench.evaluator, bench.data.validation
+    if not (bench.compares_examples and isinstance(evaluator, JudgesExamples)):
+        row = min(front, key=lambda row: (bench.objective.value(row), row[bench.cost], row["id"]))
+        return row, {"best": row["id"], "of": len(front), "by": bench.score}
+    tallies = evaluator.judge([Architecture.from_json(row["architecture"]) for row in front], split)
     results: list[Floats] = [tally.results for tally in tallies]
     costs = [row[bench.cost] for row in front]
     within = bench.config.evaluation.equal_within
@@ -51,18 +58,22 @@ def select(bench: Bench, front: Sequence[Row]) -> tuple[Row, dict[str, Any]]:
 
 
 def confirm(bench: Bench, rows: Sequence[Row]) -> list[Row]:
-    """The rows with their scores called ``selection_``, and with the confirmed figures of the shared weights.
+    """The rows with their scores called ``selection_``, and with the confirmed figures of the networks as judged.
 
-    ``optimism`` is by how much the score looked better than the confirmed figure.
+    There are none where the evaluator does not judge examples. ``optimism`` is by how much the score looked better than
+    the confirmed figure.
     """
+    evaluator = bench.evaluator
+    if not isinstance(evaluator, JudgesExamples):
+        return [{selected(bench.data.task, key): value for key, value in row.items()} for row in rows]
     architectures = [Architecture.from_json(row["architecture"]) for row in rows]
-    tallies = bench.evaluator.judge(architectures, bench.confirmation)
+    tallies = evaluator.judge(architectures, bench.confirmation)
     confirmed = []
     for row, tally in zip(rows, tallies, strict=True):
         metrics = tally.metrics()
         renamed = {(f"selection_{key}" if key in metrics else key): value for key, value in row.items()}
         name, sign = bench.metric.name, 1 if bench.metric.maximise else -1
-        optimism = sign * (renamed[f"selection_{name}"] - metrics[name])
+        optimism = sign * (renamed.get(f"selection_{name}", math.nan) - metrics[name])
         plain = {"id": row["id"], "architecture": row["architecture"]}
         confirmed.append({**plain, **metrics, "optimism": optimism, **renamed})
     return confirmed
@@ -73,32 +84,43 @@ def tested(metric: Metric, metrics: Mapping[str, float]) -> dict[str, float]:
     return {f"test_{each}": metrics[each] for each in (metric.name, f"{metric.name}_low", f"{metric.name}_high")}
 
 
-def random_choice(bench: Bench, draws: "pd.DataFrame", chosen: Architecture) -> Row | None:
-    """The best of the random draws, taken by the same rule as the chosen network and tested with shared weights.
+def searched_figure(bench: Bench, row: Mapping[str, Any]) -> dict[str, float]:
+    """What is known of a network before it is trained again, by the name that this then has."""
+    name, kind = bench.metric.name, "shared" if bench.judging.needs_supernet else "searched"
+    return {f"{kind}_{name}": row[name]} if name in row else {}
+
+
+def random_choice(bench: Bench, draws: "pd.DataFrame", chosen: Row) -> Row | None:
+    """The best of the random draws, taken by the same rule as the chosen network and tested as it was judged.
 
     Its latency, if it has one, is predicted. Where the chosen network is delivered with other weights or in another
-    type, ``chosen`` is what it scores as the draw does, with shared weights in float32.
+    type, ``chosen`` is what it scores as the draw does, with the weights that were judged in float32. Where the
+    evaluator makes no networks there is no test, and ``chosen`` is its score.
     """
     if not len(draws):
         return None
     front = cast(list[Row], draws[draws["feasible"] & draws["pareto"]].to_dict("records"))
     (row,) = confirm(bench, [select(bench, front)[0]])
-    row |= _tested_as_searched(bench, Architecture.from_json(row["architecture"])) | {"draws": len(draws)}
+    row |= _as_searched(bench, row) | {"draws": len(draws)}
     if LATENCY in row:
         row["latency_source"] = "predicted"
     if bench.config.retrain != "no" or bench.config.dtype != "float32":
-        row["chosen"] = _tested_as_searched(bench, chosen)
+        row["chosen"] = _as_searched(bench, chosen)
     return row
 
 
-def _tested_as_searched(bench: Bench, architecture: Architecture) -> dict[str, float]:
-    network = bench.evaluator.network(architecture)
-    return tested(bench.metric, bench.judge(network, bench.data.test, architecture))
+def _as_searched(bench: Bench, row: Row) -> dict[str, float]:
+    """What the network as it was judged scores on the test split; its score where there is no such network."""
+    evaluator, architecture = bench.evaluator, row["architecture"]
+    if not isinstance(evaluator, MakesNetworks):
+        return {bench.score: row[bench.score]}
+    read = Architecture.from_json(architecture) if isinstance(architecture, str) else Architecture(architecture)
+    return tested(bench.metric, bench.judge(evaluator.network(read), bench.data.test, read))
 
 
 def as_selected(bench: Bench, candidates: "pd.DataFrame") -> "pd.DataFrame":
     """The table of a search with its scores called ``selection_``."""
-    return candidates.rename(columns={name: f"selection_{name}" for name in bench.data.task.columns})
+    return candidates.rename(columns={name: selected(bench.data.task, name) for name in bench.data.task.columns})
 
 
 def warnings(bench: Bench, best: Row) -> list[str]:

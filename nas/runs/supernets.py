@@ -1,6 +1,7 @@
 """From a configuration to its data and supernets: all that a worker needs, and where every process begins."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,18 +10,18 @@ from nas.data import Data, Split, load
 from nas.distributed import Training
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights
+from nas.evaluation.evaluators import about_evaluator
 from nas.methods import METHODS
 from nas.problem import Budget, Problem
 from nas.runs.config import RunConfig
 from nas.runs.spaces import build_space, space_arguments
-from nas.space import Space
+from nas.space import Space, find_notation
 from nas.streams import Stream, derive_seed
 from nas.supernet import Supernet
 
 __all__ = [
     "build_searched",
     "build_supernet",
-    "evaluator_of",
     "find_device",
     "judged_by",
     "load_data",
@@ -83,7 +84,7 @@ def _check_extra(config: RunConfig, data: Data) -> None:
         if name not in data.choices:
             known = did_you_mean(name, data.choices) if data.choices else "leave it out."
             raise UsageError(f"extra names '{name}', a choice that data '{config.data}' do not follow; {known}")
-        if METHODS[config.method].family == "differentiable":
+        if METHODS[config.method].family == "differentiable" and about_evaluator(config.evaluator).needs_supernet:
             raise UsageError(
                 f"extra names '{name}', but method '{config.method}' trains a mixture of all candidates, and nothing "
                 "mixes those of a choice outside the model; leave it out, or use a method that trains architectures."
@@ -95,12 +96,16 @@ def _check_extra(config: RunConfig, data: Data) -> None:
 def build_searched(config: RunConfig, data: Data, delivered: Supernet | None = None) -> Supernet:
     """The supernet that is trained and judged: the delivered one unless method or settings search another model.
 
+    It is the delivered one, too, where the evaluator trains none.
+
     An architecture means the same in both, also the largest, and so do sizes that are nested.
 
     Raises:
         UsageError: the other cannot be built, or has other choices.
     """
     delivered = delivered or build_supernet(config, data, config.space_args)
+    if not about_evaluator(config.evaluator).needs_supernet:
+        return delivered
     taken = space_arguments(config.space)
     own = {name: value for name, value in METHODS[config.method].search_args.items() if name in taken}
     arguments = {**own, **config.search_args}
@@ -117,20 +122,26 @@ def judged_by(config: RunConfig, searched: Supernet, data: Data) -> SharedWeight
     return SharedWeights(searched, data, config.evaluation.calibration_images, config.evaluation.batch_size)
 
 
-def problem_of(config: RunConfig, budget: Budget | None = None) -> Problem:
+def problem_of(config: RunConfig, budget: Budget | None = None, folder: Path | None = None) -> Problem:
     """What a run is about, built from its configuration alone; the weights are those before training.
 
     Args:
         budget: where the method learns to keep one.
+        folder: of the run, where its evaluator keeps anything.
     """
     torch.set_num_threads(config.cpu_threads)
     data = load_data(config, find_device(config.device))
     delivered = build_supernet(config, data, config.space_args)
-    return made_problem(config, data, delivered, build_searched(config, data, delivered), budget)
+    return made_problem(config, data, delivered, build_searched(config, data, delivered), budget, folder)
 
 
 def made_problem(
-    config: RunConfig, data: Data, delivered: Supernet, searched: Supernet, budget: Budget | None = None
+    config: RunConfig,
+    data: Data,
+    delivered: Supernet,
+    searched: Supernet,
+    budget: Budget | None = None,
+    folder: Path | None = None,
 ) -> Problem:
     """The same of data and supernets that are there."""
     return Problem(
@@ -142,13 +153,9 @@ def made_problem(
         config.retraining,
         None if delivered is searched else delivered,
         budget,
+        find_notation(config.space),
+        folder,
     )
-
-
-def evaluator_of(config: RunConfig) -> SharedWeights:
-    """The evaluator of a run, built from its configuration alone; the weights are those before training."""
-    problem = problem_of(config)
-    return judged_by(config, problem.supernet, problem.data)
 
 
 def training_of(config: RunConfig, budget: Budget | None = None) -> Training:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nas.errors import UsageError
-from nas.runs.architecture_table import as_number, open_table
+from nas.evaluation.architecture_table import as_number, open_table
 from nas.space import Architecture, Notation, Space
 
 __all__ = ["Measured", "read_table"]
@@ -63,8 +63,8 @@ def read_table(
 ) -> Measured:
     """The architectures of a table and their latencies.
 
-    Architectures are read as :meth:`nas.runs.architecture_table.Table.architectures` does. A row with an empty cell or
-    NaN in place of either is dropped.
+    Architectures are read as :meth:`nas.evaluation.architecture_table.Table.architectures` does. A row with an empty
+    cell or NaN in place of either is dropped.
 
     Args:
         path: a ``.csv`` file whose first row names the columns, or a ``.parquet`` file.

@@ -56,6 +56,7 @@ def draw_plans(
     count: int,
     seed: int,
     can_inherit: bool,
+    can_distil: bool = True,
 ) -> list[Plan]:
     """A function of its arguments, so that the plans are the same wherever and however often they are asked for.
 
@@ -65,12 +66,13 @@ def draw_plans(
     Args:
         recipe: around which learning rate and weight decay are drawn, log-uniformly; its epochs are the most.
         can_inherit: whether the supernet's weights fit the networks.
+        can_distil: whether there is a supernet whose largest network can teach.
     """
     first = Plan(
         architecture=dict(architectures[0]), start="inherited" if can_inherit else "fresh", recipe=_sound(recipe)
     )
     drawn = (
-        _draw(rng(seed, Stream.RETRAINING_PLANS, number), architectures, recipe, data, can_inherit)
+        _draw(rng(seed, Stream.RETRAINING_PLANS, number), architectures, recipe, data, can_inherit, can_distil)
         for number in range(1, count)
     )
     return [first, *drawn]
@@ -82,6 +84,7 @@ def _draw(
     recipe: Recipe,
     data: Data,
     can_inherit: bool,
+    can_distil: bool,
 ) -> Plan:
     """Every number is drawn whether it is used or not, so that one choice does not move the others."""
     architecture = architectures[int(draws.integers(len(architectures)))]
@@ -103,7 +106,7 @@ def _draw(
         start="inherited" if inherited and can_inherit else "fresh",
         recipe=_sound(recipe.model_copy(update=changes)),
         augmentation=augmentation,
-        distillation=_TEACHER[draws.integers(len(_TEACHER))],
+        distillation=_TEACHER[draws.integers(len(_TEACHER))] * can_distil,
     )
 
 

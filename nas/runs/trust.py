@@ -22,7 +22,16 @@ from nas.runs.recorded import is_table
 __all__ = ["is_sealed", "outward_links", "own_parts", "reached", "seal"]
 
 _KEY_BYTES = 32
-_NAMES = ("space_args", "search_args", "strategy_args", "sharing_args", "target_args", "data_dir")
+_NAMES = (
+    "space_args",
+    "search_args",
+    "strategy_args",
+    "sharing_args",
+    "target_args",
+    "costs_args",
+    "data_dir",
+    "evaluator_args",
+)
 _ARGUMENTS: dict[str, Any] = {**dict.fromkeys(_NAMES, True), "profile": {"predictor_args"}}
 
 logger = logging.getLogger(__name__)
@@ -44,9 +53,11 @@ def own_parts(config: RunConfig) -> dict[str, str]:
         "space": config.space,
         "data": config.data,
         "method": config.method,
+        "evaluator": config.evaluator,
         "strategy": config.strategy,
         "target": "" if is_table(config.target) else config.target,
         "profile.predictor": config.profile.predictor,
+        **{f"costs.{number}": name for number, name in enumerate(config.costs)},
     }
     return {key: name for key, name in named.items() if ":" in name}
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nas.errors import UsageError
+from nas.evaluation.architecture_table import Table, as_number, is_blank, open_table
 from nas.evaluation.ranking import FEWEST
-from nas.runs.architecture_table import Table, as_number, is_blank, open_table
 from nas.space import Architecture, Notation, Space
 from nas.streams import Stream, rng
 from nas.wording import counted
@@ -65,9 +65,9 @@ def read_truth(
 ) -> Truth:
     """The architectures of a table and what their trainings reached.
 
-    Architectures are read as :meth:`nas.runs.architecture_table.Table.architectures` does. Each column is a training
-    of its own. So is each row of an architecture, if all have as many; else the rows of an architecture are averaged.
-    Rows with an empty cell or NaN are dropped.
+    Architectures are read as :meth:`nas.evaluation.architecture_table.Table.architectures` does. Each column is a
+    training of its own. So is each row of an architecture, if all have as many; else the rows of an architecture are
+    averaged. Rows with an empty cell or NaN are dropped.
 
     Args:
         path: a ``.csv`` or ``.parquet`` file.

@@ -20,6 +20,24 @@ class Objective:
     metric: str
     maximise: bool
 
+    @classmethod
+    def parse(cls, text: str) -> "Objective":
+        """Reads ``maximise metric`` or ``minimise metric``.
+
+        Raises:
+            UsageError: the text is something else.
+
+        >>> Objective.parse("minimise loss")
+        Objective(metric='loss', maximise=False)
+        """
+        direction, _, metric = text.strip().partition(" ")
+        if direction not in ("maximise", "minimise") or not metric.strip() or len(metric.split()) > 1:
+            raise UsageError(
+                f"objective {text[:200]!r} cannot be read; write maximise or minimise and a metric, such as "
+                "'maximise accuracy'."
+            )
+        return cls(metric.strip(), direction == "maximise")
+
     def value(self, metrics: Mapping[str, float]) -> float:
         """The metric with the sign under which less is better.
 

@@ -35,10 +35,14 @@ class Pool(Protocol):
 
 
 class InTurn:
-    """This process as a pool: one batch at a time, evaluated when it is collected."""
+    """This process as a pool: one batch at a time, evaluated when it is collected.
 
-    def __init__(self, evaluate: Measure) -> None:
-        self._evaluate = evaluate
+    Args:
+        called: the evaluator in messages.
+    """
+
+    def __init__(self, evaluate: Measure, called: str = "evaluate") -> None:
+        self._evaluate, self._called = evaluate, called
         self._waiting: list[list[Architecture]] = []
 
     @property
@@ -52,16 +56,23 @@ class InTurn:
         if not self._waiting:
             return []
         batch = self._waiting.pop(0)
-        return list(zip(batch, rows(self._evaluate, batch, "evaluate"), strict=True))
+        return list(zip(batch, rows(self._evaluate, batch, self._called), strict=True))
 
 
 def rows(measure: Measure, architectures: list[Architecture], name: str) -> list[Metrics]:
     """The numeric columns of a measure, one dictionary an architecture.
 
     Raises:
-        UsageError: it gives another number of rows.
+        UsageError: it gives no table, or another number of rows.
     """
-    frame = measure(architectures).select_dtypes("number")
+    import pandas as pd
+
+    table = measure(architectures)
+    if not isinstance(table, pd.DataFrame):
+        raise UsageError(
+            f"{name} gave a {type(table).__name__}; expected a pandas.DataFrame with a row each, in order."
+        )
+    frame = table.select_dtypes("number")
     if len(frame) != len(architectures):
         raise UsageError(
             f"{name} gave {len(frame)} rows for {len(architectures)} architectures; expected a row each, in order."

@@ -21,7 +21,7 @@ from nas.distributed import EvaluationPool, connected
 from nas.evaluation import SharedWeights, Trie
 from nas.hardware import StaticCosts
 from nas.runs import resolve, versions
-from nas.runs.supernets import evaluator_of
+from nas.runs.evaluating import evaluator_of
 from nas.search import Ledger, Measure, Objective, Pool, search
 from nas.space import Architecture
 from nas.supernet import Supernet

@@ -20,7 +20,7 @@ from torch import nn
 from nas.distributed import EvaluationPool, connected
 from nas.hardware import StaticCosts
 from nas.runs import resolve, versions
-from nas.runs.supernets import evaluator_of
+from nas.runs.evaluating import evaluator_of
 from nas.search import Ledger, Objective, search, strategy
 from nas.space import Architecture, Space
 

@@ -139,6 +139,8 @@ def test_help_tells_what_the_command_does(command: list[str], told: list[str], u
         ("spaces", ["chain", "mobilenet", "nasbench201"]),
         ("methods", METHODS),
         ("strategies", STRATEGIES),
+        ("evaluators", ["shared-weights", "standalone", "table"]),
+        ("costs", ["flops", "latency_ms"]),
         ("targets", available_targets()),
         ("data", available()),
     ],

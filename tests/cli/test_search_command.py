@@ -20,8 +20,8 @@ from nas.hardware import StaticCosts
 from nas.runs import RunFolder, resolve
 from nas.search import STRATEGIES, follows_learnt
 
-RESULT = ["run", "space", "method", "sharing", "metric", "cost", "best", "largest", "random", "front", "selection"]
-RESULT += ["notes", "seconds"]
+RESULT = ["run", "space", "evaluator", "method", "sharing", "metric", "objective", "score", "cost", "own_costs"]
+RESULT += ["best", "largest", "random", "front", "selection", "notes", "seconds"]
 COSTS = list(StaticCosts.names)
 FIGURES = ["accuracy", "accuracy_low", "accuracy_high", "loss"]
 SELECTION = [f"selection_{name}" for name in FIGURES]

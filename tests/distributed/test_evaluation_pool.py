@@ -18,7 +18,7 @@ from nas.distributed import EvaluationPool, connected
 from nas.distributed.pool import shared_with
 from nas.errors import UsageError
 from nas.runs import resolve
-from nas.runs.supernets import evaluator_of
+from nas.runs.evaluating import evaluator_of
 from nas.space import Architecture
 
 
@@ -108,6 +108,20 @@ def test_each_worker_sees_its_own_share_of_a_device(ray: Any, share: float, work
     seen = {(row["device"], row["process"]) for row in found.values()}
     assert -1.0 not in {device for device, _ in seen}
     assert sorted(Counter(device for device, _ in seen).values()) == devices
+
+
+class Length:
+    """Needs no weights, and tells of no blocks."""
+
+    def __call__(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
+        return pd.DataFrame({"length": [float(len(each)) for each in architectures]})
+
+
+def test_an_evaluator_without_a_supernet_gets_no_weights(ray: Any) -> None:
+    with EvaluationPool(Length, None, 2, cpus=0.5) as pool:
+        found = gathered(pool, some(4), 1)
+    assert found == {each: {"length": float(len(each))} for each in some(4)}
+    assert pool.blocks == pool.blocks_alone == 0
 
 
 def test_a_batch_that_takes_down_its_workers_is_named(ray: Any) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nas.evaluation import SharedWeights
 from nas.runs import resolve
-from nas.runs.supernets import evaluator_of
+from nas.runs.evaluating import evaluator_of
 from nas.space import Architecture
 
 __all__ = ["SETTINGS", "Watched", "evaluator", "kill_one"]
@@ -24,7 +24,9 @@ SETTINGS = {
 
 def evaluator() -> SharedWeights:
     """Of a small supernet with its first weights."""
-    return evaluator_of(resolve(SETTINGS, "test"))
+    found = evaluator_of(resolve(SETTINGS, "test"))
+    assert isinstance(found, SharedWeights)
+    return found
 
 
 class Watched:

@@ -43,8 +43,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunFolder,
 
         return noted
 
-    def named(self: Bench, config: Any) -> None:
-        build(self, config)
+    def named(self: Bench, *arguments: Any) -> None:
+        build(self, *arguments)
         made.update({id(self.confirmation): "confirmation", id(self.data.test): "test"})
 
     def begun(self: RunFolder, name: str) -> Any:

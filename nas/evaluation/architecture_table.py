@@ -1,6 +1,7 @@
 """Files in which somebody wrote down what architectures measure: rows, columns and the architectures they name."""
 
 import csv
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -106,17 +107,17 @@ class Table:
 
 
 def open_table(path: Path) -> Table:
-    """The table in a ``.csv`` file whose first row names the columns, or in a ``.parquet`` file.
+    """The table in a ``.csv`` file whose first row names the columns, in ``.parquet`` or a ``.json`` list of objects.
 
     Raises:
         UsageError: the file is missing, damaged, of another kind or without a row.
     """
-    readers = {".csv": _read_csv, ".parquet": _read_parquet}
+    readers = {".csv": _read_csv, ".parquet": _read_parquet, ".json": _read_json}
     suffix = path.suffix.lower()
     if suffix not in readers:
-        raise UsageError(f"table '{path}' is neither a .csv nor a .parquet file; convert it to one of them.")
+        raise UsageError(f"table '{path}' is no .csv, .parquet or .json file; convert it to one of them.")
     if not path.is_file():
-        raise UsageError(f"table '{path}' is no file; give the path of a .csv or .parquet file.")
+        raise UsageError(f"table '{path}' is no file; give the path of a .csv, .parquet or .json file.")
     table = readers[suffix](path)
     if not table.numbers:
         raise UsageError(f"file '{path}' has no rows; give a table with at least one measured architecture.")
@@ -151,6 +152,23 @@ def _read_parquet(path: Path) -> Table:
         raise UsageError(f"file '{path}' is no readable parquet file; save it again.") from error
     columns = [column.to_pylist() for column in table.columns]
     return Table(path, table.column_names, columns, range(1, table.num_rows + 1), "the first is row 1")
+
+
+def _read_json(path: Path) -> Table:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"file '{path}' is no readable JSON file; save it again as UTF-8 text.") from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UsageError(f"file '{path}' is no list of JSON objects, one a row; write it so.")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = [[_as_text(row.get(name)) for row in rows] for name in names]
+    return Table(path, names, columns, range(1, len(rows) + 1), "the first is row 1")
+
+
+def _as_text(value: Any) -> Any:
+    """An architecture as JSON text, as it stands in the other kinds of file; other values as they are."""
+    return json.dumps(value) if isinstance(value, dict) else value
 
 
 def _reader(table: Table, notation: Notation | None) -> Notation:

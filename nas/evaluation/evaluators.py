@@ -1,0 +1,206 @@
+"""What can judge architectures in a run: shared weights, stand-alone training, a table, or a user's own."""
+
+import inspect
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from torch import nn
+
+from nas.data import Split
+from nas.errors import UsageError
+from nas.parts import Slot, check_options
+from nas.problem import Problem
+from nas.space import Architecture
+from nas.tasks import Tally
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "EVALUATORS",
+    "About",
+    "Evaluator",
+    "JudgesExamples",
+    "MakesNetworks",
+    "about_evaluator",
+    "evaluator_options",
+    "make_evaluator",
+]
+
+_DIRECTIONS = {"maximise": True, "minimise": False}
+
+
+class Evaluator(Protocol):
+    """Tells how good architectures are; made as ``Class(problem, **options)``.
+
+    A class may have the attributes ``metrics`` (what it gives → "maximise" or "minimise", the one that is searched for
+    first; without it, the metric of the data), ``needs_supernet`` (whether the method trains a supernet before; an
+    instance keeps it as ``supernet``, whose weights then are the trained ones), ``batch`` (how many architectures it
+    gets at most at a time), ``name`` and ``fidelity`` (what its results in the ledger belong to), and the methods of
+    :class:`MakesNetworks` and :class:`JudgesExamples`.
+    """
+
+    def __call__(self, architectures: Sequence[Architecture], /) -> "pd.DataFrame":
+        """A row for each architecture, in order, with a numeric column for each metric."""
+
+
+@runtime_checkable
+class MakesNetworks(Protocol):
+    """An evaluator whose networks are delivered as they were judged."""
+
+    def network(self, architecture: Architecture, /) -> nn.Module:
+        """The plain network of an architecture as it is judged."""
+
+
+@runtime_checkable
+class JudgesExamples(Protocol):
+    """An evaluator that knows what a network makes of each example, so that networks can be compared in pairs."""
+
+    def judge(self, architectures: Sequence[Architecture], split: Split, /) -> list[Tally]:
+        """What each architecture makes of every example of a split."""
+
+
+def _fits(part: Any) -> bool:
+    if not callable(part) or not _takes_something(part):
+        return False
+    return not inspect.isclass(part) or any("__call__" in vars(each) for each in part.__mro__)
+
+
+def _takes_something(part: Callable[..., Any]) -> bool:
+    try:
+        return bool(inspect.signature(part).parameters)
+    except ValueError:  # of something built in, which tells nobody
+        return False
+
+
+EVALUATORS: Slot[Callable[..., Any]] = Slot(
+    "evaluator",
+    "nas.evaluators",
+    {
+        "shared-weights": "nas.evaluation.inherited_weights:InheritedWeights",
+        "standalone": "nas.evaluation.trained_alone:TrainedAlone",
+        "table": "nas.evaluation.known_results:KnownResults",
+    },
+    _fits,
+    "a function of an architecture, or a class made of a nas.problem.Problem whose instances judge architectures",
+)
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of an evaluator before it is made.
+
+    Attributes:
+        needs_supernet: whether a supernet is trained first.
+        makes_networks: whether the networks that it judges can be delivered.
+        judges_examples: whether it knows what a network makes of each example.
+        metrics: the metrics that it says it gives → whether more is better; None if it says nothing.
+    """
+
+    needs_supernet: bool
+    makes_networks: bool
+    judges_examples: bool
+    metrics: Mapping[str, bool] | None
+
+
+def about_evaluator(name: str) -> About:
+    """What the named evaluator says of itself.
+
+    Raises:
+        UsageError: there is no such evaluator, or its ``metrics`` are no directions.
+    """
+    part = EVALUATORS[name]
+    is_class, told = inspect.isclass(part), getattr(part, "metrics", None)
+    if told is not None and not (
+        isinstance(told, Mapping) and told and all(each in _DIRECTIONS for each in told.values())
+    ):
+        raise UsageError(
+            f"evaluator '{name}' has metrics {told!r}; expected a mapping such as {{'accuracy': 'maximise'}}."
+        )
+    return About(
+        needs_supernet=bool(getattr(part, "needs_supernet", False)),
+        makes_networks=is_class and issubclass(part, MakesNetworks),  # type: ignore[arg-type]
+        judges_examples=is_class and issubclass(part, JudgesExamples),  # type: ignore[arg-type]
+        metrics=None if told is None else {str(key): _DIRECTIONS[each] for key, each in told.items()},
+    )
+
+
+def make_evaluator(
+    name: str, problem: Problem, options: Mapping[str, Any], settings: Mapping[str, Any], metric: str
+) -> Evaluator:
+    """The named evaluator of a problem.
+
+    Args:
+        options: its own arguments.
+        settings: what a run knows besides, given to an evaluator that has an argument of such a name.
+        metric: what the number of a function is called that gives one alone.
+
+    Raises:
+        UsageError: there is no such evaluator, it has no such option, or lacks one that it needs.
+    """
+    part = make = EVALUATORS[name]
+    others = list(inspect.signature(part).parameters)[1:]
+    own = evaluator_options(name, options, settings)
+    taken = {key: value for key, value in {"problem": problem, **settings}.items() if key in others}
+    if not inspect.isclass(part):
+        return _EachAlone(name, partial(part, **taken, **own), metric, problem)
+    made: Evaluator = make(problem, **taken, **own)
+    if getattr(part, "needs_supernet", False) and getattr(made, "supernet", None) is not problem.supernet:
+        raise UsageError(
+            f"evaluator '{name}' needs a supernet, but does not keep it; set self.supernet = problem.supernet."
+        )
+    return made
+
+
+def evaluator_options(name: str, options: Mapping[str, Any], settings: Collection[str]) -> dict[str, Any]:
+    """The options of the named evaluator, checked.
+
+    Args:
+        settings: names of arguments that a run fills in.
+
+    Raises:
+        UsageError: as :func:`make_evaluator`.
+    """
+    part = EVALUATORS[name]
+    parameters = inspect.signature(part).parameters
+    filled = {*list(parameters)[:1], "problem", *settings}
+    own = check_options(part, options, f"evaluator '{name}'", filled)
+    for each in parameters.values():
+        by_name = each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY) and each.default is each.empty
+        if by_name and each.name not in {*filled, *own}:
+            raise UsageError(f"evaluator '{name}' needs an option '{each.name}'; give it in evaluator_args.")
+    return own
+
+
+class _EachAlone:
+    """A user's function of one architecture."""
+
+    batch = 1
+
+    def __init__(self, name: str, function: Callable[..., Any], metric: str, problem: Problem) -> None:
+        self._name, self._function, self._metric, self.supernet = name, function, metric, problem.supernet
+
+    def __call__(self, architectures: Sequence[Architecture]) -> "pd.DataFrame":
+        import pandas as pd
+
+        return pd.DataFrame([self._asked(architecture) for architecture in architectures])
+
+    def _asked(self, architecture: Architecture) -> dict[str, float]:
+        who = f"architecture {architecture.id}, {architecture.key}"
+        try:
+            found = self._function(architecture)
+        except UsageError:
+            raise
+        except Exception as error:  # a user's code can fail in any way
+            message = f"evaluator '{self._name}' fails for {who}: {type(error).__name__}: {error}."
+            raise UsageError(message) from error
+        told = found if isinstance(found, Mapping) else {self._metric: found}
+        if not told or not all(isinstance(value, Real) for value in told.values()):
+            raise UsageError(
+                f"evaluator '{self._name}' gave {found!r} for {who}; return a number, or a "
+                "mapping of metrics to numbers."
+            )
+        return {str(key): float(value) for key, value in told.items()}
