@@ -93,6 +93,15 @@ class Slot(Generic[Part]):
                 "module:object."
             )
 
+    def name_of(self, reference: str) -> str:
+        """The name of a part that is known as ``module:object``; if nothing registers it, that itself.
+
+        >>> Slot("shape", "mine.shapes", {"path": "pathlib:Path"}, callable, "a function").name_of("pathlib:Path")
+        'path'
+        """
+        known = {entry.value: entry.name for entry in self._entries().values()}
+        return ({module: name for name, module in self.shipped.items()} | known).get(reference, reference)
+
     def __iter__(self) -> Iterator[str]:
         """The names: what ships, then what other packages register."""
         return iter(dict.fromkeys([*self.shipped, *sorted(self._entries())]))

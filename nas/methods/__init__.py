@@ -1,5 +1,7 @@
 """One named recipe for each published system, assembled from the parts below this layer."""
 
+import pkgutil
+
 from nas.methods.method import Method, Retrain
 from nas.parts import Slot
 
@@ -32,3 +34,16 @@ _SHIPPED = {
 METHODS: Slot[Method] = Slot(
     "method", "nas.methods", _SHIPPED, lambda part: isinstance(part, Method), "a nas.methods.Method"
 )
+
+
+def __getattr__(name: str) -> Method:
+    """The shipped methods by the names of their constants, such as ``nas.methods.BIGNAS``."""
+    for reference in _SHIPPED.values():
+        if reference.endswith(f":{name}"):
+            method: Method = pkgutil.resolve_name(reference)
+            return method
+    raise AttributeError(f"module 'nas.methods' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(reference.partition(":")[2] for reference in _SHIPPED.values())]

@@ -1,0 +1,205 @@
+"""A search from Python: the same configuration, folder and files as ``nas search``."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from nas.cli.progress import RichProgress
+from nas.errors import UsageError
+from nas.hardware import TARGETS
+from nas.methods import METHODS
+from nas.parts import Slot, import_object
+from nas.runs import Bench, Progress, RunFolder, free_name, resolve, run_search
+from nas.runs.deliver import final_network, restore_trained
+from nas.runs.delivered import Delivered
+from nas.runs.latency import check_profile
+from nas.runs.spaces import SPACES
+from nas.search import STRATEGIES
+from nas.space import Architecture
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+__all__ = ["FoundNetwork", "Run", "RunResult"]
+
+_SLOTS: Mapping[str, Slot[Any]] = {"space": SPACES, "method": METHODS, "strategy": STRATEGIES, "target": TARGETS}
+
+
+class Run:
+    """A search that is asked for in Python.
+
+    Args:
+        settings: fields of :class:`nas.runs.RunConfig`, by name. A part of the run is a shipped name,
+            ``module:object``, or the object itself if it is at the top of a module that other processes can import; a
+            group of settings is a mapping, or the model that holds them, such as a :class:`nas.training.Recipe`.
+
+    Raises:
+        UsageError: an unknown setting, a value of the wrong type or range, or an object that cannot be found again.
+
+    >>> import nas
+    >>> run = Run(space="chain", method=nas.methods.SPOS, training={"epochs": 2}, constraints=["flops <= 1e6"])
+    >>> run.config.method, run.config.training.epochs
+    ('spos', 2)
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        values = {key: _plain(key, value) for key, value in settings.items()}
+        self.config = resolve(values, "nas.Run")
+
+    def search(
+        self,
+        name: str | None = None,
+        results: str | PathLike[str] = "results",
+        progress: Progress | None = None,
+    ) -> "RunResult":
+        """Trains, searches, measures and exports; goes on where a run of that name with the same settings left off.
+
+        Args:
+            name: of the run, whose folder is ``results/name``; by default that of the space, or the next that is free.
+            results: where runs are kept.
+            progress: told of the stages; bars on standard error by default.
+
+        Raises:
+            UsageError: the configuration cannot be carried out, or the name belongs to another run.
+        """
+        place = Path(results)
+        name = name or free_name(place, self.config.space.rpartition(":")[2])
+        folder = RunFolder(place / name)
+        if not folder.config.exists():
+            check_profile(self.config)
+        run_search(self.config, folder, progress or RichProgress())
+        return RunResult(folder.path)
+
+    def __repr__(self) -> str:
+        return f"nas.Run(space='{self.config.space}', method='{self.config.method}', strategy='{self.config.strategy}')"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished search found, read from its folder.
+
+    Attributes:
+        path: the folder of the run.
+    """
+
+    path: Path
+
+    @cached_property
+    def row(self) -> Mapping[str, Any]:
+        """All of ``best.json``: ``best``, ``largest``, ``front``, ``random``, ``notes`` and what they belong to."""
+        return self._folder.result
+
+    @cached_property
+    def best(self) -> "FoundNetwork":
+        """The network that is handed over."""
+        return FoundNetwork(self.path, self.row["best"])
+
+    @cached_property
+    def front(self) -> "pd.DataFrame":
+        """The Pareto front as measured, a row a network."""
+        import pandas as pd
+
+        return pd.DataFrame(self.row["front"])
+
+    @cached_property
+    def candidates(self) -> "pd.DataFrame":
+        """Everything that was evaluated, in the order asked for."""
+        import pandas as pd
+
+        return pd.read_csv(self._folder.candidates)
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self._folder.report
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a user should know of the result."""
+        return list(self.row["notes"])
+
+    @property
+    def _folder(self) -> RunFolder:
+        return RunFolder(self.path)
+
+    def __repr__(self) -> str:
+        return f"RunResult({str(self.path)!r}, best {self.best.architecture.id})"
+
+
+@dataclass(frozen=True)
+class FoundNetwork:
+    """The network in ``best.onnx``.
+
+    Attributes:
+        path: the folder of its run.
+        metrics: its row of ``best.json``: figures, costs, latency, and what the file is.
+    """
+
+    path: Path
+    metrics: Mapping[str, Any]
+
+    @property
+    def architecture(self) -> Architecture:
+        """Which candidate each choice takes."""
+        return Architecture(self.metrics["architecture"])
+
+    @property
+    def onnx(self) -> Path:
+        """The file to deploy."""
+        return RunFolder(self.path).onnx
+
+    @cached_property
+    def network(self) -> "nn.Module":
+        """A plain torch module with the weights of the file, in evaluation mode; it reads what training read."""
+        folder = RunFolder(self.path)
+        bench = Bench(folder.load_config())
+        restore_trained(bench, folder)
+        delivered, progress = Delivered(folder), RichProgress()
+        if delivered.is_retrained:
+            return delivered.network(bench)
+        return final_network(bench, folder, bench.space.architecture(self.architecture), progress, progress.say)
+
+
+def _plain(key: str, value: Any) -> Any:
+    """A setting as a file would hold it."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_unset=True)
+    if isinstance(value, PathLike):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(f"{key}.{name}", each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(key, each) for each in value]
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    return _name_of(key, value)
+
+
+def _name_of(key: str, part: Any) -> str:
+    """The name, or ``module:object``, under which every process finds a part."""
+    for module, name in _places(part):
+        if module != "__main__" and import_object(f"{module}:{name}", key) is part:
+            return _SLOTS[key].name_of(f"{module}:{name}") if key in _SLOTS else f"{module}:{name}"
+    raise UsageError(
+        f"nas.Run: {key} is {part!r}, which is not at the top of a module that can be imported, so workers and a "
+        "resumed run would not find it; put it into a module of its own and import it from there."
+    )
+
+
+def _places(part: Any) -> list[tuple[str, str]]:
+    """Modules and names at their top that are bound to an object: where it is defined if that is known, else all."""
+    own = getattr(part, "__module__", None), getattr(part, "__qualname__", None)
+    modules = {own[0]: sys.modules[own[0]]} if own[0] in sys.modules and own[1] else dict(sys.modules)
+    return [
+        (module, name)
+        for module, content in modules.items()
+        for name, bound in list(getattr(content, "__dict__", {}).items())
+        if bound is part and name.isidentifier()
+    ]
