@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from nas.cli.progress import RichProgress
 from nas.errors import UsageError
-from nas.hardware import TARGETS
+from nas.evaluation import EVALUATORS
+from nas.hardware import COSTS, TARGETS
 from nas.methods import METHODS
 from nas.parts import Slot, import_object
 from nas.runs import Bench, Progress, RunFolder, free_name, resolve, run_search
@@ -29,7 +30,14 @@ if TYPE_CHECKING:
 
 __all__ = ["FoundNetwork", "Run", "RunResult"]
 
-_SLOTS: Mapping[str, Slot[Any]] = {"space": SPACES, "method": METHODS, "strategy": STRATEGIES, "target": TARGETS}
+_SLOTS: Mapping[str, Slot[Any]] = {
+    "space": SPACES,
+    "method": METHODS,
+    "evaluator": EVALUATORS,
+    "strategy": STRATEGIES,
+    "target": TARGETS,
+    "costs": COSTS,
+}
 
 
 class Run:
