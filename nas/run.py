@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from nas.cli.progress import RichProgress
+from nas.data import TASKS
 from nas.errors import UsageError
 from nas.evaluation import EVALUATORS
 from nas.hardware import COSTS, TARGETS
@@ -32,6 +33,7 @@ __all__ = ["FoundNetwork", "Run", "RunResult"]
 
 _SLOTS: Mapping[str, Slot[Any]] = {
     "space": SPACES,
+    "task": TASKS,
     "method": METHODS,
     "evaluator": EVALUATORS,
     "strategy": STRATEGIES,

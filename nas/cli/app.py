@@ -36,13 +36,14 @@ from nas.cli.options import (
     Study,
     Table,
     Target,
+    Task,
     TrainWorkers,
     Trust,
     Unit,
     Workers,
 )
 from nas.cli.progress import RichProgress
-from nas.cli.settings import latency_source, moved, one_space, opened, resolve_search, work_place
+from nas.cli.settings import latency_source, moved, one_space, one_task, opened, resolve_search, work_place
 from nas.cli.tables import print_listing, print_result, print_seeds
 from nas.cli.terminal import echo
 from nas.report.quantities import label, written
@@ -65,6 +66,7 @@ app = typer.Typer(
 def search(
     space: Space = None,
     space_option: SpaceOption = None,
+    task: Task = None,
     data: Data = None,
     data_dir: DataDir = None,
     method: Annotated[str | None, typer.Option(help="How the supernet is trained: see `nas list methods`.")] = None,
@@ -111,7 +113,7 @@ def search(
     """
     given = {
         "space": one_space(space, space_option),
-        "data": data,
+        "task": one_task(task, data),
         "data_dir": data_dir,
         "method": method,
         "evaluator": evaluator,
@@ -202,7 +204,7 @@ app.add_typer(latency.device, name="device")
 def list_(
     what: Annotated[Listing, typer.Argument(help="What to list.")], results: Results = RESULTS, as_json: Json = False
 ) -> None:
-    """List spaces, methods, evaluators, strategies, targets (imported devices too), costs, predictors or data sets."""
+    """List spaces, tasks, methods, evaluators, strategies, targets (imported devices too), costs or predictors."""
     rows = listed(what, results)
     if as_json:
         echo(json.dumps(rows))

@@ -28,11 +28,12 @@ from nas.cli.options import (
     SpaceOption,
     Table,
     Target,
+    Task,
     Trust,
     Unit,
 )
 from nas.cli.progress import RichProgress
-from nas.cli.settings import known_devices, latency_source, one_space, resolve, values_of
+from nas.cli.settings import known_devices, latency_source, one_space, one_task, resolve, values_of
 from nas.cli.tables import print_feasibility, print_predictor
 from nas.cli.terminal import echo
 from nas.runs.names import plain_name
@@ -45,6 +46,7 @@ __all__ = ["device", "profile", "run_profile"]
 def profile(
     space: Space = None,
     space_option: SpaceOption = None,
+    task: Task = None,
     data: Data = None,
     data_dir: DataDir = None,
     target: Target = None,
@@ -74,7 +76,7 @@ def profile(
     """
     given = {
         "space": one_space(space, space_option),
-        "data": data,
+        "task": one_task(task, data),
         "data_dir": data_dir,
         **latency_source(table, column, unit, target),
         "dtype": dtype,
@@ -99,6 +101,7 @@ def pack(
     space_option: SpaceOption = None,
     out: Annotated[Path, typer.Option(help="The zip file to write.")] = Path("pack.zip"),
     networks: Annotated[int, typer.Option(min=6, max=10**5, help="Networks to measure; about 15 with --known.")] = 80,
+    task: Task = None,
     data: Data = None,
     data_dir: DataDir = None,
     batch: Batch = None,
@@ -115,7 +118,7 @@ def pack(
     """
     given = {
         "space": one_space(space, space_option),
-        "data": data,
+        "task": one_task(task, data),
         "data_dir": data_dir,
         "latency_batch": batch,
         "profile.known": known_devices(known, results),

@@ -25,7 +25,9 @@ class Listing(StrEnum):
     targets = "targets"
     costs = "costs"
     predictors = "predictors"
+    tasks = "tasks"
     data = "data"
+    """The old name of tasks."""
 
 
 def listed(what: Listing, results: Path) -> list[Row]:
@@ -38,7 +40,8 @@ def listed(what: Listing, results: Path) -> list[Row]:
         Listing.targets: lambda: _targets(results),
         Listing.costs: _costs,
         Listing.predictors: _predictors,
-        Listing.data: _data,
+        Listing.tasks: _tasks,
+        Listing.data: _tasks,
     }
     return list(rows[what]())
 
@@ -61,10 +64,12 @@ def _predictors() -> Iterator[Row]:
     return _rows(PREDICTORS)
 
 
-def _data() -> Iterator[Row]:
-    from nas.data import available
+def _tasks() -> Iterator[Row]:
+    from nas.data import TASKS, available
 
-    return ({"name": name, "summary": summary} for name, summary in available().items())
+    packages = {each.name: each.package for each in TASKS.listing()}
+    for name, summary in available().items():
+        yield {"name": name, "summary": summary, "from": packages.get(name, "nas")}
 
 
 def _rows(slot: Slot[Any]) -> Iterator[Row]:

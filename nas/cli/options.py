@@ -37,6 +37,7 @@ __all__ = [
     "Study",
     "Table",
     "Target",
+    "Task",
     "TrainWorkers",
     "Trust",
     "Unit",
@@ -50,8 +51,11 @@ def _name(given: str | None) -> str | None:
 
 Space = Annotated[str | None, typer.Argument(help="A space of `nas list spaces`, or module:function.")]
 SpaceOption = Annotated[str | None, typer.Option("--space", help="The same as the argument SPACE.")]
-Data = Annotated[str | None, typer.Option(help="A data set of `nas list data`, or module:function.")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder with the files of the data set.")]
+Task = Annotated[
+    str | None, typer.Option(help="Data and what to make of them: see `nas list tasks`, or module:function.")
+]
+Data = Annotated[str | None, typer.Option(hidden=True, help="The old name of --task.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder with the files of the task's data.")]
 Target = Annotated[
     str | None,
     typer.Option(help="Where latency is measured: see `nas list targets`, or the name of an imported device."),

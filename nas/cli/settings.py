@@ -18,6 +18,7 @@ __all__ = [
     "moved",
     "name_target",
     "one_space",
+    "one_task",
     "opened",
     "resolve",
     "resolve_search",
@@ -30,6 +31,13 @@ def one_space(argument: str | None, option: str | None) -> str | None:
     if argument and option and argument != option:
         raise UsageError(f"the space is given twice, as '{argument}' and as --space {option}; drop one of them.")
     return argument or option
+
+
+def one_task(task: str | None, data: str | None) -> str | None:
+    """The task that was named, perhaps by the old name of the option."""
+    if task and data and task != data:
+        raise UsageError(f"the task is given twice, as --task {task} and as --data {data}, its old name; drop --data.")
+    return task or data
 
 
 def known_devices(names: Sequence[str] | None, results: Path) -> list[str] | None:
@@ -69,7 +77,7 @@ def resolve_search(
         runs.put(values, "profile.run", str(own_predictor))
     config = runs.resolve(values, "command line")
     how = config.method if about_evaluator(config.evaluator).needs_supernet else config.evaluator
-    return config, "-".join(map(plain_name, (config.space, config.data, how)))
+    return config, "-".join(map(plain_name, (config.space, config.task, how)))
 
 
 def name_target(values: dict[str, Any], results: Path) -> Path | None:

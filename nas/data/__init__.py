@@ -1,6 +1,7 @@
 """Images, text or other inputs in three splits, ready on the device: ``load`` is the way in."""
 
 from nas.data.augment import Augment
+from nas.data.custom import TASKS
 from nas.data.images import ImageData, ImageSplit
 from nas.data.inputs import InputForm, Inputs
 from nas.data.protocols import Data, Split
@@ -11,6 +12,7 @@ from nas.data.text import TextData, TextSplit
 
 __all__ = [
     "IMAGE_SIZE",
+    "TASKS",
     "Augment",
     "Data",
     "ImageData",

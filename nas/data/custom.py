@@ -25,8 +25,8 @@ _LOOKS = 8
 _MOST_CHANNELS = 4
 """Of an image whose channels come last."""
 
-OWN: Slot[Callable[..., Any]] = Slot("data set", "nas.tasks", {}, callable, "a function that returns torch Datasets")
-"""Data that other packages register, or that a user wrote."""
+TASKS: Slot[Callable[..., Any]] = Slot("task", "nas.tasks", {}, callable, "a function that returns torch Datasets")
+"""Data with their tasks that other packages register, or that a user wrote."""
 
 
 def read_custom(name: str, data_dir: Path | None, image_size: int | None) -> RawData:
@@ -46,7 +46,7 @@ def read_custom(name: str, data_dir: Path | None, image_size: int | None) -> Raw
     Raises:
         UsageError: if there is no such function, or it returns something else.
     """
-    sets, given = _sets(name, _call(name, OWN[name], data_dir))
+    sets, given = _sets(name, _call(name, TASKS[name], data_dir))
     wheres = {title: f"The {title} set of '{name}'" for title in sets}
     with _seeded():
         drawn = [_random_transform(dataset, wheres[title]) for title, dataset in sets.items()]

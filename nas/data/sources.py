@@ -11,7 +11,7 @@ import torch
 from nas.data.assemble import assemble
 from nas.data.augment import Augment
 from nas.data.cifar import read_cifar10
-from nas.data.custom import OWN, read_custom
+from nas.data.custom import TASKS, read_custom
 from nas.data.digits import read_digits, read_noisy_digits
 from nas.data.folder import read_folder
 from nas.data.idx import read_fashion_mnist
@@ -55,7 +55,10 @@ _SOURCES = {
         read_folder,
         crop=1 / 8,
     ),
-    "npz": _Source("your arrays; --data-dir with train.npz and perhaps test.npz, each with x and y", read_npz_folder),
+    "npz": _Source(
+        "your arrays; --data-dir with train.npz and perhaps test.npz, each with x and y (classes, numbers or labels)",
+        read_npz_folder,
+    ),
 }
 
 _TEXT = {"text": "one file of text, character by character; --data-dir with the file or a folder with input.txt(.gz)"}
@@ -71,12 +74,9 @@ def available() -> dict[str, str]:
     ['digits', 'noisy_digits', 'fashion_mnist', 'cifar10', 'folder', 'npz', 'text', 'package.module:function']
     """
     shipped = {name: source.summary for name, source in _SOURCES.items()} | _TEXT
-    installed = {each.name: each.summary for each in OWN.listing()}
-    return (
-        shipped
-        | installed
-        | {"package.module:function": "your function, which returns torch Datasets of (image, label)"}
-    )
+    installed = {each.name: each.summary for each in TASKS.listing()}
+    own = "your function, which returns torch Datasets of (image, label), or nas.data.TaskData"
+    return shipped | installed | {"package.module:function": own}
 
 
 def load(
@@ -147,7 +147,7 @@ def require(name: str) -> None:
         UsageError: it is none.
     """
     if ":" not in name and name not in (known := available()):
-        raise UsageError(f"data set '{name}' is not known; {did_you_mean(name, known)}")
+        raise UsageError(f"task '{name}' is not known; {did_you_mean(name, known)}")
 
 
 def _named(name: str) -> _Source:

@@ -13,8 +13,8 @@ __all__ = ["card", "cards", "lead"]
 
 
 def lead(summary: Mapping[str, Any]) -> str:
-    """One line of HTML: method, evaluator, space, strategy, data, target and constraints, as far as they are known."""
-    parts = [(name, summary.get(name)) for name in ("method", "evaluator", "space", "strategy", "data", "target")]
+    """One line of HTML: method, evaluator, space, strategy, task, target and constraints, as far as they are known."""
+    parts = [(name, summary.get(name)) for name in ("method", "evaluator", "space", "strategy", "task", "target")]
     parts += [("constraint", text) for text in summary.get("constraints") or ()]
     return "".join(
         f'<span class="chip"><b>{name}</b> {html.escape(str(value))}</span>' for name, value in parts if value

@@ -337,7 +337,7 @@ class Bench:
                 ) from None
             if shape != self.data.output_shape:
                 raise UsageError(
-                    f"space '{self.config.space}' gives outputs of shape {list(shape)}, but data '{self.config.data}' "
+                    f"space '{self.config.space}' gives outputs of shape {list(shape)}, but task '{self.config.task}' "
                     f"has {self.data.task.outputs(self.data.output_shape[0])}; return a model whose outputs have shape "
                     f"{list(self.data.output_shape)}."
                 )

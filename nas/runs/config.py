@@ -13,7 +13,7 @@ from nas.errors import UsageError, did_you_mean
 from nas.evaluation.evaluators import About, about_evaluator
 from nas.methods import METHODS, Retrain
 from nas.runs.names import check_name
-from nas.runs.values import check_values, shortened
+from nas.runs.values import check_values, renamed, shortened
 from nas.search.database_url import holds_password
 from nas.training import Learning, Recipe
 
@@ -111,7 +111,7 @@ class RunConfig(_Strict):
     Attributes:
         space: name of a space, or ``module:function``; likewise method, strategy and target.
         space_args: arguments of the space function.
-        data: name of a data set, or ``module:function``.
+        task: name of data and what networks must make of them, or ``module:function``; once called ``data``.
         data_dir: folder with its files, or the text file itself.
         image_size: resize images to this height and width.
         extra: candidates of choices outside the model, by name: ``image_size`` makes the size of images that a network
@@ -165,7 +165,7 @@ class RunConfig(_Strict):
 
     space: str = "mobilenet"
     space_args: dict[str, Any] = Field(default_factory=dict)
-    data: str = "noisy_digits"
+    task: str = "noisy_digits"
     data_dir: Path | None = None
     image_size: int | None = Field(None, ge=1, le=10**5)
     extra: dict[str, list[Any]] = Field(default_factory=dict)
@@ -243,6 +243,7 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
         UsageError: an unknown key, or a value of the wrong type or range.
     """
     check_values(values, source)
+    values = renamed(values, source)
     about = about_evaluator(str(values.get("evaluator", RunConfig.model_fields["evaluator"].default)))
     chosen = METHODS[str(values.get("method", RunConfig.model_fields["method"].default))]
     if not about.needs_supernet:
@@ -291,7 +292,7 @@ def read_back(values: Mapping[str, Any], source: str) -> RunConfig:
     """
     check_values(values, source)
     try:
-        return RunConfig.model_validate(values)
+        return RunConfig.model_validate(renamed(values, source))
     except ValidationError as error:
         raise UsageError(_sentence(error, source)) from None
 

@@ -22,13 +22,14 @@ from nas.runs.profiling import write_profile
 from nas.runs.progress import Progress, Silent
 from nas.runs.recorded import is_table, packed_setup
 from nas.runs.trust import is_sealed, reached, seal
+from nas.runs.values import renamed
 from nas.space import Architecture
 from nas.streams import Stream, rng
 from nas.wording import counted
 
 __all__ = ["device_table", "find_known", "find_target", "import_measurements", "imported_devices", "pack_space"]
 
-_CARRIED = ("space", "space_args", "data", "data_dir", "image_size", "length", "limit", "seed", "export")
+_CARRIED = ("space", "space_args", "task", "data_dir", "image_size", "length", "limit", "seed", "export")
 _SEALED = "device pack"
 
 
@@ -168,7 +169,7 @@ def _carried(table: Path, typed: Mapping[str, Any], trusted: bool) -> dict[str, 
         UsageError: it does.
     """
     setup = packed_setup(table)
-    carried: dict[str, Any] = setup["config"]
+    carried = renamed(setup["config"], f"{table}, column 'setup'")
     for key in carried:
         if key not in _CARRIED:
             raise UsageError(

@@ -164,7 +164,7 @@ def _check_names(config: RunConfig) -> None:
         TARGETS.require(config.target)
     for name in config.costs:
         COSTS.require(name)
-    require(config.data)
+    require(config.task)
 
 
 def _check_paths(config: RunConfig, include: Sequence[Path]) -> None:

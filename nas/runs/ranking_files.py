@@ -29,7 +29,7 @@ def write_ranking(judgement: Judgement, between: Mapping[str, Any] | None) -> di
     folder.write_table("ranking", table)
     content = RankingContent(
         title=f"Ranking of {folder.name}",
-        summary={name: getattr(judgement.bench.config, name) for name in ("method", "space", "data")},
+        summary={name: getattr(judgement.bench.config, name) for name in ("method", "space", "task")},
         record=record,
         table=table,
     )

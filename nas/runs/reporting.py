@@ -107,7 +107,7 @@ def run_summary(bench: Bench, folder: RunFolder) -> dict[str, Any]:
     config, origin = bench.config, folder.read(folder.origin)
     return {
         "space": config.space,
-        "data": config.data,
+        "task": config.task,
         "constraints": config.constraints,
         "seed": config.seed,
         "command": shlex.join(origin["command"]),

@@ -58,7 +58,7 @@ def load_parts(config: RunConfig, device: torch.device) -> tuple[Data, Split]:
     Raises:
         UsageError: the data cannot be read, or have too few validation examples for two parts.
     """
-    data = load(config.data, config.data_dir, config.seed, config.image_size, device, config.limit, config.length)
+    data = load(config.task, config.data_dir, config.seed, config.image_size, device, config.limit, config.length)
     return data.hold_back(config.evaluation.confirmation, (config.seed, Stream.CONFIRMATION_SPLIT))
 
 
@@ -83,7 +83,7 @@ def _check_extra(config: RunConfig, data: Data) -> None:
     for name, candidates in config.extra.items():
         if name not in data.choices:
             known = did_you_mean(name, data.choices) if data.choices else "leave it out."
-            raise UsageError(f"extra names '{name}', a choice that data '{config.data}' do not follow; {known}")
+            raise UsageError(f"extra names '{name}', a choice that task '{config.task}' does not follow; {known}")
         if METHODS[config.method].family == "differentiable" and about_evaluator(config.evaluator).needs_supernet:
             raise UsageError(
                 f"extra names '{name}', but method '{config.method}' trains a mixture of all candidates, and nothing "

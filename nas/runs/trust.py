@@ -51,7 +51,7 @@ def own_parts(config: RunConfig) -> dict[str, str]:
     """The parts that a configuration names as ``module:object``: key → name."""
     named = {
         "space": config.space,
-        "data": config.data,
+        "task": config.task,
         "method": config.method,
         "evaluator": config.evaluator,
         "strategy": config.strategy,
@@ -98,7 +98,8 @@ def is_sealed(place: str, config: RunConfig, found: object) -> bool:
 
 def _seal(key: bytes, place: str, config: RunConfig) -> str:
     arguments = config.model_dump(mode="json", include=_ARGUMENTS)
-    content = json.dumps([place, reached(config), arguments], sort_keys=True)
+    sealed = {"data" if name == "task" else name: value for name, value in reached(config).items()}  # as it ever was
+    content = json.dumps([place, sealed, arguments], sort_keys=True)
     return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()
 
 

@@ -10,10 +10,12 @@ import yaml
 from nas.errors import UsageError
 from nas.search.database_url import without_password
 
-__all__ = ["assign", "check_values", "put", "read_yaml", "shortened"]
+__all__ = ["assign", "check_values", "put", "read_yaml", "renamed", "shortened"]
 
 _DEEPEST, _MOST, _BITS = 30, 100_000, 63
 _LONGEST = 200
+_RENAMED = {"data": "task"}
+"""Keys as they were once called, and as they are now."""
 _UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)
 """What a parser raises: ValueError for a number of more than 4,300 digits or bytes that are no text."""
 
@@ -34,7 +36,26 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(values, dict):
         raise UsageError(f"config file {path} holds {type(values).__name__}, expected a mapping of keys to values.")
-    return values
+    return renamed(values, f"config file {path}")
+
+
+def renamed(values: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The values under the names that keys have now.
+
+    Raises:
+        UsageError: an old and a new name of one key have different values.
+
+    >>> renamed({"data": "digits"}, "it")
+    {'task': 'digits'}
+    """
+    found = {_RENAMED.get(key, key): value for key, value in values.items() if key not in _RENAMED.values()}
+    for old, new in _RENAMED.items():
+        if new in values and found.setdefault(new, values[new]) != values[new]:
+            raise UsageError(
+                f"{source}: {new} is {shortened(values[new])} and {old}, its old name, {shortened(values[old])}; drop "
+                f"{old}."
+            )
+    return found
 
 
 def assign(values: dict[str, Any], setting: str) -> None:
@@ -58,12 +79,12 @@ def assign(values: dict[str, Any], setting: str) -> None:
 
 
 def put(values: dict[str, Any], key: str, value: Any) -> None:
-    """Puts a value into nested values; the key may have dots.
+    """Puts a value into nested values; the key may have dots, or be an old name.
 
     Raises:
         UsageError: the key goes through something that has no keys.
     """
-    *groups, last = key.split(".")
+    *groups, last = _RENAMED.get(key, key).split(".")
     for group in groups:
         values = values.setdefault(group, {})
         if not isinstance(values, dict):

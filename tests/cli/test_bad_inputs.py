@@ -35,7 +35,11 @@ NOTHING_BEGAN = {
     ),
     "impossible option": (["--set", "strategy_args.mutation=2"], r"evolution has mutation 2.0; give a probability"),
     "unknown target": (["--target", "onnxrt"], r"target 'onnxrt' is not known; did you mean 'onnxruntime'\?"),
-    "unknown data": (["--data", "digit"], r"data set 'digit' is not known; did you mean 'digits'\?"),
+    "two tasks": (
+        ["--task", "digits", "--data", "cifar10"],
+        "the task is given twice, as --task digits and as --data cifar10, its old name; drop --data",
+    ),
+    "unknown data": (["--data", "digit"], r"task 'digit' is not known; did you mean 'digits'\?"),
     "unknown device": (["--set", "device=gpu"], r"device is 'gpu', expected 'auto', 'cpu' or 'cuda'"),
     "a device without values": (["--set", "device=meta"], r"device is 'meta', expected 'auto', 'cpu' or 'cuda'"),
     "two spaces": (["chain", "--space", "mobilenet"], r"the space is given twice, as 'chain' and as --space mobilenet"),
@@ -215,7 +219,7 @@ def single(classes):
     ("function", "expected"),
     [
         ("nothing", r"space 'own_spaces:nothing' returned NoneType, expected a torch.nn.Module"),
-        ("unfit", r"gives outputs of shape \[1[12]\], but data 'digits' has 10 classes"),
+        ("unfit", r"gives outputs of shape \[1[12]\], but task 'digits' has 10 classes"),
         ("fixed", r"Sequential holds no choice"),
         ("other_input", r"does not fit input \(1, 8, 8\): architecture .* fails"),
         ("single", r"does not fit input \(1, 8, 8\): architecture .* fails"),

@@ -142,6 +142,7 @@ def test_help_tells_what_the_command_does(command: list[str], told: list[str], u
         ("evaluators", ["shared-weights", "standalone", "table"]),
         ("costs", ["flops", "latency_ms"]),
         ("targets", available_targets()),
+        ("tasks", available()),
         ("data", available()),
     ],
 )

@@ -23,7 +23,7 @@ BEFORE_SENDING = {
     "unknown method": (["--set", "method=bignass"], "method 'bignass' is not known"),
     "unknown space": (["--set", "space=chian"], "space 'chian' is not known; did you mean 'chain'?"),
     "unknown argument of a space": (["--set", "space_args.widht=3"], "no option 'widht'; did you mean 'width'?"),
-    "unknown data": (["--set", "data=digit"], "data set 'digit' is not known; did you mean 'digits'?"),
+    "unknown data": (["--set", "data=digit"], "task 'digit' is not known; did you mean 'digits'?"),
     "unknown strategy": (["--set", "strategy=evolve"], "strategy 'evolve' is not known"),
     "a name that is a path": (["--name", "../elsewhere"], "--name is '../elsewhere', expected letters"),
     "a space that is not here": (["--set", "space=not_there:space"], "'not_there:space' is in no module beside"),

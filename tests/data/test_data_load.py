@@ -105,8 +105,8 @@ def test_available_names_what_load_takes() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"name": "digit"}, "data set 'digit' is not known; did you mean 'digits'\\?"),
-        ({"name": "zzz"}, "data set 'zzz' is not known; known are cifar10, digits, "),
+        ({"name": "digit"}, "task 'digit' is not known; did you mean 'digits'\\?"),
+        ({"name": "zzz"}, "task 'zzz' is not known; known are cifar10, digits, "),
         ({"name": "cifar10"}, "Data set 'cifar10' needs a folder; give --data-dir .* with the CIFAR-10 batches"),
         ({"name": "folder", "data_dir": "/no/such"}, "Data folder '/no/such' does not exist; give --data-dir"),
         ({"name": "digits", "data_dir": "/tmp"}, "'digits' is built in and reads no folder '/tmp'"),

@@ -60,7 +60,7 @@ def nas(*arguments: str) -> int:
 
 def settings(data: str, **more: Any) -> list[str]:
     """The arguments of a search called ``own``, whose settings are in a file."""
-    Path("run.yaml").write_text(json.dumps({**TINY, "data": f"my_tasks:{data}", **more}))
+    Path("run.yaml").write_text(json.dumps({**TINY, "task": f"my_tasks:{data}", **more}))
     return ["search", "--config", "run.yaml", "--name", "own"]
 
 

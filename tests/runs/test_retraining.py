@@ -57,7 +57,7 @@ def retrained(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def data_of(config: RunConfig) -> Any:
     """What confirms and tests."""
-    data = load(config.data, limit=config.limit)
+    data = load(config.task, limit=config.limit)
     return replace(data, validation=Bench(config).confirmation)
 
 

@@ -90,7 +90,7 @@ def test_file_then_flags_then_settings(tmp_path: Path) -> None:
         ),
         ("space_args.a.b={c: 1}", {"space_args": {"a": {"b": {"c": 1}}}}),
         ("cost=", {"cost": None}),
-        ("data=module:function=1", {"data": "module:function=1"}),
+        ("data=module:function=1", {"task": "module:function=1"}),
     ],
 )
 def test_settings(setting: str, expected: dict[str, Any]) -> None:
@@ -126,3 +126,19 @@ def test_complaints(values: dict[str, Any], sentence: str) -> None:
         resolve(values, "test")
     assert str(caught.value).startswith(sentence)
     assert str(caught.value)[-1] in ".?"
+
+
+def test_data_is_the_old_name_of_task(tmp_path: Path) -> None:
+    from nas.cli.settings import resolve as resolve_typed
+
+    file = tmp_path / "config.yaml"
+    file.write_text("data: cifar10\n")
+    assert resolve_typed(file, {}, None, tmp_path).task == "cifar10"
+    assert resolve_typed(file, {"task": "digits"}, None, tmp_path).task == "digits"
+    assert resolve_typed(file, {"task": "digits"}, ["data=npz"], tmp_path).task == "npz"
+    assert resolve({"data": "digits"}, "test") == resolve({"task": "digits"}, "test")
+    assert resolve({"task": "digits", "data": "digits"}, "test").task == "digits"
+    assert yaml.safe_load(resolve({"data": "digits"}, "test").to_yaml())["task"] == "digits"
+    file.write_text("data: cifar10\ntask: digits\n")
+    with pytest.raises(UsageError, match=r"task is 'digits' and data, its old name, 'cifar10'; drop data\."):
+        resolve_typed(file, {}, None, tmp_path)

@@ -166,8 +166,8 @@ def test_measurements_of_a_profile_are_kept_from_another(tmp_path: Path) -> None
     [
         ({"method": "spos"}, r"config\.yaml says method='spos' now, but the run was started with 'bignas'"),
         (
-            {"data": "npz"},
-            r"says data='npz' now, but the run was started with 'noisy_digits', .*; put that back, or start",
+            {"task": "npz"},
+            r"says task='npz' now, but the run was started with 'noisy_digits', .*; put that back, or start",
         ),
         ({"limit": 50}, r"says limit=50 now, but the run was started with None"),
         ({"sharing_args": {"models": 2}}, r"says sharing_args\.models=2 now"),

@@ -44,7 +44,7 @@ def test_a_seal_is_of_one_place_one_key_and_what_is_reached(key: Path) -> None:
     assert is_sealed("there", OWN, found)
     assert is_sealed("there", OWN.model_copy(update={"seed": 7, "candidates": 3}), found)
     assert not is_sealed("elsewhere", OWN, found)
-    for change in ({"space": "mine:large"}, {"space_args": {"width": 5}}, {"data": "mine:data"}, {"storage": "a://b"}):
+    for change in ({"space": "mine:large"}, {"space_args": {"width": 5}}, {"task": "mine:data"}, {"storage": "a://b"}):
         assert not is_sealed("there", OWN.model_copy(update=change), found)
     for wrong in (None, "", 7, "\u00e9", ["x"], (found or "")[:-1]):
         assert not is_sealed("there", OWN, wrong)
@@ -70,7 +70,7 @@ def test_a_run_of_ones_own_goes_on_without_a_word(key: Path, tmp_path: Path) -> 
     ("values", "named"),
     [
         ({"space": "subprocess:Popen"}, "space 'subprocess:Popen'"),
-        ({"data": "os:system"}, "data 'os:system'"),
+        ({"data": "os:system"}, "task 'os:system'"),
         ({"storage": "postgresql://somewhere/db"}, "storage 'postgresql://somewhere/db'"),
         ({"ray": {"address": "somewhere:6379"}}, r"ray\.address 'somewhere:6379'"),
     ],
