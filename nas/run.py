@@ -18,8 +18,7 @@ from nas.hardware import COSTS, TARGETS
 from nas.methods import METHODS
 from nas.parts import Slot, import_object
 from nas.runs import Bench, Progress, RunFolder, free_name, resolve, run_search
-from nas.runs.deliver import final_network, restore_trained
-from nas.runs.delivered import Delivered
+from nas.runs.deliver import network_of
 from nas.runs.latency import check_profile
 from nas.runs.spaces import SPACES
 from nas.search import STRATEGIES
@@ -169,12 +168,7 @@ class FoundNetwork:
     def network(self) -> "nn.Module":
         """A plain torch module with the weights of the file, in evaluation mode; it reads what training read."""
         folder = RunFolder(self.path)
-        bench = Bench(folder.load_config())
-        restore_trained(bench, folder)
-        delivered, progress = Delivered(folder), RichProgress()
-        if delivered.is_retrained:
-            return delivered.network(bench)
-        return final_network(bench, folder, bench.space.architecture(self.architecture), progress, progress.say)
+        return network_of(Bench(folder.load_config(), folder.path), folder, None, RichProgress())[1]
 
 
 def _plain(key: str, value: Any) -> Any:

@@ -35,6 +35,7 @@ __all__ = [
     "export_architecture",
     "final_network",
     "judged_network",
+    "network_of",
     "precision_lost",
     "restore_trained",
 ]
@@ -169,17 +170,9 @@ def export_architecture(
     """
     config = folder.load_config()
     check_dtype(config)
-    bench = Bench(config, folder.path)
-    restore_trained(bench, folder)
-    architecture = _find_architecture(bench, folder, wanted)
+    bench, progress = Bench(config, folder.path), progress or Silent()
+    architecture, network = network_of(bench, folder, wanted, progress)
     check_delivered(bench, [architecture])
-    progress = progress or Silent()
-    delivered = Delivered(folder)
-    network = (
-        delivered.network(bench)
-        if wanted is None and delivered.is_retrained
-        else final_network(bench, folder, architecture, progress, progress.say)
-    )
     out = out or folder.path / f"{architecture.id}.onnx"
     exported = ExportedNetwork(bench, network, out, bench.inputs_of(architecture, form))
     progress.say(exported.compared())
@@ -191,6 +184,24 @@ def export_architecture(
     chosen = {"onnx": str(out), "architecture": dict(architecture), "metric": bench.metric.name}
     about = {"file": exported.write(architecture, metrics), "parity": asdict(exported.parity)}
     return {**chosen, **metrics, **about}
+
+
+def network_of(
+    bench: Bench, folder: RunFolder, wanted: str | None, progress: Progress
+) -> tuple[Architecture, nn.Module]:
+    """An architecture of a finished run and its plain network, trained as the run delivers it.
+
+    Args:
+        wanted: as for :func:`export_architecture`.
+
+    Raises:
+        UsageError: the run has no trained supernet yet, or no such architecture.
+    """
+    restore_trained(bench, folder)
+    architecture, delivered = _find_architecture(bench, folder, wanted), Delivered(folder)
+    if wanted is None and delivered.is_retrained:
+        return architecture, delivered.network(bench)
+    return architecture, final_network(bench, folder, architecture, progress, progress.say)
 
 
 def _latency(
