@@ -22,9 +22,9 @@ def front_caption(content: ReportContent) -> str:
     if content.cost == "latency_ms":
         sentences += [f"Latency is {latency_source(content)} for the front, the chosen and the largest, "]
         sentences[-1] += "and predicted for other candidates."
-        sentences += ["Bars: 95% interval of the score, median absolute deviation of the latency."]
-    else:
-        sentences += ["Bars: 95% interval of the score."]
+    bars = ["95% interval of the score"] if any(f"{content.score}_low" in row for row in content.front) else []
+    bars += ["median absolute deviation of the latency"] if content.cost == "latency_ms" else []
+    sentences += [f"Bars: {', '.join(bars)}."] if bars else []
     if not content.maximise:
         sentences += [f"{label(content.score.removeprefix('selection_'))}: less is better."]
     if max(len(content.candidates), len(content.random)) > MOST_POINTS:

@@ -299,7 +299,7 @@ class Bench:
 
     def _check_retraining(self) -> None:
         """Refuses fresh weights where a module cannot make them, and others where the searched model is another."""
-        if self.config.retrain == "fresh":
+        if self.config.retrain == "fresh" or not self.judging.needs_supernet:
             initialise(self.supernet.extract(self.space.largest()), self.config.seed)
         elif self.searched is not self.supernet:
             raise UsageError(

@@ -1,5 +1,6 @@
 """A cost of a user: counted, bounded, minimised and reported like those that ship."""
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,16 @@ def test_a_cost_goes_all_the_way_killed_and_resumed_and_with_two_workers(folder:
     assert candidates(folder, "cut") == candidates(folder, "whole")
     assert without_measurements(best(folder, "cut")) == without_measurements(found)
     assert best(folder, "two")["best"]["bops"] <= 0.6 * found["largest"]["bops"]
+
+
+def test_a_ranking_is_compared_with_it(folder: Path) -> None:
+    done(search(folder, "run", {"costs": ["mine:layers"], "candidates": 3, "random_baseline": 0}))
+    table = pd.read_csv(folder / "results/run/candidates.csv")
+    table.assign(top=range(3)).to_csv("truth.csv", index=False)
+    done(nas(folder, "rank", "run", "--truth", "truth.csv", "--column", "top"))
+    found = json.loads((folder / "results/run/ranking.json").read_text())
+    assert list(found["costs"]) == ["flops", "params", "layers"]
+    assert "layers" in pd.read_csv(folder / "results/run/ranking.csv")
 
 
 def test_constraints_on_it_are_checked_before_anything_is_trained(folder: Path) -> None:
