@@ -34,7 +34,7 @@ def check_inference(network: nn.Module, x: Tensor) -> None:
             )
         if _differ(first, _outputs(network, x)):
             raise UsageError(
-                f"{_first_call(network, x, x)} gives something else each time in evaluation mode, so no accuracy is "
+                f"{_first_call(network, x, x)} gives something else each time in evaluation mode, so no figure is "
                 "that of the network; draw and count in training alone, such as by F.dropout(x, p, self.training)."
             )
         alone = [x[place : place + 1] for place in range(len(x))]
@@ -46,7 +46,7 @@ def check_inference(network: nn.Module, x: Tensor) -> None:
         if 2 * len(unlike) > len(x):
             raise UsageError(
                 f"{_first_call(network, x, alone[0])} gives an example something else beside others than alone, so "
-                "accuracy would depend on the size of a batch; use statistics of training instead of those of the "
+                "figures would depend on the size of a batch; use statistics of training instead of those of the "
                 "batch, such as batch norm with track_running_stats."
             )
 

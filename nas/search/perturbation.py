@@ -26,7 +26,8 @@ from nas.streams import Stream, rng
 __all__ = ["Evaluate", "Projection", "perturb", "rounds"]
 
 Evaluate = Callable[[Mapping[str, frozenset[int]]], float]
-"""Choice → positions of options whose weights are zero, the others not renormalised → accuracy of the supernet."""
+"""Choice → positions of options whose weights are zero, the others not renormalised → score of the supernet, such as
+its accuracy."""
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,19 @@ def perturb(
 ) -> list[Projection]:
     """Decides some choices, one after another, by what the supernet loses without each of their options.
 
-    Of a choice the option stays whose removal leaves the lowest accuracy. A subset loses one element after another,
-    each time the one whose removal leaves the highest accuracy; the elements it has lost stay away meanwhile, which
-    the authors' released loop forgets. Of equal accuracies the higher probability stays, of equal probabilities the
+    Of a choice the option stays whose removal leaves the lowest score. A subset loses one element after another,
+    each time the one whose removal leaves the highest score; the elements it has lost stay away meanwhile, which
+    the authors' released loop forgets. Of equal scores the higher probability stays, of equal probabilities the
     option that is listed first. Which choices are decided together, and tuned afterwards, :func:`rounds` says.
 
     Args:
         names: of the choices.
         probabilities: break ties; as of :func:`~nas.search.derivation.derive`, as are ``options`` and ``banned``.
-        evaluate: the accuracy of the supernet with some options away.
+        evaluate: the score of the supernet, such as its accuracy, with some options away.
         decide: called with the name and the kept positions of each decided choice, before the next is looked at.
 
     Raises:
-        UsageError: bad arguments, or an accuracy that is not a number.
+        UsageError: bad arguments, or a score that is not a number.
     """
     weights = option_weights(space, probabilities, options=options, banned=banned)
     subsets, decided = subset_elements(space, options), []
@@ -101,24 +102,24 @@ def rounds(space: Space, seed: int, *, options: Options | None = None) -> list[t
 
 def _kept_option(name: str, weights: Floats, evaluate: Evaluate) -> tuple[int, ...]:
     allowed = [int(position) for position in np.flatnonzero(weights >= 0)]
-    accuracies = {position: _accuracy(name, frozenset({position}), evaluate) for position in allowed}
-    return (min(accuracies, key=lambda position: (accuracies[position], -weights[position])),)
+    scores = {position: _score(name, frozenset({position}), evaluate) for position in allowed}
+    return (min(scores, key=lambda position: (scores[position], -weights[position])),)
 
 
 def _kept_elements(name: str, weights: Floats, evaluate: Evaluate, remain: int) -> tuple[int, ...]:
     kept = list(range(len(weights)))
     while len(kept) > remain:
         gone = frozenset(range(len(weights))) - frozenset(kept)
-        accuracies = {position: _accuracy(name, gone | {position}, evaluate) for position in kept}
-        kept.remove(max(reversed(kept), key=lambda position: (accuracies[position], -weights[position])))
+        scores = {position: _score(name, gone | {position}, evaluate) for position in kept}
+        kept.remove(max(reversed(kept), key=lambda position: (scores[position], -weights[position])))
     return tuple(kept)
 
 
-def _accuracy(name: str, without: frozenset[int], evaluate: Evaluate) -> float:
-    accuracy = evaluate({name: without})
-    if not math.isfinite(accuracy):
+def _score(name: str, without: frozenset[int], evaluate: Evaluate) -> float:
+    score = evaluate({name: without})
+    if not math.isfinite(score):
         raise UsageError(
-            f"the supernet without options {sorted(without)} of '{name}' has accuracy {accuracy}; "
+            f"the supernet without options {sorted(without)} of '{name}' has score {score}; "
             "its training has diverged, lower the learning rate."
         )
-    return accuracy
+    return score

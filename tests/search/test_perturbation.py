@@ -169,7 +169,7 @@ def test_a_banned_option_is_neither_tried_nor_kept() -> None:
 
 def test_an_accuracy_that_is_not_a_number_is_refused() -> None:
     broken = {name: np.full(len(options), math.nan) for name, options in OPTIONS.items()}
-    with pytest.raises(UsageError, match="has accuracy nan; its training has diverged"):
+    with pytest.raises(UsageError, match="has score nan; its training has diverged"):
         Planted(broken).run()
 
 
