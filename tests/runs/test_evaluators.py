@@ -12,7 +12,9 @@ from killing import CHAIN, outcome, resume, run, search
 from nas.errors import UsageError
 from nas.evaluation import MakesNetworks
 from nas.runs import Bench, RunFolder, resolve, run_search
+from nas.runs.deliver import export_architecture
 from nas.runs.delivery_checks import check_scores
+from nas.runs.ranking import rank_runs
 from nas.space import Architecture
 
 ALONE: dict[str, Any] = {
@@ -51,6 +53,19 @@ def test_what_was_judged_alone_is_delivered(alone: tuple[RunFolder, dict[str, An
     assert before == {name: (folder.supernet.parent / name).stat().st_mtime_ns for name in files}
     assert {"best", "equals", "within", "of", "differ"} == set(result["selection"]), "examples tell who is equal"
     assert "test_accuracy" in result["random"] and "shared_accuracy" not in best
+
+
+def test_another_of_its_networks_is_exported_as_it_was_judged(
+    alone: tuple[RunFolder, dict[str, Any]], tmp_path: Path
+) -> None:
+    folder, result = alone
+    row = next(each for each in result["front"] if each["id"] != result["best"]["id"] or len(result["front"]) == 1)
+    files = sorted(folder.supernet.parent.iterdir())
+    told = export_architecture(folder, row["id"], tmp_path / "other.onnx")
+    assert told["accuracy"] == pytest.approx(row["accuracy"], abs=0.006) and (tmp_path / "other.onnx").exists()
+    assert sorted(folder.supernet.parent.iterdir()) == files, "nothing is trained for it"
+    with pytest.raises(UsageError, match="run 'run' trained no supernet: evaluator 'standalone' judged its candidates"):
+        rank_runs([folder], tmp_path / "truth.csv", ["top"])
 
 
 def test_a_run_of_it_that_was_killed_ends_alike(alone: tuple[RunFolder, dict[str, Any]], tmp_path: Path) -> None:
