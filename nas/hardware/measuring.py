@@ -13,8 +13,8 @@ __all__ = ["measure_networks"]
 
 def measure_networks(
     where: Machine,
-    networks: Mapping[str, nn.Module | bytes],
-    reference: nn.Module,
+    networks: Mapping[str, nn.Module | bytes | Subject],
+    reference: nn.Module | Subject,
     input_shape: Sequence[int],
     input_dtype: torch.dtype = torch.float32,
     *,
@@ -22,12 +22,15 @@ def measure_networks(
 ) -> dict[str, Measurement]:
     """Measure several networks interleaved with a reference network, so that drift of the machine is divided out.
 
-    On ONNX Runtime the bytes of a file may stand for a network. ``max_seconds`` bounds the timing, see
+    On ONNX Runtime the bytes of a file may stand for a network; a :class:`~nas.hardware.Subject` is one that reads an
+    input of its own shape and type. ``max_seconds`` bounds the timing, see
     :func:`nas.hardware.timing.measure_all`; not the preparation, nor the fraction of a second for the energy of each
     network where the target can tell it.
     """
-    shape = tuple(input_shape)
-    group = {name: Subject(network, shape, input_dtype) for name, network in networks.items()}
-    beside, seconds = Subject(reference, shape, input_dtype), max_seconds / max(1, len(networks))
-    (found,) = where.measure_groups([group], beside, seconds_each=seconds, energy=True)
+
+    def subject(network: nn.Module | bytes | Subject) -> Subject:
+        return network if isinstance(network, Subject) else Subject(network, tuple(input_shape), input_dtype)
+
+    group, seconds = {name: subject(each) for name, each in networks.items()}, max_seconds / max(1, len(networks))
+    (found,) = where.measure_groups([group], subject(reference), seconds_each=seconds, energy=True)
     return found

@@ -9,7 +9,7 @@ from torch import nn
 
 from nas.data import Inputs
 from nas.export import reading
-from nas.hardware import LatencyCache, Measurement, Recorded, Subject
+from nas.hardware import LatencyCache, Measurement, Recorded, Subject, measure_networks
 from nas.runs.bench import Bench
 from nas.space import Architecture
 
@@ -76,11 +76,8 @@ def measure_with_largest(
         networks: by any names, each with its architecture.
     """
     assert not isinstance(bench.target, Recorded)
-    group = {name: _subject(bench, *each) for name, each in networks.items()}
-    (found,) = bench.target.measure_groups(
-        [group], _largest(bench), seconds_each=max_seconds / max(1, len(group)), energy=True
-    )
-    return found
+    subjects, largest = {name: _subject(bench, *each) for name, each in networks.items()}, _largest(bench)
+    return measure_networks(bench.target, subjects, largest, largest.input_shape, max_seconds=max_seconds)
 
 
 def measure_file(bench: Bench, model: bytes, inputs: Inputs, max_seconds: float) -> Measurement:
