@@ -39,8 +39,9 @@ class Evaluator(Protocol):
     A class may have the attributes ``metrics`` (what it gives → "maximise" or "minimise", the one that is searched for
     first; without it, the metric of the data), ``needs_supernet`` (whether the method trains a supernet before; an
     instance keeps it as ``supernet``, whose weights then are the trained ones), ``batch`` (how many architectures it
-    gets at most at a time), ``name`` and ``fidelity`` (what its results in the ledger belong to), and the methods of
-    :class:`MakesNetworks` and :class:`JudgesExamples`.
+    gets at most at a time), ``name`` and ``fidelity`` (what its results in the ledger belong to), ``choices`` (names
+    of choices outside the model that it reads of architectures), and the methods of :class:`MakesNetworks` and
+    :class:`JudgesExamples`.
     """
 
     def __call__(self, architectures: Sequence[Architecture], /) -> "pd.DataFrame":

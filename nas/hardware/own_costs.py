@@ -14,7 +14,10 @@ from nas.parts import Slot, check_options
 __all__ = ["COSTS", "Cost", "OwnCosts"]
 
 Cost = Callable[..., float]
-"""A candidate, and options by their names → what it costs: a finite number, the less the better."""
+"""A candidate, and options by their names → what it costs: a finite number, the less the better.
+
+It may have an attribute ``choices``, the names of choices outside the model that it reads of architectures.
+"""
 
 COSTS: Slot[Cost] = Slot(
     "cost",

@@ -10,7 +10,8 @@ from nas.data import Data, Split, load
 from nas.distributed import Training
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights
-from nas.evaluation.evaluators import about_evaluator
+from nas.evaluation.evaluators import EVALUATORS, about_evaluator
+from nas.hardware.own_costs import COSTS
 from nas.methods import METHODS
 from nas.problem import Budget, Problem
 from nas.runs.config import RunConfig
@@ -79,11 +80,15 @@ def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], 
 
 
 def _check_extra(config: RunConfig, data: Data) -> None:
-    """Refuses choices outside the model that the data do not follow, and where what is trained is no architecture."""
+    """Refuses choices outside the model that nothing reads, and where what is trained is no architecture."""
+    parts = [EVALUATORS[config.evaluator], *(COSTS[name] for name in config.costs)] if config.extra else []
+    known = [*data.choices, *(name for part in parts for name in getattr(part, "choices", ()))]
     for name, candidates in config.extra.items():
-        if name not in data.choices:
-            known = did_you_mean(name, data.choices) if data.choices else "leave it out."
-            raise UsageError(f"extra names '{name}', a choice that task '{config.task}' does not follow; {known}")
+        if name not in known:
+            raise UsageError(
+                f"extra names '{name}', a choice that nothing in this run reads, be it task '{config.task}', evaluator "
+                f"'{config.evaluator}' or its costs; {did_you_mean(name, known) if known else 'leave it out.'}"
+            )
         if METHODS[config.method].family == "differentiable" and about_evaluator(config.evaluator).needs_supernet:
             raise UsageError(
                 f"extra names '{name}', but method '{config.method}' trains a mixture of all candidates, and nothing "

@@ -11,7 +11,7 @@ from nas.runs import RunFolder
 __all__ = ["ASKED", "SETTINGS", "own_copy"]
 
 SETTINGS = {**CHAIN, "candidates": 8, "random_baseline": 0, "training": {"epochs": 2}}
-ASKED: dict[str, Any] = {"top": 2, "trials": 3, "epochs": 2}
+ASKED: dict[str, Any] = {"top": 2, "trials": 3, "epochs": 8}
 
 
 def own_copy(run: Path, there: Path) -> RunFolder:

@@ -133,7 +133,7 @@ REFUSED: list[tuple[dict[str, Any], Callable[[Any], object], str]] = [
     (
         {"extra": {"imagesize": [6]}},
         Bench,
-        "extra names 'imagesize', a choice that task 'digits' does not follow; did you ",
+        "be it task 'digits', evaluator 'shared-weights' or its costs; did you mean 'image_size'?",
     ),
     ({"extra": {"image_size": [6, 0]}}, Bench, "image_size is 0 in an architecture; give whole numbers of pixels"),
     ({"extra": {"image_size": [6.5]}}, Bench, "image_size is 6.5 in an architecture; give whole numbers of pixels"),
@@ -159,7 +159,9 @@ def test_what_cannot_be_is_refused(changes: dict[str, Any], act: Callable[[Any],
 def test_text_has_no_size(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("what is written here does not matter at all; " * 200)
     settings = {"space": "transformer_lm", "data": "text", "data_dir": tmp_path / "text.txt", "extra": CONFIG["extra"]}
-    with pytest.raises(UsageError, match="extra names 'image_size', a choice that task 'text' does not follow; leave"):
+    with pytest.raises(
+        UsageError, match=r"extra names .image_size., a choice that nothing in this run reads, .*leave it out"
+    ):
         Bench(resolve(settings, "test"))
 
 
