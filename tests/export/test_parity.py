@@ -11,7 +11,7 @@ from torch import nn
 
 from nas.errors import UsageError
 from nas.export import Normalised, check_parity, dynamic_onnx, require_parity
-from nas.tasks import Classification
+from nas.tasks import Classification, MultiLabel, Regression, Task
 
 TASK = Classification(["cat", "dog"])
 
@@ -50,9 +50,26 @@ def changed(model: bytes, name: str, value: float) -> bytes:
 
 
 def test_a_file_that_answers_as_its_network_passes(network: nn.Module, model: bytes) -> None:
-    parity = require_parity(network, model, torch.split(IMAGES, 32), TASK, "best.onnx")
-    assert parity == check_parity(network, model, IMAGES, TASK) == check_parity(network, model, IMAGES.split(7), TASK)
-    assert (parity.label_agreement, parity.samples) == (1.0, 70) and parity.max_difference < 1e-5
+    found = [
+        require_parity(network, model, torch.split(IMAGES, 32), TASK, "best.onnx"),
+        *(check_parity(network, model, images, TASK) for images in (IMAGES, IMAGES.split(7))),
+    ]
+    assert {(parity.label_agreement, parity.samples) for parity in found} == {(1.0, 70)}
+    assert max(parity.max_difference for parity in found) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("task", "said"), [(Regression(), "numbers within 1%"), (MultiLabel(), "the same labels")], ids=str
+)
+def test_a_file_of_another_task_is_told_from_a_wrong_one(
+    task: Task, said: str, network: nn.Module, model: bytes
+) -> None:
+    assert check_parity(network, model, IMAGES, task).label_agreement == 1
+    wrong = changed(model, "5.bias", 0.5)
+    parity = check_parity(network, wrong, IMAGES, task)
+    assert parity.label_agreement < 1 and parity.max_difference == pytest.approx(0.5, rel=1e-4)
+    with pytest.raises(UsageError, match=f"answers otherwise than the network: .* with {said} for "):
+        require_parity(network, wrong, [IMAGES], task, "best.onnx")
 
 
 @pytest.mark.parametrize(
