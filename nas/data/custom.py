@@ -15,7 +15,6 @@ from torch import Tensor
 from nas.data.parts import RawData, check_memory, from_arrays, numbered_classes, resized
 from nas.data.task_data import TaskData
 from nas.errors import UsageError
-from nas.parts import Slot
 from nas.tasks import Classification, Task
 
 __all__ = ["read_custom"]
@@ -25,28 +24,25 @@ _LOOKS = 8
 _MOST_CHANNELS = 4
 """Of an image whose channels come last."""
 
-TASKS: Slot[Callable[..., Any]] = Slot("task", "nas.tasks", {}, callable, "a function that returns torch Datasets")
-"""Data with their tasks that other packages register, or that a user wrote."""
 
-
-def read_custom(name: str, data_dir: Path | None, image_size: int | None) -> RawData:
+def read_custom(name: str, function: Callable[..., Any], data_dir: Path | None, image_size: int | None) -> RawData:
     """Call the function and read every item once, so a random transform in the dataset is frozen, which a note says.
 
     Global random generators are seeded while items are read and restored afterwards: every process reads the same.
 
     Args:
-        name: ``package.module:function``, or what a package registers. The function may take ``data_dir``, and returns
-            a ``Dataset`` or a tuple (train, test) or (train, validation, test) of them, each of (image [C, H, W], int
-            label). Images are uint8 (0 to 255) or floats; images [H, W, C] of up to four channels are recognised where
+        name: ``package.module:function``, or what a package registers, for messages.
+        function: may take ``data_dir``, and returns a ``Dataset`` or a tuple (train, test) or (train, validation, test)
+            of them, each of (image [C, H, W], int label). Images are uint8 (0 to 255) or floats; images [H, W, C] of up to four channels are recognised where
             they cannot be [C, H, W]. Names of classes come from ``train.classes`` if it exists. For another task than
             classification, or other inputs than images, it returns a :class:`~nas.data.task_data.TaskData`.
         data_dir: passed on.
         image_size: side to which images are resized; without it all must have one shape.
 
     Raises:
-        UsageError: if there is no such function, or it returns something else.
+        UsageError: if it returns something else.
     """
-    sets, given = _sets(name, _call(name, TASKS[name], data_dir))
+    sets, given = _sets(name, _call(name, function, data_dir))
     wheres = {title: f"The {title} set of '{name}'" for title in sets}
     with _seeded():
         drawn = [_random_transform(dataset, wheres[title]) for title, dataset in sets.items()]

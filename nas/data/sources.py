@@ -2,69 +2,31 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from nas.data.assemble import assemble
-from nas.data.augment import Augment
-from nas.data.cifar import read_cifar10
-from nas.data.custom import TASKS, read_custom
-from nas.data.digits import read_digits, read_noisy_digits
-from nas.data.folder import read_folder
-from nas.data.idx import read_fashion_mnist
-from nas.data.npz import read_npz_folder
-from nas.data.parts import RawData
+from nas.data.custom import read_custom
 from nas.data.protocols import Data
-from nas.data.text_source import read_text, split_text
-from nas.errors import UsageError, did_you_mean
+from nas.data.source import ExampleSource, Request, TextSource
+from nas.errors import UsageError
+from nas.parts import Slot
 
-__all__ = ["available", "load", "require"]
+__all__ = ["TASKS", "available", "load", "require"]
 
+_NAMES = ("digits", "noisy_digits", "fashion_mnist", "cifar10", "folder", "npz", "text")
 
-@dataclass(frozen=True)
-class _Source:
-    summary: str
-    read: Callable[[Path | None, int | None], RawData]
-    crop: float = 0.0
-    """Border of the random crop as a share of the image's smaller side."""
-    flip: bool = False
-
-
-_SOURCES = {
-    "digits": _Source("1,797 grey 8x8 handwritten digits, built in", read_digits, crop=1 / 8),
-    "noisy_digits": _Source(
-        "the same digits turned, shifted, partly covered and noisy, built in", read_noisy_digits, crop=1 / 8
-    ),
-    "fashion_mnist": _Source(
-        "70,000 grey 28x28 images of clothing; --data-dir with the four idx files",
-        read_fashion_mnist,
-        crop=1 / 14,
-        flip=True,
-    ),
-    "cifar10": _Source(
-        "60,000 colour 32x32 images of 10 classes; --data-dir with the batches (python, .bin or .npz)",
-        read_cifar10,
-        crop=1 / 8,
-        flip=True,
-    ),
-    "folder": _Source(
-        "your images; --data-dir with a sub-folder for each class, perhaps below train/, val/, test/",
-        read_folder,
-        crop=1 / 8,
-    ),
-    "npz": _Source(
-        "your arrays; --data-dir with train.npz and perhaps test.npz, each with x and y (classes, numbers or labels)",
-        read_npz_folder,
-    ),
-}
-
-_TEXT = {"text": "one file of text, character by character; --data-dir with the file or a folder with input.txt(.gz)"}
-
-_WINDOW = 64
-"""Characters of a window, unless another length is asked for."""
+TASKS: Slot[ExampleSource | TextSource | Callable[..., Any]] = Slot(
+    "task",
+    "nas.tasks",
+    {name: f"nas.data.shipped:{name.upper()}" for name in _NAMES},
+    lambda part: isinstance(part, ExampleSource | TextSource) or callable(part),
+    "a function that returns torch Datasets, or nas.data.TaskData of them",
+)
+"""Data with their tasks: what ships, what other packages register, and what a user wrote."""
 
 
 def available() -> dict[str, str]:
@@ -73,10 +35,8 @@ def available() -> dict[str, str]:
     >>> list(available())
     ['digits', 'noisy_digits', 'fashion_mnist', 'cifar10', 'folder', 'npz', 'text', 'package.module:function']
     """
-    shipped = {name: source.summary for name, source in _SOURCES.items()} | _TEXT
-    installed = {each.name: each.summary for each in TASKS.listing()}
     own = "your function, which returns torch Datasets of (image, label), or nas.data.TaskData"
-    return shipped | installed | {"package.module:function": own}
+    return {each.name: each.summary for each in TASKS.listing()} | {"package.module:function": own}
 
 
 def load(
@@ -114,30 +74,11 @@ def load(
         if value is not None and value < least:
             raise UsageError(f"{field} is {value}; give an integer of {least} or more.")
     folder = Path(data_dir) if data_dir is not None else None
+    asked = Request(name, folder, seed, image_size, _device(device), limit, length)
+    part = TASKS[name]
+    own = part if isinstance(part, ExampleSource | TextSource) else ExampleSource("", partial(read_custom, name, part))
     with _memory_of(name):
-        return _load(name, folder, seed, image_size, device, limit, length)
-
-
-def _load(
-    name: str,
-    folder: Path | None,
-    seed: int,
-    image_size: int | None,
-    device: str | torch.device,
-    limit: int | None,
-    length: int | None,
-) -> Data:
-    if name in _TEXT:
-        if image_size is not None:
-            raise UsageError(f"image_size is {image_size}, but data set '{name}' has no images; give length instead.")
-        return split_text(name, read_text(folder), length or _WINDOW, limit, _device(device))
-    source = _named(name)
-    if length is not None:
-        raise UsageError(f"length is {length}, but data set '{name}' holds images; drop it, or give image_size.")
-    target = _device(device)
-    raw = source.read(folder, image_size)
-    crop = round(source.crop * min(raw.shape[1:], default=0))
-    return assemble(name, raw, Augment(crop=crop, flip=source.flip), seed, limit, target)
+        return own.load(asked)
 
 
 def require(name: str) -> None:
@@ -146,14 +87,7 @@ def require(name: str) -> None:
     Raises:
         UsageError: it is none.
     """
-    if ":" not in name and name not in (known := available()):
-        raise UsageError(f"task '{name}' is not known; {did_you_mean(name, known)}")
-
-
-def _named(name: str) -> _Source:
-    require(name)
-    own = _Source("", lambda data_dir, image_size: read_custom(name, data_dir, image_size))
-    return _SOURCES.get(name, own)
+    TASKS.require(name)
 
 
 @contextmanager
