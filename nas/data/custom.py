@@ -33,9 +33,10 @@ def read_custom(name: str, function: Callable[..., Any], data_dir: Path | None, 
     Args:
         name: ``package.module:function``, or what a package registers, for messages.
         function: may take ``data_dir``, and returns a ``Dataset`` or a tuple (train, test) or (train, validation, test)
-            of them, each of (image [C, H, W], int label). Images are uint8 (0 to 255) or floats; images [H, W, C] of up to four channels are recognised where
-            they cannot be [C, H, W]. Names of classes come from ``train.classes`` if it exists. For another task than
-            classification, or other inputs than images, it returns a :class:`~nas.data.task_data.TaskData`.
+            of them, each of (image [C, H, W], int label). Images are uint8 (0 to 255) or floats; images [H, W, C] of up
+            to four channels are recognised where they cannot be [C, H, W]. Names of classes come from ``train.classes``
+            if it exists. For another task than classification, or other inputs than images, it returns a
+            :class:`~nas.data.task_data.TaskData`.
         data_dir: passed on.
         image_size: side to which images are resized; without it all must have one shape.
 
