@@ -241,7 +241,9 @@ def test_a_search_on_an_imported_device_uses_the_predictor_that_was_fitted_to_it
 
 def test_a_search_takes_latencies_of_a_table(tmp_path: Path) -> None:
     table = write_table(tmp_path / "measured.csv")
-    outcome = search(tmp_path, "--table", table, "--column", "alpha", "--name", "run", "--json")
+    outcome = search(
+        tmp_path, "--table", table, "--column", "alpha", "--name", "run", "--json", "--set", "profile.networks=12"
+    )
     assert outcome.code == 0, outcome.err
     assert outcome.json["largest"]["latency_source"] == "recorded"
 
