@@ -37,7 +37,7 @@ def trained(path: Path, seed: int = 0, epochs: int = 1, **changes: Any) -> tuple
     folder, config = RunFolder(path), resolve({**TINY, "seed": seed, **changes}, "test")
     bench = Bench(config)
     folder.create(config)
-    save_checkpoint(folder.supernet, bench.searched, history=[{}] * epochs)
+    save_checkpoint(folder.supernet, bench.searched, history=[{}] * epochs, epochs=config.training.epochs)
     return folder, bench
 
 
@@ -110,17 +110,17 @@ def test_of_a_loss_less_is_better(lab: dict[str, Any]) -> None:
 
 def test_scores_of_a_minimised_metric_are_turned(lab: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     before = rank_runs([lab["a"]], lab["truth"], ["loss"], minimise=True)["runs"]["a"]
-    evaluate = Bench.evaluator.func  # type: ignore[attr-defined]
+    judged_by = judging.judged_by
 
-    def in_bits(bench: Bench) -> Callable[..., pd.DataFrame]:
-        judge = evaluate(bench)
+    def in_bits(*what: Any) -> Callable[..., pd.DataFrame]:
+        judge = judged_by(*what)
         return lambda *args: judge(*args).assign(bits_per_character=lambda table: 3 - table["accuracy"])
 
-    monkeypatch.setattr(Bench, "evaluator", property(in_bits))
+    monkeypatch.setattr(judging, "judged_by", in_bits)
     build = Bench.__init__
 
-    def rebuilt(bench: Bench, config: Any) -> None:
-        build(bench, config)
+    def rebuilt(bench: Bench, *arguments: Any) -> None:
+        build(bench, *arguments)
         bench.metric = BITS_PER_CHARACTER
 
     monkeypatch.setattr(Bench, "__init__", rebuilt)
