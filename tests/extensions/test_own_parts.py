@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import command
 import pytest
+from command import candidates, done, tail_of
 
 from nas.cli import main
 
@@ -67,6 +69,18 @@ def test_parts_of_a_user_go_all_the_way(folder: Path) -> None:
     assert "a chip of 500000 FLOPs a millisecond" in (folder / "results/own/report.html").read_text()
     (folder / "results/own/best.json").unlink()
     assert nas("resume", "own") == 0 and result(folder)["best"] == found["best"]
+
+
+@pytest.mark.slow
+def test_they_end_alike_when_they_were_killed_and_with_two_workers(folder: Path) -> None:
+    asked = {**TINY, "strategy_args": {"order": "up"}}
+    done(command.search(folder, "whole", asked))
+    begun = '"search", "event": "begin"'
+    assert command.search(folder, "cut", asked, kill_when=lambda: begun in tail_of(folder, "cut"))[0] < 0
+    done(command.nas(folder, "resume", "cut"))
+    done(command.search(folder, "two", asked, "--workers", "2"))
+    for other in ("cut", "two"):
+        assert candidates(folder, other) == candidates(folder, "whole")
 
 
 def test_a_folder_of_somebody_else_imports_none_of_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,7 +43,7 @@ def nas(*arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
-@pytest.mark.parametrize("workers", [[], ["--workers", "2"]], ids=["alone", "two workers"])
+@pytest.mark.parametrize("workers", [[], pytest.param(["--workers", "2"], marks=pytest.mark.slow)])
 def test_the_network_is_delivered_at_the_size_that_was_chosen(workers: list[str], folder: Path) -> None:
     assert nas("search", "--config", "run.yaml", "--name", "own", *workers) == 0
     run = folder / "results/own"
