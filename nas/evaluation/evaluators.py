@@ -148,12 +148,22 @@ def make_evaluator(
     taken = {key: value for key, value in {"problem": problem, **settings}.items() if key in others}
     if not inspect.isclass(part):
         return _EachAlone(name, partial(part, **taken, **own), metric, problem)
-    made: Evaluator = make(problem, **taken, **own)
+    made = _made(name, partial(make, problem, **taken, **own))
     if getattr(part, "needs_supernet", False) and getattr(made, "supernet", None) is not problem.supernet:
         raise UsageError(
             f"evaluator '{name}' needs a supernet, but does not keep it; set self.supernet = problem.supernet."
         )
     return made
+
+
+def _made(name: str, make: Callable[[], Evaluator]) -> Evaluator:
+    """What a class makes; a mistake in it is told in a sentence."""
+    try:
+        return make()
+    except UsageError:
+        raise
+    except Exception as error:  # a user's code can fail in any way
+        raise UsageError(f"evaluator '{name}' cannot be made: {type(error).__name__}: {error}.") from error
 
 
 def evaluator_options(name: str, options: Mapping[str, Any], settings: Collection[str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The evaluator that trains nothing: what others found is looked up."""
 
+import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,7 +58,7 @@ class KnownResults:
         ):
             found.setdefault(architecture.key, []).append([as_number(column[row]) for column in cells])
         self._known: dict[str, list[float]] = {key: np.mean(rows, axis=0).tolist() for key, rows in found.items()}
-        self.fidelity = str(self.path.resolve())
+        self.fidelity = hashlib.sha256(self.path.read_bytes()).hexdigest()[:16]
 
     def __call__(self, architectures: Sequence[Architecture]) -> "pd.DataFrame":
         """One row for each architecture, with the columns ``metrics``.

@@ -122,7 +122,7 @@ class _Stages:
         bench = self.bench
         budget = expected_budget(bench, self.latency) if bench.method.needs_budget else None
         phases = bench.phases(budget)
-        self.step, self.epochs = phases[-1].step, total_epochs(phases)
+        self.epochs, self.step = total_epochs(phases), phases[-1].step
         self.keep()
         with self.progress.task(f"Training the supernet ({bench.method.name})", self.epochs) as task:
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from nas.errors import UsageError
 from nas.space import Architecture
+from nas.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +75,6 @@ def rows(measure: Measure, architectures: list[Architecture], name: str) -> list
         )
     frame = table.select_dtypes("number")
     if len(frame) != len(architectures):
-        raise UsageError(
-            f"{name} gave {len(frame)} rows for {len(architectures)} architectures; expected a row each, in order."
-        )
+        gave = f"{counted(len(frame), 'row')} for {counted(len(architectures), 'architecture')}"
+        raise UsageError(f"{name} gave {gave}; expected a row each, in order.")
     return [{str(column): float(value) for column, value in row.items()} for row in frame.to_dict("records")]

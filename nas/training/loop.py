@@ -18,7 +18,7 @@ from nas.training.context import Context
 from nas.training.fingerprint import check_fingerprint, described, fingerprint
 from nas.training.masked_step import masked_step
 from nas.training.microbatches import Microbatches
-from nas.training.phase import Phase, Span, spans, total_epochs
+from nas.training.phase import Phase, Span, restore_all, spans, state_of_all, total_epochs
 from nas.training.ranks import ALONE, Ranks
 from nas.training.recipe import Recipe
 from nas.wording import counted
@@ -92,14 +92,14 @@ def train(
         start = _start(span, optimizer, Microbatches(phase.recipe.microbatches, seed, ranks))
         if goes_on:
             restore(tensors, model, optimizer)
-            phase.restore(state_of(tensors))
+            restore_all(phases, state_of(tensors))
         else:
             _begin(start, phase, seed)
         for epoch in range(len(history), min(span.end, until)):
             history.append(_run_epoch(span, start, epoch, seed))
             _average_buffers(model, ranks)
             if ranks.rank == 0:
-                keeper.save(phase, optimizer, history)
+                keeper.save(optimizer, history)
                 if on_epoch is not None:
                     on_epoch(history[-1])
         for parameter in learnable:
@@ -128,17 +128,19 @@ class _Keeper:
         check_fingerprint(header, self._known, self.checkpoint)
         return tensors, header["history"]
 
-    def save(self, phase: Phase, optimizer: torch.optim.Optimizer, history: Sequence[Epoch]) -> None:
-        """Writes it, with what everybody in the phase must remember."""
+    def save(self, optimizer: torch.optim.Optimizer, history: Sequence[Epoch]) -> None:
+        """Writes it, with what everybody must remember."""
         if self.checkpoint is not None:
             header = {
                 "recipes": [each.recipe.model_dump() for each in self.phases],
                 "epochs": total_epochs(self.phases),
+                "until": [each.end for each in self.phases],
+                "frozen": [list(each.frozen) for each in self.phases],
                 "seed": self.seed,
                 "history": list(history),
                 "fingerprint": described(self._known),
             }
-            save_checkpoint(self.checkpoint, self.model, optimizer, phase.state(), **header)
+            save_checkpoint(self.checkpoint, self.model, optimizer, state_of_all(self.phases), **header)
 
 
 def _start(span: Span, optimizer: torch.optim.Optimizer, microbatches: Microbatches) -> Context:
@@ -261,6 +263,12 @@ def _check_recipes(header: dict[str, Any], phases: Sequence[Phase], seed: int, c
             f"checkpoint {checkpoint} is of a training in {counted(len(stored), 'phase')}, not {len(phases)}; use the "
             "same settings to continue, or another run name."
         )
+    for name, now in (("until", [each.end for each in phases]), ("frozen", [list(each.frozen) for each in phases])):
+        if header.get(name, now) != now:
+            raise UsageError(
+                f"checkpoint {checkpoint} is of phases with {name} {header[name]}, not {now}; use the same settings to "
+                "continue, or another run name."
+            )
     for recipe, phase in zip(stored, phases, strict=False):
         then = {**Recipe().model_dump(mode="json"), **recipe, "seed": header.get("seed")}
         for name, value in {**phase.recipe.model_dump(mode="json"), "seed": seed}.items():

@@ -15,7 +15,7 @@ from nas.training.recipe import Recipe
 from nas.training.steps import Backward, Step
 from nas.wording import counted
 
-__all__ = ["Phase", "Span", "spans", "total_epochs"]
+__all__ = ["Phase", "Span", "restore_all", "spans", "state_of_all", "total_epochs"]
 
 _LISTENER = "listener"
 
@@ -79,22 +79,6 @@ class Phase:
             each.after_step(context)
         return losses
 
-    def state(self) -> dict[str, Tensor]:
-        """What everybody must remember, for checkpoints."""
-        others = {
-            f"{_LISTENER}{number}/{name}": value
-            for number, each in enumerate(self.told[:-1])
-            for name, value in each.state().items()
-        }
-        return {**self.step.state(), **others}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Takes what :meth:`state` gave."""
-        for number, each in enumerate(self.told[:-1]):
-            prefix = f"{_LISTENER}{number}/"
-            each.restore({name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)})
-        self.step.restore({name: value for name, value in state.items() if not name.startswith(_LISTENER)})
-
     def record(self) -> dict[str, Any]:
         """What everybody has to say about the last epoch."""
         return {name: value for each in reversed(self.told) for name, value in each.record().items()}
@@ -144,8 +128,10 @@ def spans(phases: Sequence[Phase]) -> list[Span]:
         UsageError: there is no phase, a phase ends before it begins, goes on with another recipe than the one that has
             not ended, or trains another model.
     """
-    if not phases:
-        raise UsageError("a training needs at least one phase, and was given none.")
+    if not isinstance(phases, list | tuple) or not all(isinstance(each, Phase) for each in phases):
+        raise UsageError(f"a training needs a list of nas.training.Phase, but got {phases!r:.200}; give it phases.")
+    if not phases or not any(phase.end for phase in phases):
+        raise UsageError("a training needs at least one phase with an epoch, and was given none.")
     found: list[Span] = []
     for number, phase in enumerate(phases):
         before = found[-1] if found else None
@@ -157,6 +143,33 @@ def spans(phases: Sequence[Phase]) -> list[Span]:
     return found
 
 
+def state_of_all(phases: Sequence[Phase]) -> dict[str, Tensor]:
+    """What everybody in all phases must remember, for checkpoints; that of the last step has no prefix."""
+    *others, last = _everybody(phases)
+    numbered = (
+        (f"{_LISTENER}{number}/{name}", value)
+        for number, each in enumerate(others)
+        for name, value in each.state().items()
+    )
+    return {**last.state(), **dict(numbered)}
+
+
+def restore_all(phases: Sequence[Phase], state: Mapping[str, Tensor]) -> None:
+    """Takes what :func:`state_of_all` gave."""
+    *others, last = _everybody(phases)
+    for number, each in enumerate(others):
+        prefix = f"{_LISTENER}{number}/"
+        each.restore({name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)})
+    last.restore({name: value for name, value in state.items() if not name.startswith(_LISTENER)})
+
+
+def _everybody(phases: Sequence[Phase]) -> list[Listener]:
+    """Whoever listens in some phase, each once, the step of the last phase at the end."""
+    last = phases[-1].step
+    everybody = dict.fromkeys(each for phase in phases for each in phase.told if each is not last)
+    return [*everybody, last]
+
+
 def total_epochs(phases: Sequence[Phase]) -> int:
     """How many epochs all phases have together.
 
@@ -166,9 +179,20 @@ def total_epochs(phases: Sequence[Phase]) -> int:
     return spans(phases)[-1].end
 
 
+def _check_frozen(phase: Phase, number: int) -> None:
+    names = [name for name, _ in phase.step.model.named_parameters()]
+    for pattern in phase.frozen:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise UsageError(
+                f"phase {number + 1} freezes '{pattern}', but no parameter of the model is called so; give a pattern "
+                f"of names such as '{names[0]}'."
+            )
+
+
 def _check(phase: Phase, model: nn.Module, unfinished: Phase | None, number: int) -> None:
     if phase.step.model is not model:
         raise UsageError(f"phase {number + 1} trains another model than the first; give all phases the same.")
+    _check_frozen(phase, number)
     done = 0 if unfinished is None else unfinished.end
     if not done <= phase.end <= phase.recipe.epochs:
         raise UsageError(

@@ -107,6 +107,11 @@ class SupernetStep(Step):
     def before_step(self, context: Context) -> None:
         """Draws the paths."""
         drawn = list(self.paths.draw(context))
+        if not drawn or not all(isinstance(path, Path) for path in drawn):
+            raise UsageError(
+                f"{type(self.paths).__name__} drew {drawn!r:.200} in step {context.step}; draw one "
+                "nas.training.Path or more."
+            )
         context.paths = drawn if self.only is None else self._left_to_us(drawn, self.only)
 
     def run(self, context: Context, x: Tensor, y: Tensor, backward: Backward) -> list[Pass]:

@@ -93,7 +93,7 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
     "no such run": (["tinny"], r"run 'tinny' does not exist in .*; did you mean 'tiny'\?"),
     "a run twice": (["tiny", "tiny"], "run 'tiny' is named twice; name it once"),
     "no such table": (["tiny", "--truth", "no.csv"], r"table 'no\.csv' is no file"),
-    "a table of another kind": (["tiny", "--truth", "no.xls"], r"neither a \.csv nor a \.parquet file"),
+    "a table of another kind": (["tiny", "--truth", "no.xls"], r"is no \.csv, \.parquet or \.json file"),
     "no such column": (["tiny", "--column", "fist"], r"has no column 'fist'; did you mean 'first'\?"),
     "a column of text": (
         ["tiny", "--column", "architecture"],

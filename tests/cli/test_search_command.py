@@ -102,7 +102,8 @@ def test_a_search_under_measured_latency(tmp_path: Path) -> None:
     assert all(row["latency_ms"] <= 0.99 * result["largest"]["latency_ms"] for row in result["front"])
     folder = tmp_path / "results/run"
     measurements = [json.loads(line) for line in (folder / "measurements.jsonl").read_text().splitlines()]
-    assert len({line["network"] for line in measurements}) == len(measurements) == 6 + 5 + 5
+    assert len({line["network"] for line in measurements}) == len(measurements)
+    assert 6 + 5 < len(measurements) <= 6 + 5 + 5, "of the front at least one"
     table = pd.read_csv(folder / "candidates.csv")
     assert list(table.columns) == COLUMNS
     measured = table[table["id"].isin([row["id"] for row in result["front"]])]

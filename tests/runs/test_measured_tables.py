@@ -209,7 +209,7 @@ def test_a_table_without_architectures_is_refused(file: Path) -> None:
 @pytest.mark.parametrize(
     ("file_name", "content", "message"),
     [
-        ("table.txt", b"name,ms\n1,2\n", r"neither a \.csv nor a \.parquet file"),
+        ("table.txt", b"name,ms\n1,2\n", r"is no \.csv, \.parquet or \.json file"),
         ("table.parquet", b"name,ms\n1,2\n", "is no readable parquet file"),
         ("table.csv", b"name,ms\n\xff\xfe,2\n", "is no readable CSV file; save it again as UTF-8 text"),
         ("table.csv", b"", "has no rows"),

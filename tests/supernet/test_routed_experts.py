@@ -17,7 +17,7 @@ from nas.space import Architecture, Choice, Space
 from nas.supernet.sharing import RoutedExperts, Shared, Sharing
 from nas.supernet.sharing.bank import Bank
 from nas.supernet.sharing.embedding import ArchitectureEmbedding
-from nas.training import CrossEntropy, InPlaceDistillation, LossTerm, Sandwich, SupernetStep
+from nas.training import Context, CrossEntropy, InPlaceDistillation, LossTerm, Sandwich, SupernetStep
 from search_spaces.mobilenet import mobilenet
 from search_spaces.transformer_lm import transformer_lm
 
@@ -72,7 +72,9 @@ def train_a_little(supernet: nas.Supernet, steps: int = 3) -> None:
     optimizer = torch.optim.AdamW(supernet.parameters(), 0.01)
     for number in range(steps):
         optimizer.zero_grad()
-        step(number, texts(seed=number), texts(seed=number + 100), Tensor.backward)
+        context = Context(number, texts(seed=number), texts(seed=number + 100))
+        step.before_step(context)
+        step(context, Tensor.backward)
         optimizer.step()
 
 

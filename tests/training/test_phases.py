@@ -144,6 +144,20 @@ def test_a_training_killed_after_every_epoch_ends_as_one_that_was_not(tmp_path: 
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
 
 
+def test_a_listener_of_one_phase_is_remembered_through_another(tmp_path: File) -> None:
+    def phases() -> list[Phase]:
+        model, diary = network(), Diary()
+        around = PlainStep(model, [CrossEntropy()])
+        outer = [Phase(around, split(), RECIPE, listeners=[diary]) for _ in range(2)]
+        return [outer[0], phase(model), outer[1]]
+
+    history, file = train(phases(), seed=7), tmp_path / "net.safetensors"
+    train(phases(), seed=7, checkpoint=file, until=4)
+    resumed = train(phases(), seed=7, checkpoint=file)
+    assert [epoch.get("steps") for epoch in resumed] == [epoch.get("steps") for epoch in history]
+    assert [epoch["loss"] for epoch in resumed] == [epoch["loss"] for epoch in history]
+
+
 def test_frozen_parameters_stay_and_learn_again_in_the_next_phase() -> None:
     model = network()
     model[4].bias.requires_grad_(False)
@@ -208,8 +222,11 @@ def test_the_norm_of_a_path_is_that_of_its_gradient_alone() -> None:
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda model: [], "a training needs at least one phase"),
+        (lambda model: [], "a training needs at least one phase with an epoch"),
         (lambda model: [phase(model), phase(network())], "phase 2 trains another model than the first"),
+        (lambda model: [phase(model, until=0)], "at least one phase with an epoch"),
+        (phase, r"needs a list of nas\.training\.Phase, but got Phase"),
+        (lambda model: [phase(model, frozen=["stem.*"])], r"phase 1 freezes 'stem\.\*', but no parameter of the model"),
         (
             lambda model: [phase(model, until=4)],
             r"phase 1 ends after 4 epochs of its recipe, which has 3",
@@ -231,3 +248,21 @@ def test_a_checkpoint_of_another_number_of_phases_is_refused(tmp_path: File) -> 
     train([phase(model)], seed=0, checkpoint=file)
     with pytest.raises(UsageError, match=r"is of a training in 1 phase, not 2; use the same settings"):
         train([phase(model, until=1), phase(model)], seed=0, checkpoint=file)
+
+
+@pytest.mark.parametrize(("change", "name"), [({"until": 2}, "until"), ({"frozen": ["0.*"]}, "frozen")])
+def test_a_checkpoint_of_other_phases_is_refused(change: dict[str, Any], name: str, tmp_path: File) -> None:
+    model, file = network(), tmp_path / "net.safetensors"
+    train([phase(model, until=1), phase(model)], seed=0, checkpoint=file, until=1)
+    with pytest.raises(UsageError, match=f"is of phases with {name} "):
+        train([replace(phase(model, until=1), **change), phase(model)], seed=0, checkpoint=file)
+
+
+@pytest.mark.parametrize("drawn", [[], ["an architecture"]])
+def test_a_sampler_that_draws_no_path_is_refused(drawn: list[Any]) -> None:
+    class Draws:
+        def draw(self, context: Context) -> list[Any]:
+            return drawn
+
+    with pytest.raises(UsageError, match=r"Draws drew \[.*\] in step 0; draw one nas\.training\.Path or more"):
+        train([Phase(SupernetStep(elastic(), Draws(), [CrossEntropy()]), split(), RECIPE)], seed=0)

@@ -46,6 +46,7 @@ from nas.training import (
     unrolled,
 )
 from nas.training.objectives import Forward
+from nas.training.phase import state_of_all
 from nas.training.steps import Backward
 
 TASK = Classification(["cat", "dog", "owl"])
@@ -399,7 +400,7 @@ def timeless(history: list[Epoch]) -> Any:
 
 def remembered(step: RelaxedStep) -> dict[str, Tensor]:
     """By the step, and by its loss terms."""
-    return Phase(step, WEIGHTS, RECIPE).state()
+    return state_of_all([Phase(step, WEIGHTS, RECIPE)])
 
 
 def assert_equal(step: RelaxedStep, other: RelaxedStep) -> None:
