@@ -1,6 +1,7 @@
 """`nas search` from data to the ONNX file, and the JSON object that it prints."""
 
 import json
+import re
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -103,12 +104,12 @@ def test_a_search_under_measured_latency(tmp_path: Path) -> None:
     folder = tmp_path / "results/run"
     measurements = [json.loads(line) for line in (folder / "measurements.jsonl").read_text().splitlines()]
     assert len({line["network"] for line in measurements}) == len(measurements)
-    assert 6 + 5 < len(measurements) <= 6 + 5 + 5, "of the front at least one"
+    assert 6 + 4 < len(measurements) <= 6 + 5 + 5, "to learn from, to judge by and of the front"
     table = pd.read_csv(folder / "candidates.csv")
     assert list(table.columns) == COLUMNS
     measured = table[table["id"].isin([row["id"] for row in result["front"]])]
     assert measured["measured_latency_ms"].notna().all()
-    assert "Measuring up to 16 networks on onnxruntime" in outcome.err
+    assert re.search(r"Measuring up to 1[1-6] networks on onnxruntime", outcome.err)
 
 
 @pytest.mark.parametrize(("method", "retrain"), [("spos", "fresh"), ("fairnas", "inherited")])
@@ -143,7 +144,8 @@ def test_standard_output_is_one_json_object(finished: tuple[Path, Outcome]) -> N
     _, outcome = finished
     assert outcome.out.count("\n") == 1
     check_contract(outcome.json)
-    assert {key: outcome.json[key] for key in RESULT[:3]} == {"run": "tiny", "space": "chain", "method": "bignas"}
+    asked = {"run": "tiny", "space": "chain", "evaluator": "shared-weights", "method": "bignas"}
+    assert {key: outcome.json[key] for key in RESULT[:4]} == asked
 
 
 def test_the_folder_holds_what_was_promised(finished: tuple[Path, Outcome]) -> None:
