@@ -25,6 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop("mine", None)
 
 
+@pytest.mark.slow
 def test_a_cost_goes_all_the_way_killed_and_resumed_and_with_two_workers(folder: Path) -> None:
     asked = {**OWN, "constraints": ["bops <= 60% of largest", "layers <= 7"]}
     done(search(folder, "whole", asked))

@@ -39,6 +39,7 @@ def whole_killed_and_with_two_workers(folder: Path, settings: dict[str, Any]) ->
     return found
 
 
+@pytest.mark.slow
 def test_a_zero_cost_score_goes_all_the_way(folder: Path) -> None:
     asked = {"evaluator": "mine:Synflow", "evaluator_args": {"power": 0.5}, "strategy": "random"}
     found = whole_killed_and_with_two_workers(folder, asked)
@@ -55,6 +56,7 @@ def test_a_zero_cost_score_goes_all_the_way(folder: Path) -> None:
     assert "with the weights that the search judged" not in page.lower()
 
 
+@pytest.mark.slow
 def test_a_simulation_is_bounded_by_what_it_gives(folder: Path) -> None:
     asked = {"evaluator": "mine:simulate", "constraints": ["energy_mj <= 40% of largest"], "strategy": "random"}
     found = whole_killed_and_with_two_workers(folder, asked)
@@ -74,6 +76,7 @@ def test_a_number_alone_is_what_is_searched_for(folder: Path) -> None:
     assert found["best"]["depth"] == min(row["depth"] for row in found["front"])
 
 
+@pytest.mark.slow
 def test_commands_that_read_a_run_work_or_say_why_not(folder: Path) -> None:
     done(search(folder, "run", {"evaluator": "mine:depth", "candidates": 4, "random_baseline": 0}))
     other = pd.read_csv(folder / "results/run/candidates.csv")["id"].iloc[-1]

@@ -49,7 +49,9 @@ def scores(name: str) -> pd.DataFrame:
     return table[["id", "selection_accuracy", "selection_loss", "flops"]]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", ["CURIOUS", "ONCE_FOR_ALL", *(pytest.param(each, marks=pytest.mark.slow) for each in METHODS[:2])]
+)
 def test_it_trains_to_onnx_and_report_and_ends_alike_when_it_was_killed(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

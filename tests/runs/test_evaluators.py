@@ -77,6 +77,7 @@ def test_a_run_of_it_that_was_killed_ends_alike(alone: tuple[RunFolder, dict[str
     assert all(path.stat().st_mtime_ns == written for path, written in list(finished.items())[:-1])
 
 
+@pytest.mark.slow
 def test_two_workers_train_candidates_as_one_process_does(
     alone: tuple[RunFolder, dict[str, Any]], tmp_path: Path
 ) -> None:
