@@ -263,12 +263,6 @@ def _check_recipes(header: dict[str, Any], phases: Sequence[Phase], seed: int, c
             f"checkpoint {checkpoint} is of a training in {counted(len(stored), 'phase')}, not {len(phases)}; use the "
             "same settings to continue, or another run name."
         )
-    for name, now in (("until", [each.end for each in phases]), ("frozen", [list(each.frozen) for each in phases])):
-        if header.get(name, now) != now:
-            raise UsageError(
-                f"checkpoint {checkpoint} is of phases with {name} {header[name]}, not {now}; use the same settings to "
-                "continue, or another run name."
-            )
     for recipe, phase in zip(stored, phases, strict=False):
         then = {**Recipe().model_dump(mode="json"), **recipe, "seed": header.get("seed")}
         for name, value in {**phase.recipe.model_dump(mode="json"), "seed": seed}.items():
@@ -277,6 +271,12 @@ def _check_recipes(header: dict[str, Any], phases: Sequence[Phase], seed: int, c
                     f"checkpoint {checkpoint} was trained with {name}={then.get(name)!r}, not {value!r}; "
                     "use the same settings to continue, or another run name."
                 )
+    for name, now in (("until", [each.end for each in phases]), ("frozen", [list(each.frozen) for each in phases])):
+        if header.get(name, now) != now:
+            raise UsageError(
+                f"checkpoint {checkpoint} is of phases with {name} {header[name]}, not {now}; use the same settings to "
+                "continue, or another run name."
+            )
 
 
 @contextmanager
