@@ -133,7 +133,7 @@ def test_what_is_wrong_with_them_is_a_sentence(
     ("settings", "sentence"),
     [
         ({"evaluator": "mine:nonsense"}, "evaluator 'mine:nonsense' gave 'good' for architecture"),
-        ({"evaluator": "mine:Short"}, "evaluator 'mine:Short' gave 0 rows for 1 architectures; expected a row each"),
+        ({"evaluator": "mine:Short"}, "evaluator 'mine:Short' gave 0 rows for 1 architecture; expected a row each"),
         (
             {"evaluator": "mine:simulate", "objective": "minimise energy"},
             "gives accuracy, energy_mj, but the objective is 'minimise energy'; set objective to maximise or minimise",
