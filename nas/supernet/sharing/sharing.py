@@ -16,7 +16,7 @@ class Sharing(nn.Module):
     """A map from architectures to coefficients over weight banks; to be extended.
 
     A scheme is a part of its supernet, so that the banks it makes are trained, moved and saved with it. It only
-    answers: what it learns from while the supernet trains is told to it (see :mod:`nas.training.feedback`).
+    answers: what it learns from while the supernet trains is told to it by a :class:`nas.training.Listener`.
     """
 
     name: str
