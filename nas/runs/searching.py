@@ -40,6 +40,12 @@ def judge_largest(bench: Bench, pool: Pool, costs: Costs) -> dict[str, Any]:
     """
     largest, evaluator = bench.space.largest(), f"evaluator '{bench.config.evaluator}'"
     metrics, given = _judged(pool, largest), {LATENCY, *bench.cost_names}
+    for promised in bench.judging.metrics or ():
+        if promised not in metrics:
+            raise UsageError(
+                f"{evaluator} says that it gives '{promised}', but its table has numbers in "
+                f"{', '.join(metrics) or 'no column'} alone; give that column numbers, or leave it out of its metrics."
+            )
     if bench.objective.metric not in {*metrics, *given}:
         raise UsageError(
             f"{evaluator} gives {', '.join(metrics) or 'no number'}, but the objective is '{bench.objective}'; set "

@@ -53,3 +53,12 @@ class Short:
 
     def __call__(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
         return pd.DataFrame({"accuracy": [0.5] * (len(architectures) - 1)})
+
+
+class Promises(Short):
+    """Says that it gives one thing, and gives another."""
+
+    metrics: ClassVar = {"quality": "maximise"}
+
+    def __call__(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
+        return pd.DataFrame({"quality": ["good"] * len(architectures), "other": 1.0})

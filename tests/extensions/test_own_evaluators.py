@@ -133,6 +133,10 @@ def test_what_is_wrong_with_them_is_a_sentence(
     ("settings", "sentence"),
     [
         ({"evaluator": "mine:nonsense"}, "evaluator 'mine:nonsense' gave 'good' for architecture"),
+        (
+            {"evaluator": "mine:Promises"},
+            "evaluator 'mine:Promises' says that it gives 'quality', but its table has numbers in other alone",
+        ),
         ({"evaluator": "mine:Short"}, "evaluator 'mine:Short' gave 0 rows for 1 architecture; expected a row each"),
         (
             {"evaluator": "mine:simulate", "objective": "minimise energy"},
