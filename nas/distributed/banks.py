@@ -34,7 +34,7 @@ def train_banks(
     """Trains a supernet whose space is cut, its banks dealt out to Ray actors once they no longer depend on each other.
 
     Until then this process trains; afterwards every actor runs the steps of its banks, and the banks are put together
-    after every epoch. The checkpoint ends as that of :func:`nas.training.train` in one process, which then finds
+    after every epoch. The checkpoint ends as that of :func:`nas.training.train_phases` in one process, which then finds
     nothing left to do and loads it: to the bit, but for dropout where batches are not cut.
 
     Args:

@@ -13,7 +13,7 @@ from nas.distributed.cluster import ray_module, require
 from nas.distributed.tasks import cancel
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.training import Epoch, Phase, Ranks, has_ended, read_header, train
+from nas.training import Epoch, Phase, Ranks, has_ended, read_header, train_phases
 from nas.training.ranks import ALONE
 
 __all__ = ["Make", "Training", "is_done", "train_together"]
@@ -30,7 +30,7 @@ _SETTINGS = {"RAY_TRAIN_V2_ENABLED": "1", "RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_TR
 
 @dataclass(frozen=True)
 class Training:
-    """What :func:`nas.training.train` is called with; alike in all processes."""
+    """What :func:`nas.training.train_phases` is called with; alike in all processes."""
 
     phases: Sequence[Phase]
     seed: int
@@ -43,8 +43,10 @@ class Training:
         ranks: Ranks = ALONE,
         until: int | None = None,
     ) -> list[Epoch]:
-        """:func:`nas.training.train` with all that."""
-        return train(self.phases, seed=self.seed, checkpoint=checkpoint, on_epoch=on_epoch, ranks=ranks, until=until)
+        """:func:`nas.training.train_phases` with all that."""
+        return train_phases(
+            self.phases, seed=self.seed, checkpoint=checkpoint, on_epoch=on_epoch, ranks=ranks, until=until
+        )
 
 
 Make = Callable[[], Training]
@@ -62,9 +64,9 @@ def train_together(
 ) -> None:
     """Trains on the connected Ray until a checkpoint holds the last epoch; continues from it if it is there.
 
-    It ends as the checkpoint that :func:`nas.training.train` writes in one process, which then finds nothing left to do
-    and loads it. No other file is shared: processes on other machines get its content through Ray, and give theirs
-    back. Processes that die are started again, all of them, after the last epoch that was finished.
+    It ends as the checkpoint that :func:`nas.training.train_phases` writes in one process, which then finds nothing
+    left to do and loads it. No other file is shared: processes on other machines get its content through Ray, and give
+    theirs back. Processes that die are started again, all of them, after the last epoch that was finished.
 
     Args:
         workers: processes; they must divide the microbatches of the recipe.

@@ -23,7 +23,7 @@ from nas.training import (
     fingerprint,
     load_checkpoint,
     restore,
-    train,
+    train_phases,
 )
 from nas.training.auxiliary import AuxiliaryHead, AuxiliaryStep
 from nas.training.drop_path import DropPath, RisingDropPath, cell_edges
@@ -114,7 +114,9 @@ class Standalone:
         augment = self.recipe.augmentation(self.augment)
         phase = Phase(self._step(network, data), data.train, self.recipe, augment, rising)
         with drop:
-            train([phase], seed=derive_seed(self.seed, Stream.STANDALONE), checkpoint=checkpoint, on_epoch=on_epoch)
+            train_phases(
+                [phase], seed=derive_seed(self.seed, Stream.STANDALONE), checkpoint=checkpoint, on_epoch=on_epoch
+            )
 
     def restored(self, architecture: Mapping[str, Any], checkpoint: Path) -> nn.Module:
         """The network as it was after the last epoch in a checkpoint, be its training finished or not.

@@ -29,7 +29,7 @@ from nas.runs.searching import Searching, judge_largest
 from nas.runs.selection import as_selected, confirm, random_choice, searched_figure, select, tested
 from nas.search import Constraint
 from nas.space import Architecture
-from nas.training import Epoch, RelaxedStep, read_header, total_epochs, train
+from nas.training import Epoch, RelaxedStep, read_header, total_epochs, train_phases
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,7 +133,7 @@ class _Stages:
                 task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
 
             train_elsewhere(bench, self.folder.supernet, budget, report)
-            return train(phases, seed=bench.config.seed, checkpoint=self.folder.supernet, on_epoch=report)
+            return train_phases(phases, seed=bench.config.seed, checkpoint=self.folder.supernet, on_epoch=report)
 
     def warn_of_untried(self, history: Sequence[Epoch]) -> None:
         """Says so where most of the scores that give architectures their weights were never learnt."""

@@ -9,7 +9,7 @@ from nas.training.estimators import BilevelProblem, Estimator, first_order, unro
 from nas.training.fingerprint import check_fingerprint, fingerprint
 from nas.training.learning import Learning
 from nas.training.listener import Listener
-from nas.training.loop import Epoch, train
+from nas.training.loop import Epoch, train, train_phases
 from nas.training.objectives import CrossEntropy, Distillation, Entropy, Forward, InPlaceDistillation, LossTerm
 from nas.training.paths import Fair, PathSampler, Sandwich, Uniform
 from nas.training.phase import Phase, total_epochs
@@ -71,6 +71,7 @@ __all__ = [
     "state_of",
     "total_epochs",
     "train",
+    "train_phases",
     "unrolled",
     "with_cuts",
 ]

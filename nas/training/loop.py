@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nas.data import Augment, Split
 from nas.errors import UsageError
 from nas.streams import Stream, derive_seed
 from nas.training.checkpoint import load_checkpoint, restore, save_checkpoint, state_of
@@ -21,9 +22,10 @@ from nas.training.microbatches import Microbatches
 from nas.training.phase import Phase, Span, restore_all, spans, state_of_all, total_epochs
 from nas.training.ranks import ALONE, Ranks
 from nas.training.recipe import Recipe
+from nas.training.steps import Step
 from nas.wording import counted
 
-__all__ = ["Epoch", "train"]
+__all__ = ["Epoch", "train", "train_phases"]
 
 Epoch = dict[str, Any]
 """What an epoch reports: epoch, loss, a loss for each role, learning_rate, images_per_second."""
@@ -32,6 +34,32 @@ _CHECK_EVERY = 20
 
 
 def train(
+    step: Step,
+    data: Split,
+    recipe: Recipe,
+    *,
+    seed: int,
+    augment: Augment | None = None,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> list[Epoch]:
+    """A training of one phase: trains ``step.model`` in place and leaves it in evaluation mode.
+
+    Args:
+        augment: what is done to the examples; None leaves them as they are.
+        seed, checkpoint, on_epoch: as for :func:`train_phases`, as are the result and what is raised.
+
+    >>> import nas
+    >>> from nas.training import CrossEntropy, PlainStep, Recipe
+    >>> network, data = nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), nas.data.load("digits", limit=100)
+    >>> step = PlainStep(network, [CrossEntropy()])
+    >>> [epoch["epoch"] for epoch in train(step, data.train, Recipe(epochs=2), seed=0)]
+    [0, 1]
+    """
+    return train_phases([Phase(step, data, recipe, augment)], seed=seed, checkpoint=checkpoint, on_epoch=on_epoch)
+
+
+def train_phases(
     phases: Sequence[Phase],
     *,
     seed: int,
@@ -64,13 +92,6 @@ def train(
         UsageError: the checkpoint is of other settings or other code; the loss or a weight is not finite, and the last
             good checkpoint stays; a batch cannot be cut as the recipe says; the processes cannot share its parts or
             begin at different epochs; or phases do not go together, see :func:`nas.training.phase.spans`.
-
-    >>> import nas
-    >>> from nas.training import CrossEntropy, Phase, PlainStep, Recipe
-    >>> network, data = nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), nas.data.load("digits", limit=100)
-    >>> phase = Phase(PlainStep(network, [CrossEntropy()]), data.train, Recipe(epochs=2))
-    >>> [epoch["epoch"] for epoch in train([phase], seed=0)]
-    [0, 1]
     """
     walked = spans(phases)
     model = phases[0].step.model

@@ -34,7 +34,7 @@ from nas.runs.spaces import build_space
 from nas.runs.values import assign
 from nas.search import Constraint
 from nas.space import Architecture
-from nas.training import CrossEntropy, Phase, PlainStep, train
+from nas.training import CrossEntropy, PlainStep, train
 
 FOLDER = Path(__file__).parent
 SEEDS = FOLDER / "seeds"
@@ -166,7 +166,7 @@ def alone(bench: Bench, seed: int, cpu_seconds: float) -> Row:
 
     def seconds(epochs: int, network: nn.Module) -> float:
         started, shorter = time.process_time(), recipe.model_copy(update={"epochs": epochs})
-        train([Phase(step_of(network), data.train, shorter, data.augment)], seed=seed)
+        train(step_of(network), data.train, shorter, seed=seed, augment=data.augment)
         return time.process_time() - started
 
     epochs = max(2, int(3 * cpu_seconds / seconds(3, initialise(scaled(bench, depth, factor), seed))))

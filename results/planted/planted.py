@@ -30,7 +30,18 @@ from nas.nn import OneOf, PartialChannels, Zero
 from nas.problem import Budget, Problem
 from nas.supernet.relaxations import BinaryGates, GumbelStraightThrough, MaxW
 from nas.tasks import Classification
-from nas.training import AddedCost, CrossEntropy, Learning, LossTerm, Phase, PlainStep, Recipe, RelaxedStep, train
+from nas.training import (
+    AddedCost,
+    CrossEntropy,
+    Learning,
+    LossTerm,
+    Phase,
+    PlainStep,
+    Recipe,
+    RelaxedStep,
+    train,
+    train_phases,
+)
 from search_spaces.cell_operations import relu_conv_bn
 
 FOLDER = Path(__file__).parent
@@ -204,7 +215,7 @@ class Training:
     def __init__(self, plan: Plan, problem: Problem, folder: str) -> None:
         self.plan, self.problem, self.file = plan, problem, Path(folder) / "supernet.safetensors"
         self.phases = (plan.phases or METHODS[plan.method].phases)(problem)
-        train(self.phases, seed=problem.seed, checkpoint=self.file, until=problem.recipe.epochs)
+        train_phases(self.phases, seed=problem.seed, checkpoint=self.file, until=problem.recipe.epochs)
 
     @property
     def step(self) -> RelaxedStep:
@@ -213,7 +224,7 @@ class Training:
 
     def proposed(self) -> nas.Architecture:
         """What the method proposes in the end."""
-        train(self.phases, seed=self.problem.seed, checkpoint=self.file)
+        train_phases(self.phases, seed=self.problem.seed, checkpoint=self.file)
         return self.step.derived
 
 
@@ -297,7 +308,7 @@ def judge_network(planted: str, kernels: str, seed: int) -> list[dict[str, Any]]
     supernet = kernel_chain()
     network = supernet.extract(dict(zip(supernet.space.choices, sizes(kernels), strict=True)))
     step = PlainStep(network, [CrossEntropy()])
-    train([Phase(step, signals(2048, seed, planted), Recipe(epochs=20, **RECIPE))], seed=seed)
+    train(step, signals(2048, seed, planted), Recipe(epochs=20, **RECIPE), seed=seed)
     found = evaluate(network, signals(1024, seed + 1000, planted).batches(256))
     return [{name: round(found[name], 4) for name in ("accuracy", "loss")}]
 

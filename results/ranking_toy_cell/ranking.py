@@ -26,7 +26,7 @@ from nas.hardware import StaticCosts
 from nas.methods import METHODS, Method
 from nas.problem import Problem
 from nas.space import Architecture
-from nas.training import Learning, Phase, Recipe, RelaxedStep, train
+from nas.training import Learning, Phase, Recipe, RelaxedStep, train_phases
 from search_spaces.toy_cell import NOTATION, toy_cell
 
 HERE = Path(__file__).parent
@@ -111,7 +111,7 @@ def run(name: str, seed: int, keys: Sequence[str], data: ImageData, epochs: int 
     supernet = Supernet(toy_cell(data.input_shape, data.output_shape[0], width=WIDTH, **arguments))
     started = time.process_time()
     phases = phases_of(METHODS[name], supernet, data, seed, epochs)
-    step, history = phases[-1].step, train(phases, seed=seed)
+    step, history = phases[-1].step, train_phases(phases, seed=seed)
     trained = time.process_time()
     scores = SharedWeights(supernet, data, CALIBRATION, batch_size=250)(architectures(supernet, keys))
     scores = scores[["accuracy", "loss"]].assign(cell=range(len(keys)))

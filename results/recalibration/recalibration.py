@@ -20,7 +20,7 @@ from scipy.stats import kendalltau
 from nas.evaluation import SharedWeights
 from nas.runs import Bench, resolve
 from nas.space import Architecture
-from nas.training import train
+from nas.training import train_phases
 from nas.wording import counted
 
 FOLDER = Path(__file__).parent
@@ -48,7 +48,7 @@ def tasks(fashion_mnist: Path | None) -> dict[str, Row]:
 def trained(settings: Row, seed: int, checkpoint: Path) -> Bench:
     """The supernet of a run with these settings, trained or read from its checkpoint."""
     bench = Bench(resolve({**settings, "constraints": ["flops <= 50% of largest"], "seed": seed}, "study"))
-    train(bench.phases(), seed=seed, checkpoint=checkpoint)
+    train_phases(bench.phases(), seed=seed, checkpoint=checkpoint)
     return bench
 
 

@@ -16,7 +16,7 @@ from nas.data import load
 from nas.evaluation import SharedWeights
 from nas.hardware import StaticCosts
 from nas.search import Objective, hypervolume, search, strategy
-from nas.training import CrossEntropy, Phase, Recipe, SupernetStep, Uniform, train
+from nas.training import CrossEntropy, Recipe, SupernetStep, Uniform, train
 from search_spaces.chain import chain
 from search_spaces.mobilenet import mobilenet
 
@@ -41,7 +41,7 @@ def trained(space: Callable[..., torch.nn.Module], epochs: int) -> tuple[nas.Sup
     torch.manual_seed(0)
     supernet = nas.Supernet(space(input_shape=data.input_shape, classes=10))
     step = SupernetStep(supernet, Uniform(supernet.space, 0), [CrossEntropy()])
-    train([Phase(step, data.train, Recipe(epochs=epochs), data.augment)], seed=0)
+    train(step, data.train, Recipe(epochs=epochs), seed=0, augment=data.augment)
     return supernet, SharedWeights(supernet, data), StaticCosts(supernet, data.input_shape)
 
 

@@ -27,7 +27,7 @@ from nas.files import write_file
 from nas.methods import METHODS
 from nas.problem import Problem
 from nas.space import Architecture
-from nas.training import Epoch, Recipe, train
+from nas.training import Epoch, Recipe, train_phases
 
 HERE = Path(__file__).parent
 SEEDS = range(3)
@@ -104,7 +104,7 @@ def run(task: Task, scheme: str, budget: str, seed: int) -> tuple[dict[str, Any]
             scores.append(found[["accuracy", "loss"]].assign(key=[each.key for each in some], epoch=epoch["epoch"]))
 
     started = time.process_time()
-    train(method.phases(problem), seed=seed, on_epoch=score)
+    train_phases(method.phases(problem), seed=seed, on_epoch=score)
     row = {
         "epochs": recipe.epochs,
         "cpu_seconds": time.process_time() - started,

@@ -20,7 +20,7 @@ from nas.evaluation import SharedWeights, Standalone
 from nas.files import write_file
 from nas.methods import METHODS
 from nas.problem import Problem
-from nas.training import Recipe, train
+from nas.training import Recipe, train_phases
 from search_spaces.transformer_lm import transformer_lm
 
 HERE = Path(__file__).parent
@@ -76,7 +76,7 @@ def train_supernet(data: Data, scheme: str, seed: int) -> None:
     supernet = Supernet(model(data), METHODS[name].make_sharing(options, seed))
     problem = Problem(supernet, data, seed, RECIPE)
     started = time.process_time()
-    train(METHODS["mixture-of-supernets"].phases(problem), seed=seed)
+    train_phases(METHODS["mixture-of-supernets"].phases(problem), seed=seed)
     seconds = time.process_time() - started
     architectures = subnets(supernet)
     found = SharedWeights(supernet, data)(architectures)["bits_per_character"]

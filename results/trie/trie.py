@@ -15,7 +15,7 @@ from nas.data import load
 from nas.evaluation import SharedWeights
 from nas.hardware import StaticCosts
 from nas.search import Evolution, Objective, search
-from nas.training import CrossEntropy, Phase, Recipe, SupernetStep, Uniform, train
+from nas.training import CrossEntropy, Recipe, SupernetStep, Uniform, train
 from search_spaces.chain import chain
 
 SEED = 0
@@ -41,7 +41,7 @@ def main() -> None:
     torch.manual_seed(SEED)
     supernet = nas.Supernet(chain(input_shape=data.input_shape, classes=10))
     step = SupernetStep(supernet, Uniform(supernet.space, SEED), [CrossEntropy()])
-    train([Phase(step, data.train, Recipe(epochs=40), data.augment)], seed=SEED)
+    train(step, data.train, Recipe(epochs=40), seed=SEED, augment=data.augment)
     evaluator = SharedWeights(supernet, data)
     costs = StaticCosts(supernet, data.input_shape)
     found = search(

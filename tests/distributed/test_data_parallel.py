@@ -27,7 +27,7 @@ from nas.training import (
     SupernetStep,
     Uniform,
     load_checkpoint,
-    train,
+    train_phases,
 )
 
 
@@ -75,7 +75,7 @@ def alone(make: Callable[[], Training], checkpoint: Path, epochs: int = 3) -> tu
             raise KeyboardInterrupt
 
     try:
-        history = train(made.phases, seed=made.seed, checkpoint=checkpoint, on_epoch=stop)
+        history = train_phases(made.phases, seed=made.seed, checkpoint=checkpoint, on_epoch=stop)
     except KeyboardInterrupt:
         history = []
     return made, history

@@ -29,7 +29,7 @@ from nas.training import (
     Uniform,
     load_checkpoint,
     read_header,
-    train,
+    train_phases,
     with_cuts,
 )
 from nas.training.apart import apart_from, merged_epoch, of_banks
@@ -72,7 +72,7 @@ def few_shot() -> Sharing:
 
 def straight(make: Callable[[], Training], checkpoint: Path, **options: Any) -> list[Epoch]:
     made = make()
-    return train(made.phases, seed=made.seed, checkpoint=checkpoint, **options)
+    return train_phases(made.phases, seed=made.seed, checkpoint=checkpoint, **options)
 
 
 def same_tensors(one: Path, other: Path) -> None:
@@ -111,7 +111,7 @@ def test_epochs_of_some_banks_each_are_put_together_to_one_of_all(tmp_path: Path
         step, recipe = made.phases[-1].step, made.phases[-1].recipe
         assert isinstance(step, SupernetStep)
         step.only = banks
-        records.append(train(made.phases, seed=7, checkpoint=file, until=3)[-1])
+        records.append(train_phases(made.phases, seed=7, checkpoint=file, until=3)[-1])
         tensors |= of_banks(load_checkpoint(file)[0], step.model, recipe.make_optimizer(step.model), banks)
     for name, tensor in load_checkpoint(tmp_path / "all")[0].items():
         assert torch.equal(tensors[name], tensor), name
@@ -125,7 +125,7 @@ def test_several_paths_of_a_step_are_not_torn_apart() -> None:
     assert isinstance(made.phases[0].step, SupernetStep)
     made.phases[0].step.only = [0]
     with pytest.raises(UsageError, match="a step trains 2 paths"):
-        train(made.phases, seed=7)
+        train_phases(made.phases, seed=7)
 
 
 @pytest.mark.usefixtures("_ray")

@@ -8,7 +8,7 @@ from torch import nn
 import nas
 from nas.data import load
 from nas.evaluation import SharedWeights, evaluate, recalibrate
-from nas.training import CrossEntropy, InPlaceDistillation, Phase, Recipe, Sandwich, SupernetStep, train
+from nas.training import CrossEntropy, InPlaceDistillation, Recipe, Sandwich, SupernetStep, train
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -77,7 +77,7 @@ def test_shared_statistics_collapse_and_recalibrated_ones_do_not() -> None:
     torch.manual_seed(0)
     network, data = width_elastic(), load("digits")
     step = SupernetStep(network, Sandwich(network.space, 0), [CrossEntropy(roles=("largest",)), InPlaceDistillation()])
-    train([Phase(step, data.train, Recipe(epochs=4))], seed=0)
+    train(step, data.train, Recipe(epochs=4), seed=0)
     evaluator = SharedWeights(network, data)
     for architecture, margin in ((network.space.smallest(), 0.05), (network.space.largest(), -0.01)):
         shared = evaluate(network.extract(architecture), data.validation.batches(256), data.task)["accuracy"]

@@ -20,7 +20,7 @@ from nas.runs import RunConfig
 from nas.space import Choice
 from nas.supernet import relaxations
 from nas.tasks import Classification
-from nas.training import Context, Learning, Recipe, RelaxedStep, SupernetStep, first_order, train, unrolled
+from nas.training import Context, Learning, Recipe, RelaxedStep, SupernetStep, first_order, train_phases, unrolled
 from nas.training.objectives import Forward
 from search_spaces.darts import darts
 from search_spaces.nasbench201 import nasbench201
@@ -163,7 +163,7 @@ def test_a_method_trains(each: Method) -> None:
     """Those that run one path a step are given more of them."""
     epochs = 18 if each.name in ("gdas", "proxyless") else 5
     (phase, *_) = each.phases(problem_for(each, epochs=epochs, learning_rate=0.05))
-    history = train([phase], seed=0)
+    history = train_phases([phase], seed=0)
     losses = [epoch["loss_weights" if each.family == "differentiable" else "loss"] for epoch in history]
     third = epochs // 3
     assert sum(losses[-third:]) < sum(losses[:third])

@@ -229,7 +229,7 @@ def test_one_bank_trains_as_plain_sharing_does_bit_for_bit(space: str, scheme: s
         torch.manual_seed(0)
         supernet = nas.Supernet(SPACES[space](), sharing)
         step = SupernetStep(supernet, Uniform(supernet.space, seed=0), [CrossEntropy()])
-        train([Phase(step, nas.data.load("digits", limit=64).train, Recipe(epochs=2, batch_size=16))], seed=0)
+        train(step, nas.data.load("digits", limit=64).train, Recipe(epochs=2, batch_size=16), seed=0)
         return supernet.model.state_dict()
 
     plain, banked = trained(Shared()), trained(ALONE[scheme]())
@@ -241,7 +241,7 @@ def test_a_checkpoint_brings_everything_back(scheme: str, tmp_path: pathlib.Path
     data, file = nas.data.load("digits", limit=64).train, tmp_path / "one.safetensors"
     supernet = supernet_of("mobilenet", SCHEMES[scheme]())
     step = SupernetStep(supernet, Uniform(supernet.space, seed=0, paths=2), [CrossEntropy()])
-    train([Phase(step, data, Recipe(epochs=1, batch_size=16))], seed=0, checkpoint=file)
+    train(step, data, Recipe(epochs=1, batch_size=16), seed=0, checkpoint=file)
     other = supernet_of("mobilenet", SCHEMES[scheme](), seed=5)
     restore(load_checkpoint(file)[0], other)
     own, theirs = supernet.state_dict(), other.state_dict()
@@ -257,7 +257,7 @@ def test_every_path_sampler_trains_what_the_scheme_lets_it_see(
     supernet = supernet_of("chain", SCHEMES[scheme]())
     step = SupernetStep(supernet, sampler(supernet.space, 0), [CrossEntropy()])
     before = {name: each.detach().clone() for name, each in supernet.named_parameters()}
-    history = train([Phase(step, nas.data.load("digits", limit=64).train, Recipe(epochs=1, batch_size=32))], seed=0)
+    history = train(step, nas.data.load("digits", limit=64).train, Recipe(epochs=1, batch_size=32), seed=0)
     assert math.isfinite(history[0]["loss"])
     assert any(not torch.equal(each, before[name]) for name, each in supernet.named_parameters())
 
@@ -273,7 +273,7 @@ def test_a_masked_step_leaves_the_rest_of_a_bank_alone() -> None:
     before = {name: each.detach().clone() for name, each in supernet.named_parameters()}
     step = SupernetStep(supernet, Always(), [CrossEntropy()])
     data = nas.data.load("digits", limit=64).train
-    train([Phase(step, data, Recipe(epochs=2, batch_size=32, masked=True, weight_decay=0.1))], seed=0)
+    train(step, data, Recipe(epochs=2, batch_size=32, masked=True, weight_decay=0.1), seed=0)
     supernet.activate(smallest.architecture, bank=1)
     used: dict[nn.Parameter, list[Region]] = {}
     for parameter, region in supernet.active_regions():

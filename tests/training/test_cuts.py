@@ -30,7 +30,7 @@ from nas.training import (
     Recipe,
     SupernetStep,
     Uniform,
-    train,
+    train_phases,
     with_cuts,
 )
 from nas.training.cuts import cosine_distances
@@ -119,7 +119,7 @@ def test_a_new_bank_goes_on_with_the_optimiser_state_of_the_old_one(optimizer: A
     supernet = supernet_of(scheme := Partition(models=3))
     cut = InTwo(scheme)
     recipe = Recipe(**SETTINGS, optimizer=optimizer, momentum=momentum)
-    train(with_cuts(one_phase(supernet, recipe), [1 / 6, 3 / 6], cut), seed=7)
+    train_phases(with_cuts(one_phase(supernet, recipe), [1 / 6, 3 / 6], cut), seed=7)
     parameters = len(list(supernet.model.parameters()))
     assert len(cut.inherited) == 2
     for inherited, untrained in zip(cut.inherited, cut.untrained, strict=True):
@@ -133,7 +133,7 @@ def test_what_is_trained_in_one_bank_does_not_move_another() -> None:
     start = {name: tensor.clone() for name, tensor in scheme.tensors(0).items()}
     paths = Always(supernet.space.architecture({"layer0": "k1", "layer1": "k3", "layer2": "skip"}))
     step = SupernetStep(supernet, paths, [CrossEntropy()])
-    train([replace(phase, step=step) for phase in phases], seed=7)
+    train_phases([replace(phase, step=step) for phase in phases], seed=7)
     for bank in range(3):
         moved = [name for name, tensor in scheme.tensors(bank).items() if not torch.equal(tensor, start[name])]
         assert bool(moved) is (bank == 1)
@@ -146,7 +146,7 @@ def test_a_split_into_one_group_trains_as_if_there_were_none(optimizer: Any, mas
     without = [one_phase(supernet_of(Shared()), recipe)]
     phases = gradient_matching(recipe, groups=1, split_at=[0.0, 0.3, 0.7])
     assert len(phases) == 4
-    history, found = train(without, seed=7), train(phases, seed=7)
+    history, found = train_phases(without, seed=7), train_phases(phases, seed=7)
     assert [epoch["loss"] for epoch in found] == [epoch["loss"] for epoch in history]
     assert sum(epoch.get("gradient_passes", 0) for epoch in found) == 3 * 3 * 3 * 2
     for name, tensor in model_of(without).model.state_dict().items():
@@ -172,7 +172,7 @@ def test_resuming_around_a_split_is_bit_exact(
     options = {"split_at": split_at if make is few_shot else (split_at, 0.8)}
     recipe = Recipe(**SETTINGS, optimizer=optimizer)
     straight = make(recipe, **options)
-    history = train(straight, seed=7)
+    history = train_phases(straight, seed=7)
     file = tmp_path / "supernet.safetensors"
 
     def kill(epoch: Epoch) -> None:
@@ -180,9 +180,9 @@ def test_resuming_around_a_split_is_bit_exact(
 
     for _ in range(EPOCHS):
         with pytest.raises(Killed):
-            train(make(recipe, **options), seed=7, checkpoint=file, on_epoch=kill)
+            train_phases(make(recipe, **options), seed=7, checkpoint=file, on_epoch=kill)
     last = make(recipe, **options)
-    resumed = train(last, seed=7, checkpoint=file, on_epoch=kill)
+    resumed = train_phases(last, seed=7, checkpoint=file, on_epoch=kill)
     assert [{**epoch, "images_per_second": 0} for epoch in resumed] == [
         {**epoch, "images_per_second": 0} for epoch in history
     ]
@@ -193,7 +193,7 @@ def test_resuming_around_a_split_is_bit_exact(
 
 
 def test_few_shot_splits_after_its_share_of_the_training_and_says_so() -> None:
-    history = train(few_shot(split_at=0.5, choices=["layer1"]), seed=7)
+    history = train_phases(few_shot(split_at=0.5, choices=["layer1"]), seed=7)
     assert [epoch["epoch"] for epoch in history if "divisions" in epoch] == [3]
     (division,) = history[3]["divisions"]
     assert division == {"bank": 0, "choice": "layer1", "parts": {"0": ["skip"], "1": ["k1"], "2": ["k3"]}}
@@ -205,7 +205,7 @@ def test_few_shot_splits_after_its_share_of_the_training_and_says_so() -> None:
 
 def test_gradient_matching_splits_every_region_each_time_and_tells_what_it_cost() -> None:
     phases = gradient_matching()
-    history = train(phases, seed=7)
+    history = train_phases(phases, seed=7)
     scheme = scheme_of(phases)
     assert [epoch["epoch"] for epoch in history if "divisions" in epoch] == [2, 4]
     assert [len(epoch["divisions"]) for epoch in history if "divisions" in epoch] == [1, 2]

@@ -41,6 +41,7 @@ from nas.training import (
     Uniform,
     load_checkpoint,
     train,
+    train_phases,
     unrolled,
 )
 from nas.training.microbatches import Microbatches
@@ -68,12 +69,12 @@ def sandwich_on_digits(ranks: Ranks) -> Outcome:
     supernet = nas.Supernet(mobilenet((1, 8, 8), 10, stem=4, head=8, **sizes))
     step = SupernetStep(supernet, Sandwich(supernet.space, 0), [CrossEntropy(roles=["largest"]), InPlaceDistillation()])
     recipe = Recipe(epochs=2, batch_size=42, learning_rate=0.05, microbatches=2)
-    return outcome(step, train([Phase(step, load("digits").train, recipe)], seed=0, ranks=ranks))
+    return outcome(step, train_phases([Phase(step, load("digits").train, recipe)], seed=0, ranks=ranks))
 
 
 def in_four(make: Callable[[Recipe], list[Phase]], ranks: Ranks, **settings: Any) -> Outcome:
     phases = make(Recipe(**{**TINY, "microbatches": 4, **settings}))
-    return outcome(phases[-1].step, train(phases, seed=7, ranks=ranks))
+    return outcome(phases[-1].step, train_phases(phases, seed=7, ranks=ranks))
 
 
 def of_step(make: Callable[[], Step], recipe: Recipe) -> list[Phase]:
@@ -170,7 +171,7 @@ def test_the_number_of_processes_decides_nothing(two: Together) -> None:
 def random_paths(seed: int, ranks: Ranks) -> Outcome:
     supernet = operations(seed)
     step = SupernetStep(supernet, Uniform(supernet.space, seed, paths=1 + seed % 3), [CrossEntropy()])
-    return outcome(step, train([Phase(step, split(), Recipe(**TINY, microbatches=2))], seed=seed, ranks=ranks))
+    return outcome(step, train_phases([Phase(step, split(), Recipe(**TINY, microbatches=2))], seed=seed, ranks=ranks))
 
 
 @pytest.mark.slow
@@ -190,7 +191,7 @@ def half_way(file: Path, epochs: int, ranks: Ranks) -> Outcome:
             raise KeyboardInterrupt
 
     try:
-        history = train(phases, seed=7, checkpoint=file, on_epoch=stop, ranks=ranks)
+        history = train_phases(phases, seed=7, checkpoint=file, on_epoch=stop, ranks=ranks)
     except KeyboardInterrupt:
         history = done
     return outcome(phases[-1].step, history)
@@ -277,7 +278,7 @@ def test_parts_must_fit_into_batches_and_processes() -> None:
         Microbatches(3, ranks=Ranks(0, 2))
     with pytest.raises(UsageError, match="microbatches is 3, but a batch has 32 examples"):
         step = PlainStep(network(), [CrossEntropy()])
-        train([Phase(step, split(), Recipe(epochs=1, batch_size=33, microbatches=3))], seed=0)
+        train(step, split(), Recipe(epochs=1, batch_size=33, microbatches=3), seed=0)
 
 
 def test_batches_are_those_of_a_whole() -> None:
@@ -288,6 +289,6 @@ def test_batches_are_those_of_a_whole() -> None:
             seen.append(x)
             return super().run(context, x, y, backward)
 
-    train([Phase(Spy(network(), [CrossEntropy()]), split(), Recipe(epochs=1, batch_size=16, microbatches=4))], seed=0)
+    train(Spy(network(), [CrossEntropy()]), split(), Recipe(epochs=1, batch_size=16, microbatches=4), seed=0)
     batches = [x for x, _ in islice(split().shuffled(16, (0, Stream.BATCHES, 0)), 2)]
     assert torch.equal(torch.cat(seen), torch.cat(batches)) and [len(x) for x in seen] == [4] * 8

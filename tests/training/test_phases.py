@@ -10,6 +10,7 @@ import torch
 from tiny import CLASSES, elastic, split
 from torch import Tensor, nn
 
+from nas.data import Augment
 from nas.errors import UsageError
 from nas.training import (
     Context,
@@ -24,6 +25,7 @@ from nas.training import (
     Uniform,
     total_epochs,
     train,
+    train_phases,
 )
 from nas.training.phase import spans
 
@@ -82,7 +84,7 @@ def test_epochs_and_steps_are_counted_over_all_phases_and_in_each_recipe() -> No
         (3, 12, 0, 1),
     ]
     assert total_epochs(phases) == 4
-    history = train(phases, seed=0)
+    history = train_phases(phases, seed=0)
     assert [(epoch["phase"], epoch["epoch"], epoch["steps"]) for epoch in history] == [
         ("one", 0, 4),
         ("one", 1, 8),
@@ -98,8 +100,8 @@ def test_epochs_and_steps_are_counted_over_all_phases_and_in_each_recipe() -> No
 def test_a_phase_cut_in_two_trains_as_one_bit_for_bit() -> None:
     """Optimiser and schedule go on where a phase ends before its recipe does."""
     whole, cut = network(), network()
-    ours = train([phase(whole)], seed=1)
-    theirs = train([phase(cut, until=1), phase(cut)], seed=1)
+    ours = train_phases([phase(whole)], seed=1)
+    theirs = train_phases([phase(cut, until=1), phase(cut)], seed=1)
     assert [epoch["loss"] for epoch in ours] == [epoch["loss"] for epoch in theirs]
     assert all(torch.equal(tensor, cut.state_dict()[name]) for name, tensor in whole.state_dict().items())
 
@@ -113,7 +115,7 @@ def test_a_phase_with_a_recipe_of_its_own_begins_with_a_fresh_optimiser() -> Non
             momentum.append(len(context.optimizer.state))
 
     model = network()
-    train([phase(model, until=1), phase(model, listeners=[Looks()]), phase(model, listeners=[Looks()])], seed=0)
+    train_phases([phase(model, until=1), phase(model, listeners=[Looks()]), phase(model, listeners=[Looks()])], seed=0)
     assert momentum[0] > 0 and momentum[1] == 0
 
 
@@ -128,16 +130,16 @@ def test_a_training_killed_after_every_epoch_ends_as_one_that_was_not(tmp_path: 
         return [first, replace(first, until=None), phase(model, listeners=[diary], frozen=["0.*"])]
 
     straight = phases()
-    history, file = train(straight, seed=7), tmp_path / "net.safetensors"
+    history, file = train_phases(straight, seed=7), tmp_path / "net.safetensors"
 
     def kill(epoch: Epoch) -> None:
         raise Killed
 
     for _ in history:
         with pytest.raises(Killed):
-            train(phases(), seed=7, checkpoint=file, on_epoch=kill)
+            train_phases(phases(), seed=7, checkpoint=file, on_epoch=kill)
     last = phases()
-    resumed = train(last, seed=7, checkpoint=file, on_epoch=kill)
+    resumed = train_phases(last, seed=7, checkpoint=file, on_epoch=kill)
     assert [epoch["loss"] for epoch in resumed] == [epoch["loss"] for epoch in history]
     assert [epoch["steps"] for epoch in resumed] == [epoch["steps"] for epoch in history]
     ours, theirs = (each[0].step.model.state_dict() for each in (last, straight))
@@ -151,9 +153,9 @@ def test_a_listener_of_one_phase_is_remembered_through_another(tmp_path: File) -
         outer = [Phase(around, split(), RECIPE, listeners=[diary]) for _ in range(2)]
         return [outer[0], phase(model), outer[1]]
 
-    history, file = train(phases(), seed=7), tmp_path / "net.safetensors"
-    train(phases(), seed=7, checkpoint=file, until=4)
-    resumed = train(phases(), seed=7, checkpoint=file)
+    history, file = train_phases(phases(), seed=7), tmp_path / "net.safetensors"
+    train_phases(phases(), seed=7, checkpoint=file, until=4)
+    resumed = train_phases(phases(), seed=7, checkpoint=file)
     assert [epoch.get("steps") for epoch in resumed] == [epoch.get("steps") for epoch in history]
     assert [epoch["loss"] for epoch in resumed] == [epoch["loss"] for epoch in history]
 
@@ -162,10 +164,10 @@ def test_frozen_parameters_stay_and_learn_again_in_the_next_phase() -> None:
     model = network()
     model[4].bias.requires_grad_(False)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    train([phase(model, frozen=["0.*"])], seed=0)
+    train_phases([phase(model, frozen=["0.*"])], seed=0)
     moved = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
     assert moved == {"1.weight", "1.bias", "4.weight"}
-    train([phase(model, frozen=["0.*"]), phase(model)], seed=0)
+    train_phases([phase(model, frozen=["0.*"]), phase(model)], seed=0)
     assert not torch.equal(model[0].weight, before["0.weight"]) and torch.equal(model[4].bias, before["4.bias"])
 
 
@@ -199,7 +201,7 @@ def test_parts_of_a_step_that_listen_are_told_by_themselves() -> None:
 
     sampler, term = Twice(), Constant()
     step = SupernetStep(supernet, sampler, [term])
-    train([Phase(step, split(), RECIPE)], seed=0)
+    train(step, split(), RECIPE, seed=0)
     assert term.steps == len(sampler.found) == 12
     assert all(loss > 0 and norm > 0 for loss, norm in sampler.found)
 
@@ -240,22 +242,22 @@ def test_the_norm_of_a_path_is_that_of_its_gradient_alone() -> None:
 )
 def test_phases_that_do_not_go_together_are_refused(make: Any, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        train(make(network()), seed=0)
+        train_phases(make(network()), seed=0)
 
 
 def test_a_checkpoint_of_another_number_of_phases_is_refused(tmp_path: File) -> None:
     model, file = network(), tmp_path / "net.safetensors"
-    train([phase(model)], seed=0, checkpoint=file)
+    train_phases([phase(model)], seed=0, checkpoint=file)
     with pytest.raises(UsageError, match=r"is of a training in 1 phase, not 2; use the same settings"):
-        train([phase(model, until=1), phase(model)], seed=0, checkpoint=file)
+        train_phases([phase(model, until=1), phase(model)], seed=0, checkpoint=file)
 
 
 @pytest.mark.parametrize(("change", "name"), [({"until": 2}, "until"), ({"frozen": ["0.*"]}, "frozen")])
 def test_a_checkpoint_of_other_phases_is_refused(change: dict[str, Any], name: str, tmp_path: File) -> None:
     model, file = network(), tmp_path / "net.safetensors"
-    train([phase(model, until=1), phase(model)], seed=0, checkpoint=file, until=1)
+    train_phases([phase(model, until=1), phase(model)], seed=0, checkpoint=file, until=1)
     with pytest.raises(UsageError, match=f"is of phases with {name} "):
-        train([replace(phase(model, until=1), **change), phase(model)], seed=0, checkpoint=file)
+        train_phases([replace(phase(model, until=1), **change), phase(model)], seed=0, checkpoint=file)
 
 
 @pytest.mark.parametrize("drawn", [[], ["an architecture"]])
@@ -265,4 +267,11 @@ def test_a_sampler_that_draws_no_path_is_refused(drawn: list[Any]) -> None:
             return drawn
 
     with pytest.raises(UsageError, match=r"Draws drew \[.*\] in step 0; draw one nas\.training\.Path or more"):
-        train([Phase(SupernetStep(elastic(), Draws(), [CrossEntropy()]), split(), RECIPE)], seed=0)
+        train(SupernetStep(elastic(), Draws(), [CrossEntropy()]), split(), RECIPE, seed=0)
+
+
+def test_a_training_of_one_phase_is_that_phase() -> None:
+    one, other, augment = network(), network(), Augment(flip=True)
+    ours = train(PlainStep(one, [CrossEntropy()]), split(), RECIPE, seed=5, augment=augment)
+    theirs = train_phases([phase(other, augment=augment)], seed=5)
+    assert [epoch["loss"] for epoch in ours] == [epoch["loss"] for epoch in theirs]

@@ -173,7 +173,7 @@ def by_hand(
 def test_each_learns_from_batches_of_its_own() -> None:
     augment = Augment(crop=1)
     step = make(Softmax(), objective=watched)
-    train([Phase(step, WEIGHTS, RECIPE, augment)], seed=7)
+    train(step, WEIGHTS, RECIPE, seed=7, augment=augment)
     assert [role for role, _ in SEEN] == ["architecture", "weights"] * 12
     ours = [x for epoch in range(3) for x, _ in WEIGHTS.shuffled(8, (7, Stream.BATCHES, epoch), augment)]
     assert all(torch.equal(x, seen) for x, (_, seen) in zip(ours, SEEN[1::2], strict=True))
@@ -233,7 +233,7 @@ def test_the_reported_loss_of_the_architecture_is_that_of_its_own_batch() -> Non
 def test_architecture_parameters_learn_when_they_are_due(every: int, warmup: float) -> None:
     step = make(Softmax(), Learning(every=every, warmup=warmup), objective=watched)
     first = logits_of(step)
-    train([Phase(step, WEIGHTS, RECIPE)], seed=7)
+    train(step, WEIGHTS, RECIPE, seed=7)
     due = [number for number in range(12) if number >= warmup * 12 and number % every == 0]
     expected = [role for n in range(12) for role in (["architecture"] if n in due else []) + ["weights"]]
     assert [role for role, _ in SEEN] == expected
@@ -246,7 +246,7 @@ def test_architecture_parameters_learn_when_they_are_due(every: int, warmup: flo
 def test_on_one_level_both_learn_from_one_pass() -> None:
     step = make(Softmax(), ONE_LEVEL, objective=watched)
     first = logits_of(step)
-    history = train([Phase(step, WEIGHTS, RECIPE)], seed=7)
+    history = train(step, WEIGHTS, RECIPE, seed=7)
     assert [role for role, _ in SEEN] == ["weights"] * 12
     assert moved(first, logits_of(step))
     assert "loss_architecture" not in history[0]
@@ -342,7 +342,7 @@ def test_weights_of_edges_learn_where_subsets_are_relaxed() -> None:
     """PC-DARTS: mixtures on half of the channels, edges that compete."""
     step = make(Softmax(), subsets=Softmax(), parts=2)
     first = logits_of(step)
-    train([Phase(step, WEIGHTS, RECIPE)], seed=7)
+    train(step, WEIGHTS, RECIPE, seed=7)
     now = logits_of(step)
     assert set(now) == {"edge_0_1", "edge_0_2", "edge_1_2", "kept"}
     assert all(not torch.equal(first[name], now[name]) for name in now)
@@ -358,7 +358,7 @@ def test_loss_terms_see_probabilities_of_candidates_through_which_they_teach() -
 
     plain, pushed = weighing(0.0), weighing(5.0)
     for step in (plain, pushed):
-        train([Phase(step, WEIGHTS, RECIPE)], seed=7)
+        train(step, WEIGHTS, RECIPE, seed=7)
 
     def entropy(step: RelaxedStep) -> float:
         return math.fsum(step.record()["architecture"]["entropy"].values())
@@ -417,7 +417,7 @@ def test_a_run_that_goes_on_ends_like_one_that_was_not_stopped(name: str, frozen
     straight = RUNS[name]()
     if frozen:
         straight.relaxed.freeze("edge_0_2", [3])
-    history = train([Phase(straight, WEIGHTS, RECIPE, augment)], seed=7)
+    history = train(straight, WEIGHTS, RECIPE, seed=7, augment=augment)
     file, stops = tmp_path / "supernet.safetensors", 0
 
     def stop(epoch: Epoch) -> None:
@@ -430,7 +430,7 @@ def test_a_run_that_goes_on_ends_like_one_that_was_not_stopped(name: str, frozen
             step.relaxed.freeze("edge_0_2", [3])
         torch.rand(attempt)
         try:
-            resumed = train([Phase(step, WEIGHTS, RECIPE, augment)], seed=7, checkpoint=file, on_epoch=stop)
+            resumed = train(step, WEIGHTS, RECIPE, seed=7, checkpoint=file, on_epoch=stop, augment=augment)
         except Killed:
             stops += 1
     assert stops == 2
@@ -458,7 +458,7 @@ def test_training_leaves_the_global_generator_alone_and_depends_on_seeds_alone()
         step = make(GumbelStraightThrough())
         torch.manual_seed(noise)
         state = torch.get_rng_state()
-        train([Phase(step, WEIGHTS, RECIPE)], seed=7)
+        train(step, WEIGHTS, RECIPE, seed=7)
         assert torch.equal(torch.get_rng_state(), state)
         steps.append(step)
     assert_equal(*steps)
@@ -468,28 +468,28 @@ def test_group_dropout_of_rate_zero_is_darts_on_one_level_bit_for_bit() -> None:
     relaxations: list[Relaxation] = [Softmax(), GroupDropout(0)]
     steps = [make(relaxation, ONE_LEVEL) for relaxation in relaxations]
     for step in steps:
-        train([Phase(step, WEIGHTS, RECIPE)], seed=7)
+        train(step, WEIGHTS, RECIPE, seed=7)
     assert_equal(*steps)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_self_distillation_of_weight_zero_is_darts_bit_for_bit(dropout: float) -> None:
     darts, taught = make(Softmax(), dropout=dropout), sd_darts(weight=0.0, dropout=dropout)
-    train([Phase(darts, WEIGHTS, RECIPE)], seed=7)
-    train([Phase(taught, WEIGHTS, RECIPE)], seed=7)
+    train(darts, WEIGHTS, RECIPE, seed=7)
+    train(taught, WEIGHTS, RECIPE, seed=7)
     for mine, theirs in (
         (darts.model.state_dict(), taught.model.state_dict()),
         (logits_of(darts), logits_of(taught)),
     ):
         assert all(torch.equal(theirs[name], tensor) for name, tensor in mine.items())
     different = sd_darts(weight=1.0, dropout=dropout)
-    train([Phase(different, WEIGHTS, RECIPE)], seed=7)
+    train(different, WEIGHTS, RECIPE, seed=7)
     assert moved(logits_of(darts), logits_of(different))
 
 
 def test_an_epoch_records_probabilities_entropy_and_what_they_stand_for() -> None:
     step = make(Softmax())
-    history = train([Phase(step, WEIGHTS, RECIPE)], seed=7)
+    history = train(step, WEIGHTS, RECIPE, seed=7)
     record = history[-1]["architecture"]
     assert record == step.record()["architecture"]
     p = step.relaxed.arrays()["edge_0_1"]

@@ -18,7 +18,6 @@ from nas.training import (
     Fair,
     InPlaceDistillation,
     LossTerm,
-    Phase,
     PlainStep,
     Recipe,
     Sandwich,
@@ -73,7 +72,7 @@ def test_resuming_is_bit_exact(make: Any, optimizer: Any, masked: bool, tmp_path
     recipe = Recipe(**SETTINGS, optimizer=optimizer, masked=masked)
     augment = Augment(crop=1, flip=True)
     straight = make()
-    history = train([Phase(straight, split(), recipe, augment)], seed=7)
+    history = train(straight, split(), recipe, seed=7, augment=augment)
     file = tmp_path / "run" / "supernet.safetensors"
     killed, seen = 0, []
 
@@ -87,7 +86,7 @@ def test_resuming_is_bit_exact(make: Any, optimizer: Any, masked: bool, tmp_path
         torch.rand(3 + killed)  # whatever happened to the global generator
         try:
             resumed = train(
-                [Phase(step, split(), recipe, augment)], seed=7, checkpoint=file, on_epoch=kill_after_two_epochs
+                step, split(), recipe, seed=7, checkpoint=file, on_epoch=kill_after_two_epochs, augment=augment
             )
         except Killed:
             killed += 1
@@ -102,11 +101,11 @@ def test_a_finished_run_is_only_loaded(tmp_path: Path) -> None:
     file = tmp_path / "c.safetensors"
     recipe = Recipe(**SETTINGS)
     first = plain()
-    history = train([Phase(first, split(), recipe)], seed=0, checkpoint=file)
+    history = train(first, split(), recipe, seed=0, checkpoint=file)
     written = file.read_bytes()
     second = plain()
     seen: list[Epoch] = []
-    assert train([Phase(second, split(), recipe)], seed=0, checkpoint=file, on_epoch=seen.append) == history
+    assert train(second, split(), recipe, seed=0, checkpoint=file, on_epoch=seen.append) == history
     assert seen == [] and file.read_bytes() == written
     assert not second.model.training
     for name, tensor in first.model.state_dict().items():
@@ -120,7 +119,7 @@ def test_training_depends_on_its_seed_alone() -> None:
         step = fair()
         torch.manual_seed(global_seed)
         state = torch.get_rng_state()
-        train([Phase(step, split(), recipe)], seed=seed)
+        train(step, split(), recipe, seed=seed)
         assert torch.equal(torch.get_rng_state(), state), "the global generator is left alone"
         runs.append(torch.cat([parameter.flatten() for parameter in step.model.parameters()]))
     assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
@@ -135,7 +134,7 @@ def test_a_huge_learning_rate_is_reported_and_the_last_checkpoint_can_be_read(tm
         UsageError,
         match=r"training diverged in epoch \d+: .*(nan|inf|not finite); lower training\.learning_rate \(now 1e\+07\)",
     ):
-        train([Phase(step, split(), recipe)], seed=0, checkpoint=file, on_epoch=seen.append)
+        train(step, split(), recipe, seed=0, checkpoint=file, on_epoch=seen.append)
     if seen:
         tensors, header = load_checkpoint(file)
         assert timeless(header["history"]) == timeless(seen)
@@ -152,11 +151,11 @@ def test_divergence_later_keeps_the_checkpoint_of_the_epoch_before(tmp_path: Pat
 
     file = tmp_path / "c.safetensors"
     with pytest.raises(UsageError, match="diverged in epoch 3: the loss of the network path is inf"):
-        train([Phase(Explodes(plain().model, [CrossEntropy()]), split(), Recipe(**SETTINGS))], seed=0, checkpoint=file)
+        train(Explodes(plain().model, [CrossEntropy()]), split(), Recipe(**SETTINGS), seed=0, checkpoint=file)
     _, header = load_checkpoint(file)
     assert len(header["history"]) == 2
     calm = PlainStep(plain().model, [CrossEntropy()])
-    assert len(train([Phase(calm, split(), Recipe(**SETTINGS))], seed=0, checkpoint=file)) == 4
+    assert len(train(calm, split(), Recipe(**SETTINGS), seed=0, checkpoint=file)) == 4
 
 
 def test_weights_that_overflow_in_the_last_step_of_an_epoch_are_not_saved(tmp_path: Path) -> None:
@@ -169,13 +168,13 @@ def test_weights_that_overflow_in_the_last_step_of_an_epoch_are_not_saved(tmp_pa
     with pytest.raises(
         UsageError, match=r"diverged in epoch 2: '0\.weight' is not finite; lower training\.learning_rate"
     ):
-        train([Phase(Overflows(plain().model, [CrossEntropy()]), split(), Recipe(**SETTINGS))], seed=0, checkpoint=file)
+        train(Overflows(plain().model, [CrossEntropy()]), split(), Recipe(**SETTINGS), seed=0, checkpoint=file)
     tensors, header = load_checkpoint(file)
     assert len(header["history"]) == 1 and all(tensor.isfinite().all() for tensor in tensors.values())
 
 
 def trained(file: Path) -> bytes:
-    train([Phase(plain(), split(), Recipe(**{**SETTINGS, "epochs": 1}))], seed=0, checkpoint=file)
+    train(plain(), split(), Recipe(**{**SETTINGS, "epochs": 1}), seed=0, checkpoint=file)
     return file.read_bytes()
 
 
@@ -187,7 +186,7 @@ def test_truncated_checkpoints_are_refused(kept: float, tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match=r"checkpoint .*c\.safetensors cannot be read \(.*\); delete it to train again"
     ):
-        train([Phase(plain(), split(), Recipe(**{**SETTINGS, "epochs": 1}))], seed=0, checkpoint=file)
+        train(plain(), split(), Recipe(**{**SETTINGS, "epochs": 1}), seed=0, checkpoint=file)
 
 
 @pytest.mark.parametrize("content", [b"garbage" * 100, b"\x80\x04N.", b"PK\x03\x04" + b"\0" * 100])
@@ -218,16 +217,16 @@ def test_a_missing_checkpoint_and_one_without_header_are_refused(tmp_path: Path)
 )
 def test_a_checkpoint_of_another_recipe_is_refused(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
     file = tmp_path / "c.safetensors"
-    train([Phase(plain(), split(), Recipe(**SETTINGS))], seed=0, checkpoint=file)
+    train(plain(), split(), Recipe(**SETTINGS), seed=0, checkpoint=file)
     with pytest.raises(UsageError, match=rf"c\.safetensors was {words}; use the same settings to continue"):
-        train([Phase(plain(), split(), Recipe(**{**SETTINGS, **changes}))], seed=0, checkpoint=file)
+        train(plain(), split(), Recipe(**{**SETTINGS, **changes}), seed=0, checkpoint=file)
 
 
 def test_a_checkpoint_of_another_seed_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "c.safetensors"
-    train([Phase(plain(), split(), Recipe(**SETTINGS))], seed=0, checkpoint=file)
+    train(plain(), split(), Recipe(**SETTINGS), seed=0, checkpoint=file)
     with pytest.raises(UsageError, match=r"was trained with seed=0, not 1"):
-        train([Phase(plain(), split(), Recipe(**SETTINGS))], seed=1, checkpoint=file)
+        train(plain(), split(), Recipe(**SETTINGS), seed=1, checkpoint=file)
 
 
 @pytest.mark.parametrize(
@@ -245,11 +244,7 @@ def test_a_checkpoint_of_another_model_is_refused_and_loads_nothing(
     other[4] = layer
     before = {key: tensor.clone() for key, tensor in other.state_dict().items()}
     with pytest.raises(UsageError, match=r"trained with other code: parameter '4\..*; restore the code"):
-        train(
-            [Phase(PlainStep(other, [CrossEntropy()]), split(), Recipe(**{**SETTINGS, "epochs": 1}))],
-            seed=0,
-            checkpoint=file,
-        )
+        train(PlainStep(other, [CrossEntropy()]), split(), Recipe(**{**SETTINGS, "epochs": 1}), seed=0, checkpoint=file)
     assert all(torch.equal(tensor, before[key]) for key, tensor in other.state_dict().items())
 
 

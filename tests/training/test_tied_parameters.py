@@ -15,7 +15,6 @@ from nas.space import Choice
 from nas.supernet.sharing import BalancedMixture, FewShot, RoutedExperts, Sharing
 from nas.training import (
     CrossEntropy,
-    Phase,
     PlainStep,
     Recipe,
     SupernetStep,
@@ -59,10 +58,10 @@ def test_training_moves_both_as_one(masked: bool) -> None:
     smallest = searched.space.smallest()
     network = searched.extract(smallest)
     before = searched.model.first.weight.detach().clone()
-    train([Phase(SupernetStep(searched, Always(smallest), [CrossEntropy()]), split(), recipe(masked=masked))], seed=0)
+    train(SupernetStep(searched, Always(smallest), [CrossEntropy()]), split(), recipe(masked=masked), seed=0)
     assert searched.model.second.weight is searched.model.first.weight
     assert torch.equal(searched.model.first.weight[4:], before[4:]) == masked
-    train([Phase(PlainStep(network, [CrossEntropy()]), split(), recipe())], seed=0)
+    train(PlainStep(network, [CrossEntropy()]), split(), recipe(), seed=0)
     assert network.second.weight is network.first.weight
     if masked:
         trained = searched.extract(smallest)

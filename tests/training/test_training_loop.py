@@ -15,7 +15,6 @@ from nas.training import (
     CrossEntropy,
     InPlaceDistillation,
     LossTerm,
-    Phase,
     PlainStep,
     Recipe,
     Sandwich,
@@ -42,7 +41,7 @@ def test_a_sandwich_trains_the_largest_and_the_smallest() -> None:
     objective: list[LossTerm] = [CrossEntropy(roles=["largest"]), InPlaceDistillation()]
     step = SupernetStep(supernet, Sandwich(supernet.space, seed=0), objective)
     recipe = Recipe(epochs=12, batch_size=16, learning_rate=0.05)
-    history = train([Phase(step, split(96), recipe)], seed=0)
+    history = train(step, split(96), recipe, seed=0)
     assert history[-1]["loss_largest"] < 0.5 * history[0]["loss_largest"]
     supernet.train()
     for architecture in (supernet.space.largest(), supernet.space.smallest()):
@@ -54,7 +53,7 @@ def test_a_sandwich_trains_the_largest_and_the_smallest() -> None:
 def test_single_paths_train_every_operation() -> None:
     supernet = operations()
     step = SupernetStep(supernet, Uniform(supernet.space, seed=0), [CrossEntropy()])
-    history = train([Phase(step, split(96), Recipe(epochs=8, batch_size=16, learning_rate=0.05))], seed=0)
+    history = train(step, split(96), Recipe(epochs=8, batch_size=16, learning_rate=0.05), seed=0)
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
     network = supernet.extract(supernet.space.architecture({f"layer{i}": "skip" for i in range(3)}))
     assert accuracy(network) > 0.6
@@ -65,7 +64,7 @@ def test_an_epoch_reports_its_losses_and_its_rate() -> None:
     step = SupernetStep(supernet, Sandwich(supernet.space, seed=0), [CrossEntropy()])
     told: list[dict[str, Any]] = []
     recipe = Recipe(epochs=2, batch_size=8, learning_rate=0.1, warmup_epochs=0.5)
-    history = train([Phase(step, split(), recipe)], seed=0, on_epoch=told.append)
+    history = train(step, split(), recipe, seed=0, on_epoch=told.append)
     assert told == history and [epoch["epoch"] for epoch in history] == [0, 1]
     roles = [f"loss_{role}" for role in ("largest", "random", "smallest")]
     for number, epoch in enumerate(history):
@@ -84,7 +83,7 @@ def test_the_model_trains_in_training_mode_and_is_left_in_evaluation_mode() -> N
             return super().__call__(context, backward)
 
     network = flat().eval()
-    train([Phase(Spy(network, [CrossEntropy()]), split(), Recipe(epochs=2, batch_size=8))], seed=0)
+    train(Spy(network, [CrossEntropy()]), split(), Recipe(epochs=2, batch_size=8), seed=0)
     assert modes == [True] * 8 and not network.training
 
 
@@ -96,7 +95,7 @@ def test_steps_are_counted_over_epochs() -> None:
             numbers.append(context.step)
             return super().__call__(context, backward)
 
-    train([Phase(Spy(flat(), [CrossEntropy()]), split(), Recipe(epochs=3, batch_size=16))], seed=0)
+    train(Spy(flat(), [CrossEntropy()]), split(), Recipe(epochs=3, batch_size=16), seed=0)
     assert numbers == [0, 1, 2, 3, 4, 5]
 
 
@@ -110,7 +109,7 @@ def test_gradients_are_clipped(clip: float) -> None:
     x, y = next(split().shuffled(32, (0, Stream.BATCHES, 0)))
     torch.autograd.backward(nn.functional.cross_entropy(network(x), y))
     norm = torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None]).norm()
-    train([Phase(PlainStep(network, [CrossEntropy()]), split(), settings)], seed=0)
+    train(PlainStep(network, [CrossEntropy()]), split(), settings, seed=0)
     moved = torch.cat([(a - b).flatten() for a, b in zip(network.parameters(), before, strict=True)]).norm()
     torch.testing.assert_close(moved.detach(), 0.5 * norm.clamp(max=clip), rtol=1e-3, atol=1e-7)
 
@@ -126,7 +125,7 @@ def test_one_step_is_that_of_torch() -> None:
         optimizer.zero_grad()
         torch.autograd.backward(nn.functional.cross_entropy(theirs(x), y))
         optimizer.step()
-    train([Phase(PlainStep(ours, [CrossEntropy()]), split(), recipe)], seed=5)
+    train(PlainStep(ours, [CrossEntropy()]), split(), recipe, seed=5)
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
 
 
@@ -134,7 +133,7 @@ def test_an_objective_that_never_applies_stops_the_training() -> None:
     supernet = elastic()
     step = SupernetStep(supernet, Uniform(supernet.space, seed=0), [CrossEntropy(roles=["largest"])])
     with pytest.raises(UsageError, match="no term of the objective applies to the path with role 'random'"):
-        train([Phase(step, split(), Recipe(epochs=1))], seed=0)
+        train(step, split(), Recipe(epochs=1), seed=0)
 
 
 def test_frozen_parameters_are_not_trained() -> None:
@@ -142,7 +141,7 @@ def test_frozen_parameters_are_not_trained() -> None:
     frozen = next(supernet.parameters()).requires_grad_(False)
     before = frozen.clone()
     step = SupernetStep(supernet, Uniform(supernet.space, seed=0), [CrossEntropy()])
-    train([Phase(step, split(), Recipe(epochs=2, batch_size=8))], seed=0)
+    train(step, split(), Recipe(epochs=2, batch_size=8), seed=0)
     assert torch.equal(frozen, before)
 
 

@@ -28,6 +28,7 @@ from nas.training import (
     Uniform,
     ValidationScores,
     train,
+    train_phases,
 )
 
 TASK = Classification(["cat", "dog", "owl"])
@@ -97,11 +98,9 @@ def test_every_bank_trains_an_equal_share_of_the_steps(temperature: float) -> No
 
 def test_one_model_trains_bit_for_bit_as_one_path_does() -> None:
     plain = operations()
-    history = train(
-        [Phase(SupernetStep(plain, Uniform(plain.space, seed=1), [CrossEntropy()]), split(), RECIPE)], seed=3
-    )
+    history = train(SupernetStep(plain, Uniform(plain.space, seed=1), [CrossEntropy()]), split(), RECIPE, seed=3)
     phase, mixture = phase_of(1)
-    mixed = train([phase], seed=3)
+    mixed = train_phases([phase], seed=3)
     assert [epoch["loss"] for epoch in mixed] == [epoch["loss"] for epoch in history]
     assert mixture.untried < 1, "scores were told"
     state = phase.step.model.state_dict()
@@ -202,7 +201,7 @@ def timeless(history: Sequence[Epoch]) -> list[Epoch]:
 
 def test_a_killed_training_goes_on_to_the_same_end(tmp_path: File) -> None:
     straight, mixture = phase_of(3)
-    history = train([straight], seed=7)
+    history = train_phases([straight], seed=7)
     file = tmp_path / "supernet.safetensors"
 
     def kill(epoch: Epoch) -> None:
@@ -210,20 +209,20 @@ def test_a_killed_training_goes_on_to_the_same_end(tmp_path: File) -> None:
 
     for _ in range(2):
         with pytest.raises(Killed):
-            train([phase_of(3)[0]], seed=7, checkpoint=file, on_epoch=kill)
+            train_phases([phase_of(3)[0]], seed=7, checkpoint=file, on_epoch=kill)
     phase, resumed = phase_of(3)
-    assert timeless(train([phase], seed=7, checkpoint=file)) == timeless(history)
+    assert timeless(train_phases([phase], seed=7, checkpoint=file)) == timeless(history)
     for name, tensor in straight.step.model.state_dict().items():
         assert torch.equal(phase.step.model.state_dict()[name], tensor), name
     loaded, again = phase_of(3)
-    train([loaded], seed=7, checkpoint=file)
+    train_phases([loaded], seed=7, checkpoint=file)
     assert np.array_equal(again.scores, mixture.scores) and mixture.untried < 1
     assert np.array_equal(again.assignment, resumed.assignment) and np.array_equal(again.assignment, mixture.assignment)
 
 
 def test_untrained_banks_are_told_apart_from_trained_ones_after_an_epoch() -> None:
     phase, mixture = phase_of(3)
-    history = train([phase], seed=0)
+    history = train_phases([phase], seed=0)
     assert [sum(epoch["paths_by_bank"]) for epoch in history] == [STEPS] * 3
     assert history[-1]["untried_scores"] == mixture.untried < history[0]["untried_scores"] < 1
     assert [epoch["temperature"] for epoch in history] == [1.0, 50.5, 100.0]

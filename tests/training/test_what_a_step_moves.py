@@ -14,7 +14,6 @@ from nas.training import (
     CrossEntropy,
     InPlaceDistillation,
     LossTerm,
-    Phase,
     PlainStep,
     Recipe,
     Sandwich,
@@ -37,7 +36,7 @@ def recipe(optimizer: Literal["sgd", "adamw"] = "sgd", **settings: Any) -> Recip
 def test_operations_that_were_not_sampled_are_bit_identical(optimizer: Any, masked: bool) -> None:
     supernet = operations()
     step = Watched(supernet, Uniform(supernet.space, seed=0))
-    train([Phase(step, split(), recipe(optimizer, masked=masked))], seed=0)
+    train(step, split(), recipe(optimizer, masked=masked), seed=0)
     step.compare()
     assert len(step.moved_outside) == 12
     assert step.moved_outside == [0] * 12
@@ -48,7 +47,7 @@ def test_operations_that_were_not_sampled_are_bit_identical(optimizer: Any, mask
 def test_the_dense_step_moves_the_rest_of_a_slice(optimizer: Any) -> None:
     supernet = elastic()
     step = Watched(supernet, Always(supernet.space.smallest()))
-    train([Phase(step, split(), recipe(optimizer))], seed=0)
+    train(step, split(), recipe(optimizer), seed=0)
     step.compare()
     assert min(step.moved_outside) > 0, "weight decay moves what no path ran, as published"
 
@@ -58,7 +57,7 @@ def test_the_dense_step_moves_the_rest_of_a_slice(optimizer: Any) -> None:
 def test_the_masked_step_leaves_the_rest_of_a_slice_bit_identical(optimizer: Any, paths: int) -> None:
     supernet = elastic()
     step = Watched(supernet, Uniform(supernet.space, seed=4, paths=paths))
-    train([Phase(step, split(), recipe(optimizer, masked=True))], seed=0)
+    train(step, split(), recipe(optimizer, masked=True), seed=0)
     step.compare()
     assert step.moved_outside == [0] * 12
     assert min(step.moved_inside) > 5
@@ -71,8 +70,8 @@ def test_masked_training_of_one_path_is_training_of_its_network(optimizer: Any) 
     architecture = supernet.space.architecture({"width": 4, "kernel": 1, "depth": 1})
     network = supernet.extract(architecture)
     settings = recipe(optimizer, masked=True, epochs=4)
-    train([Phase(SupernetStep(supernet, Always(architecture), [CrossEntropy()]), split(), settings)], seed=0)
-    train([Phase(PlainStep(network, [CrossEntropy()]), split(), settings)], seed=0)
+    train(SupernetStep(supernet, Always(architecture), [CrossEntropy()]), split(), settings, seed=0)
+    train(PlainStep(network, [CrossEntropy()]), split(), settings, seed=0)
     after = supernet.extract(architecture)
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(after.state_dict()[name], tensor, rtol=1e-4, atol=1e-6)
