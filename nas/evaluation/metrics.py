@@ -7,10 +7,12 @@ from torch import nn
 
 from nas.data import Split
 from nas.data.protocols import Batch
-from nas.tasks import Tally, Task
+from nas.tasks import Classification, Tally, Task
 from nas.tasks.intervals import Groups
 
 __all__ = ["evaluate", "groups_of", "selected", "tally_of"]
+
+_CLASSES = Classification([])
 
 
 def selected(task: Task, name: str) -> str:
@@ -30,12 +32,12 @@ def groups_of(split: Split) -> Groups | None:
 
 
 def evaluate(
-    network: nn.Module, batches: Iterable[Batch], task: Task, groups: Groups | None = None
+    network: nn.Module, batches: Iterable[Batch], task: Task = _CLASSES, groups: Groups | None = None
 ) -> dict[str, float]:
     """The metrics of a network on batches, run in evaluation mode as it stands.
 
     Args:
-        task: of the data; its ``columns`` are the names of the metrics.
+        task: of the data; its ``columns`` are the names of the metrics. Classification by default.
         groups: which examples are copies of one, as of :func:`groups_of`.
     """
     return tally_of(network, batches, task, groups).metrics()
