@@ -122,7 +122,7 @@ class RunResult:
         """Everything that was evaluated, in the order asked for."""
         import pandas as pd
 
-        return pd.read_csv(self._folder.candidates, float_precision="round_trip")
+        return pd.read_parquet(self._folder.candidates.with_suffix(".parquet"))
 
     @property
     def report(self) -> Path:

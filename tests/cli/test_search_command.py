@@ -132,7 +132,7 @@ def test_methods_that_retrain(method: str, retrain: str, tmp_path: Path) -> None
 
 
 def test_a_bound_on_accuracy_that_no_random_candidate_reaches(finished: tuple[Path, Outcome], tmp_path: Path) -> None:
-    table = pd.read_csv(finished[0] / "tiny/candidates.csv", float_precision="round_trip")
+    table = pd.read_parquet(finished[0] / "tiny/candidates.parquet")
     best = table["selection_accuracy"].max()
     constraints = [*TINY["constraints"], f"accuracy >= {best}"]
     outcome = nas(*search_arguments(tmp_path, "--name", "run", constraints=constraints, random_baseline=1))

@@ -126,7 +126,7 @@ def test_a_machine_that_does_not_see_the_folder_is_named(
     (node,) = ray.nodes()
     gone = {**node, "NodeID": "a" * len(node["NodeID"]), "NodeManagerHostname": "elsewhere"}
     monkeypatch.setattr(ray, "nodes", lambda: [node, gone])
-    monkeypatch.setattr("nas.distributed.trials._ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr("nas.distributed.trials._ANSWER_SECONDS", 10.0)
     with pytest.raises(UsageError, match=r"--results is '.*', but machine elsewhere of the cluster does not see it"):
         require_shared_folder(tmp_path, "--results")
     assert not list(tmp_path.iterdir())

@@ -42,9 +42,11 @@ def test_a_network_that_was_trained_is_kept(problem: Problem, tmp_path: Path, mo
     before = TrainedAlone(kept)([architecture])
     (file,) = (tmp_path / "checkpoints").iterdir()
     assert file.name == f"alone-{architecture.id}.safetensors"
-    written, train = file.stat().st_mtime_ns, standalone.train
+    written, train = file.stat().st_mtime_ns, standalone.train_phases
     epochs: list[object] = []
-    monkeypatch.setattr(standalone, "train", lambda *args, **more: train(*args, **{**more, "on_epoch": epochs.append}))
+    monkeypatch.setattr(
+        standalone, "train_phases", lambda *args, **more: train(*args, **{**more, "on_epoch": epochs.append})
+    )
     after = TrainedAlone(kept)([architecture])
     pd.testing.assert_frame_equal(before, after)
     assert not epochs and file.stat().st_mtime_ns == written
@@ -53,13 +55,13 @@ def test_a_network_that_was_trained_is_kept(problem: Problem, tmp_path: Path, mo
 def test_a_training_that_was_interrupted_goes_on(
     problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    architecture, train = problem.space.sample(3), standalone.train
+    architecture, train = problem.space.sample(3), standalone.train_phases
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(standalone, "train", lambda *args, **more: train(*args, **{**more, "on_epoch": stop}))
+        patch.setattr(standalone, "train_phases", lambda *args, **more: train(*args, **{**more, "on_epoch": stop}))
         TrainedAlone(replace(problem, folder=tmp_path))([architecture])
     network = TrainedAlone(replace(problem, folder=tmp_path)).network(architecture)
     expected = TrainedAlone(problem).network(architecture)
