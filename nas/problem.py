@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from nas.costs import StaticCosts
 from nas.data import Augment, Data, Split
-from nas.hardware import StaticCosts
 from nas.space import Notation, Space
 from nas.streams import Stream
 from nas.supernet import Supernet

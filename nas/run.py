@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from nas.cli.progress import RichProgress
+from nas.costs import COSTS
 from nas.data import TASKS
 from nas.errors import UsageError
 from nas.evaluation import EVALUATORS
-from nas.hardware import COSTS, TARGETS
+from nas.hardware import TARGETS
+from nas.latency.model import check_profile
 from nas.methods import METHODS
 from nas.parts import Slot, import_object
-from nas.runs import Bench, Progress, RunFolder, free_name, resolve, run_search
-from nas.runs.deliver import network_of
-from nas.runs.latency import check_profile
-from nas.runs.spaces import SPACES
+from nas.runs import run_search
+from nas.runs.export import network_of
 from nas.search import STRATEGIES
+from nas.setup import Bench, Progress, RunFolder, free_name, resolve
+from nas.setup.spaces import SPACES
 from nas.space import Architecture
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ class Run:
     """A search that is asked for in Python.
 
     Args:
-        settings: fields of :class:`nas.runs.RunConfig`, by name. A part of the run is a shipped name,
+        settings: fields of :class:`nas.setup.RunConfig`, by name. A part of the run is a shipped name,
             ``module:object``, or the object itself if it is at the top of a module that other processes can import; a
             group of settings is a mapping, or the model that holds them, such as a :class:`nas.training.Recipe`.
 

@@ -14,8 +14,8 @@ from nas.hardware import TARGETS
 from nas.methods import METHODS
 from nas.parts import Slot, check_options
 from nas.predictors import PREDICTORS
-from nas.runs.spaces import SPACES
 from nas.search import STRATEGIES
+from nas.setup.spaces import SPACES
 
 if TYPE_CHECKING:
     from collections import Counter

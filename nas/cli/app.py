@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nas import runs
+from nas import runs, setup
 from nas.cli import jobs, latency, ranking, retraining
 from nas.cli.interrupts import resumable
 from nas.cli.listings import Listing, listed
@@ -46,9 +46,9 @@ from nas.cli.progress import RichProgress
 from nas.cli.settings import latency_source, moved, one_space, one_task, opened, resolve_search, work_place
 from nas.cli.tables import print_listing, print_result, print_seeds
 from nas.cli.terminal import echo
+from nas.latency.model import check_profile
 from nas.report.quantities import label, written
 from nas.report.usage import about_file
-from nas.runs.latency import check_profile
 
 __all__ = ["app"]
 
@@ -131,8 +131,8 @@ def search(
         "training.epochs": epochs,
     }
     resolved, stem = resolve_search(config, given, settings, results)
-    name = name or runs.free_name(results, stem)
-    if not runs.RunFolder(results / name).config.exists():
+    name = name or setup.free_name(results, stem)
+    if not setup.RunFolder(results / name).config.exists():
         check_profile(resolved)
     if seeds is None:
         _run_search(resolved, results, name, as_json)
@@ -212,8 +212,8 @@ def list_(
         print_listing(rows)
 
 
-def _run_search(config: runs.RunConfig, results: Path, name: str, as_json: bool) -> None:
-    folder = runs.RunFolder(results / name)
+def _run_search(config: setup.RunConfig, results: Path, name: str, as_json: bool) -> None:
+    folder = setup.RunFolder(results / name)
     with resumable(results, name):
         result = runs.run_search(config, folder, RichProgress())
     if as_json:
@@ -222,7 +222,7 @@ def _run_search(config: runs.RunConfig, results: Path, name: str, as_json: bool)
     print_result(result, folder)
 
 
-def _run_seeds(config: runs.RunConfig, count: int, results: Path, name: str, as_json: bool) -> None:
+def _run_seeds(config: setup.RunConfig, count: int, results: Path, name: str, as_json: bool) -> None:
     with resumable(results, name):
         report = runs.run_seeds(config, count, results, name, RichProgress())
     if as_json:

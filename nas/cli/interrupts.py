@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from nas import runs
+from nas import setup
 from nas.cli.options import RESULTS
 from nas.cli.stopping import exit_code
 from nas.cli.terminal import echo
@@ -38,7 +38,7 @@ def resumable(results: Path, name: str) -> Iterator[None]:
 
     def advice() -> str:
         flag = [] if results == RESULTS else ["--results", str(results)]
-        begun = runs.RunFolder(results / name).config.exists()
+        begun = setup.RunFolder(results / name).config.exists()
         return f"; continue with: {shlex.join(['nas', 'resume', name, *flag])}" if begun else "."
 
     with interruptible(advice), redirect_stdout(sys.stderr):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nas import runs
+from nas import setup
 from nas.cli.interrupts import interruptible
 from nas.cli.options import (
     RESULTS,
@@ -28,8 +28,8 @@ from nas.cli.tables import print_result
 from nas.cli.terminal import echo
 from nas.distributed.jobs import Ending, Jobs
 from nas.errors import UsageError
-from nas.runs.jobs import bring_back, complaint, require_free, search_to_send, submit_search, submitted_name
-from nas.runs.parcel import pack
+from nas.runs.log_transfer import pack
+from nas.runs.submission import bring_back, complaint, require_free, search_to_send, submit_search, submitted_name
 
 __all__ = ["fetch", "parcel", "submit"]
 
@@ -87,7 +87,7 @@ def fetch(
 
 def parcel(run: Run, results: Results = RESULTS, checkpoints: Checkpoints = False) -> None:
     """Write a finished run to standard output, as text; what `nas fetch` has the cluster do."""
-    typer.echo(pack(runs.RunFolder(results.expanduser() / run), checkpoints))
+    typer.echo(pack(setup.RunFolder(results.expanduser() / run), checkpoints))
 
 
 def _finish(jobs: Jobs, job: str, results: Path, checkpoints: bool, as_json: bool) -> None:
@@ -101,7 +101,7 @@ def _finish(jobs: Jobs, job: str, results: Path, checkpoints: bool, as_json: boo
     if left:
         again = f"{_return(job, jobs, Path(f'{results}-with-checkpoints'))} --checkpoints"
         echo(f"{left / 1e6:.0f} MB of checkpoints stay on the cluster; {again} brings them.", err=True)
-    folder = runs.RunFolder(path)
+    folder = setup.RunFolder(path)
     result = folder.result
     if as_json:
         echo(json.dumps(result))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nas import runs
+from nas import latency, setup
 from nas.cli.interrupts import resumable
 from nas.cli.options import (
     RESULTS,
@@ -36,8 +36,8 @@ from nas.cli.progress import RichProgress
 from nas.cli.settings import known_devices, latency_source, one_space, one_task, resolve, values_of
 from nas.cli.tables import print_feasibility, print_predictor
 from nas.cli.terminal import echo
-from nas.runs.names import plain_name
-from nas.runs.reporting import target_settings
+from nas.latency.content import target_settings
+from nas.setup.names import plain_name
 from nas.wording import counted
 
 __all__ = ["device", "profile", "run_profile"]
@@ -89,7 +89,7 @@ def profile(
     }
     resolved = resolve(config, given, settings, results)
     stem = f"profile-{plain_name(resolved.space)}-{plain_name(column or target or resolved.target)}"
-    run_profile(resolved, results, name or runs.free_name(results, stem), as_json)
+    run_profile(resolved, results, name or setup.free_name(results, stem), as_json)
 
 
 device = typer.Typer(help="Measure on a board that has neither this package nor PyTorch.", no_args_is_help=True)
@@ -124,7 +124,7 @@ def pack(
         "profile.known": known_devices(known, results),
         "seed": seed,
     }
-    report = runs.pack_space(resolve(config, given, settings, results), out, networks, RichProgress())
+    report = latency.pack_space(resolve(config, given, settings, results), out, networks, RichProgress())
     if as_json:
         echo(json.dumps(report))
         return
@@ -152,20 +152,20 @@ def import_(
         "constraints": constraint,
     }
     values = values_of(None, given, settings)
-    folder = runs.RunFolder(runs.device_table(results, target).parent)
+    folder = setup.RunFolder(latency.device_table(results, target).parent)
     with resumable(results, f"devices/{target}"):
-        report = runs.import_measurements(table, target, results, values, RichProgress(), trusted=trust)
+        report = latency.import_measurements(table, target, results, values, RichProgress(), trusted=trust)
     _tell_profile(report, folder, as_json)
 
 
-def run_profile(config: runs.RunConfig, results: Path, name: str, as_json: bool) -> None:
-    folder = runs.RunFolder(results / name)
+def run_profile(config: setup.RunConfig, results: Path, name: str, as_json: bool) -> None:
+    folder = setup.RunFolder(results / name)
     with resumable(results, name):
-        report = runs.run_profile(config, folder, RichProgress())
+        report = latency.run_profile(config, folder, RichProgress())
     _tell_profile(report, folder, as_json)
 
 
-def _tell_profile(report: dict[str, Any], folder: runs.RunFolder, as_json: bool) -> None:
+def _tell_profile(report: dict[str, Any], folder: setup.RunFolder, as_json: bool) -> None:
     if as_json:
         echo(json.dumps(report))
     else:

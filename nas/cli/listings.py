@@ -5,10 +5,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from nas.latency.devices import imported_devices
 from nas.parts import Slot
-from nas.runs.bench import LATENCY
-from nas.runs.devices import imported_devices
-from nas.runs.spaces import SPACES
+from nas.setup.experiment import LATENCY
+from nas.setup.spaces import SPACES
 
 __all__ = ["Listing", "listed"]
 
@@ -87,7 +87,7 @@ def _methods() -> Iterator[Row]:
 
 def _costs() -> Iterator[Row]:
     """What every run counts, then what packages register."""
-    from nas.hardware import COSTS, StaticCosts
+    from nas.costs import COSTS, StaticCosts
 
     everywhere = {**StaticCosts.about, LATENCY: "of one inference on the target, milliseconds"}
     for name, summary in everywhere.items():

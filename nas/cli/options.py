@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from nas.data import InputForm
-from nas.runs.names import check_name
+from nas.setup.names import check_name
 
 __all__ = [
     "RESULTS",

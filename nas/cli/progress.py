@@ -14,7 +14,7 @@ from rich.progress import (
 )
 
 from nas.cli.terminal import TextConsole
-from nas.runs import Task
+from nas.setup import Task
 from nas.wording import printable
 
 __all__ = ["RichProgress"]

@@ -13,8 +13,8 @@ from nas.cli.progress import RichProgress
 from nas.cli.settings import opened
 from nas.cli.tables import new_table
 from nas.cli.terminal import TextConsole, echo
+from nas.ranking.run import rank_runs
 from nas.report.ranking_content import measures, truth_name
-from nas.runs.ranking import rank_runs
 from nas.wording import counted
 
 __all__ = ["rank"]

@@ -16,7 +16,7 @@ from nas.cli.tables import new_table
 from nas.cli.terminal import TextConsole, echo
 from nas.report.quantities import label, written
 from nas.report.retraining import retraining_sentence
-from nas.runs.retraining import retrain_run
+from nas.retraining.run import retrain_run
 
 __all__ = ["retrain"]
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas import runs
+from nas import setup
 from nas.errors import UsageError
 from nas.evaluation.evaluators import about_evaluator
-from nas.runs.devices import find_known, find_target
-from nas.runs.names import plain_name
-from nas.runs.recorded import is_table
+from nas.latency.devices import find_known, find_target
+from nas.setup.names import plain_name
+from nas.setup.recorded_targets import is_table
 
 __all__ = [
     "is_given",
@@ -61,21 +61,21 @@ def latency_source(table: Path | None, column: str | None, unit: str | None, tar
     return {"target": str(table) if table else target, "target_args": options if column else None}
 
 
-def resolve(file: Path | None, given: dict[str, Any], settings: Sequence[str] | None, results: Path) -> runs.RunConfig:
+def resolve(file: Path | None, given: dict[str, Any], settings: Sequence[str] | None, results: Path) -> setup.RunConfig:
     values = values_of(file, given, settings)
     name_target(values, results)
-    return runs.resolve(values, "command line")
+    return setup.resolve(values, "command line")
 
 
 def resolve_search(
     file: Path | None, given: dict[str, Any], settings: Sequence[str] | None, results: Path
-) -> tuple[runs.RunConfig, str]:
+) -> tuple[setup.RunConfig, str]:
     """The settings of a search and what it is called by default; an imported device brings its latency predictor."""
     values = values_of(file, given, settings)
     own_predictor = name_target(values, results)
     if own_predictor and not is_given(values, "profile", "run"):
-        runs.put(values, "profile.run", str(own_predictor))
-    config = runs.resolve(values, "command line")
+        setup.put(values, "profile.run", str(own_predictor))
+    config = setup.resolve(values, "command line")
     how = config.method if about_evaluator(config.evaluator).needs_supernet else config.evaluator
     return config, "-".join(map(plain_name, (config.space, config.task, how)))
 
@@ -102,18 +102,18 @@ def work_place(
     }
 
 
-def moved(config: runs.RunConfig, place: Mapping[str, Any]) -> runs.RunConfig:
+def moved(config: setup.RunConfig, place: Mapping[str, Any]) -> setup.RunConfig:
     """The same run in another place; what is not given stays, and a cluster or machine called "none" is left."""
     values = config.model_dump(mode="json")
     for key, value in place.items():
         if value is not None:
-            runs.put(values, key, None if value == "none" else value)
-    return runs.resolve(values, "command line")
+            setup.put(values, key, None if value == "none" else value)
+    return setup.resolve(values, "command line")
 
 
-def opened(results: Path, name: str, trust: bool) -> runs.RunFolder:
+def opened(results: Path, name: str, trust: bool) -> setup.RunFolder:
     """The folder of a run that is there, made the user's own where that is asked for."""
-    folder = runs.RunFolder(results / name)
+    folder = setup.RunFolder(results / name)
     if trust:
         folder.trust()
     return folder
@@ -128,11 +128,11 @@ def values_of(file: Path | None, given: dict[str, Any], settings: Sequence[str] 
     """File, then flags, then --set; later ones win."""
     values: dict[str, Any] = {}
     if file:
-        values = runs.read_yaml(file)
-        runs.resolve(values, str(file))
+        values = setup.read_yaml(file)
+        setup.resolve(values, str(file))
     for key, value in given.items():
         if value is not None:
-            runs.put(values, key, value)
+            setup.put(values, key, value)
     for setting in settings or []:
-        runs.assign(values, setting)
+        setup.assign(values, setting)
     return values

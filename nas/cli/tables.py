@@ -13,7 +13,7 @@ from nas.report.choice import choice_sentences
 from nas.report.feasibility import constraint_sentence, coverage
 from nas.report.quantities import is_share, label, written
 from nas.report.usage import about_file
-from nas.runs import RunFolder
+from nas.setup import RunFolder
 from nas.wording import counted
 
 __all__ = ["new_table", "print_feasibility", "print_listing", "print_predictor", "print_result", "print_seeds"]
@@ -79,7 +79,7 @@ def print_feasibility(
         space: its name.
         input_shape: of one example as the data have it.
         target: in words.
-        report: what :func:`nas.runs.feasibility` found.
+        report: what :func:`nas.latency.feasibility` found.
         extra: candidates of choices outside the model, by name.
     """
     console = TextConsole()

@@ -8,12 +8,12 @@ from typing import Any
 
 from torch import Tensor
 
+from nas.distributed.bank_phases import apart_from, merged_epoch, of_banks
 from nas.distributed.cluster import ray_module, require
 from nas.distributed.data_parallel import Make, Training, is_done
 from nas.distributed.failures import result_of
 from nas.errors import UsageError
 from nas.training import Epoch, SupernetStep, load_checkpoint, total_epochs
-from nas.training.apart import apart_from, merged_epoch, of_banks
 from nas.training.checkpoint import write_checkpoint
 
 __all__ = ["train_banks"]

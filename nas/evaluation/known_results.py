@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from nas.errors import UsageError
-from nas.evaluation.architecture_table import as_number, open_table
 from nas.problem import Problem
 from nas.space import Architecture
+from nas.tables.architecture_table import as_number, open_table
 from nas.wording import counted
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ __all__ = ["KnownResults"]
 class KnownResults:
     """A CSV, parquet or JSON table of known results, looked up; nothing is trained to search.
 
-    Architectures are read as :meth:`nas.evaluation.architecture_table.Table.architectures` does; rows of one
+    Architectures are read as :meth:`nas.tables.architecture_table.Table.architectures` does; rows of one
     architecture are averaged.
 
     Args:

@@ -1,19 +1,15 @@
-"""Where a network runs and what it costs: exact counts by tracing, latency by measuring."""
+"""Where a network runs, and how long it takes there: targets, measuring, devices without this package."""
 
 from nas.hardware.block_latencies import measure_blocks
 from nas.hardware.board_csv import BoardMeasurements, read_measurements, read_setup
 from nas.hardware.cache import LatencyCache
-from nas.hardware.candidate import Candidate
 from nas.hardware.catalogue import Catalogue, NoBlockTableError
-from nas.hardware.costs import BlockCost, StaticCosts
-from nas.hardware.expected import ExpectedCost
 from nas.hardware.features import feature_table
 from nas.hardware.machine import Machine, Subject
 from nas.hardware.measurement import Measurement
 from nas.hardware.measuring import measure_networks
 from nas.hardware.network_features import NetworkFeatures
 from nas.hardware.network_key import NetworkKeys
-from nas.hardware.own_costs import COSTS, OwnCosts
 from nas.hardware.pack import write_pack
 from nas.hardware.recorded import Recorded
 from nas.hardware.target import Target
@@ -22,18 +18,13 @@ from nas.hardware.target_cuda import CUDA
 from nas.hardware.target_onnx import OnnxRuntime
 from nas.hardware.targets import TARGETS, available_targets, target
 from nas.hardware.timing import Timing, measure_all, summarise, time_calls
-from nas.hardware.tracing import Trace, parameters, trace
 
 __all__ = [
-    "COSTS",
     "CPU",
     "CUDA",
     "TARGETS",
-    "BlockCost",
     "BoardMeasurements",
-    "Candidate",
     "Catalogue",
-    "ExpectedCost",
     "LatencyCache",
     "Machine",
     "Measurement",
@@ -41,24 +32,19 @@ __all__ = [
     "NetworkKeys",
     "NoBlockTableError",
     "OnnxRuntime",
-    "OwnCosts",
     "Recorded",
-    "StaticCosts",
     "Subject",
     "Target",
     "Timing",
-    "Trace",
     "available_targets",
     "feature_table",
     "measure_all",
     "measure_blocks",
     "measure_networks",
-    "parameters",
     "read_measurements",
     "read_setup",
     "summarise",
     "target",
     "time_calls",
-    "trace",
     "write_pack",
 ]

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from nas.costs.tracing import Shape, cannot_run, meta_copy
 from nas.errors import UsageError
 from nas.hardware.places import Place, junctions, places
 from nas.hardware.signatures import shapes, signature
-from nas.hardware.tracing import Shape, cannot_run, meta_copy
 from nas.predictors import BlockTable, BlockValues
 from nas.space import Architecture, Space, candidate_key
 from nas.supernet import Supernet, extract

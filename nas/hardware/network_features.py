@@ -6,8 +6,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.hardware.block_costs import block_costs, columns
-from nas.hardware.costs import StaticCosts, Work
+from nas.costs.block_costs import block_costs, columns
+from nas.costs.static import StaticCosts, Work
 from nas.space import Architecture
 
 __all__ = ["NetworkFeatures"]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from nas.hardware.costs import StaticCosts
+from nas.costs.static import StaticCosts
 from nas.hardware.signatures import signature
 from nas.space import Architecture
 from nas.supernet import SegmentKey, extract

@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import nn
 
+from nas.costs.tracing import cannot_run
 from nas.errors import UsageError, did_you_mean
 from nas.hardware.energy import EnergyCounter, energy_per_call
 from nas.hardware.machine import Machine, Subject
 from nas.hardware.measurement import Measurement
 from nas.hardware.timing import Call, Timing, measure_all, summarise, time_calls
-from nas.hardware.tracing import cannot_run
 
 __all__ = ["Target", "check_settings", "cpu_name", "first_call", "type_of"]
 

@@ -4,8 +4,8 @@ from typing import cast
 
 from nas.methods.method import Method
 from nas.problem import Problem
+from nas.sharing import BalancedMixture
 from nas.streams import Stream
-from nas.supernet.sharing import BalancedMixture
 from nas.training import BatchStream, InBanks, Phase, SupernetStep, Uniform, ValidationScores
 
 __all__ = ["BALANCED_MIXTURE"]

@@ -2,7 +2,7 @@
 
 from nas.methods.method import Method
 from nas.problem import Problem
-from nas.supernet.sharing import FewShot
+from nas.sharing import FewShot
 from nas.training import EveryCandidate, Phase, SupernetStep, Uniform, with_cuts
 
 __all__ = ["FEW_SHOT"]

@@ -2,8 +2,8 @@
 
 from nas.methods.method import Method
 from nas.problem import Problem
+from nas.sharing import GradientMatching
 from nas.streams import Stream
-from nas.supernet.sharing import GradientMatching
 from nas.training import BatchStream, ByGradients, Phase, SupernetStep, Uniform, with_cuts
 
 __all__ = ["GRADIENT_MATCHING"]

@@ -2,7 +2,7 @@
 
 from nas.methods.method import Method
 from nas.methods.sandwich import sandwich
-from nas.supernet.sharing import Tied
+from nas.sharing import Tied
 
 __all__ = ["LAYER_TYING"]
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from nas.parts import check_options
 from nas.problem import Problem
-from nas.supernet.sharing import Shared, Sharing
-from nas.supernet.sharing.partition import Partition
+from nas.sharing import Shared, Sharing
+from nas.sharing.partition import Partition
 from nas.training import Phase
 
 __all__ = ["Method", "Retrain"]

@@ -2,7 +2,7 @@
 
 from nas.methods.method import Method
 from nas.methods.sandwich import sandwich
-from nas.supernet.sharing import RoutedExperts
+from nas.sharing import RoutedExperts
 
 __all__ = ["MIXTURE_OF_SUPERNETS"]
 

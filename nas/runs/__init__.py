@@ -1,37 +1,7 @@
-"""A run: configuration, folder, stages, resume."""
+"""A search from data to the network that is handed over, alone, with several seeds, or as a job on a cluster."""
 
-from nas.runs.bench import Bench
-from nas.runs.config import RunConfig, resolve
-from nas.runs.deliver import export_architecture
-from nas.runs.devices import device_table, import_measurements, pack_space
-from nas.runs.feasibility import feasibility
-from nas.runs.folder import RunFolder, free_name
-from nas.runs.profiling import run_profile
-from nas.runs.progress import Progress, Silent, Task
+from nas.runs.export import export_architecture
 from nas.runs.run import run_search
 from nas.runs.seeds import run_seeds
-from nas.runs.spaces import build_space
-from nas.runs.values import assign, put, read_yaml
 
-__all__ = [
-    "Bench",
-    "Progress",
-    "RunConfig",
-    "RunFolder",
-    "Silent",
-    "Task",
-    "assign",
-    "build_space",
-    "device_table",
-    "export_architecture",
-    "feasibility",
-    "free_name",
-    "import_measurements",
-    "pack_space",
-    "put",
-    "read_yaml",
-    "resolve",
-    "run_profile",
-    "run_search",
-    "run_seeds",
-]
+__all__ = ["export_architecture", "run_search", "run_seeds"]

@@ -2,9 +2,9 @@
 
 import socket
 
-from nas.runs.bench import Bench
-from nas.runs.folder import RunFolder
 from nas.search import Ledger
+from nas.setup.experiment import Bench
+from nas.setup.folder import RunFolder
 
 __all__ = ["open_ledger"]
 

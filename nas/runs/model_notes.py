@@ -5,7 +5,7 @@ The largest network teaches, bounds constraints and is the reference of measurem
 
 from collections.abc import Iterable
 
-from nas.runs.bench import Bench
+from nas.setup.experiment import Bench
 from nas.space import order_by_value
 from nas.supernet import Supernet
 

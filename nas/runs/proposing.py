@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas.files import write_file
-from nas.runs.bench import Bench
-from nas.runs.folder import RunFolder
 from nas.search import collapse
+from nas.setup.experiment import Bench
+from nas.setup.folder import RunFolder
 from nas.space import Architecture
 from nas.training import Epoch, RelaxedStep
 

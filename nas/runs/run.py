@@ -5,29 +5,29 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nas.costs import StaticCosts
+from nas.delivery.checks import check_delivered, check_networks, check_scores
+from nas.delivery.deliver import deliver, delivery_notes, final_network
+from nas.delivery.exported import ExportedNetwork, check_dtype
+from nas.delivery.report import write_run_report
+from nas.delivery.selection import as_selected, confirm, random_choice, searched_figure, select, tested
 from nas.files import write_file
-from nas.hardware import StaticCosts
-from nas.runs.bench import LATENCY, Bench
-from nas.runs.budget import expected_budget
-from nas.runs.config import RunConfig
-from nas.runs.deliver import deliver, delivery_notes, final_network
-from nas.runs.delivered import Delivered
-from nas.runs.delivery_checks import check_delivered, check_networks, check_scores
-from nas.runs.exported import ExportedNetwork, check_dtype
-from nas.runs.feasibility import check_constraints
-from nas.runs.finalists import Finalists, measure_finalists
-from nas.runs.fitting import fit_latency
-from nas.runs.folder import RunFolder
-from nas.runs.latency import LatencyModel
+from nas.latency.budget import expected_budget
+from nas.latency.feasibility import check_constraints
+from nas.latency.finalists import Finalists, measure_finalists
+from nas.latency.fitting import fit_latency
+from nas.latency.model import LatencyModel
+from nas.retraining.delivered import Delivered
 from nas.runs.ledgers import open_ledger
 from nas.runs.model_notes import evaluator_notes, largest_notes
-from nas.runs.place import evaluation, place_of, reserved, train_elsewhere
-from nas.runs.progress import Progress, Silent
 from nas.runs.proposing import collapse_of, derive_final, learnt_by
-from nas.runs.reporting import write_run_report
 from nas.runs.searching import Searching, judge_largest
-from nas.runs.selection import as_selected, confirm, random_choice, searched_figure, select, tested
 from nas.search import Constraint
+from nas.setup.config import RunConfig
+from nas.setup.experiment import LATENCY, Bench
+from nas.setup.folder import RunFolder
+from nas.setup.progress import Progress, Silent
+from nas.setup.workers import evaluation, place_of, reserved, train_elsewhere
 from nas.space import Architecture
 from nas.training import Epoch, RelaxedStep, read_header, total_epochs, train_phases
 
@@ -183,7 +183,7 @@ class _Stages:
     def export(self, finalists: Finalists, draws: "pd.DataFrame") -> dict[str, Any]:
         """The result of the run: the best network delivered, the test split read once for it, largest and random best.
 
-        What its figures are called is told in :mod:`nas.runs.selection`.
+        What its figures are called is told in :mod:`nas.delivery.selection`.
         """
         bench, name = self.bench, self.bench.metric.name
         chosen, why = select(bench, finalists.front)

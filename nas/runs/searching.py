@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.runs.bench import LATENCY, Bench
-from nas.runs.evaluating import identity_of
-from nas.runs.folder import RunFolder
 from nas.runs.ledgers import open_ledger
-from nas.runs.place import batch_size
-from nas.runs.progress import Progress
 from nas.search import BestOnly, Constraint, Pool, Result, Strategy, search, strategy
 from nas.search.pool import Metrics, rows
+from nas.setup.evaluator import identity_of
+from nas.setup.experiment import LATENCY, Bench
+from nas.setup.folder import RunFolder
+from nas.setup.progress import Progress
+from nas.setup.workers import batch_size
 from nas.space import Architecture
 from nas.streams import Stream, derive_seed
 from nas.wording import counted

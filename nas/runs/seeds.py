@@ -7,13 +7,13 @@ from typing import Any
 from nas.distributed import connected, each
 from nas.distributed.trials import require_shared_folder
 from nas.errors import UsageError
-from nas.runs.bench import Bench
-from nas.runs.config import RayConfig, RunConfig
-from nas.runs.folder import RunFolder
-from nas.runs.place import travelling
-from nas.runs.progress import Progress, Silent
 from nas.runs.run import run_search
-from nas.runs.supernets import find_device
+from nas.setup.config import RayConfig, RunConfig
+from nas.setup.experiment import Bench
+from nas.setup.folder import RunFolder
+from nas.setup.progress import Progress, Silent
+from nas.setup.supernets import find_device
+from nas.setup.workers import travelling
 from nas.wording import counted
 
 __all__ = ["run_seeds"]

@@ -12,6 +12,8 @@ from nas.errors import UsageError
 from nas.nn import Elastic, Gate
 from nas.nn.channels import Region
 from nas.nn.modes import evaluating
+from nas.sharing import Shared, Sharing
+from nas.sharing.bank import Slot, folded, placed
 from nas.space import Architecture, Choice, Space, candidate_key
 from nas.supernet.attachments import check_attached, check_forwards, check_sizes, check_tree, tree_above
 from nas.supernet.discovery import discover
@@ -24,8 +26,6 @@ from nas.supernet.outside import Outside, Read
 from nas.supernet.parts import Shape, parts_in_use, regions_in_use
 from nas.supernet.probe import Probe
 from nas.supernet.segments import Segment
-from nas.supernet.sharing import Shared, Sharing
-from nas.supernet.sharing.bank import Slot, folded, placed
 
 __all__ = ["SegmentKey", "Supernet"]
 
@@ -40,7 +40,7 @@ class Supernet(nn.Module):
 
     Args:
         model: any module that holds layers of :mod:`nas.nn` with choices.
-        sharing: which weights an architecture sees; one set for all by default, see :mod:`nas.supernet.sharing`.
+        sharing: which weights an architecture sees; one set for all by default, see :mod:`nas.sharing`.
         input_shape: of one example without the batch, or a tuple of such shapes if there are several inputs. With it
             candidates that are modules with as many parameters as each other are ordered by their FLOPs, and a forward
             of the model's own may be opened into blocks.

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from nas.costs.tracing import meta_copy
 from nas.errors import UsageError, did_you_mean
-from nas.hardware.tracing import meta_copy
 from nas.training.context import Context
 from nas.training.objectives import Forward, LossTerm
 from nas.training.steps import Backward, Pass, Step, total_loss

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nas.sharing import BalancedMixture
 from nas.streams import Stream, rng
-from nas.supernet.sharing import BalancedMixture
 from nas.training.context import Context, Path
 from nas.training.paths import PathSampler
 

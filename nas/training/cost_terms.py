@@ -1,7 +1,7 @@
 """Loss terms from the expected cost of a relaxed architecture.
 
 Each reads the probabilities of a pass and is differentiable in them, so that architecture parameters learn what is
-cheap. A ``cost`` maps them to a scalar, such as :class:`nas.hardware.ExpectedCost`.
+cheap. A ``cost`` maps them to a scalar, such as :class:`nas.costs.ExpectedCost`.
 """
 
 import math

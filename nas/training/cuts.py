@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.nn import OneOf
+from nas.sharing.few_shot import FewShot
+from nas.sharing.gradient_matching import GradientMatching
+from nas.sharing.partition import Division, Partition
 from nas.space import Architecture
 from nas.streams import Stream, rng
 from nas.supernet import Supernet
-from nas.supernet.sharing.few_shot import FewShot
-from nas.supernet.sharing.gradient_matching import GradientMatching
-from nas.supernet.sharing.partition import Division, Partition
 from nas.training.context import Context
 from nas.training.listener import Listener
 from nas.training.objectives import Forward, LossTerm
@@ -87,7 +87,7 @@ class EveryCandidate(Cut[FewShot]):
     """Cuts the space once, by every candidate of some choices (few-shot supernets, Zhao et al., 2021).
 
     Args:
-        supernet: whose sharing scheme is :class:`~nas.supernet.sharing.FewShot`.
+        supernet: whose sharing scheme is :class:`~nas.sharing.FewShot`.
 
     Raises:
         UsageError: it is another scheme.
@@ -108,7 +108,7 @@ class ByGradients(Cut[GradientMatching]):
     Nothing else of the training feels it: neither statistics of batch norms nor the random numbers of dropout.
 
     Args:
-        supernet: whose sharing scheme is :class:`~nas.supernet.sharing.GradientMatching`.
+        supernet: whose sharing scheme is :class:`~nas.sharing.GradientMatching`.
         objective: loss terms of a random path.
         batches: training batches of its own, from a stream that nothing else reads.
         seed: of the values of the other choices.

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
+from nas.costs.tracing import meta_copy
 from nas.errors import UsageError
-from nas.hardware.tracing import meta_copy
 from nas.nn.tree import below
 from nas.space import Architecture
 from nas.supernet import Supernet

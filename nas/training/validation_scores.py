@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from nas.nn.batch_statistics import batch_statistics
+from nas.sharing import BalancedMixture
 from nas.space import Architecture
 from nas.supernet import Supernet
-from nas.supernet.sharing import BalancedMixture
 from nas.tasks import Task
 from nas.training.context import Context
 from nas.training.listener import Listener

@@ -26,13 +26,14 @@ from scipy.stats import norm
 from torch import nn
 
 import nas
+from nas.delivery.deliver import restore_trained
+from nas.latency.measuring import measure_with_largest
 from nas.nn import initialise
-from nas.runs import Bench, RunFolder, resolve, run_search
-from nas.runs.deliver import restore_trained
-from nas.runs.session import measure_with_largest
-from nas.runs.spaces import build_space
-from nas.runs.values import assign
+from nas.runs import run_search
 from nas.search import Constraint
+from nas.setup import Bench, RunFolder, resolve
+from nas.setup.spaces import build_space
+from nas.setup.values import assign
 from nas.space import Architecture
 from nas.training import CrossEntropy, PlainStep, train
 

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 
 from nas.hardware import Catalogue, feature_table
+from nas.latency import run_profile
+from nas.latency.model import LatencyModel
 from nas.predictors import (
     ArchitecturePredictor,
     Encoding,
@@ -23,8 +25,7 @@ from nas.predictors import (
     choose_uncertain,
     prediction_errors,
 )
-from nas.runs import Bench, RunFolder, resolve, run_profile
-from nas.runs.latency import LatencyModel
+from nas.setup import Bench, RunFolder, resolve
 from nas.space import Architecture
 
 HERE = Path(__file__).parent

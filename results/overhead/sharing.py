@@ -14,7 +14,7 @@ from overhead import paired, step
 from torch import Tensor, nn
 
 import nas
-from nas.supernet.sharing import BalancedMixture, FewShot, RoutedExperts, Shared, Sharing, Tied
+from nas.sharing import BalancedMixture, FewShot, RoutedExperts, Shared, Sharing, Tied
 from nas.training import Recipe
 from search_spaces.chain import chain
 from search_spaces.resnet_pooling import resnet_pooling

@@ -19,10 +19,10 @@ import torch
 from summary import best_scored, summarise
 
 from nas import Supernet
+from nas.costs import StaticCosts
 from nas.data import Augment, ImageData, load
 from nas.evaluation import SharedWeights
 from nas.files import write_file
-from nas.hardware import StaticCosts
 from nas.methods import METHODS, Method
 from nas.problem import Problem
 from nas.space import Architecture

@@ -16,13 +16,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from nas.costs import StaticCosts
 from nas.data import load
 from nas.distributed import EvaluationPool, connected
 from nas.evaluation import SharedWeights, Trie
-from nas.hardware import StaticCosts
-from nas.runs import resolve, versions
-from nas.runs.evaluating import evaluator_of
 from nas.search import Ledger, Measure, Objective, Pool, search
+from nas.setup import resolve, versions
+from nas.setup.evaluator import evaluator_of
 from nas.space import Architecture
 from nas.supernet import Supernet
 

@@ -18,7 +18,7 @@ import torch
 from scipy.stats import kendalltau
 
 from nas.evaluation import SharedWeights
-from nas.runs import Bench, resolve
+from nas.setup import Bench, resolve
 from nas.space import Architecture
 from nas.training import train_phases
 from nas.wording import counted

@@ -17,11 +17,11 @@ import pandas as pd
 import torch
 from torch import nn
 
+from nas.costs import StaticCosts
 from nas.distributed import EvaluationPool, connected
-from nas.hardware import StaticCosts
-from nas.runs import resolve, versions
-from nas.runs.evaluating import evaluator_of
 from nas.search import Ledger, Objective, search, strategy
+from nas.setup import resolve, versions
+from nas.setup.evaluator import evaluator_of
 from nas.space import Architecture, Space
 
 FOLDER = Path(__file__).parent

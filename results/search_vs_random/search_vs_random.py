@@ -12,9 +12,9 @@ import pandas as pd
 import torch
 
 import nas
+from nas.costs import StaticCosts
 from nas.data import load
 from nas.evaluation import SharedWeights
-from nas.hardware import StaticCosts
 from nas.search import Objective, hypervolume, search, strategy
 from nas.training import CrossEntropy, Recipe, SupernetStep, Uniform, train
 from search_spaces.chain import chain

@@ -15,9 +15,9 @@ import torch
 from pooling import RECIPE, TRUTH, images, supernet
 from scipy.stats import kendalltau
 
+from nas.costs import StaticCosts
 from nas.evaluation import Standalone
 from nas.files import write_file
-from nas.hardware import StaticCosts
 
 SEEDS = range(2)
 

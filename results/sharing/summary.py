@@ -14,9 +14,9 @@ import toy_cell
 import transformer
 
 from nas import Supernet
+from nas.costs import StaticCosts
 from nas.evaluation import ranking
 from nas.files import write_file
-from nas.hardware import StaticCosts
 from nas.space import Architecture
 
 HERE = Path(__file__).parent

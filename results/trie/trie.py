@@ -11,9 +11,9 @@ import pandas as pd
 import torch
 
 import nas
+from nas.costs import StaticCosts
 from nas.data import load
 from nas.evaluation import SharedWeights
-from nas.hardware import StaticCosts
 from nas.search import Evolution, Objective, search
 from nas.training import CrossEntropy, Recipe, SupernetStep, Uniform, train
 from search_spaces.chain import chain

@@ -10,8 +10,8 @@ from command_line import TINY, nas, write_config
 from latency_tables import board_rows, write_board, write_table
 from test_bad_inputs import check
 
-from nas.runs import Bench, resolve
-from nas.runs.recorded import is_table
+from nas.setup import Bench, resolve
+from nas.setup.recorded_targets import is_table
 
 FAST = {"networks": 6, "held_out": 4, "repeats": 2, "samples": 20, "seconds": 0.3}
 

@@ -11,7 +11,7 @@ import pytest
 from command_line import nas, search_arguments
 from latency_tables import board_rows, write_board
 
-from nas.runs import RunFolder, resolve
+from nas.setup import RunFolder, resolve
 
 SPACE = """
 import statistics

@@ -13,7 +13,7 @@ import pytest
 from command_line import TINY, leftovers, nas, search_arguments, start, write_config
 from latency_tables import board_rows, write_board
 
-from nas.runs import Bench, resolve
+from nas.setup import Bench, resolve
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
@@ -71,15 +71,15 @@ def test_ctrl_c_names_the_way_to_continue_an_import(tmp_path: Path, monkeypatch:
 
     import_ = ["device", "import", table, "--target", "new", "--results", tmp_path / "results"]
     with monkeypatch.context() as patch:
-        patch.setattr("nas.runs.devices.RunFolder.begin", interrupted)
+        patch.setattr("nas.latency.devices.RunFolder.begin", interrupted)
         outcome = nas(*import_)
     assert (outcome.code, outcome.complaint) == (130, "nas: interrupted."), "there is nothing to continue yet"
     with monkeypatch.context() as patch:
-        patch.setattr("nas.runs.devices.write_profile", interrupted)
+        patch.setattr("nas.latency.devices.write_profile", interrupted)
         outcome = nas(*import_)
     command = f"nas resume devices/new --results {tmp_path / 'results'}"
     with monkeypatch.context() as patch:
-        patch.setattr("nas.runs.devices.write_profile", lambda *arguments: sys.exit(signal.SIGTERM))  # as Ray does
+        patch.setattr("nas.latency.devices.write_profile", lambda *arguments: sys.exit(signal.SIGTERM))  # as Ray does
         terminated = nas(*import_)
     assert (terminated.code, terminated.complaint) == (143, f"nas: interrupted; continue with: {command}")
     assert (outcome.code, outcome.complaint) == (130, f"nas: interrupted; continue with: {command}")

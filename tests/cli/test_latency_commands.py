@@ -15,9 +15,9 @@ import pytest
 from command_line import TINY, Outcome, leftovers, nas, write_config
 from latency_tables import DEVICES, board_rows, write_board, write_table
 
+from nas.latency.model import LatencyModel
 from nas.predictors import TransferPredictor
-from nas.runs import Bench, RunFolder
-from nas.runs.latency import LatencyModel
+from nas.setup import Bench, RunFolder
 
 ERRORS = ["kind", "samples", "within_5pct", "within_10pct", "spearman", "mape", "noise_floor"]
 FAST = {"networks": 6, "held_out": 4, "repeats": 2, "samples": 20, "seconds": 0.3}

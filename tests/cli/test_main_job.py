@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 import torch
 
-from nas.runs import Bench, RunFolder
+from nas.setup import Bench, RunFolder
 from nas.training import load_checkpoint, restore
 
 

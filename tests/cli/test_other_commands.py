@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from command_line import TINY, Outcome, leftovers, nas, write_config
 
+from nas.costs import StaticCosts
 from nas.data import available
-from nas.hardware import StaticCosts, available_targets
+from nas.delivery.deliver import restore_trained
+from nas.hardware import available_targets
 from nas.methods import METHODS
-from nas.runs import Bench, RunFolder
-from nas.runs.deliver import restore_trained
 from nas.search import STRATEGIES
+from nas.setup import Bench, RunFolder
 from nas.space import Architecture
 
 EXPORTED = ["onnx", "architecture", "metric", "accuracy", "accuracy_low", "accuracy_high", "loss", "params", "flops"]

@@ -19,7 +19,7 @@ OPERATIONS = ("identity", "mb3_k3", "mb6_k5")
 @pytest.fixture(autouse=True)
 def fewer_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Intervals that are coarse and quick."""
-    monkeypatch.setattr("nas.runs.judging.rank", partial(rank, samples=20))
+    monkeypatch.setattr("nas.ranking.scores.rank", partial(rank, samples=20))
 
 
 @pytest.fixture

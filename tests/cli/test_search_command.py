@@ -16,10 +16,10 @@ from command_line import TINY, Outcome, leftovers, nas, search_arguments
 
 from nas.cli.app import app
 from nas.cli.latency import device
+from nas.costs import StaticCosts
 from nas.data import load
-from nas.hardware import StaticCosts
-from nas.runs import RunFolder, resolve
 from nas.search import STRATEGIES, follows_learnt
+from nas.setup import RunFolder, resolve
 
 RESULT = ["run", "space", "evaluator", "method", "sharing", "metric", "objective", "score", "cost", "own_costs"]
 RESULT += ["best", "largest", "random", "front", "selection", "notes", "seconds"]

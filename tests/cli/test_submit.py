@@ -13,9 +13,9 @@ import yaml
 from command_line import TINY, Outcome, nas
 
 from nas.distributed.jobs import Ending
-from nas.runs import RunFolder, resolve
-from nas.runs.jobs import bring_back, search_to_send, submit_search
-from nas.runs.parcel import pack
+from nas.runs.log_transfer import pack
+from nas.runs.submission import bring_back, search_to_send, submit_search
+from nas.setup import RunFolder, resolve
 
 NOWHERE = "http://127.0.0.1:1"
 BEFORE_SENDING = {

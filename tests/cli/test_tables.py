@@ -10,7 +10,7 @@ from nas.cli.ranking import _print_report as print_ranking
 from nas.cli.retraining import _print_report as print_retraining
 from nas.cli.tables import print_feasibility, print_listing, print_predictor, print_result, print_seeds
 from nas.cli.terminal import TextConsole
-from nas.runs import RunFolder
+from nas.setup import RunFolder
 
 Printed = pytest.CaptureFixture[str]
 LONG = "a-name-that-somebody-gave-to-a-run-of-theirs"

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from command_line import Outcome, nas, search_arguments
 
+from nas.costs import StaticCosts
 from nas.data import load
-from nas.hardware import StaticCosts
 
 SPACE = {"widths": [8, 16], "depths": [1, 2], "heads": [1, 2], "head_dim": 4, "ratios": [1, 2]}
 SETTINGS: dict[str, Any] = {

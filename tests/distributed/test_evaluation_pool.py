@@ -17,8 +17,8 @@ from watched_evaluator import Watched, evaluator, kill_one
 from nas.distributed import EvaluationPool, connected
 from nas.distributed.pool import shared_with
 from nas.errors import UsageError
-from nas.runs import resolve
-from nas.runs.evaluating import evaluator_of
+from nas.setup import resolve
+from nas.setup.evaluator import evaluator_of
 from nas.space import Architecture
 
 

@@ -11,14 +11,15 @@ from torch import nn
 
 from nas.data import ImageSplit
 from nas.distributed import connected
+from nas.distributed.bank_phases import apart_from, merged_epoch, of_banks
 from nas.distributed.banks import train_banks
 from nas.distributed.cluster import ray_module
 from nas.distributed.data_parallel import Training
 from nas.distributed.tasks import each
 from nas.errors import UsageError
 from nas.nn import OneOf
+from nas.sharing import BalancedMixture, FewShot, Sharing
 from nas.supernet import Supernet
-from nas.supernet.sharing import BalancedMixture, FewShot, Sharing
 from nas.training import (
     CrossEntropy,
     Epoch,
@@ -32,7 +33,6 @@ from nas.training import (
     train_phases,
     with_cuts,
 )
-from nas.training.apart import apart_from, merged_epoch, of_banks
 
 STEPS = 4
 """Of an epoch."""

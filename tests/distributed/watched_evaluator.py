@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from nas.evaluation import SharedWeights
-from nas.runs import resolve
-from nas.runs.evaluating import evaluator_of
+from nas.setup import resolve
+from nas.setup.evaluator import evaluator_of
 from nas.space import Architecture
 
 __all__ = ["SETTINGS", "Watched", "evaluator", "kill_one"]

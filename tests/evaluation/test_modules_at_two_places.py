@@ -10,10 +10,11 @@ from tiny_nets import blobs, rows, scramble
 from torch import Tensor, nn
 
 import nas
+from nas.costs import StaticCosts, parameters
+from nas.delivery.report import describe_blocks
 from nas.evaluation import SharedWeights, evaluate
-from nas.hardware import Catalogue, StaticCosts, parameters
+from nas.hardware import Catalogue
 from nas.nn import BatchNorm2d, Cell, Conv2d, Linear, OneOf, Repeat
-from nas.runs.reporting import describe_blocks
 from nas.space import Choice
 
 WIDTH = 6

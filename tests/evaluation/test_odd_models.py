@@ -8,10 +8,10 @@ from odd_models import KEPT, odd_model
 from tiny_nets import blobs, scramble
 
 import nas
+from nas.costs import StaticCosts, parameters
 from nas.evaluation import SharedWeights, check_extraction, check_verdict
 from nas.export import check_parity, require_parity, static_onnx, write_onnx
-from nas.hardware import StaticCosts, parameters
-from nas.supernet.sharing import BalancedMixture, Sharing
+from nas.sharing import BalancedMixture, Sharing
 from nas.tasks import Classification
 
 TASK = Classification(["cat", "dog"])

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from nas.hardware import Candidate
+from nas.costs import Candidate
 
 
 def bops(candidate: Candidate, bits: int = 8) -> float:

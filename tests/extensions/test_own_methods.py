@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from nas.cli import main
-from nas.runs import RunFolder
+from nas.setup import RunFolder
 
 METHODS = ["ALPHA", "ATTENTIVE", "CURIOUS", "ONCE_FOR_ALL"]
 SETTINGS: dict[str, Any] = {

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import nas
+from nas.costs import StaticCosts, trace
 from nas.errors import UsageError
-from nas.hardware import Catalogue, NoBlockTableError, StaticCosts, feature_table, trace
+from nas.hardware import Catalogue, NoBlockTableError, feature_table
 from nas.nn import Cell, Conv2d, Embedding, Linear, OneOf, Repeat, Zero
 from nas.space import Choice
 

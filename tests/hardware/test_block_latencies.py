@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 import nas
+from nas.costs import trace
 from nas.errors import UsageError
-from nas.hardware import Catalogue, LatencyCache, Recorded, Target, Timing, measure_blocks, trace
+from nas.hardware import Catalogue, LatencyCache, Recorded, Target, Timing, measure_blocks
 from nas.nn import OneOf, Repeat
 from nas.space import Architecture, Choice
 

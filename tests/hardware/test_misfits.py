@@ -7,8 +7,8 @@ import pytest
 from torch import Tensor, nn
 
 import nas
+from nas.costs import StaticCosts
 from nas.errors import UsageError
-from nas.hardware import StaticCosts
 
 
 class Branched(nn.Module):

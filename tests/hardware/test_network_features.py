@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 import nas
+from nas.costs import StaticCosts, trace
 from nas.errors import UsageError
-from nas.hardware import Catalogue, NetworkFeatures, StaticCosts, feature_table, trace
+from nas.hardware import Catalogue, NetworkFeatures, feature_table
 from nas.nn import Conv2d, OneOf, Repeat
 from nas.predictors import ArchitecturePredictor, Encoding, RegressionPredictor
 from nas.space import Choice

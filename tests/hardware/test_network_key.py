@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import nas
-from nas.hardware import NetworkKeys, StaticCosts
+from nas.costs import StaticCosts
+from nas.hardware import NetworkKeys
 from nas.nn import Cell, OneOf, Repeat, Zero
 from nas.space import Choice
 from search_spaces.chain import chain

@@ -16,7 +16,7 @@ from nas.errors import UsageError
 from nas.methods import METHODS, Method
 from nas.nn import BatchNorm2d, Conv2d, Linear, Repeat
 from nas.problem import Budget, Problem
-from nas.runs import RunConfig
+from nas.setup import RunConfig
 from nas.space import Choice
 from nas.supernet import relaxations
 from nas.tasks import Classification

@@ -11,8 +11,9 @@ from torch import nn
 
 import nas
 from nas.errors import UsageError
-from nas.runs import Bench, RunFolder, export_architecture, proposing, resolve
-from nas.runs.budget import expected_budget
+from nas.latency.budget import expected_budget
+from nas.runs import export_architecture, proposing
+from nas.setup import Bench, RunFolder, resolve
 
 CELLS: dict[str, Any] = {
     "space": "nasbench201",

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from killing import CHAIN, outcome, resume, run, search
 
+from nas.delivery.checks import check_scores
 from nas.errors import UsageError
 from nas.evaluation import MakesNetworks
-from nas.runs import Bench, RunFolder, resolve, run_search
-from nas.runs.deliver import export_architecture
-from nas.runs.delivery_checks import check_scores
-from nas.runs.ranking import rank_runs
+from nas.ranking.run import rank_runs
+from nas.runs import run_search
+from nas.runs.export import export_architecture
+from nas.setup import Bench, RunFolder, resolve
 from nas.space import Architecture
 
 ALONE: dict[str, Any] = {

@@ -15,13 +15,15 @@ from searched import own_copy
 from torch import nn
 
 import nas
+from nas.costs import StaticCosts
 from nas.data import resized_images
 from nas.errors import UsageError
-from nas.hardware import StaticCosts
+from nas.latency import pack_space
 from nas.report.usage import about_file
-from nas.runs import RunFolder, export_architecture, pack_space, resolve
-from nas.runs.bench import Bench
-from nas.runs.retraining import retrain_run
+from nas.retraining.run import retrain_run
+from nas.runs import export_architecture
+from nas.setup import RunFolder, resolve
+from nas.setup.experiment import Bench
 
 SIZES = [6, 10]
 CONFIG: dict[str, Any] = {

@@ -8,7 +8,7 @@ import pytest
 from killing import finish, outcome, resume, run, search
 
 import nas
-from nas.runs import Bench, RunFolder, resolve
+from nas.setup import Bench, RunFolder, resolve
 
 METHODS: dict[str, dict[str, Any]] = {
     "balanced-mixture": {"space": "resnet_pooling", "space_args": {"blocks": 4, "widths": [4, 6, 8]}},

@@ -6,7 +6,8 @@ import numpy as np
 from killing import CHAIN
 from PIL import Image
 
-from nas.runs import RunFolder, Silent, resolve, run_search
+from nas.runs import run_search
+from nas.setup import RunFolder, Silent, resolve
 
 
 class Said(Silent):

@@ -13,8 +13,8 @@ import torch
 import nas
 from nas.cli import main
 from nas.errors import UsageError
-from nas.runs import Silent
 from nas.search import Random
+from nas.setup import Silent
 from nas.training import Recipe
 from search_spaces.chain import chain
 

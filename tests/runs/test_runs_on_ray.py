@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from killing import CHAIN, outcome, resume, run, search
 
-from nas.runs import RunFolder, resolve, run_search
+from nas.runs import run_search
+from nas.setup import RunFolder, resolve
 
 RANDOM: dict[str, Any] = {**CHAIN, "strategy": "random", "candidates": 40, "training": {"epochs": 2}}
 

@@ -7,7 +7,8 @@ import pytest
 from killing import CHAIN, outcome
 
 from nas.errors import UsageError
-from nas.runs import RunFolder, resolve, run_search, run_seeds
+from nas.runs import run_search, run_seeds
+from nas.setup import RunFolder, resolve
 
 SETTINGS = {**CHAIN, "strategy": "random", "candidates": 10, "random_baseline": 0, "training": {"epochs": 1}}
 

@@ -12,8 +12,9 @@ import yaml
 from killing import CHAIN
 
 import nas.search
-from nas.runs import RunFolder, resolve, run_search
+from nas.runs import run_search
 from nas.search import Objective
+from nas.setup import RunFolder, resolve
 
 CANDIDATES = 150
 SETTINGS: dict[str, Any] = {

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
 import nas
-from nas.hardware import StaticCosts, parameters
+from nas.costs import StaticCosts, parameters
 from nas.nn import BatchNorm2d, Conv2d, Linear, OneOf, Repeat
 from nas.space import Choice
 

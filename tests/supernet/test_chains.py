@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import nas
+from nas.costs import StaticCosts
 from nas.evaluation.trie import Trie
-from nas.hardware import StaticCosts
 from nas.nn import BatchNorm2d, Conv2d, Linear, OneOf, Repeat
 from nas.space import Choice
 

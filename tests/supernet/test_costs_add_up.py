@@ -11,7 +11,8 @@ from random_models import CHANNELS, Plan, plans
 from shipped import INPUT_SHAPE, SHIPPED, images
 
 import nas
-from nas.hardware import Catalogue, StaticCosts, feature_table
+from nas.costs import StaticCosts
+from nas.hardware import Catalogue, feature_table
 from nas.space import Architecture
 
 SOME = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

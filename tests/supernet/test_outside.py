@@ -11,9 +11,9 @@ from torch import Tensor, nn
 import nas
 from nas.errors import UsageError
 from nas.nn import Conv2d, Linear
+from nas.sharing import BalancedMixture, FewShot, GradientMatching
 from nas.supernet import Relaxed
 from nas.supernet.relaxations import Softmax
-from nas.supernet.sharing import BalancedMixture, FewShot, GradientMatching
 
 X = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 SIZES = {"image_size": [8, 6]}

@@ -12,10 +12,10 @@ from shipped import pair_parameters, perturbed
 from torch import Tensor, nn
 
 import nas
+from nas.costs import StaticCosts
 from nas.data import load
 from nas.errors import UsageError
 from nas.export import check_parity, write_onnx
-from nas.hardware import StaticCosts
 from nas.tasks import Classification
 from search_spaces.resnet_pooling import PoolingBlock, Subsample, resnet_pooling
 

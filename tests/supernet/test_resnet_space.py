@@ -11,8 +11,9 @@ from shipped import INPUT_SHAPE, images, one_hot_gates, perturbed
 from torch import Tensor, nn
 
 import nas
+from nas.costs import ExpectedCost, StaticCosts
 from nas.errors import UsageError
-from nas.hardware import Catalogue, ExpectedCost, StaticCosts, feature_table
+from nas.hardware import Catalogue, feature_table
 from nas.nn import SwitchableBatchNorm2d
 from nas.space import Architecture
 from nas.supernet import Relaxed

@@ -12,8 +12,9 @@ from shipped import INPUT_SHAPE, SHIPPED, images, perturbed
 from torch import Tensor, nn
 
 import nas
+from nas.costs import ExpectedCost
 from nas.errors import UsageError
-from nas.hardware import Catalogue, ExpectedCost, feature_table
+from nas.hardware import Catalogue, feature_table
 from nas.nn import Cell, OneOf, Repeat
 from nas.predictors import BlockTable, BlockValues
 from nas.space import Architecture, Choice, Subset

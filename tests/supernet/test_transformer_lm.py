@@ -11,9 +11,10 @@ from shipped import SHIPPED, perturbed
 from torch import Tensor, nn
 
 import nas
+from nas.costs import StaticCosts, parameters, trace
 from nas.errors import UsageError
 from nas.export import check_parity, open_session, static_onnx, write_onnx
-from nas.hardware import Catalogue, StaticCosts, feature_table, parameters, trace
+from nas.hardware import Catalogue, feature_table
 from nas.nn import initialise
 from nas.tasks import Classification
 from search_spaces.transformer_lm import transformer_lm

@@ -8,8 +8,9 @@ import torch
 from tiny import operations
 from torch import Tensor
 
+from nas.costs import ExpectedCost, StaticCosts
 from nas.errors import UsageError
-from nas.hardware import Catalogue, ExpectedCost, StaticCosts, feature_table
+from nas.hardware import Catalogue, feature_table
 from nas.training.cost_terms import AddedCost, LogCost, ScaledLoss, TargetCost
 from nas.training.objectives import CrossEntropy, Forward, LossTerm
 

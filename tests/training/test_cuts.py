@@ -15,9 +15,9 @@ from torch import Tensor, nn
 import nas
 from nas.data import Augment
 from nas.nn import Conv2d, OneOf
+from nas.sharing import FewShot, GradientMatching, Partition, Shared, Sharing
 from nas.space import Choice
 from nas.supernet import Supernet
-from nas.supernet.sharing import FewShot, GradientMatching, Partition, Shared, Sharing
 from nas.training import (
     BatchStream,
     ByGradients,

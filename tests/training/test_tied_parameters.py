@@ -9,10 +9,10 @@ from tiny import Always, split
 from torch import Tensor, nn
 
 import nas
-from nas.hardware import parameters
+from nas.costs import parameters
 from nas.nn import BatchNorm2d, Conv2d, Linear, initialise
+from nas.sharing import BalancedMixture, FewShot, RoutedExperts, Sharing
 from nas.space import Choice
-from nas.supernet.sharing import BalancedMixture, FewShot, RoutedExperts, Sharing
 from nas.training import (
     CrossEntropy,
     PlainStep,

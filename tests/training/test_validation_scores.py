@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import nas
 from nas.nn.batch_statistics import batch_statistics
-from nas.supernet.sharing import BalancedMixture
+from nas.sharing import BalancedMixture
 from nas.tasks import Classification, Language
 from nas.training import (
     BatchStream,

@@ -1,0 +1,169 @@
+"""Fills the report with what a run found."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nas.costs import BlockCost
+from nas.errors import UsageError
+from nas.hardware import Recorded
+from nas.latency.content import latency_content, run_summary, target_name
+from nas.latency.model import LatencyModel
+from nas.nn import Repeat
+from nas.nn.tree import children, modules
+from nas.report import ReportContent, write_report
+from nas.report.choice import choice_sentences
+from nas.setup.experiment import LATENCY, Bench
+from nas.setup.folder import RunFolder
+from nas.space import Architecture
+from nas.supernet import active_modules
+from nas.training import Epoch, read_header
+from nas.wording import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "describe_blocks",
+    "rewrite_run_report",
+    "write_run_report",
+]
+
+
+def write_run_report(
+    bench: Bench,
+    folder: RunFolder,
+    result: dict[str, Any],
+    candidates: "pd.DataFrame",
+    baseline: "pd.DataFrame",
+    history: Sequence[Epoch],
+    latency: LatencyModel | None,
+) -> None:
+    """Writes ``report.html`` into the run's folder; without a latency model it shows no predictions."""
+    options = bench.searched.options if bench.is_differentiable else None
+    relaxation = {name: list(map(str, each)) for name, each in options.items()} if options else None
+    config = bench.config
+    content = ReportContent(
+        title=folder.name,
+        summary={
+            **_judging(bench),
+            "strategy": config.strategy,
+            "target": target_name(bench),
+            **run_summary(bench, folder),
+        },
+        metric=bench.metric.name,
+        selected_by=bench.score,
+        maximise=bench.objective.maximise,
+        cost=bench.cost,
+        own_costs=bench.own_costs.names,
+        best=result["best"],
+        largest=result["largest"],
+        front=result["front"],
+        candidates=candidates,
+        random=baseline,
+        epochs=history,
+        blocks=describe_blocks(bench, Architecture(result["best"]["architecture"])),
+        latency=latency_content(latency, result["front"]) if latency else None,
+        relaxation=relaxation,
+        choice=choice_sentences(result),
+        examples=bench.data.examples,
+        notes=[*result["notes"], *_notes(bench, result)],
+    )
+    write_report(folder.report, content)
+
+
+def rewrite_run_report(bench: Bench, folder: RunFolder, result: dict[str, Any]) -> None:
+    """Writes ``report.html`` of a finished run anew, from its files and a result that has changed.
+
+    Raises:
+        UsageError: a file of the run is damaged or gone.
+    """
+    candidates, draws = (_table(folder, name) for name in ("candidates", "random"))
+    unpredicted = [] if bench.needs_latency else [LATENCY]
+    candidates = candidates.drop(columns=["measured_latency_ms", "measured_spread_ms", *unpredicted])
+    latency = LatencyModel.load(folder.predictor, bench) if bench.needs_latency else None
+    history = read_header(folder.supernet)["history"] if bench.judging.needs_supernet else []
+    write_run_report(bench, folder, result, candidates, draws, history, latency)
+
+
+def _table(folder: RunFolder, name: str) -> "pd.DataFrame":
+    """What :meth:`RunFolder.write_table` wrote."""
+    import pandas as pd
+
+    file = folder.path / f"{name}.parquet"
+    try:
+        return pd.read_parquet(file)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{file} is damaged or gone ({error}); delete {folder.candidates} and resume the run to make it again."
+        ) from None
+
+
+def _judging(bench: Bench) -> dict[str, str]:
+    """What judged the candidates."""
+    config = bench.config
+    if not bench.judging.needs_supernet:
+        return {"evaluator": config.evaluator}
+    sharing = {"sharing": _sharing(bench)} if bench.sharing["banks"] > 1 else {}
+    return {"method": config.method, "evaluator": config.evaluator, **sharing}
+
+
+def _sharing(bench: Bench) -> str:
+    """The scheme of the supernet in words."""
+    about = bench.sharing
+    return (
+        f"{about['scheme']}, {counted(about['banks'], 'bank')}, {about['parameters']:,} parameters "
+        f"({about['bytes'] / 1e6:.1f} MB with statistics)"
+    )
+
+
+def _notes(bench: Bench, result: dict[str, Any]) -> list[str]:
+    """Where latencies come from if nothing was measured."""
+    sources = [row["latency_source"] for row in result["front"]]
+    if not isinstance(bench.target, Recorded):
+        return []
+    return [
+        *bench.target.notes,
+        f"{bench.target.name} is a table, so nothing was measured for this page: latency on the front is recorded "
+        f"for {counted(sources.count('recorded'), 'network')} and predicted for {sources.count('predicted'):,}.",
+    ]
+
+
+def describe_blocks(bench: Bench, architecture: Architecture) -> list[dict[str, Any]]:
+    """The network block by block, in order, blocks that its depth leaves out included."""
+    active = bench.costs.blocks(architecture)
+    rows = [(number, 0, _described(bench, block, architecture)) for number, block in enumerate(active)]
+    place = {path: number for number, (path, _) in enumerate(modules(bench.costs.supernet.model))}
+    for number, (path, kind) in enumerate(_skipped(bench)):
+        stage = f"{path.rpartition('.')[0]}."
+        inside = [rank for rank, block in enumerate(active) if block.path.startswith(stage)]
+        before = inside or [rank for rank, block in enumerate(active) if place.get(block.path, -1) < place[path]]
+        choices = {name: architecture[name] for name in bench.supernet.read_by(path) if name in architecture}
+        row = {"path": path, "kind": kind, "choices": choices, "skipped": True, "params": 0, "flops": 0}
+        rows.append((max(before, default=-1), 1 + number, {**row, "output_shape": []}))
+    return [row for _, _, row in sorted(rows, key=lambda each: each[:2])]
+
+
+def _described(bench: Bench, block: BlockCost, architecture: Architecture) -> dict[str, Any]:
+    read = dict.fromkeys(name for path in block.paths for name in bench.supernet.read_by(path))
+    return {
+        "path": block.path,
+        "kind": block.kind,
+        "choices": {name: architecture[name] for name in read if name in architecture},
+        "skipped": False,
+        "params": block.params,
+        "flops": block.trace.flops,
+        "output_shape": list(block.trace.output_shape),
+    }
+
+
+def _skipped(bench: Bench) -> list[tuple[str, str]]:
+    """Path and class of the blocks that the depth of their stage leaves out."""
+    model = bench.costs.supernet.model
+    running = {path for path, _ in active_modules(model)}
+    return [
+        (f"{path}.{name}", type(block).__name__)
+        for path, module in active_modules(model)
+        if isinstance(module, Repeat)
+        for name, block in children(module)
+        if f"{path}.{name}" not in running
+    ]

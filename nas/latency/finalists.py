@@ -1,0 +1,154 @@
+"""The winners, measured: what the search predicted counts only after the target confirmed it."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from nas.errors import UsageError
+from nas.hardware import LatencyCache, Recorded
+from nas.latency.measuring import measure_with_largest, reference_level
+from nas.latency.model import LatencyModel, frozen_level
+from nas.search import Constraint, nondominated_ranks, objective_values
+from nas.setup.experiment import LATENCY, Bench
+from nas.setup.folder import RunFolder
+from nas.setup.progress import Task
+from nas.space import Architecture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Finalists", "measure_finalists"]
+
+_ROUNDS = 8
+_AT_LEAST = 8
+_SECONDS_EACH = 0.6
+
+Row = dict[str, Any]
+Latencies = dict[str, tuple[float, float | None, str]]
+"""Median, spread (None if unknown) and source by architecture id, in milliseconds."""
+
+
+class Finalists:
+    """Measured rows, and ``latency_source`` of each.
+
+    It is "measured" or "measured in PyTorch" now, "recorded" in a table or "predicted" beside it.
+
+    Attributes:
+        front: the Pareto front among candidates that satisfy every constraint as measured, best metric first.
+        largest: the largest architecture, measured in the same session.
+        measured: latency and spread (NaN if unknown) by architecture id, of all whose latency is not predicted.
+    """
+
+    def __init__(self, front: list[Row], largest: Row, measured: dict[str, tuple[float, float]]) -> None:
+        self.front, self.largest, self.measured = front, largest, measured
+
+
+def measure_finalists(
+    bench: Bench, folder: RunFolder, candidates: "pd.DataFrame", largest: Row, task: Task
+) -> Finalists:
+    """Measures the front and those next to it; whoever breaks a constraint gives way, in bounded rounds.
+
+    Every network is measured in turn with the largest one and told at one speed of the machine: that of the profile
+    stage, if there was one. What an interrupted run measured is kept and used. Where the target is a table, what is not
+    in it keeps its predicted latency, and the predictor's mean error as its spread.
+
+    Args:
+        candidates: the table of the search.
+        largest: metrics and costs of the largest architecture.
+
+    Raises:
+        UsageError: no candidate satisfies the constraints as measured.
+    """
+    rows = [cast(Row, row) for row in candidates[candidates["feasible"]].to_dict("records")]
+    cache = LatencyCache(folder.finalists)
+    everything = [*rows, largest]
+    measured = _measured(bench, folder, cache, everything)
+    largest = _with_latency(largest, measured)
+    rows = _confirmed(bench, rows, largest, measured)
+    for _ in range(_ROUNDS):
+        ranked = _by_rank(bench, rows)
+        if largest["id"] in measured and all(row["id"] in measured for row, rank in ranked if rank == 0):
+            break
+        wanted = [row for place, (row, rank) in enumerate(ranked) if rank == 0 or place < _AT_LEAST]
+        wanted = [*(row for row in wanted if row["id"] not in measured), largest]
+        if bench.is_recorded:
+            measured |= _recalled(bench, folder, wanted)
+        else:
+            _measure(bench, cache, wanted)
+            measured = _measured(bench, folder, cache, everything)
+        task.update(len(measured))
+        largest = _with_latency(largest, measured)
+        rows = _confirmed(bench, rows, largest, measured)
+    front = [row for row, rank in _by_rank(bench, [row for row in rows if row["id"] in measured]) if rank == 0]
+    if not front:
+        raise UsageError(
+            f"no candidate satisfies {' and '.join(map(str, bench.constraints))} when measured on "
+            f"{bench.target.name}; loosen the constraint or search more candidates."
+        )
+    score = bench.objectives[0]
+    front.sort(key=lambda row: (score.value(row), row[bench.cost], row["id"]))
+    real = {name: found for name, found in measured.items() if found[2] != "predicted"}
+    return Finalists(front, largest, {name: (ms, math.nan if sd is None else sd) for name, (ms, sd, _) in real.items()})
+
+
+def _by_rank(bench: Bench, rows: Sequence[Row]) -> list[tuple[Row, int]]:
+    """The rows with their Pareto rank, the front (rank 0) first, within a rank the best metric first."""
+    vectors = [(row, objective_values(bench.objectives, row)) for row in rows]
+    finite = [(row, vector) for row, vector in vectors if vector is not None]
+    if not finite:
+        return []
+    points = np.array([vector for _, vector in finite])
+    ranked = zip((row for row, _ in finite), map(int, nondominated_ranks(points)), points.tolist(), strict=True)
+    return [(row, rank) for row, rank, _ in sorted(ranked, key=lambda entry: (entry[1], entry[2], entry[0]["id"]))]
+
+
+def _measured(bench: Bench, folder: RunFolder, cache: LatencyCache, rows: Sequence[Row]) -> Latencies:
+    """What was measured of these rows so far, at one speed of the machine."""
+    known = {row["id"]: cache.get(row["architecture"], *_place(bench)) for row in rows}
+    found = {name: measurement for name, measurement in known.items() if measurement is not None}
+    if not found:
+        return {}
+    level = frozen_level(folder) or reference_level(found.values())
+    at_level = {name: measurement.at(level) for name, measurement in found.items()}
+    assert not isinstance(bench.target, Recorded)
+    source = bench.target.latency_source
+    return {name: (each.latency_ms, each.spread_ms, source) for name, each in at_level.items()}
+
+
+def _measure(bench: Bench, cache: LatencyCache, rows: Sequence[Row]) -> None:
+    architectures = {row["architecture"]: Architecture.from_json(row["architecture"]) for row in rows}
+    networks = {key: (each, bench.supernet.extract(each)) for key, each in architectures.items()}
+    for key, found in measure_with_largest(bench, networks, _SECONDS_EACH * len(networks)).items():
+        cache.add(key, *_place(bench), found)
+
+
+def _recalled(bench: Bench, folder: RunFolder, rows: Sequence[Row]) -> Latencies:
+    """What the table or the predictor says."""
+    model = LatencyModel.load(folder.predictor, bench)
+    return {row["id"]: model.recall(Architecture.from_json(row["architecture"])) for row in rows}
+
+
+def _place(bench: Bench) -> tuple[str, tuple[int, ...]]:
+    return bench.target.fingerprint(), bench.data.input_shape
+
+
+def _confirmed(bench: Bench, rows: Sequence[Row], largest: Row, measured: Latencies) -> list[Row]:
+    """The rows with what was measured of them, without those that break a constraint as measured."""
+    if largest["id"] not in measured:
+        return list(rows)
+    bounds = [constraint.resolve(largest) for constraint in bench.constraints]
+    rows = [_with_latency(row, measured) for row in rows]
+    return [row for row in rows if row["id"] not in measured or _satisfies(row, bounds)]
+
+
+def _with_latency(row: Row, measured: Latencies) -> Row:
+    if row["id"] not in measured:
+        return row
+    latency, spread, source = measured[row["id"]]
+    return {**row, LATENCY: latency, "latency_spread_ms": spread, "latency_source": source}
+
+
+def _satisfies(row: Row, bounds: Sequence[Constraint]) -> bool:
+    return all(bound.violation(row) == 0 for bound in bounds)

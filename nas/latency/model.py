@@ -1,0 +1,122 @@
+"""A run's latency model: a predictor, frozen with all that is needed to judge it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.errors import UsageError
+from nas.files import write_file
+from nas.hardware import Recorded
+from nas.predictors import ArchitecturePredictor
+from nas.setup.config import RunConfig
+from nas.setup.experiment import LATENCY, Bench
+from nas.setup.folder import RunFolder
+from nas.setup.origin import read_object
+from nas.setup.platforms import known_platforms
+from nas.space import Architecture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LatencyModel", "check_profile", "frozen_level"]
+
+_SUMMARY = ("kind", "samples", "mape", "noise_floor", "reference_ms", "drift", "energy_mj", "compared", "held_out")
+_DECIDE = ("space", "space_args", "target", "target_args", "dtype", "threads", "latency_batch")
+_DECIDE_OF_DEVICE = ("space", "space_args", "target_args")
+
+
+@dataclass(frozen=True)
+class LatencyModel:
+    """A frozen predictor, so that the search is a function of the seed and this artefact.
+
+    Attributes:
+        predictor: architectures → milliseconds.
+        bench: the space and the costs that need no device.
+        summary: ``kind``, ``samples`` (networks that it learnt from), its errors on held-out networks
+            (``within_5pct``, ``within_10pct``, ``spearman``, ``mape``), ``noise_floor``, ``reference_ms`` (of the
+            largest network, to which all latencies are relative), ``drift``, ``energy_mj``, ``measuring_seconds``,
+            ``guard``, ``compared`` (a row a predictor) and ``held_out`` (``ids``, ``measured`` and ``predicted``
+            milliseconds).
+    """
+
+    predictor: ArchitecturePredictor
+    bench: Bench
+    summary: Mapping[str, Any]
+
+    def predict(self, architectures: Sequence[Architecture]) -> list[float]:
+        """Milliseconds for each architecture, never below zero."""
+        return [max(0.0, float(value)) for value in self.predictor.predict(architectures)[0]]
+
+    def recall(self, architecture: Architecture) -> tuple[float, float | None, str]:
+        """Milliseconds without measuring, how far a measurement is from them in the mean, and where they come from.
+
+        That is "recorded" if the target is a table that has the architecture (the second number is None if nothing
+        was measured twice), else "predicted".
+        """
+        target = self.bench.target
+        if isinstance(target, Recorded) and architecture.key in target.latencies:
+            latency, noise = target.latencies[architecture.key], target.noise_floor
+            return latency, None if noise is None else latency * noise, "recorded"
+        latency = self.predict([architecture])[0]
+        return latency, latency * float(self.summary["mape"]), "predicted"
+
+    def costs(self, architectures: Sequence[Architecture]) -> "pd.DataFrame":
+        """All costs that the search looks at, predicted latency included."""
+        return self.bench.cost_table(architectures).assign(**{LATENCY: self.predict(architectures)})
+
+    def save(self, folder: Path) -> None:
+        """Writes the artefact; it is there when ``summary.json`` is."""
+        self.predictor.save(folder, self.bench.guard)
+        write_file(folder / "summary.json", json.dumps(self.summary))
+
+    @classmethod
+    def load(cls, folder: Path, bench: Bench) -> "LatencyModel":
+        """Reads what `save` wrote.
+
+        Raises:
+            UsageError: the folder holds none, or one of another space, target or input shape.
+        """
+        path, again = folder / "summary.json", f"delete the folder {folder} and resume its run"
+        if not path.exists():
+            raise UsageError(f"{folder} holds no latency predictor; name the folder of a finished profile.")
+        try:
+            predictor = ArchitecturePredictor.load(folder, bench.guard, bench.traced, bench.config.profile.predictor)
+        except UsageError as error:
+            raise UsageError(f"{str(error).rstrip('.')}; {again} to make it again.") from error
+        return cls(predictor, bench, read_object(path, again, *_SUMMARY))
+
+
+def frozen_level(folder: RunFolder) -> float | None:
+    """The latency of the largest network in milliseconds to which those of a run are relative; None without a profile.
+
+    Raises:
+        UsageError: the artefact is damaged.
+    """
+    path = folder.predictor / "summary.json"
+    return folder.read(path, "reference_ms")["reference_ms"] if path.exists() else None
+
+
+def check_profile(config: RunConfig) -> None:
+    """Refuses known devices of one platform, and a predictor of ``profile.run`` that is not there or of something else.
+
+    Raises:
+        UsageError: there is no such profile, it is not finished, or it differs in space, target or settings; or
+            ``profile.known`` names a device twice or no two platforms.
+    """
+    known_platforms(config.profile.known)
+    if config.profile.run is None:
+        return
+    folder = RunFolder(config.profile.run)
+    stored = folder.read_config()
+    if not (folder.predictor / "summary.json").exists():
+        raise UsageError(f"{folder.path} has no latency predictor yet; finish that profile, or profile again.")
+    own_table = (folder.path / Path(stored.target).name).resolve() == Path(config.target).resolve()
+    for key in _DECIDE_OF_DEVICE if own_table else _DECIDE:
+        theirs, ours = getattr(stored, key), getattr(config, key)
+        if theirs != ours:
+            raise UsageError(
+                f"the predictor of {folder.path} is of {key}={theirs!r}, but {ours!r} is asked for; "
+                "ask for the same, or profile again."
+            )

@@ -1,0 +1,1 @@
+"""How well a trained supernet ranks architectures, against what stand-alone training found."""

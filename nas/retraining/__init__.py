@@ -1,0 +1,1 @@
+"""The best networks of a run trained again, with many recipes."""

@@ -1,0 +1,92 @@
+"""What the retrainings of a run came to, kept under names that its search never writes."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from nas.errors import UsageError
+from nas.files import write_file
+from nas.retraining.plans import Plan
+from nas.retraining.trial import standalone
+from nas.setup.experiment import Bench
+from nas.setup.folder import RunFolder
+
+__all__ = ["Delivered"]
+
+
+class Delivered:
+    """The record ``delivered.json`` with its file and weights: a search that is ended once more puts them back.
+
+    The record holds what ``best.json`` says in place of what the search found: ``retrained``, of the last retraining,
+    and if any was better than what was there, ``best``, the network in ``best.onnx``, and ``former``, the one before.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.record = folder.path / "delivered.json"
+        self.told: dict[str, Any] = folder.read(self.record, "retrained") if self.record.exists() else {}
+
+    @property
+    def is_retrained(self) -> bool:
+        """Whether ``best.onnx`` holds a network of a retraining."""
+        return "best" in self.told
+
+    @property
+    def search_file(self) -> Path:
+        """Where the search writes its network: beside ``best.onnx`` if that holds a better one."""
+        return self.folder.path / "searched.onnx" if self.is_retrained else self.folder.onnx
+
+    def file(self, begun: str) -> Path:
+        """The network of the retraining that was begun at that time."""
+        return self.folder.path / f"retrained-{_stamp(begun)}.onnx"
+
+    def former(self, begun: str) -> Path:
+        """The file that gave way to it."""
+        return self.folder.path / f"best-before-{_stamp(begun)}.onnx"
+
+    def weights(self, begun: str) -> Path:
+        """The weights of its network."""
+        return self.folder.path / "checkpoints" / f"delivered-{_stamp(begun)}.safetensors"
+
+    def keep(self, told: Mapping[str, Any]) -> None:
+        """Adds to the record, after the files that it tells of are there."""
+        self.told |= told
+        write_file(self.record, json.dumps(self.told, indent=2))
+
+    def put_into(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """The result of a run with what the record says; ``best.onnx`` is then the network of which it tells.
+
+        Raises:
+            UsageError: the file of the retraining is damaged or gone.
+        """
+        if self.is_retrained:
+            file, wanted = self.file(self.told["best"]["begun"]), self.told["best"]["file"]["sha256"]
+            content = file.read_bytes() if file.exists() else b""
+            if hashlib.sha256(content).hexdigest() != wanted:
+                raise UsageError(
+                    f"{file} is damaged or gone, so the retrained network cannot be delivered; delete {self.record}, "
+                    "and the run delivers what its search found."
+                )
+            if not self.folder.onnx.exists() or self.folder.onnx.read_bytes() != content:
+                write_file(self.folder.onnx, content)
+        return {**result, **self.told}
+
+    def network(self, bench: Bench) -> nn.Module:
+        """The network in ``best.onnx``, with its trained weights.
+
+        Raises:
+            UsageError: they are damaged.
+        """
+        best = self.told["best"]
+        plan = Plan(**{name: best[name] for name in Plan.model_fields})
+        trainer = standalone(plan, bench.supernet, bench.data, best["seed"])
+        return trainer.restored(plan.architecture, self.weights(best["begun"]))
+
+
+def _stamp(begun: str) -> str:
+    """A time as a part of a file's name."""
+    return "".join(each for each in begun if each.isalnum() or each == "-")

@@ -1,0 +1,117 @@
+"""``nas export``: any architecture of a run as ONNX, as the run would deliver it."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from nas.data import InputForm
+from nas.delivery.checks import check_delivered
+from nas.delivery.deliver import final_network, latency_row, restore_trained
+from nas.delivery.exported import ExportedNetwork, check_dtype
+from nas.errors import UsageError
+from nas.hardware import Recorded
+from nas.latency.measuring import measure_with_largest
+from nas.latency.model import LatencyModel, frozen_level
+from nas.retraining.delivered import Delivered
+from nas.setup.experiment import LATENCY, Bench
+from nas.setup.folder import RunFolder
+from nas.setup.progress import Progress, Silent
+from nas.space import Architecture
+
+__all__ = ["export_architecture", "network_of"]
+
+_SECONDS = 2.0
+
+
+def export_architecture(
+    folder: RunFolder,
+    wanted: str | None,
+    out: Path | None,
+    progress: Progress | None = None,
+    form: InputForm | None = None,
+) -> dict[str, Any]:
+    """Exports one architecture of a run as ONNX: recalibrated or retrained, checked against PyTorch, judged, measured.
+
+    Args:
+        wanted: an architecture's id from ``candidates.csv`` or its JSON; by default the delivered network, with the
+            weights of its retraining if there was one.
+        out: the ONNX file to write; by default named by the architecture's id, in the run's folder.
+        form: of the images that the network reads; by default that of the run.
+
+    Raises:
+        UsageError: the run has no trained supernet yet, or no such architecture.
+    """
+    config = folder.load_config()
+    check_dtype(config)
+    bench, progress = Bench(config, folder.path), progress or Silent()
+    architecture, network = network_of(bench, folder, wanted, progress)
+    check_delivered(bench, [architecture])
+    out = out or folder.path / f"{architecture.id}.onnx"
+    exported = ExportedNetwork(bench, network, out, bench.inputs_of(architecture, form))
+    progress.say(exported.compared())
+    metrics = {
+        **exported.rejudged(bench.judge(network, bench.confirmation, architecture)),
+        **bench.costs_of(architecture),
+        **_latency(bench, folder, architecture, network, exported),
+    }
+    chosen = {"onnx": str(out), "architecture": dict(architecture), "metric": bench.metric.name}
+    about = {"file": exported.write(architecture, metrics), "parity": asdict(exported.parity)}
+    return {**chosen, **metrics, **about}
+
+
+def network_of(
+    bench: Bench, folder: RunFolder, wanted: str | None, progress: Progress
+) -> tuple[Architecture, nn.Module]:
+    """An architecture of a finished run and its plain network, trained as the run delivers it.
+
+    Args:
+        wanted: as for :func:`export_architecture`.
+
+    Raises:
+        UsageError: the run has no trained supernet yet, or no such architecture.
+    """
+    restore_trained(bench, folder)
+    architecture, delivered = _find_architecture(bench, folder, wanted), Delivered(folder)
+    if wanted is None and delivered.is_retrained:
+        return architecture, delivered.network(bench)
+    return architecture, final_network(bench, folder, architecture, progress, progress.say)
+
+
+def _latency(
+    bench: Bench, folder: RunFolder, architecture: Architecture, network: nn.Module, exported: ExportedNetwork
+) -> dict[str, Any]:
+    """Measured now, at the speed of the profile stage, or what a table or its predictor says; and which of these."""
+    if isinstance(bench.target, Recorded):
+        latency, spread, source = LatencyModel.load(folder.predictor, bench).recall(architecture)
+        return {LATENCY: latency, "latency_spread_ms": spread, "latency_source": source}
+    measured = exported.measure(folder)
+    if measured is None:
+        measured = measure_with_largest(bench, {"this": (architecture, network)}, _SECONDS)["this"]
+    level = frozen_level(folder)
+    return latency_row(bench, measured.at(level) if level else measured)
+
+
+def _find_architecture(bench: Bench, folder: RunFolder, wanted: str | None) -> Architecture:
+    if wanted is None:
+        if not folder.best.exists():
+            raise UsageError(f"run '{folder.name}' has no result yet; finish it with: nas resume {folder.name}")
+        return bench.space.architecture(folder.read(folder.best)["best"]["architecture"])
+    if wanted.lstrip().startswith("{"):
+        return bench.space.architecture(Architecture.from_json(wanted))
+    table = folder.candidates
+    found = _architectures_by_id(table) if table.exists() else {}
+    if wanted not in found:
+        raise UsageError(f"architecture '{wanted}' is not in {table}; give an id from there, or JSON.")
+    return bench.space.architecture(Architecture.from_json(found[wanted]))
+
+
+def _architectures_by_id(table: Path) -> dict[str, str]:
+    import pandas as pd
+
+    try:
+        rows = pd.read_csv(table, dtype=str)
+        return dict(zip(rows["id"], rows["architecture"], strict=True))
+    except (ValueError, KeyError) as error:
+        raise UsageError(f"{table} is damaged ({error}); give the architecture as JSON instead.") from None

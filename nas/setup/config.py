@@ -1,0 +1,323 @@
+"""What a run is asked to do: one pydantic model, read from YAML, flags and ``key=value`` settings."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from nas.data import InputForm
+from nas.errors import UsageError, did_you_mean
+from nas.evaluation.evaluators import About, about_evaluator
+from nas.methods import METHODS, Retrain
+from nas.search.database_url import holds_password
+from nas.setup.names import check_name
+from nas.setup.values import check_values, renamed, shortened
+from nas.training import Learning, Recipe
+
+__all__ = ["EvaluationConfig", "ProfileConfig", "RayConfig", "RunConfig", "read_back", "resolve"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class EvaluationConfig(_Strict):
+    """How candidates are judged with shared weights.
+
+    Attributes:
+        calibration_images: training images, or windows of text, over which batch-norm statistics are averaged.
+        batch_size: of calibration and validation.
+        confirmation: share of the validation examples that confirms the chosen network; the others select it.
+        equal_within: so many standard errors of the difference to the best network count as none, so that the cheapest
+            of these equals is taken; 0 takes the best score.
+    """
+
+    calibration_images: int = Field(512, ge=1, le=10**9)
+    batch_size: int = Field(256, ge=1, le=10**7)
+    confirmation: float = Field(0.5, gt=0, lt=1)
+    equal_within: float = Field(0.5, ge=0, le=100)
+
+
+class _ExportConfig(_Strict):
+    """How the network is handed over.
+
+    Attributes:
+        input: "unit", "bytes" or "normalised", what it reads of images; see `nas.data.InputForm`.
+    """
+
+    input: InputForm = "unit"
+
+
+class ProfileConfig(_Strict):
+    """How latency is learnt before the search.
+
+    Attributes:
+        networks: how many networks are measured at most to fit the predictor; it is done earlier when the predictor
+            is as good as the measurements repeat.
+        held_out: how many others are measured to judge it; of a table all that remain are used.
+        repeats: how many of these are measured twice, to tell how well measurements repeat.
+        seconds: the longest time spent on timing them, preparation not counted.
+        samples: how many random architectures tell what the space costs.
+        predictor: "linear", "lookup", "regression", "transfer", an installed one or ``module:object``; "auto" takes the
+            best of those that ship and need no more measurements, "all" the best of all.
+        predictor_args: its options, where it is named.
+        known: other devices that "transfer" learns from: folders of ``nas profile`` and ``nas device import``, or
+            columns of the table that is the target.
+        run: folder of a ``nas profile`` of the same space on the same target, whose predictor is used.
+    """
+
+    networks: int = Field(48, ge=4, le=10**6)
+    held_out: int = Field(24, ge=3, le=10**6)
+    repeats: int = Field(8, ge=2, le=10**6)
+    seconds: float = Field(20.0, gt=0, le=10**8)
+    samples: int = Field(200, ge=1, le=10**7)
+    predictor: str = "auto"
+    predictor_args: dict[str, Any] = Field(default_factory=dict)
+    known: list[str] = Field(default_factory=list)
+    run: Path | None = None
+
+
+class RayConfig(_Strict):
+    """Where the work of a run is done; a run may go on elsewhere.
+
+    None of it says what is to be found, but for ``train_workers``: a batch is cut into at least so many parts
+    (``training.microbatches``), each with batch-norm statistics of its own.
+
+    Attributes:
+        address: of a Ray cluster, "auto" for the one that this machine belongs to, or host:port; by default a Ray of
+            the run's own is started where several processes are asked for, and stopped afterwards.
+        cpus_per_worker: CPUs that Ray keeps for each worker.
+        gpus_per_worker: GPUs that it keeps for each worker; two workers share one with 0.5. By default none on the CPU,
+            else an equal share of all that the cluster has, at most one.
+        train_workers: processes that train the supernet together, each on a part of every batch, or each its banks
+            where the method cuts the space in parts.
+        measure_on: the Ray resource that marks the machine where latency is measured; while the run lasts nothing else
+            of it works there. By default latency is measured where the run was started.
+    """
+
+    address: str | None = None
+    cpus_per_worker: float = Field(1.0, gt=0, le=10**4)
+    gpus_per_worker: float | None = Field(None, ge=0, le=10**4)
+    train_workers: int = Field(1, ge=1, le=10**5)
+    measure_on: str | None = None
+
+
+class RunConfig(_Strict):
+    """Everything that a run is asked to do.
+
+    Attributes:
+        space: name of a space, or ``module:function``; likewise method, strategy and target.
+        space_args: arguments of the space function.
+        task: name of data and what networks must make of them, or ``module:function``; once called ``data``.
+        data_dir: folder with its files, or the text file itself.
+        image_size: resize images to this height and width.
+        extra: candidates of choices outside the model, by name: ``image_size`` makes the size of images that a network
+            reads a choice, such as {image_size: [24, 28]}.
+        length: characters of a window of text; 64 by default.
+        limit: keep at most this many training images, or windows of text.
+        method: how the supernet is trained.
+        evaluator: what judges candidates: "shared-weights" of a supernet that the method trains; "standalone", each
+            trained by itself by the recipe ``retraining``; "table", known results; an installed one or
+            ``module:object``.
+        evaluator_args: options of the evaluator.
+        objective: what is searched for, such as ``maximise synflow``, of what the evaluator gives; by default the
+            metric of the data.
+        strategy: how it is searched; "derived" proposes what a differentiable method learnt.
+        strategy_args: options of the strategy.
+        target: where latency is measured; or a table of measurements, a CSV or parquet file.
+        target_args: options of the target, such as ``provider``, ``graph`` or ``compile``; ``column`` of a table.
+        dtype: what networks compute in, measured and handed over: "float32", "float16", "int8"; measured, "bfloat16".
+        threads: CPU threads of a measured inference.
+        latency_batch: images of a measured inference.
+        constraints: such as ``latency_ms <= 2`` or ``params <= 50% of largest``.
+        goal: what the strategy looks for: the "best" network within the constraints, or the "front" of metric and cost;
+            by default the best where a constraint bounds a cost.
+        costs: more costs than every run has, ``module:function`` of a `nas.costs.Candidate` or installed names.
+        costs_args: options of these costs, by their names in ``costs``.
+        cost: the cost that is minimised beside the metric; by default that of the first constraint, else latency, which
+            a single candidate does without.
+        candidates: number of architectures evaluated.
+        random_baseline: number of random candidates evaluated for comparison; by default as many as the search
+            evaluates, or fewer where they would take more than a tenth of the run's time.
+        seed: fixes the run.
+        workers: processes that evaluate candidates; by default this one alone, on a cluster as many as fit.
+        ray: where the work is done.
+        storage: database URL of the ledger, such as postgresql://user@host/name; a file in the run's folder by default.
+        study: name of the study in the storage; searches for the same in one study share their work. By default the
+            name of the run.
+        device: "cpu", "cuda" or "auto".
+        cpu_threads: threads of PyTorch on the CPU; one is as fast for small networks, and immune to a busy machine.
+        training: recipe of the supernet.
+        learning: of architecture parameters, for differentiable methods.
+        keep_epochs: keep the supernet as it was after each of so many last epochs, for ``nas rank``.
+        sharing_args: options of the scheme by which the method shares weights, such as the number of models.
+        search_args: arguments of the space function while it is searched, over ``space_args``, such as fewer cells; the
+            method adds its own where the space takes them.
+        retrain: whether the chosen network is trained again: "no", "inherited" or "fresh" weights.
+        retraining: recipe of that; what is not given is taken from ``training``.
+        evaluation: how candidates are judged.
+        profile: how latency is learnt.
+        export: how the network is handed over.
+    """
+
+    space: str = "mobilenet"
+    space_args: dict[str, Any] = Field(default_factory=dict)
+    task: str = "noisy_digits"
+    data_dir: Path | None = None
+    image_size: int | None = Field(None, ge=1, le=10**5)
+    extra: dict[str, list[Any]] = Field(default_factory=dict)
+    length: int | None = Field(None, ge=1, le=10**7)
+    limit: int | None = Field(None, ge=1, le=10**12)
+    method: str = "bignas"
+    evaluator: str = "shared-weights"
+    evaluator_args: dict[str, Any] = Field(default_factory=dict)
+    objective: str | None = None
+    strategy: str = "evolution"
+    strategy_args: dict[str, Any] = Field(default_factory=dict)
+    target: str = "onnxruntime"
+    target_args: dict[str, Any] = Field(default_factory=dict)
+    dtype: str = "float32"
+    threads: int = Field(1, ge=1, le=1024)
+    latency_batch: int = Field(1, ge=1, le=10**5)
+    constraints: list[str] = Field(default_factory=lambda: ["latency_ms <= 50% of largest"])
+    goal: Literal["best", "front"] | None = None
+    costs: list[str] = Field(default_factory=list)
+    costs_args: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    cost: str | None = None
+    candidates: int = Field(200, ge=1, le=10**7)
+    random_baseline: int | None = Field(None, ge=0, le=10**7)
+    seed: int = Field(0, ge=0, lt=2**32 - 1)
+    workers: int | None = Field(None, ge=1, le=10**5)
+    ray: RayConfig = Field(default_factory=RayConfig)
+    storage: str | None = None
+    study: str | None = None
+    device: str = "auto"
+    cpu_threads: int = Field(1, ge=1, le=1024)
+    training: Recipe = Field(default_factory=Recipe)
+    learning: Learning = Field(default_factory=Learning)
+    keep_epochs: int = Field(0, ge=0, le=10**6)
+    sharing_args: dict[str, Any] = Field(default_factory=dict)
+    search_args: dict[str, Any] = Field(default_factory=dict)
+    retrain: Retrain = "no"
+    retraining: Recipe = Field(default_factory=Recipe)
+    evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
+    profile: ProfileConfig = Field(default_factory=ProfileConfig)
+    export: _ExportConfig = Field(default_factory=_ExportConfig)
+
+    @field_validator("retrain", mode="before")
+    @classmethod
+    def _no_is_a_word(cls, value: Any) -> Any:
+        """YAML reads an unquoted no as false."""
+        return "no" if value is False else value
+
+    @field_validator("storage")
+    @classmethod
+    def _holds_no_password(cls, value: str | None) -> str | None:
+        if value is not None and holds_password(value):
+            raise ValueError(
+                "storage holds a password, which the files of the run would show; leave it out of the URL and put it "
+                "in the environment variable PGPASSWORD, or in ~/.pgpass"
+            )
+        return value
+
+    @field_validator("study")
+    @classmethod
+    def _is_a_name(cls, value: str | None) -> str | None:
+        return None if value is None else check_name(value, "study")
+
+    def to_yaml(self) -> str:
+        """The resolved configuration; reading it gives an equal one."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
+    """A checked configuration from partial values; the method's recipe fills in what is not given.
+
+    Args:
+        source: where the values come from, for error messages.
+
+    Raises:
+        UsageError: an unknown key, or a value of the wrong type or range.
+    """
+    check_values(values, source)
+    values = renamed(values, source)
+    about = about_evaluator(str(values.get("evaluator", RunConfig.model_fields["evaluator"].default)))
+    chosen = METHODS[str(values.get("method", RunConfig.model_fields["method"].default))]
+    if not about.needs_supernet:
+        chosen = replace(chosen, recipe={}, learning={}, settings={}, needs_budget=False, retrain="no")
+    if not about.makes_networks and chosen.retrain == "no":
+        chosen = replace(chosen, retrain="fresh")
+    training = {**chosen.recipe, **_mapping(values, "training", source)}
+    retraining = {**training, **_mapping(values, "retraining", source)}
+    learning = {**chosen.learning, **_mapping(values, "learning", source)}
+    ranks = _mapping(values, "ray", source).get("train_workers")
+    if isinstance(ranks, int) and ranks > 1 and not chosen.trains_banks_apart:
+        training = {"microbatches": ranks, **training}
+    own = {"retrain": chosen.retrain, **chosen.settings}
+    merged = {**own, **values, "training": training, "retraining": retraining, "learning": learning}
+    if chosen.needs_budget:
+        merged["profile"] = {"predictor": "lookup", **_mapping(values, "profile", source)}
+    config = read_back(merged, source)
+    _check_retrain(config, about, source)
+    if config.device == "cpu" and config.ray.gpus_per_worker:
+        raise UsageError(
+            f"{source}: device is 'cpu', but ray.gpus_per_worker is {config.ray.gpus_per_worker:g}; drop one of them."
+        )
+    parts, ranks = config.training.microbatches, config.ray.train_workers
+    if parts % ranks and not chosen.trains_banks_apart:
+        raise UsageError(
+            f"{source}: ray.train_workers is {ranks}, but training.microbatches is {parts}, and each worker takes "
+            "as many parts of a batch; give a divisor of it."
+        )
+    return config
+
+
+def _check_retrain(config: RunConfig, about: About, source: str) -> None:
+    """Refuses to deliver weights that nobody has."""
+    where = f"{source}: retrain is '{config.retrain}', but evaluator '{config.evaluator}'"
+    if config.retrain == "no" and not about.makes_networks:
+        raise UsageError(f"{where} makes no network that could be delivered; use retrain=fresh.")
+    if config.retrain == "inherited" and not about.needs_supernet:
+        raise UsageError(f"{where} trains no supernet whose weights a network could inherit; use retrain=fresh.")
+
+
+def read_back(values: Mapping[str, Any], source: str) -> RunConfig:
+    """A configuration as a run has kept it, whole; nothing that it names is looked for.
+
+    Raises:
+        UsageError: as for :func:`resolve`.
+    """
+    check_values(values, source)
+    try:
+        return RunConfig.model_validate(renamed(values, source))
+    except ValidationError as error:
+        raise UsageError(_sentence(error, source)) from None
+
+
+def _mapping(values: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
+    given = values.get(key, {})
+    if not isinstance(given, Mapping):
+        raise UsageError(f"{source}: {key} is {shortened(given)}, expected a mapping such as {{epochs: 30}}.")
+    return given
+
+
+def _sentence(error: ValidationError, source: str) -> str:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    key = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        return f"{source}: unknown key '{key}'; {did_you_mean(path[-1], _keys_beside(path))}"
+    problem = first["msg"].removeprefix("Value error, ").rstrip(".")
+    if path and problem.startswith(f"{path[-1]} "):
+        return f"{source}: {problem}."
+    return f"{source}: {key} is {shortened(first['input'])}, but {problem[0].lower()}{problem[1:]}."
+
+
+def _keys_beside(path: list[str]) -> list[str]:
+    model: Any = RunConfig
+    for part in path[:-1]:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)

@@ -1,0 +1,363 @@
+"""Everything that a configuration stands for: data, supernet, costs, target, constraints."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from nas.costs import Candidate, OwnCosts, StaticCosts
+from nas.data import Data, Inputs, Split
+from nas.distributed import RemoteMachine
+from nas.errors import UsageError, did_you_mean
+from nas.evaluation import evaluate, groups_of
+from nas.evaluation.evaluators import Evaluator, about_evaluator
+from nas.evaluation.metrics import selected
+from nas.hardware import (
+    Catalogue,
+    Machine,
+    NetworkFeatures,
+    NetworkKeys,
+    NoBlockTableError,
+    Recorded,
+    feature_table,
+    target,
+)
+from nas.methods import METHODS, Method
+from nas.nn import initialise
+from nas.nn.batch_statistics import batch_norms
+from nas.parts import check_options
+from nas.predictors import PREDICTORS, Features
+from nas.problem import Budget
+from nas.search import Constraint, Objective, follows_learnt, strategy, strategy_options
+from nas.setup.config import RunConfig
+from nas.setup.evaluator import check_evaluator, made_evaluator, objective_of
+from nas.setup.recorded_targets import is_table, read_recorded
+from nas.setup.supernets import build_searched, build_supernet, find_device, load_parts, made_problem
+from nas.space import Architecture, Space
+from nas.streams import Stream, rng
+from nas.tasks import Metric
+from nas.training import Phase, Recipe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LATENCY", "Bench"]
+
+LATENCY = "latency_ms"
+_COLUMNS = ("id", "architecture", "feasible", "pareto", "measured_latency_ms", "measured_spread_ms")
+"""What a table of candidates has beside metrics and costs."""
+
+
+class Bench:
+    """Built from a configuration alone, so that every process of a run builds the same.
+
+    ``supernet`` holds the networks that are delivered and whose costs count, ``searched`` is what is trained and
+    judged: the same, unless method or settings search another model of the same space. ``data`` has for validation the
+    part that selects, ``confirmation`` is the other one.
+
+    Args:
+        folder: of the run, where its evaluator keeps what it needs again.
+
+    Raises:
+        UsageError: anything that the configuration names does not exist or does not fit together.
+    """
+
+    def __init__(self, config: RunConfig, folder: Path | None = None) -> None:
+        self.config = config
+        self.method: Method = METHODS[config.method]
+        self.judging = about_evaluator(config.evaluator)
+        check_evaluator(config)
+        self.is_recorded = is_table(config.target)
+        self.constraints = [Constraint.parse(text) for text in config.constraints]
+        self.own_costs = OwnCosts(config.costs, config.costs_args)
+        self.cost = config.cost or self._first_bounded or ("flops" if config.candidates == 1 else LATENCY)
+        if self.cost not in self.cost_names:
+            raise UsageError(f"cost '{self.cost}' is not known; {did_you_mean(self.cost, self.cost_names)}")
+        _check_profile(config)
+        torch.set_num_threads(config.cpu_threads)
+        self.device = find_device(config.device)
+        self.data: Data
+        self.confirmation: Split
+        self.data, self.confirmation = load_parts(config, self.device)
+        self.metric: Metric = self.data.task.metric
+        self.inputs: Inputs = self.data.inputs(config.export.input)
+        self.supernet = build_supernet(config, self.data, config.space_args)
+        self.space: Space = self.supernet.space
+        self.searched = build_searched(config, self.data, self.supernet)
+        self.target: Machine | Recorded = self._find_target()
+        self.problem = made_problem(config, self.data, self.supernet, self.searched, folder=folder)
+        self.costs = self.problem.costs
+        self.objectives = [objective_of(config, self.judging, self.problem), Objective(self.cost, maximise=False)]
+        self._check_names()
+        self._check_evaluator()
+        self._check_strategy()
+        self._check_batch_sizes()
+        self._check_retraining()
+        self._check_runs()
+
+    @property
+    def cost_names(self) -> tuple[str, ...]:
+        """What a search may keep low; all other columns judge."""
+        return (LATENCY, *StaticCosts.names, *self.own_costs.names)
+
+    @property
+    def _first_bounded(self) -> str | None:
+        """The cost that the first constraint on any bounds."""
+        return next((each.metric for each in self.constraints if each.metric in self.cost_names), None)
+
+    @property
+    def seeks_best(self) -> bool:
+        """Whether the strategy is to find the best network within the constraints, not a front."""
+        return self.config.goal == "best" or (self.config.goal is None and self._first_bounded is not None)
+
+    @property
+    def needs_latency(self) -> bool:
+        """Whether the search itself depends on latency, or a predictor is there, or nothing else tells latency."""
+        given = self.is_recorded or self.config.profile.run is not None
+        return given or LATENCY in (self.cost, *(constraint.metric for constraint in self.constraints))
+
+    @property
+    def guard(self) -> dict[str, str]:
+        """What a latency predictor is of: it serves no other space, target or input."""
+        return {**self.subject, "target": self.target.fingerprint()}
+
+    @property
+    def subject(self) -> dict[str, str]:
+        """What has a latency: the networks of a space for inputs of one form and shape."""
+        return {
+            "space": self.space.fingerprint,
+            "model": f"{self.config.space} {json.dumps(self.config.space_args, sort_keys=True)}",
+            "input": self.inputs.form,
+            "input_shape": "x".join(map(str, self.data.input_shape)),
+            "classes": str(self.data.output_shape[0]),
+        }
+
+    @property
+    def draws(self) -> list[Architecture]:
+        """Random architectures that stand for the space, some of them perhaps alike."""
+        draws = (rng(self.config.seed, Stream.PROFILE, number) for number in range(self.config.profile.samples))
+        return list(map(self.space.sample, draws))
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Judges candidates; with the supernet's weights, if it needs one, which must be trained."""
+        return made_evaluator(self.config, self.problem)
+
+    @property
+    def objective(self) -> Objective:
+        """What the search makes better."""
+        return self.objectives[0]
+
+    @property
+    def score(self) -> str:
+        """The column of the objective in tables and results."""
+        return selected(self.data.task, self.objective.metric)
+
+    @property
+    def compares_examples(self) -> bool:
+        """Whether the evaluator says example by example how good a network is at what is searched for."""
+        return self.judging.judges_examples and self.objective == Objective(self.metric.name, self.metric.maximise)
+
+    @cached_property
+    def samples(self) -> list[Architecture]:
+        """The smallest, the largest and random architectures that stand for the space."""
+        return list(dict.fromkeys([self.space.smallest(), self.space.largest(), *self.draws]))
+
+    def costs_of(self, architecture: Architecture) -> dict[str, float]:
+        """Everything that an architecture costs but latency: the static costs, and those of the run's own."""
+        return {**self.costs(architecture), **self.own_costs(Candidate(architecture, self.costs))}
+
+    def cost_table(self, architectures: Sequence[Architecture]) -> "pd.DataFrame":
+        """The same, a row for each architecture."""
+        import pandas as pd
+
+        return pd.DataFrame([self.costs_of(architecture) for architecture in architectures])
+
+    def catalogue(self) -> Catalogue:
+        """The distinct blocks of the networks that are delivered.
+
+        Raises:
+            NoBlockTableError: costs do not add up over blocks.
+        """
+        return Catalogue(self.supernet, self.data.input_shape, self.data.input_dtype)
+
+    @cached_property
+    def traced(self) -> NetworkFeatures:
+        """What predictors see of networks, each traced by itself."""
+        return NetworkFeatures(self.costs)
+
+    def features(self) -> Features:
+        """What predictors see of networks: sums over blocks, or each network's own where costs do not add up."""
+        try:
+            return feature_table(self.catalogue())
+        except NoBlockTableError:
+            return self.traced
+
+    @cached_property
+    def network_key(self) -> NetworkKeys:
+        """Architecture → a key, equal for those whose stand-alone networks are the same but for their weights."""
+        return NetworkKeys(self.costs)
+
+    def judge(self, network: nn.Module, split: Split, architecture: Mapping[str, Any]) -> dict[str, float]:
+        """The metrics of the network of an architecture on a split, as it stands."""
+        batches = split.at(architecture).batches(self.config.evaluation.batch_size)
+        return evaluate(network, batches, self.data.task, groups_of(split))
+
+    def inputs_of(self, architecture: Mapping[str, Any], form: str | None = None) -> Inputs:
+        """What the file of an architecture's network reads; by default in the form that the run says."""
+        return self.data.at(architecture).inputs(form or self.config.export.input)
+
+    def _find_target(self) -> Machine | Recorded:
+        config, label = self.config, self.config.ray.measure_on
+        if self.is_recorded and label:
+            raise UsageError(
+                f"ray.measure_on is '{label}', but target '{config.target}' is a table, where nothing is measured; "
+                "drop it."
+            )
+        if self.is_recorded:
+            return read_recorded(config, self.space, self.data.input_shape)
+        make = partial(
+            target,
+            config.target,
+            threads=config.threads,
+            batch=config.latency_batch,
+            dtype=config.dtype,
+            **config.target_args,
+        )
+        return RemoteMachine(label, make, config.ray.address) if label else make()
+
+    def phases(self, budget: Budget | None = None) -> Sequence[Phase]:
+        """The training of the supernet; with a cost to keep if the method asks for one."""
+        return self.method.phases(replace(self.problem, budget=budget))
+
+    @property
+    def sharing(self) -> dict[str, Any]:
+        """The scheme by which the searched supernet shares weights, and what it holds."""
+        parameters, buffers = list(self.searched.parameters()), list(self.searched.buffers())
+        return {
+            **self.searched.sharing.describe(),
+            "parameters": sum(each.numel() for each in parameters),
+            "bytes": sum(each.numel() * each.element_size() for each in (*parameters, *buffers)),
+        }
+
+    @property
+    def is_differentiable(self) -> bool:
+        """Whether the method learns architecture parameters in this run."""
+        return self.method.family == "differentiable" and self.judging.needs_supernet
+
+    def _check_names(self) -> None:
+        """Refuses columns of one name, and constraints on what nobody tells, as far as that is known."""
+        judged, task = self.judging.metrics or (), self.data.task
+        self.own_costs.require_other([*_COLUMNS, LATENCY, *StaticCosts.names, *task.columns, *judged])
+        if self.objective.metric == self.cost:
+            raise UsageError(
+                f"objective '{self.objective}' is of the cost that is minimised beside it; name another cost, or "
+                "another objective."
+            )
+        if self.judging.judges_examples or self.judging.metrics:
+            for constraint in self.constraints:
+                known = [*task.figures, *judged, self.objective.metric, *self.cost_names]
+                constraint.require(list(dict.fromkeys(known)))
+
+    def _check_evaluator(self) -> None:
+        """Makes one that waits for no training now, so that what is wrong with it shows before anything is done."""
+        if not self.judging.needs_supernet and not callable(self.evaluator):
+            raise UsageError(
+                f"evaluator '{self.config.evaluator}' makes a {type(self.evaluator).__name__}, which cannot be called "
+                "with architectures; give its class a __call__."
+            )
+
+    def _check_strategy(self) -> None:
+        config = self.config
+        if not follows_learnt(config.strategy):
+            strategy(config.strategy, self.space, config.seed, **config.strategy_args)
+            return
+        strategy_options(config.strategy, config.strategy_args)
+        if not self.judging.needs_supernet:
+            raise UsageError(
+                f"strategy '{config.strategy}' proposes what a method has learnt, but evaluator '{config.evaluator}' "
+                "trains no supernet; use another strategy."
+            )
+        if not self.is_differentiable:
+            raise UsageError(
+                f"strategy '{config.strategy}' proposes what a method has learnt, but method '{config.method}' learns "
+                "no architecture; use a differentiable method, or another strategy."
+            )
+
+    def _check_retraining(self) -> None:
+        """Refuses fresh weights where a module cannot make them, and others where the searched model is another."""
+        if self.config.retrain == "fresh" or not self.judging.needs_supernet:
+            initialise(self.supernet.extract(self.space.largest()), self.config.seed)
+        elif self.searched is not self.supernet:
+            raise UsageError(
+                f"retrain is '{self.config.retrain}', but the supernet that is searched has other sizes than the "
+                "network that is delivered, which cannot inherit its weights; use retrain=fresh."
+            )
+
+    def _check_batch_sizes(self) -> None:
+        """Refuses batches of one example, whose statistics batch norm cannot take."""
+        config = self.config
+        sizes = {
+            **_passes("training.batch_size", config.training),
+            **_passes("retraining.batch_size", config.retraining),
+            "evaluation.batch_size": config.evaluation.batch_size,
+            "evaluation.calibration_images": config.evaluation.calibration_images,
+        }
+        for name, size in sizes.items():
+            if size < 2 and batch_norms(self.supernet.modules()):
+                raise UsageError(
+                    f"{name} is {size}, but space '{config.space}' has batch norm; give it 2 or more "
+                    f"{self.data.examples}."
+                )
+
+    def _check_runs(self) -> None:
+        """Runs some architectures on the meta device, so that shapes that do not fit show before training."""
+        outside = [{name: value} for name, values in self.supernet.extra.items() for value in values]
+        extremes = (self.space.complete(each, share) for each in outside for share in (0.0, 1.0))
+        for architecture in dict.fromkeys([*self.samples[:8], *extremes]):
+            try:
+                shape = self.costs.blocks(architecture)[-1].trace.output_shape
+            except UsageError as error:
+                raise UsageError(
+                    f"space '{self.config.space}' does not fit input {self.data.at(architecture).input_shape}: "
+                    f"architecture {dict(architecture)} fails: {error}"
+                ) from None
+            if shape != self.data.output_shape:
+                raise UsageError(
+                    f"space '{self.config.space}' gives outputs of shape {list(shape)}, but task '{self.config.task}' "
+                    f"has {self.data.task.outputs(self.data.output_shape[0])}; return a model whose outputs have shape "
+                    f"{list(self.data.output_shape)}."
+                )
+
+
+def _passes(name: str, recipe: Recipe) -> dict[str, int]:
+    """How many images go through the network at a time."""
+    where = name if recipe.microbatches == 1 else f"{name} in each of {recipe.microbatches} microbatches"
+    return {where: recipe.batch_size // recipe.microbatches}
+
+
+def _check_profile(config: RunConfig) -> None:
+    """Refuses predictors that cannot be made."""
+    kind, known = config.profile.predictor, config.profile.known
+    if kind not in ("auto", "all"):
+        options = config.profile.predictor_args
+        check_options(PREDICTORS[kind], options, f"predictor '{kind}'", ["one_hot", "seed"])
+    elif config.profile.predictor_args:
+        raise UsageError(
+            f"profile.predictor is '{kind}', which has no options, but profile.predictor_args is "
+            f"{config.profile.predictor_args}; name a predictor."
+        )
+    if kind == "transfer" and not known:
+        raise UsageError("profile.predictor is 'transfer', but no device is known; name two or more with --known.")
+    if len(known) == 1:
+        raise UsageError(f"profile.known names '{known[0]}' alone, but transfer learns from two devices; add another.")
+    if kind == "lookup" and is_table(config.target):
+        raise UsageError(
+            f"profile.predictor is 'lookup', but target '{config.target}' is a table, and no block can be measured on "
+            "it; use 'regression'."
+        )

@@ -1,0 +1,33 @@
+"""Whether two configurations are of one run."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from nas.setup.config import RunConfig
+
+__all__ = ["Difference", "difference"]
+
+_PLACE = {"workers", "ray"}
+"""Where a run works does not make it another run."""
+
+
+class Difference(NamedTuple):
+    """The first key, with dots, by which two configurations differ, and its values as JSON has them."""
+
+    key: str
+    before: Any
+    now: Any
+
+
+def difference(before: RunConfig, now: RunConfig) -> Difference | None:
+    """The first difference that makes them two runs; None of one run, wherever it works."""
+    old, new = (_flat(each.model_dump(mode="json", exclude=_PLACE)) for each in (before, now))
+    keys = (key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key))
+    return next((Difference(key, old.get(key), new.get(key)) for key in keys), None)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

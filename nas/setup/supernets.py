@@ -1,0 +1,168 @@
+"""From a configuration to its data and supernets: all that a worker needs, and where every process begins."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas.costs.own_costs import COSTS
+from nas.data import Data, Split, load
+from nas.distributed import Training
+from nas.errors import UsageError, did_you_mean
+from nas.evaluation import SharedWeights
+from nas.evaluation.evaluators import EVALUATORS, about_evaluator
+from nas.methods import METHODS
+from nas.problem import Budget, Problem
+from nas.setup.config import RunConfig
+from nas.setup.spaces import build_space, space_arguments
+from nas.space import Space, find_notation
+from nas.streams import Stream, derive_seed
+from nas.supernet import Supernet
+
+__all__ = [
+    "build_searched",
+    "build_supernet",
+    "find_device",
+    "judged_by",
+    "load_data",
+    "load_parts",
+    "made_problem",
+    "problem_of",
+    "training_of",
+]
+
+
+def find_device(name: str) -> torch.device:
+    """Where PyTorch works.
+
+    Raises:
+        UsageError: it is not there, or there is no such kind.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("device is 'cuda', but PyTorch finds no GPU here; use device=cpu.")
+    if name not in ("cpu", "cuda"):
+        raise UsageError(f"device is '{name}', expected 'auto', 'cpu' or 'cuda'.")
+    return torch.device(name)
+
+
+def load_data(config: RunConfig, device: torch.device) -> Data:
+    """The data of a run, on the device; its validation split is the part that selects."""
+    return load_parts(config, device)[0]
+
+
+def load_parts(config: RunConfig, device: torch.device) -> tuple[Data, Split]:
+    """The same, and the part of the validation split that confirms: no weight and no decision ever depends on it.
+
+    Raises:
+        UsageError: the data cannot be read, or have too few validation examples for two parts.
+    """
+    data = load(config.task, config.data_dir, config.seed, config.image_size, device, config.limit, config.length)
+    return data.hold_back(config.evaluation.confirmation, (config.seed, Stream.CONFIRMATION_SPLIT))
+
+
+def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], like: Space | None = None) -> Supernet:
+    """A supernet of the space with these arguments, with the first weights that the seed gives, where the data are.
+
+    Args:
+        like: the space of another supernet, whose order of candidates is kept.
+    """
+    _check_extra(config, data)
+    shape = data.at(Space(config.extra).largest()).input_shape
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(config.seed, Stream.SUPERNET_WEIGHTS))
+        model = build_space(config.space, arguments, shape, data.output_shape[0])
+    sharing = METHODS[config.method].make_sharing(config.sharing_args, config.seed)
+    supernet = Supernet(model, sharing, data.input_shape, data.input_dtype, like, config.extra, data.read)
+    return supernet.to(data.train.device)
+
+
+def _check_extra(config: RunConfig, data: Data) -> None:
+    """Refuses choices outside the model that nothing reads, and where what is trained is no architecture."""
+    parts = [EVALUATORS[config.evaluator], *(COSTS[name] for name in config.costs)] if config.extra else []
+    known = [*data.choices, *(name for part in parts for name in getattr(part, "choices", ()))]
+    for name, candidates in config.extra.items():
+        if name not in known:
+            raise UsageError(
+                f"extra names '{name}', a choice that nothing in this run reads, be it task '{config.task}', evaluator "
+                f"'{config.evaluator}' or its costs; {did_you_mean(name, known) if known else 'leave it out.'}"
+            )
+        if METHODS[config.method].family == "differentiable" and about_evaluator(config.evaluator).needs_supernet:
+            raise UsageError(
+                f"extra names '{name}', but method '{config.method}' trains a mixture of all candidates, and nothing "
+                "mixes those of a choice outside the model; leave it out, or use a method that trains architectures."
+            )
+        for candidate in candidates:
+            data.at({name: candidate})
+
+
+def build_searched(config: RunConfig, data: Data, delivered: Supernet | None = None) -> Supernet:
+    """The supernet that is trained and judged: the delivered one unless method or settings search another model.
+
+    It is the delivered one, too, where the evaluator trains none.
+
+    An architecture means the same in both, also the largest, and so do sizes that are nested.
+
+    Raises:
+        UsageError: the other cannot be built, or has other choices.
+    """
+    delivered = delivered or build_supernet(config, data, config.space_args)
+    if not about_evaluator(config.evaluator).needs_supernet:
+        return delivered
+    taken = space_arguments(config.space)
+    own = {name: value for name, value in METHODS[config.method].search_args.items() if name in taken}
+    arguments = {**own, **config.search_args}
+    if not arguments:
+        return delivered
+    try:
+        return build_supernet(config, data, {**config.space_args, **arguments}, delivered.space)
+    except UsageError as error:
+        raise UsageError(f"with search_args {arguments} of space '{config.space}': {error}") from error
+
+
+def judged_by(config: RunConfig, searched: Supernet, data: Data) -> SharedWeights:
+    """Judges candidates with the weights of a supernet, which must be trained."""
+    return SharedWeights(searched, data, config.evaluation.calibration_images, config.evaluation.batch_size)
+
+
+def problem_of(config: RunConfig, budget: Budget | None = None, folder: Path | None = None) -> Problem:
+    """What a run is about, built from its configuration alone; the weights are those before training.
+
+    Args:
+        budget: where the method learns to keep one.
+        folder: of the run, where its evaluator keeps anything.
+    """
+    torch.set_num_threads(config.cpu_threads)
+    data = load_data(config, find_device(config.device))
+    delivered = build_supernet(config, data, config.space_args)
+    return made_problem(config, data, delivered, build_searched(config, data, delivered), budget, folder)
+
+
+def made_problem(
+    config: RunConfig,
+    data: Data,
+    delivered: Supernet,
+    searched: Supernet,
+    budget: Budget | None = None,
+    folder: Path | None = None,
+) -> Problem:
+    """The same of data and supernets that are there."""
+    return Problem(
+        searched,
+        data,
+        config.seed,
+        config.training,
+        config.learning,
+        config.retraining,
+        None if delivered is searched else delivered,
+        budget,
+        find_notation(config.space),
+        folder,
+    )
+
+
+def training_of(config: RunConfig, budget: Budget | None = None) -> Training:
+    """The training of a run's supernet, built from its configuration alone; a budget where the method learns one."""
+    return Training(METHODS[config.method].phases(problem_of(config, budget)), config.seed)

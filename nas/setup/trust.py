@@ -1,0 +1,112 @@
+"""Whose a folder is: what a file that somebody hands over names is neither imported nor connected to.
+
+A configuration may name a part that is imported (``module:object``), a database or a cluster. That counts where the
+user typed it. A folder keeps a *seal*: proof that this user, who alone has the key, typed or confirmed these names for
+that place. Without it they are refused until they are confirmed.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nas.files import keep_secret
+from nas.setup.config import RunConfig
+from nas.setup.recorded_targets import is_table
+
+__all__ = ["is_sealed", "outward_links", "own_parts", "reached", "seal"]
+
+_KEY_BYTES = 32
+_NAMES = (
+    "space_args",
+    "search_args",
+    "strategy_args",
+    "sharing_args",
+    "target_args",
+    "costs_args",
+    "data_dir",
+    "evaluator_args",
+)
+_ARGUMENTS: dict[str, Any] = {**dict.fromkeys(_NAMES, True), "profile": {"predictor_args"}}
+
+logger = logging.getLogger(__name__)
+
+
+def reached(config: RunConfig) -> dict[str, str]:
+    """What a configuration has this process import or connect to: key → name.
+
+    >>> reached(RunConfig(space="mine:tiny", storage="postgresql://db/nas"))
+    {'space': 'mine:tiny', 'storage': 'postgresql://db/nas'}
+    """
+    addresses = {"storage": config.storage, "ray.address": config.ray.address}
+    return own_parts(config) | {key: address for key, address in addresses.items() if address not in (None, "auto")}
+
+
+def own_parts(config: RunConfig) -> dict[str, str]:
+    """The parts that a configuration names as ``module:object``: key → name."""
+    named = {
+        "space": config.space,
+        "task": config.task,
+        "method": config.method,
+        "evaluator": config.evaluator,
+        "strategy": config.strategy,
+        "target": "" if is_table(config.target) else config.target,
+        "profile.predictor": config.profile.predictor,
+        **{f"costs.{number}": name for number, name in enumerate(config.costs)},
+    }
+    return {key: name for key, name in named.items() if ":" in name}
+
+
+def outward_links(folder: Path) -> Iterator[Path]:
+    """Links in a folder that lead out of it, through which files elsewhere would be read or written."""
+    top = folder.resolve()
+    return (path for path in folder.rglob("*") if path.is_symlink() and not path.resolve().is_relative_to(top))
+
+
+def seal(place: str, config: RunConfig) -> str | None:
+    """Hex HMAC-SHA256 of a place and of what a configuration reaches there, under the key of this user.
+
+    None, and a word about what follows, where no key can be kept.
+
+    Args:
+        place: path of a run's folder, or the kind of thing that goes elsewhere and comes back.
+    """
+    try:
+        return _seal(_key(), place, config)
+    except OSError as error:
+        if reached(config):
+            logger.warning(
+                "%s cannot be kept (%s), so what is begun here will take --trust later; XDG_STATE_HOME may name "
+                "another folder.",
+                error.filename,
+                error.strerror,
+            )
+        return None
+
+
+def is_sealed(place: str, config: RunConfig, found: object) -> bool:
+    """Whether this user made a seal, ``found`` in a file, for that place and what the configuration reaches."""
+    if not isinstance(found, str) or not found.isascii() or not _key_file().exists():
+        return False
+    return hmac.compare_digest(found, _seal(_key(), place, config))
+
+
+def _seal(key: bytes, place: str, config: RunConfig) -> str:
+    arguments = config.model_dump(mode="json", include=_ARGUMENTS)
+    sealed = {"data" if name == "task" else name: value for name, value in reached(config).items()}  # as it ever was
+    content = json.dumps([place, sealed, arguments], sort_keys=True)
+    return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()
+
+
+def _key_file() -> Path:
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "nas" / "key"
+
+
+def _key() -> bytes:
+    """The user's key, made when it is first needed."""
+    return keep_secret(_key_file(), lambda: secrets.token_bytes(_KEY_BYTES)).read_bytes()

@@ -1,0 +1,197 @@
+"""Weights that a router mixes from several banks, by the architecture."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.errors import UsageError
+from nas.sharing.bank import Bank, Slot, TensorPlace, is_within, tensor_places
+from nas.sharing.embedding import ArchitectureEmbedding
+from nas.sharing.sharing import Sharing
+from nas.space import Architecture, Space
+from nas.streams import Stream, derive_seed
+
+__all__ = ["RoutedExperts"]
+
+
+class RoutedExperts(Sharing):
+    """Some layers read a convex combination of experts, with coefficients that a network learns from the architecture.
+
+    Mixture-of-Supernets (Jawahar et al., 2023): ``W = sum_e r_e W_e`` with ``r = softmax(router(architecture))``, a
+    matter of the architecture alone and not of the input. Layer-wise routing has one router for all such layers of one
+    parent, so that those of a feed-forward network share their coefficients. Neuron-wise routing has one for each
+    layer and coefficients ``[D, experts]``, a row for each of its D outputs; subnets with fewer of them see the first
+    rows. What the subnet needs of ``W`` is cut out after the mixing.
+
+    Expert 0 is the model itself, the others are copies of it plus noise: the mean of experts of their own would have
+    too small a variance. One expert is plain sharing. A masked step masks expert 0 alone: of the others and of the
+    routers all moves.
+
+    Args:
+        experts: how many.
+        only: patterns of the module paths of the layers that have experts, as in ``fnmatch``.
+        neuron_wise: whether each output of a layer has coefficients of its own.
+        noise: standard deviation of what is added to each tensor of an expert, in units of the tensor's own.
+        hidden: features of a router.
+        seed: of noise and routers.
+        embedding: what the routers are told about an architecture; :class:`ArchitectureEmbedding` by default.
+
+    Raises:
+        UsageError: fewer than one expert.
+    """
+
+    name = "routed-experts"
+
+    mixes = True
+
+    def __init__(
+        self,
+        experts: int = 2,
+        only: str | Sequence[str] = ("*.feed_forward.*",),
+        neuron_wise: bool = False,
+        noise: float = 0.1,
+        hidden: int = 128,
+        seed: int = 0,
+        embedding: Callable[[Architecture], Sequence[float]] | None = None,
+    ) -> None:
+        super().__init__()
+        if experts < 1:
+            raise UsageError(f"RoutedExperts has experts={experts}; give 1 or more.")
+        self.experts, self.only = experts, (only,) if isinstance(only, str) else tuple(only)
+        self.neuron_wise, self.noise, self.hidden, self.seed = neuron_wise, noise, hidden, seed
+        self.embedding = embedding
+
+    def bind(self, model: nn.Module, space: Space) -> None:
+        """Makes the experts and their routers.
+
+        Raises:
+            UsageError: no layer has experts, or one whose parameters do not agree on its outputs would have them
+                neuron-wise.
+        """
+        self._embed = self.embedding or ArchitectureEmbedding(space)
+        self._places = _routed(model, self.only)
+        self._parameters_of_one = sum(parameter.numel() for parameter in model.parameters())
+        rows = self._rows()
+        with torch.random.fork_rng():
+            torch.manual_seed(derive_seed(self.seed, Stream.EXPERTS))
+            self.copies = nn.ModuleList(self._noisy_copy() for _ in range(1, self.experts))
+            self.routers = nn.ModuleDict(self._make_routers(len(self._embed(space.largest())), rows))
+        self.routers.to(_own(self._places[0]))
+
+    @property
+    def banks(self) -> int:
+        return self.experts
+
+    def weights(self, architecture: Architecture, bank: int | None, within: str = "") -> Sequence[Slot]:
+        """The mixed tensors, of a fresh graph at each call."""
+        here = [place for place in self._places if is_within(place.path, within)]
+        if self._is_plain or not here:
+            return ()
+        gates = self._gates(architecture, (self._router_of(place) for place in here))
+        mixed = {place.key: self._mixed(place, gates[self._router_of(place)]) for place in here}
+        return [Slot(place.module, place.name, mixed[place.key]) for place in here]
+
+    def key(self, architecture: Architecture, bank: int | None, path: str) -> Hashable:
+        if self._is_plain or not any(is_within(place.path, path) for place in self._places):
+            return None
+        return tuple(self._embed(architecture))
+
+    def gates(self, architecture: Architecture) -> dict[str, Tensor]:
+        """The coefficients ``[1 or D, experts]`` by the path of what shares them; rows add up to one."""
+        return {_path(name): gates for name, gates in self._gates(architecture, self.routers).items()}
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            **super().describe(),
+            "neuron_wise": self.neuron_wise,
+            "layers": list(dict.fromkeys(place.path for place in self._places)),
+            "parameters_of_one": self._parameters_of_one,
+        }
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether there is nothing to mix: one expert, or tensors on the meta device, which have no values."""
+        return self.experts == 1 or _own(self._places[0]).is_meta
+
+    def _gates(self, architecture: Architecture, routers: Iterable[str]) -> dict[str, Tensor]:
+        like = _own(self._places[0])
+        numbers = torch.tensor(self._embed(architecture), dtype=like.dtype, device=like.device)
+        return {name: self.routers[name](numbers).view(-1, self.experts).softmax(-1) for name in dict.fromkeys(routers)}
+
+    def _mixed(self, place: TensorPlace, gates: Tensor) -> Tensor:
+        own = _own(place)
+        experts = [own, *(bank[place.key] for bank in self._banks())]
+        rows = ((-1,) + (1,) * own.dim())[: own.dim()]
+        parts = [gate.view(rows) * expert for gate, expert in zip(gates.unbind(-1), experts, strict=True)]
+        return reduce(torch.add, parts)
+
+    def _banks(self) -> Iterator[Bank]:
+        for bank in self.copies:
+            assert isinstance(bank, Bank)
+            yield bank
+
+    @torch.no_grad()
+    def _noisy_copy(self) -> Bank:
+        bank = Bank({place.key: _own(place) for place in self._places})
+        for parameter in bank.parameters():
+            noise = torch.randn(parameter.shape).to(parameter)
+            parameter.add_(noise * parameter.std(correction=0), alpha=self.noise)
+        return bank
+
+    def _router_of(self, place: TensorPlace) -> str:
+        """The name of a router: the path of the layer that first held the tensor, or of its parent."""
+        layer = place.key.rpartition(".")[0]
+        return "/" + (layer if self.neuron_wise else layer.rpartition(".")[0]).replace(".", "/")
+
+    def _rows(self) -> dict[str, int]:
+        """How many rows of coefficients each router gives."""
+        sizes: dict[str, set[tuple[int, ...]]] = {}
+        for place in self._places:
+            sizes.setdefault(self._router_of(place), set()).add(tuple(_own(place).shape[:1]))
+        if not self.neuron_wise:
+            return dict.fromkeys(sizes, 1)
+        for name, found in sizes.items():
+            if len(found) > 1 or () in found:
+                raise UsageError(
+                    f"'{_path(name)}' cannot have experts for each output: its parameters do not all have a row for "
+                    "each; leave it out of only, or use neuron_wise=False."
+                )
+        return {name: rows for name, ((rows,),) in sizes.items()}
+
+    def _make_routers(self, inputs: int, rows: Mapping[str, int]) -> dict[str, nn.Module]:
+        if self.experts == 1:
+            return {}
+        return {
+            name: nn.Sequential(nn.Linear(inputs, self.hidden), nn.ReLU(), nn.Linear(self.hidden, count * self.experts))
+            for name, count in rows.items()
+        }
+
+
+def _path(router: str) -> str:
+    return router[1:].replace("/", ".")
+
+
+def _own(place: TensorPlace) -> Tensor:
+    tensor: Tensor = getattr(place.module, place.name)
+    return tensor
+
+
+def _routed(model: nn.Module, only: Sequence[str]) -> list[TensorPlace]:
+    """The parameters of the layers that match, and wherever else these are held.
+
+    Raises:
+        UsageError: none does.
+    """
+    held = [place for place in tensor_places(model) if isinstance(_own(place), nn.Parameter)]
+    matched = {place.key for place in held if any(fnmatchcase(place.path, pattern) for pattern in only)}
+    if not matched:
+        paths = list(dict.fromkeys(place.path for place in held))
+        raise UsageError(
+            f"no layer with parameters has a path that matches only={list(only)}; "
+            f"paths of this model are {', '.join(map(repr, paths[:: len(paths) // 4 + 1]))}."
+        )
+    return [place for place in held if place.key in matched]

@@ -1,0 +1,27 @@
+"""When a retrained network counts as better than the one that is there."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from nas.data import Inputs
+from nas.delivery import comparison as competing
+from nas.setup import Bench, RunFolder
+
+
+def test_a_single_image_does_not_decide(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(RunFolder(finished).load_config())
+    count = len(bench.data.validation)
+
+    def pretend(bench: Bench, file: bytes, inputs: Inputs) -> SimpleNamespace:
+        assert inputs is bench.inputs
+        return SimpleNamespace(results=np.arange(count) < int(file))
+
+    def is_better(new: bytes, old: bytes) -> bool:
+        return competing.is_better(bench, (new, bench.inputs), (old, bench.inputs))
+
+    monkeypatch.setattr(competing, "_judged", pretend)
+    assert not is_better(b"11", b"10") and not is_better(b"9", b"10")
+    assert is_better(b"15", b"10")
