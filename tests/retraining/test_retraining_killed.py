@@ -13,7 +13,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from nas.runs import RunFolder
-from nas.runs.config import RayConfig
+from nas.setup.config import RayConfig
 from nas.runs.exported import ExportedNetwork
 from nas.runs.retraining import retrain_run
 folder = RunFolder(Path(sys.argv[1]))
