@@ -1,7 +1,7 @@
 """DARTS: a softmax mixture of all operations, learnt on held-out images."""
 
+from nas.methods.differentiable import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.supernet.relaxations import Softmax
 
 __all__ = ["DARTS"]

@@ -1,7 +1,7 @@
 """DARTS of second order: the architecture gradient sees one step of the weights ahead."""
 
+from nas.methods.differentiable import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.supernet.relaxations import Softmax
 from nas.training import unrolled
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import torch
 
+from nas.methods.differentiable import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases
 from nas.nn.batch_statistics import batch_statistics
 from nas.problem import Problem
 from nas.search import derive, perturb, rounds

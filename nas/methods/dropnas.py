@@ -1,7 +1,7 @@
 """DropNAS: whole operations dropped at random, in groups with and without weights."""
 
+from nas.methods.differentiable import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.supernet.relaxations import GroupDropout
 
 __all__ = ["DROPNAS"]

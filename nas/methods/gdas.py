@@ -1,7 +1,7 @@
 """GDAS: one sampled operation per edge and step."""
 
+from nas.methods.differentiable import RECIPE, SEARCH_ARGS, SETTINGS, most_likely, relaxed_phases
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, most_likely, relaxed_phases
 from nas.supernet.relaxations import GumbelStraightThrough
 
 __all__ = ["GDAS"]

@@ -1,8 +1,8 @@
 """PC-DARTS: mixtures on a part of the channels, edges that compete."""
 
 from nas.errors import UsageError
+from nas.methods.differentiable import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.nn import PartialChannels
 from nas.problem import Problem
 from nas.supernet.relaxations import Softmax

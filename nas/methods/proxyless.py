@@ -1,7 +1,7 @@
 """ProxylessNAS: one path in memory, and the latency of the target in the loss."""
 
+from nas.methods.differentiable import RECIPE, budget_of, most_likely, relaxed_phases
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, budget_of, most_likely, relaxed_phases
 from nas.problem import Problem
 from nas.supernet.relaxations import BinaryGates
 from nas.training import LossTerm, Phase, ScaledLoss

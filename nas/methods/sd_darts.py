@@ -1,7 +1,7 @@
 """SD-DARTS: the supernet learns from its own past; reconstructed from the abstract."""
 
+from nas.methods.differentiable import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.problem import Problem
 from nas.supernet.relaxations import Softmax
 from nas.training import Phase, SelfDistillation

@@ -1,7 +1,7 @@
 """sharpDARTS: Max-W weights and cosine power annealing."""
 
+from nas.methods.differentiable import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
 from nas.supernet.relaxations import MaxW
 
 __all__ = ["SHARPDARTS"]

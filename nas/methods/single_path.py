@@ -1,7 +1,7 @@
 """Single-Path NAS: thresholds decide which parts of one superkernel are there."""
 
+from nas.methods.differentiable import RECIPE, budget_of, most_likely, relaxed_phases
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, budget_of, most_likely, relaxed_phases
 from nas.problem import Problem
 from nas.supernet.relaxations import Thresholds
 from nas.training import LossTerm, Phase, TargetCost

@@ -1,7 +1,7 @@
 """SNAS: soft samples that harden, learnt on one level."""
 
+from nas.methods.differentiable import RECIPE, SEARCH_ARGS, SETTINGS, most_likely, relaxed_phases
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, most_likely, relaxed_phases
 from nas.supernet.relaxations import Concrete
 
 __all__ = ["SNAS"]

@@ -1,7 +1,7 @@
 """TangleNAS: gradients through mixtures of slices of one weight."""
 
+from nas.methods.differentiable import RECIPE, SEARCH_ARGS, SETTINGS, most_likely, relaxed_phases
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, SEARCH_ARGS, SETTINGS, most_likely, relaxed_phases
 from nas.supernet.relaxations import Dirichlet
 
 __all__ = ["TANGLENAS"]

@@ -1,7 +1,7 @@
 """TAS: two sampled sizes at a time, and a cost to meet."""
 
+from nas.methods.differentiable import RECIPE, budget_of, most_likely, relaxed_phases
 from nas.methods.method import Method
-from nas.methods.relaxing import RECIPE, budget_of, most_likely, relaxed_phases
 from nas.problem import Problem
 from nas.supernet.relaxations import Concrete, SampledSizes, cosine
 from nas.training import LossTerm, Phase, TargetCost

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from nas.errors import UsageError
-from nas.search.memory import Memory
 from nas.search.pareto import best_first
 from nas.search.strategy import Result
+from nas.search.unique_sampler import Memory
 from nas.space import Architecture, Space
 
 __all__ = ["Evolution"]

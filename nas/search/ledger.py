@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from nas.errors import UsageError
 from nas.search.claims import Claims
 from nas.search.objectives import Objective, objective_values
-from nas.search.quiet import quiet_optuna
+from nas.search.optuna_logging import quiet_optuna
 from nas.search.storage import Storage
 from nas.space import Architecture, Space
 

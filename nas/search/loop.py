@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from nas.errors import UsageError
 from nas.search.constraints import Constraint
-from nas.search.desk import Desk
-from nas.search.judge import Judge
+from nas.search.criteria import Judge
+from nas.search.dispatcher import Desk
 from nas.search.ledger import Ledger
 from nas.search.objectives import Objective
 from nas.search.pool import InTurn, Measure, Pool, rows

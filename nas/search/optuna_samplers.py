@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nas.errors import UsageError
-from nas.search.memory import Memory
-from nas.search.quiet import quiet_optuna
+from nas.search.optuna_logging import quiet_optuna
 from nas.search.strategy import Result
+from nas.search.unique_sampler import Memory
 from nas.space import Architecture, Space
 from nas.streams import Stream, derive_seed
 
@@ -32,7 +32,7 @@ def nsga2(space: Space, seed: int = 0, *, population: int = 20) -> "OptunaStrate
     """
     if population < 2:
         raise UsageError(f"nsga2 has population {population}; take at least 2.")
-    from nas.search.generations import Generations
+    from nas.search.nsga2_storage import Generations
 
     def sampler(batch_seed: int) -> "optuna.samplers.BaseSampler":
         from optuna.samplers import NSGAIISampler

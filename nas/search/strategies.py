@@ -15,20 +15,20 @@ STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
     "strategy",
     "nas.strategies",
     {
-        "random": "nas.search.random:Random",
-        "exhaustive": "nas.search.exhaustive:Exhaustive",
+        "random": "nas.search.random_search:Random",
+        "exhaustive": "nas.search.exhaustive_search:Exhaustive",
         "evolution": "nas.search.evolution:Evolution",
-        "local": "nas.search.local:Local",
+        "local": "nas.search.local_search:Local",
         "nsga2": "nas.search.optuna_samplers:nsga2",
         "tpe": "nas.search.optuna_samplers:tpe",
-        "derived": "nas.search.derived:Derived",
+        "derived": "nas.search.learnt_distribution:Derived",
     },
     callable,
     "a class or function that takes a space and a seed",
 )
 
 _LEARNT = ("proposals", "probabilities", "options", "banned")
-"""Arguments that only the run of a differentiable method knows; as of :class:`~nas.search.derived.Derived`."""
+"""Arguments that only the run of a differentiable method knows; see :mod:`nas.search.learnt_distribution`."""
 
 
 def follows_learnt(name: str) -> bool:

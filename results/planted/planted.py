@@ -25,7 +25,7 @@ from nas.evaluation.sharpness import sharpness
 from nas.files import write_file
 from nas.methods import METHODS
 from nas.methods.darts_pt import decided, with_rounds
-from nas.methods.relaxing import RECIPE, most_likely, relaxed_phases
+from nas.methods.differentiable import RECIPE, most_likely, relaxed_phases
 from nas.nn import OneOf, PartialChannels, Zero
 from nas.problem import Budget, Problem
 from nas.supernet.relaxations import BinaryGates, GumbelStraightThrough, MaxW

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from nas.search.memory import Memory
 from nas.search.strategy import Result
+from nas.search.unique_sampler import Memory
 from nas.space import Architecture, Space
 
 __all__ = ["Random"]

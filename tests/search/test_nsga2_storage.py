@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nas.search import Result, nsga2
-from nas.search.generations import Generations
+from nas.search.nsga2_storage import Generations
 from nas.search.optuna_samplers import OptunaStrategy
 from nas.space import Architecture, Space
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from nas.errors import UsageError
 from nas.search.constraints import check_feasible
-from nas.search.judge import Judge
+from nas.search.criteria import Judge
 from nas.search.ledger import Entry, Key, Ledger
 from nas.search.pool import Measure, Metrics, Pool, rows
 from nas.search.strategy import Result

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from nas.search.derivation import Flags, Floats, Options, Probabilities, option_weights, subset_elements
-from nas.search.memory import Memory
 from nas.search.strategy import Result
+from nas.search.unique_sampler import Memory
 from nas.space import Architecture, Space
 
 __all__ = ["Derived"]
