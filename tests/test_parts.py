@@ -62,7 +62,9 @@ def test_what_is_no_part_is_refused_in_one_sentence(slot: Slot[Any], name: str, 
 
 
 def test_packages_register_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    register(monkeypatch, ("ours", "nas.search.random_search:Random", "ours"), ("broken", "no_such_module:X", "theirs"))
+    register(
+        monkeypatch, ("ours", "nas.search.random_search:RandomSearch", "ours"), ("broken", "no_such_module:X", "theirs")
+    )
     assert list(STRATEGIES)[-2:] == ["broken", "ours"] and STRATEGIES["ours"] is STRATEGIES["random"]
     listed = {each.name: each for each in STRATEGIES.listing()}
     assert listed["ours"].package == "ours 1.0" and listed["broken"].part is None
@@ -75,7 +77,7 @@ def test_packages_register_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_name_that_two_packages_have_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     register(
         monkeypatch,
-        ("random", "nas.search.random_search:Random", "theirs"),
+        ("random", "nas.search.random_search:RandomSearch", "theirs"),
         *[("twice", "json:dumps", x) for x in "ab"],
     )
     with pytest.raises(UsageError, match=r"strategy 'random' is registered by nas and theirs 1\.0; name the one"):
@@ -85,7 +87,7 @@ def test_a_name_that_two_packages_have_is_refused(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_user_names_a_part_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "beside_the_run.py").write_text("from nas.search.random_search import Random as Mine\n")
+    (tmp_path / "beside_the_run.py").write_text("from nas.search.random_search import RandomSearch as Mine\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
     assert STRATEGIES["beside_the_run:Mine"] is STRATEGIES["random"]

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from nas.distributed.cluster import free_of, ray_module, require, room_for
 from nas.distributed.failures import far_mistake
 from nas.errors import UsageError
-from nas.search.pool import Evaluated, Measure, Metrics, rows
+from nas.search.pool import Evaluated, MetricFunction, Metrics, metrics_of
 from nas.space import Architecture
 
 __all__ = ["EvaluationPool", "shared_with"]
 
-Make = Callable[[], Measure]
+Make = Callable[[], MetricFunction]
 """Builds the evaluator of a run on the machine of a worker; must be importable there.
 
 Its attribute ``supernet`` gets the weights that are published, if any are.
@@ -122,7 +122,7 @@ class EvaluationPool:
             ) from None
 
     @property
-    def room(self) -> int:
+    def free_slots(self) -> int:
         """How many more batches keep the workers busy that are ready now."""
         return max(0, sum(_DEPTH - load for load in self._load.values()) - len(self._waiting))
 
@@ -243,7 +243,7 @@ class _Worker:
             shared_with(self._evaluator.supernet, ray_module().get(weights[0]))
             self._weights = weights
         before = _blocks(self._evaluator)
-        metrics = rows(self._evaluator, architectures, self._called)
+        metrics = metrics_of(self._evaluator, architectures, self._called)
         after = _blocks(self._evaluator)
         return _Done(metrics, after[0] - before[0], after[1] - before[1])
 

@@ -1,13 +1,13 @@
 """What a space costs, and how much of it satisfies the constraints, before anything is trained."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nas.search import Constraint, Evolution, Result, check_feasible
+from nas.search import Constraint, Evolution, MetricFunction, Result, check_feasible
 from nas.setup.experiment import LATENCY, Bench
 from nas.space import Architecture
 from nas.streams import Stream, derive_seed
@@ -22,11 +22,8 @@ _ROUNDS = 40
 _BATCH = 50
 _BINS = 20
 
-Costs = Callable[[list[Architecture]], "pd.DataFrame"]
-"""Architectures → their costs: a row each in the order given, a column a cost."""
 
-
-def check_constraints(bench: Bench, costs: Costs) -> list[Constraint]:
+def check_constraints(bench: Bench, costs: MetricFunction) -> list[Constraint]:
     """The constraints in the order given, those on costs with absolute bounds.
 
     Constraints on what ``costs`` does not tell are neither checked nor resolved.
@@ -41,7 +38,7 @@ def check_constraints(bench: Bench, costs: Costs) -> list[Constraint]:
     return bounds
 
 
-def feasibility(bench: Bench, costs: Costs, latency_error: float = 0.0) -> dict[str, Any]:
+def feasibility(bench: Bench, costs: MetricFunction, latency_error: float = 0.0) -> dict[str, Any]:
     """What the space costs and how much of it satisfies each constraint, as plain values that JSON can hold.
 
     A space of no more architectures than ``profile.samples`` is counted whole. Of a larger one, the random
@@ -138,7 +135,7 @@ def _nearest(bound: Constraint, tried: "pd.DataFrame") -> dict[str, Any]:
     return {"met": min(violations) == 0, "nearest": float(values[np.argmin(violations)])}
 
 
-def _tried(bench: Bench, bounds: Sequence[Constraint], costs: Costs, table: "pd.DataFrame") -> "pd.DataFrame":
+def _tried(bench: Bench, bounds: Sequence[Constraint], costs: MetricFunction, table: "pd.DataFrame") -> "pd.DataFrame":
     """Costs of the samples and, until one is within the bounds, of what evolution makes of them.
 
     Args:

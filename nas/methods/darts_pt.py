@@ -9,7 +9,7 @@ from nas.methods.differentiable import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_ph
 from nas.methods.method import Method
 from nas.nn.batch_statistics import batch_statistics
 from nas.problem import Problem
-from nas.search import derive, perturb, rounds
+from nas.search import derive, select_by_perturbation, selection_rounds
 from nas.space import Architecture
 from nas.supernet import Relaxed
 from nas.supernet.relaxations import Softmax
@@ -28,7 +28,7 @@ class _Decisions(Listener):
 
     def begin(self, context: Context) -> None:
         supernet = self.relaxed.supernet
-        perturb(
+        select_by_perturbation(
             supernet.space,
             self.names,
             self.relaxed.arrays(),
@@ -73,7 +73,7 @@ def with_rounds(problem: Problem, main: Phase) -> list[Phase]:
             "final_learning_rate": recipe.final_learning_rate / 10,
         }
     )
-    names = rounds(problem.space, problem.seed, options=problem.supernet.options)
+    names = selection_rounds(problem.space, problem.seed, options=problem.supernet.options)
     decisions = [_Decisions(relaxed, problem, each) for each in names]
     return [
         replace(main, name="search"),

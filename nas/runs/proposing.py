@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas.files import write_file
-from nas.search import collapse
+from nas.search import collapse_warning
 from nas.setup.experiment import Bench
 from nas.setup.folder import RunFolder
 from nas.space import Architecture
@@ -34,4 +34,4 @@ def learnt_by(bench: Bench, step: RelaxedStep, final: Architecture, history: Seq
 def collapse_of(step: RelaxedStep, architecture: Mapping[str, Any]) -> str | None:
     """The sentence that says that an architecture has no operation left that learns, if so."""
     free = {name: each.parameter_free for name, each in step.relaxed.decisions.items()}
-    return collapse(architecture, free, step.relaxed.supernet.space)
+    return collapse_warning(architecture, free, step.relaxed.supernet.space)

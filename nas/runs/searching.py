@@ -1,15 +1,15 @@
 """The search of a run, and random draws under the same constraints to compare it with."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import UsageError
 from nas.files import write_file
 from nas.runs.ledgers import open_ledger
-from nas.search import BestOnly, Constraint, Pool, Result, Strategy, search, strategy
-from nas.search.pool import Metrics, rows
+from nas.search import Constraint, MetricFunction, Pool, Result, SingleObjective, Strategy, make_strategy, search
+from nas.search.pool import Metrics, metrics_of
 from nas.setup.evaluator import identity_of
 from nas.setup.experiment import LATENCY, Bench
 from nas.setup.folder import RunFolder
@@ -24,15 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Searching", "judge_largest"]
 
-Costs = Callable[[list[Architecture]], "pd.DataFrame"]
-"""Everything that is known about architectures without running them."""
-
 _SHARE = 0.08
 """Of the time so far that random draws may take, each as long as a candidate of the search did. They share fewer blocks
 with each other, and so take longer: up to a tenth of the time."""
 
 
-def judge_largest(bench: Bench, pool: Pool, costs: Costs) -> dict[str, Any]:
+def judge_largest(bench: Bench, pool: Pool, costs: MetricFunction) -> dict[str, Any]:
     """Metrics and costs of the largest architecture, which a run judges first, as it has all others evaluated.
 
     Raises:
@@ -54,8 +51,8 @@ def judge_largest(bench: Bench, pool: Pool, costs: Costs) -> dict[str, Any]:
     if taken := sorted(given & metrics.keys()):
         raise UsageError(f"{evaluator} gives '{taken[0]}', but a cost is called so; give it another name.")
     for constraint in bench.constraints:
-        constraint.require([*metrics, *bench.cost_names])
-    (known,) = rows(costs, [largest], "costs")
+        constraint.check_metric([*metrics, *bench.cost_names])
+    (known,) = metrics_of(costs, [largest], "costs")
     return {"id": largest.id, "architecture": largest.key, **metrics, **known}
 
 
@@ -80,7 +77,7 @@ class Searching:
     bench: Bench
     folder: RunFolder
     progress: Progress
-    costs: Costs
+    costs: MetricFunction
     bounds: Sequence[Constraint]
     evaluate: Pool
 
@@ -88,8 +85,8 @@ class Searching:
         """The evaluated candidates; a strategy may follow what a differentiable method has learnt."""
         config, space = self.bench.config, self.bench.space
         budget = min(config.candidates, space.size)
-        proposing = strategy(config.strategy, space, config.seed, learnt=learnt, **config.strategy_args)
-        proposing = BestOnly(proposing) if self.bench.seeks_best else proposing
+        proposing = make_strategy(config.strategy, space, config.seed, learnt=learnt, **config.strategy_args)
+        proposing = SingleObjective(proposing) if self.bench.seeks_best else proposing
         return self._run(
             proposing, budget, self.bounds, f"Searching {counted(budget, 'candidate')} ({config.strategy})"
         )
@@ -109,7 +106,7 @@ class Searching:
             return candidates.head(0)
         on_costs = [bound for bound in self.bounds if bound.metric in self.bench.cost_names]
         return self._run(
-            strategy("random", space, derive_seed(config.seed, Stream.BASELINE)),
+            make_strategy("random", space, derive_seed(config.seed, Stream.BASELINE)),
             budget,
             on_costs,
             f"Evaluating {counted(budget, 'random candidate')}",

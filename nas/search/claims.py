@@ -1,4 +1,4 @@
-"""Who is evaluating what: leases in the ledger's database."""
+"""Which process evaluates what: leases in the ledger's database."""
 
 import logging
 import threading
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Claims"]
 
-_BEATS = 6
+_RENEWALS_PER_LEASE = 6
 
 logger = logging.getLogger(__name__)
 
 
 class Claims:
-    """A table beside the study with a row for each architecture that somebody is evaluating.
+    """A table beside the study with a row for each result key that a process has claimed, by its digest.
 
-    A claim ends a lease after it was made, by the database's clock, so that what a dead process held is free again.
-    While there are claims, a thread renews them six times a lease. Whoever was stopped for longer may find its claims
-    with another owner and goes on without them.
+    A claim expires a lease after it was made, by the database's clock, so what a dead process had claimed can be
+    claimed again. While a process holds claims, a thread renews them six times a lease. If it was suspended for longer,
+    another owner may have its claims; it goes on without them.
 
     Args:
-        storage: where the table is; it is made where it is missing.
-        study: claims of different studies do not see each other.
-        owner: a claim of the same owner is no obstacle, so a killed process that starts again has its claims back.
+        storage: of the table, which is created if it is missing.
+        study: claims of other studies do not count.
+        owner: may claim again what it has claimed, so a killed process that starts again has its claims back.
         lease: seconds.
     """
 
@@ -49,10 +49,10 @@ class Claims:
         self._is_own = self._table.c.owner == owner
         self._held: set[str] = set()
         self._closed = threading.Event()
-        self._heart: threading.Thread | None = None
+        self._renewal: threading.Thread | None = None
 
-    def take(self, digests: Collection[str]) -> set[str]:
-        """Claims what nobody else holds; to be called under the study's lock.
+    def acquire(self, digests: Collection[str]) -> set[str]:
+        """Claims what no other owner has claimed; to be called under the study's lock.
 
         Args:
             digests: hexadecimal, at most 64 characters each.
@@ -64,44 +64,46 @@ class Claims:
         columns = self._table.c
         with self._storage.engine.begin() as connection:
             now = self._storage.now(connection)
-            taken = self._rows(wanted) & (columns.owner != self._owner) & (columns.lease_end > now)
-            wanted -= set(connection.scalars(self._table.select().with_only_columns(columns.digest).where(taken)))
+            of_others = self._rows(wanted) & (columns.owner != self._owner) & (columns.lease_end > now)
+            wanted -= set(connection.scalars(self._table.select().with_only_columns(columns.digest).where(of_others)))
             if wanted:
                 connection.execute(self._table.delete().where(self._rows(wanted)))
                 lease = {"study": self._study, "owner": self._owner, "lease_end": now + self._lease}
                 connection.execute(self._table.insert(), [{**lease, "digest": digest} for digest in sorted(wanted)])
         self._held |= wanted
-        if self._held and self._heart is None:
-            self._heart = threading.Thread(target=self._beat, name="claims", daemon=True)
-            self._heart.start()
+        if self._held and self._renewal is None:
+            self._renewal = threading.Thread(target=self._renew, name="claims", daemon=True)
+            self._renewal.start()
         return wanted
 
-    def drop(self, digests: Collection[str]) -> None:
-        """Ends claims, whoever holds them: their results are there."""
+    def release(self, digests: Collection[str]) -> None:
+        """Ends claims, also those of other owners, since there are results now."""
         if digests:
             with self._storage.engine.begin() as connection:
                 connection.execute(self._table.delete().where(self._rows(digests)))
             self._held -= set(digests)
 
     def close(self) -> None:
-        """Ends the claims and their renewal; where the database is gone, the leases end by themselves."""
+        """Ends the claims and their renewal; if the database cannot be reached, they expire by themselves."""
         import sqlalchemy
 
         self._closed.set()
-        if self._heart is None:
+        if self._renewal is None:
             return
-        self._heart.join(timeout=self._lease)
+        self._renewal.join(timeout=self._lease)
         try:
             with self._storage.engine.begin() as connection:
                 connection.execute(self._table.delete().where(self._rows(self._held) & self._is_own))
         except sqlalchemy.exc.SQLAlchemyError as error:
-            logger.warning("claims in '%s' stay for %g s (%s)", self._storage.name, self._lease, type(error).__name__)
+            logger.warning(
+                "claims in '%s' expire only in %g s (%s)", self._storage.name, self._lease, type(error).__name__
+            )
 
-    def _beat(self) -> None:
-        """Renews the claims until closed; a failure is left to the next beat, and to whoever uses the ledger."""
+    def _renew(self) -> None:
+        """Renews the claims until closed; after a failure the next renewal, or a use of the ledger, tries again."""
         import sqlalchemy
 
-        while not self._closed.wait(self._lease / _BEATS):
+        while not self._closed.wait(self._lease / _RENEWALS_PER_LEASE):
             try:
                 with self._storage.engine.begin() as connection:
                     lease_end = self._storage.now(connection) + self._lease

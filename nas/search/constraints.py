@@ -1,4 +1,4 @@
-"""What an architecture may cost at most, or must reach at least."""
+"""Constraints: bounds on the metrics of an architecture."""
 
 import math
 import re
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Constraint", "check_feasible"]
 
-_TEXT = re.compile(
+_PATTERN = re.compile(
     r"\s*(?P<metric>[^\s<>=]+)\s*(?P<operator><=|>=|<|>)"
     r"\s*(?P<bound>[-+]?(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
     r"\s*(?P<share>%\s*of\s+largest)?\s*"
@@ -29,7 +29,7 @@ class Constraint:
     Attributes:
         metric: name of the bounded column, in the unit of that column.
         operator: ``<=``, ``>=``, ``<`` or ``>``.
-        bound: the number, in per cent when ``of_largest``.
+        bound: the number, in per cent if ``of_largest``.
         of_largest: whether the bound is a share of the value of the largest architecture; see :meth:`resolve`.
 
     >>> Constraint.parse("latency_ms <= 2").violation({"latency_ms": 3})
@@ -48,9 +48,9 @@ class Constraint:
         """Reads ``metric operator bound`` or ``metric operator share% of largest``.
 
         Raises:
-            UsageError: the text is something else.
+            UsageError: the text has another form.
         """
-        match = _TEXT.fullmatch(text)
+        match = _PATTERN.fullmatch(text)
         if match is None or not math.isfinite(float(match["bound"])):
             raise UsageError(
                 f"constraint {text[:200]!r} cannot be read; write a metric, one of <= >= < > and a number, "
@@ -66,31 +66,31 @@ class Constraint:
             largest: metrics of the largest architecture of the space.
 
         Raises:
-            UsageError: a share is asked of a metric that ``largest`` lacks.
+            UsageError: ``largest`` lacks the metric of a share.
         """
         if not self.of_largest:
             return self
-        self.require(largest)
+        self.check_metric(largest)
         bound = self.bound / 100 * float(largest[self.metric])
         return replace(self, bound=float(f"{bound:.12g}"), of_largest=False)
 
-    def require(self, known: Iterable[str]) -> None:
-        """Raises a UsageError unless the metric is one of the known names."""
-        known = list(known)
-        if self.metric not in known:
+    def check_metric(self, names: Iterable[str]) -> None:
+        """Raises a UsageError unless the metric is among the names of all metrics."""
+        names = list(names)
+        if self.metric not in names:
             raise UsageError(
-                f"constraint '{self}' bounds the unknown metric '{self.metric}'; {did_you_mean(self.metric, known)}"
+                f"constraint '{self}' bounds the unknown metric '{self.metric}'; {did_you_mean(self.metric, names)}"
             )
 
     def violation(self, metrics: Mapping[str, float]) -> float:
-        """0 when satisfied, else how far beyond the bound, as a share of the bound; infinite for NaN.
+        """0 if satisfied, else the distance to the bound as a share of the bound, or itself if the bound is 0.
 
-        With a bound of 0 the distance itself.
+        Infinite if the metric is not a number.
 
         Raises:
             UsageError: the metric is missing, or the bound is still a share.
         """
-        self.require(metrics)
+        self.check_metric(metrics)
         if self.of_largest:
             raise UsageError(
                 f"constraint '{self}' is a share; resolve it with the metrics of the largest architecture."
@@ -110,15 +110,15 @@ class Constraint:
 
 
 def check_feasible(constraints: Sequence[Constraint], samples: "pd.DataFrame") -> None:
-    """Raises unless some sampled architecture satisfies every constraint.
+    """Checks that some sampled architecture satisfies every constraint.
 
     Args:
         constraints: with absolute bounds.
-        samples: a row an architecture, with a column for each constrained metric.
+        samples: a row for each architecture, with a column for each constrained metric.
 
     Raises:
-        UsageError: names the constraint that no row satisfies and the nearest value, or, when each is satisfied by
-            some row but all by none, the values of the row that comes nearest.
+        UsageError: no row does. It names the constraint that no row satisfies and the nearest value; if there is none,
+            the values of the row that comes nearest to satisfying all of them.
     """
     rows = [{str(name): value for name, value in row.items()} for row in samples.to_dict("records")]
     violations = [[constraint.violation(row) for constraint in constraints] for row in rows]

@@ -1,4 +1,4 @@
-"""From metrics to results: objectives, violations, the table of a search."""
+"""What a search selects by: objectives and constraints, applied to metrics."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,11 +15,11 @@ from nas.space import Architecture
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Judge"]
+__all__ = ["Criteria"]
 
 
-class Judge:
-    """Says how good an architecture with these metrics is.
+class Criteria:
+    """The objectives and constraints of a search.
 
     Args:
         constraints: with absolute bounds.
@@ -30,15 +30,15 @@ class Judge:
         self.constraints = tuple(constraints)
 
     def screen(self, architecture: Architecture, costs: Mapping[str, float]) -> Result:
-        """What can be said before evaluation: constraints on costs only."""
-        known = [constraint for constraint in self.constraints if constraint.metric in costs]
-        return Result(architecture, dict(costs), None, sum(constraint.violation(costs) for constraint in known))
+        """The result before an evaluation: only constraints on costs count."""
+        on_costs = [constraint for constraint in self.constraints if constraint.metric in costs]
+        return Result(architecture, dict(costs), None, sum(constraint.violation(costs) for constraint in on_costs))
 
-    def result(self, architecture: Architecture, metrics: Mapping[str, float]) -> Result:
-        """What can be said after evaluation; objectives that are not finite are infinitely infeasible.
+    def assess(self, architecture: Architecture, metrics: Mapping[str, float]) -> Result:
+        """The result of an evaluation; the violation is infinite if an objective is not finite.
 
         Raises:
-            UsageError: an objective or a constraint names no metric.
+            UsageError: the metric of an objective or a constraint is missing.
         """
         objectives = objective_values(self.objectives, metrics)
         violation = sum(self.violations(metrics).values()) if objectives is not None else math.inf
@@ -49,7 +49,7 @@ class Judge:
         return {str(constraint): constraint.violation(metrics) for constraint in self.constraints}
 
     def table(self, results: Iterable[Result]) -> "pd.DataFrame":
-        """A row an evaluated architecture: id, architecture (canonical JSON), its metrics, feasible, pareto."""
+        """A row for each evaluated architecture: id, architecture (canonical JSON), metrics, feasible, pareto."""
         import pandas as pd
 
         results = list(results)
@@ -57,9 +57,9 @@ class Judge:
         points = [result.objectives for result in results if result.objectives is not None and result.feasible]
         front = np.zeros(len(results), dtype=bool)
         front[feasible] = pareto_front(np.array(points).reshape(len(points), len(self.objectives)))
-        named = {
+        architectures = {
             "id": [result.architecture.id for result in results],
             "architecture": [result.architecture.key for result in results],
         }
         metrics = pd.DataFrame([result.metrics for result in results])
-        return pd.concat([pd.DataFrame(named), metrics], axis=1).assign(feasible=feasible, pareto=front)
+        return pd.concat([pd.DataFrame(architectures), metrics], axis=1).assign(feasible=feasible, pareto=front)

@@ -1,4 +1,4 @@
-"""Passwords in the URL of a database: found as SQLAlchemy reads it, and never shown."""
+"""Passwords in database URLs, which are never shown."""
 
 import re
 from urllib.parse import unquote
@@ -29,7 +29,7 @@ def holds_password(place: str) -> bool:
 
 
 def without_password(text: str) -> str:
-    """A text in which whatever stands before the host of a URL, or is called a password, is hidden.
+    """The text with the credentials of URLs, and the values of options that are named like a password, replaced.
 
     >>> without_password("postgresql://me:p/w@db/x?sslpassword=p"), without_password("open http://head:8265")
     ('postgresql://***@db/x?sslpassword=***', 'open http://head:8265')

@@ -1,6 +1,6 @@
-"""Which architecture the learnt probabilities propose: pure functions of a space and arrays.
+"""Derivation of a discrete architecture from learnt probabilities: pure functions of a space and arrays.
 
-Of equals the first always wins, so a derived architecture is a function of its arguments alone.
+Ties are resolved in favour of the first, so a derived architecture is a function of its arguments alone.
 """
 
 import itertools
@@ -19,9 +19,9 @@ __all__ = [
     "Flags",
     "Options",
     "Probabilities",
-    "Rule",
+    "SelectionRule",
     "argmax",
-    "collapse",
+    "collapse_warning",
     "derive",
     "entropy",
     "group_of",
@@ -34,7 +34,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 Probabilities = Mapping[str, npt.ArrayLike]
-"""Choice → weights ``[options]``, not negative."""
+"""Choice → non-negative weights ``[options]``."""
 
 Options = Mapping[str, Sequence[Any]]
 """Choice → what its weights belong to: its candidates, or the elements of a :class:`~nas.space.Subset`."""
@@ -42,9 +42,9 @@ Options = Mapping[str, Sequence[Any]]
 Flags = Mapping[str, Sequence[bool]]
 """Choice → a property of each of its options."""
 
-Rule = Callable[[Sequence[int], Floats], int]
+SelectionRule = Callable[[Sequence[int], Floats], int]
 """The positions of the candidates from the smallest to the largest, and the weights of the candidates, minus infinity
-where banned → the position of the candidate that is taken."""
+if banned → the position of the selected candidate."""
 
 
 def derive(
@@ -53,24 +53,25 @@ def derive(
     *,
     options: Options | None = None,
     banned: Flags | None = None,
-    rules: Mapping[str, Rule] | None = None,
+    rules: Mapping[str, SelectionRule] | None = None,
 ) -> Architecture:
-    """The architecture that probabilities propose.
+    """The discrete architecture that probabilities stand for.
 
-    Each choice is settled by its rule. A subset then keeps as many elements as it must, those of the highest scores:
-    the weight of the element times the weights of what the choices on it took. With operations on the edges of a
-    cell and zero banned that is the rule of DARTS (Liu et al., 2019), where no edge weights are learnt; and that of
-    PC-DARTS (Xu et al., 2020), where they are. Weights are compared as they are: banning an option does not
-    renormalise the others. Choices that turn out inactive have no say.
+    First the rule of each choice selects a candidate. Then each subset keeps as many elements as it has to, those with
+    the highest score: the weight of the element times the weights of what was selected in the choices on it. With
+    operations on the edges of a cell and zero banned, this is the rule of DARTS (Liu et al., 2019) if no edge weights
+    are learnt, and that of PC-DARTS (Xu et al., 2020) if they are. Banning an option does not renormalise the weights
+    of the others. Choices that turn out inactive have no influence.
 
     Args:
-        probabilities: of every choice with several candidates; elements of a subset that is left out weigh one.
-        options: what the weights belong to; candidates by default, which is right where there is no subset.
-        banned: options that are never taken, such as operations that pass nothing on.
+        probabilities: of every choice with several candidates; the elements of a subset without any have weight one.
+        options: what the weights belong to; the candidates by default, which is right without subsets.
+        banned: options that are never selected, such as the zero operation.
         rules: of some choices, :func:`argmax` by default.
 
     Raises:
-        UsageError: an unknown choice, weights of the wrong number, or negative or not finite, or all options banned.
+        UsageError: an unknown choice, a wrong number of weights, weights that are negative or not finite, or a choice
+            whose options are all banned.
 
     >>> space = Space({"edge": ["none", "skip", "conv"]})
     >>> learnt = {"edge": [0.9, 0.04, 0.06]}
@@ -81,16 +82,16 @@ def derive(
     _check_names(space, rules, "rules")
     weights = option_weights(space, probabilities, options=options, banned=banned)
     subsets = subset_elements(space, options)
-    taken = {
+    selected = {
         name: rules.get(name, argmax)(order, weights[name])
         for name, order in space.order.items()
         if name not in subsets
     }
-    values = {name: space.choices[name][index] for name, index in taken.items()}
-    strength = {name: float(weights[name][index]) for name, index in taken.items()}
+    values = {name: space.choices[name][index] for name, index in selected.items()}
+    selected_weights = {name: float(weights[name][index]) for name, index in selected.items()}
     for name, elements in subsets.items():
         scores = [
-            weight * math.prod(strength.get(choice, 1.0) for choice in _choices_on(space, name, element))
+            weight * math.prod(selected_weights.get(choice, 1.0) for choice in _choices_on(space, name, element))
             if weight >= 0
             else weight
             for element, weight in zip(elements, weights[name], strict=True)
@@ -100,15 +101,14 @@ def derive(
 
 
 def argmax(order: Sequence[int], weights: Floats) -> int:
-    """The candidate of the largest weight, of equals the first."""
+    """Selects the candidate with the largest weight, the first of equal ones."""
     return int(np.argmax(weights))
 
 
-def threshold(level: float) -> Rule:
-    """The rule that drops candidates whose weight is below ``level`` and takes the largest of the others.
+def threshold(level: float) -> SelectionRule:
+    """A rule that selects the largest candidate whose weight is at least ``level``, such as of depths and widths.
 
-    For depths, widths, and blocks that are there or not. Where every candidate is below the level, that of the largest
-    weight is taken.
+    If all weights are below the level, it selects the candidate with the largest weight.
     """
 
     def largest_kept(order: Sequence[int], weights: Floats) -> int:
@@ -119,14 +119,14 @@ def threshold(level: float) -> Rule:
 
 
 def longest_path(weights: Sequence[npt.ArrayLike]) -> list[int]:
-    """The nodes of the path through a layered graph whose edges weigh most together (sharpDARTS, Hundt et al., 2019).
+    """The path through a layered graph with the largest sum of edge weights (sharpDARTS, Hundt et al., 2019).
 
     Args:
         weights: for each layer ``[nodes before, nodes after]``, the weight of the edge between them, such as that of
-            the best operation from one width to another; minus infinity where there is no edge.
+            the best operation from one width to another; minus infinity if there is no edge.
 
     Returns:
-        One node more than there are layers; of paths that weigh the same the first in lexicographic order.
+        The nodes of the path, one more than there are layers; of equally long paths the lexicographically first.
 
     Raises:
         UsageError: no layers, layers that do not fit together, a weight that is not a number, or no path at all.
@@ -140,7 +140,7 @@ def longest_path(weights: Sequence[npt.ArrayLike]) -> list[int]:
     if not layers or not fit or any(before[1] != after[0] for before, after in itertools.pairwise(shapes)):
         raise UsageError(f"layers of weights {shapes} are no grid; give [nodes before, nodes after] for each layer.")
     if any(np.isnan(layer).any() or np.isposinf(layer).any() for layer in layers):
-        raise UsageError("a weight of the layers is not a number or infinite; use minus infinity where no edge is.")
+        raise UsageError("a weight of the layers is not a number or infinite; use minus infinity for a missing edge.")
     ahead = [np.zeros(shapes[-1][1])]
     for layer in reversed(layers):
         ahead.insert(0, (layer + ahead[0]).max(axis=1))
@@ -153,7 +153,7 @@ def longest_path(weights: Sequence[npt.ArrayLike]) -> list[int]:
 
 
 def entropy(probabilities: Probabilities) -> dict[str, float]:
-    """How undecided each choice is, in nats: 0 when decided, ``log(options)`` when uniform; weights are normalised.
+    """The entropy of each choice in nats: 0 if decided, ``log(options)`` if uniform; weights are normalised.
 
     Raises:
         UsageError: weights that are negative, not finite, or all zero.
@@ -161,28 +161,28 @@ def entropy(probabilities: Probabilities) -> dict[str, float]:
     >>> entropy({"kernel": [0.5, 0.5], "depth": [1.0, 0.0]})
     {'kernel': 0.6931471805599453, 'depth': 0.0}
     """
-    found = {}
+    entropies = {}
     for name, values in probabilities.items():
         weights = _checked(name, values)
         if weights.sum() <= 0:
             raise UsageError(f"weights of choice '{name}' are all zero; entropy needs a positive one.")
         shares = weights[weights > 0] / weights.sum()
-        found[name] = float(abs(shares @ np.log(shares)))
-    return found
+        entropies[name] = float(abs(shares @ np.log(shares)))
+    return entropies
 
 
-def collapse(architecture: Mapping[str, Any], parameter_free: Flags, space: Space) -> str | None:
-    """The sentence that says that an architecture, or a kind of cell in it, has no operation left that learns.
+def collapse_warning(architecture: Mapping[str, Any], parameter_free: Flags, space: Space) -> str | None:
+    """A warning if an architecture, or a kind of cell in it, has no operation with weights.
 
-    Only active choices between operations with and without weights count: a choice between widths, or between pools,
-    says nothing. One kind of cell (see :func:`group_of`) has collapsed when it has two such choices or more and all
-    of them took an operation without weights (a skip, a pool, nothing); the architecture when that is so of all.
+    Only active choices between operations with and without weights count, not those between widths or pools. A kind of
+    cell (see :func:`group_of`) has collapsed if it has at least two such choices and an operation without weights (a
+    skip, a pool, zero) is selected in all of them; the architecture has if this holds for all choices.
 
     Args:
-        parameter_free: which options of a choice have no weights to learn; choices that are left out have none such.
+        parameter_free: which options of a choice have no weights; a choice that is missing has no such option.
 
     Returns:
-        The sentence with how often each operation was taken; None where nothing has collapsed.
+        A sentence with how often each operation is selected; None if nothing has collapsed.
     """
     groups: dict[str, list[tuple[Any, bool]]] = {}
     for name, value in architecture.items():
@@ -190,24 +190,24 @@ def collapse(architecture: Mapping[str, Any], parameter_free: Flags, space: Spac
         if any(flags) and not all(flags):
             keys = list(map(candidate_key, space.choices[name]))
             groups.setdefault(group_of(name), []).append((value, flags[keys.index(candidate_key(value))]))
-    collapsed = {group: taken for group, taken in groups.items() if all(free for _, free in taken)}
+    collapsed = {group: selected for group, selected in groups.items() if all(free for _, free in selected)}
     if groups and len(collapsed) == len(groups):
-        everything = [value for taken in collapsed.values() for value, _ in taken]
-        return f"The derived architecture has collapsed: none of its operations learns ({_counts(everything)})."
+        operations = [value for selected in collapsed.values() for value, _ in selected]
+        return f"The derived architecture has collapsed: none of its operations has weights ({_counts(operations)})."
     parts = [
-        f"{group or 'what is outside of named cells'} ({_counts([value for value, _ in taken])})"
-        for group, taken in collapsed.items()
-        if len(taken) > 1
+        f"{group or 'what is outside of named cells'} ({_counts([value for value, _ in selected])})"
+        for group, selected in collapsed.items()
+        if len(selected) > 1
     ]
-    return (
-        f"The derived architecture has collapsed in part: no operation learns in {'; '.join(parts)}." if parts else None
-    )
+    if not parts:
+        return None
+    return f"The derived architecture has collapsed in part: no operation has weights in {'; '.join(parts)}."
 
 
 def group_of(name: str) -> str:
     """The kind of cell that a choice belongs to: its name up to the first dot, such as "normal" or "reduce".
 
-    Empty where there is no dot, or only the number of a layer before it.
+    Empty if there is no dot, or only the number of a layer before it.
 
     >>> group_of("normal.edge_0_2"), group_of("edge_0_2"), group_of("3.kernel_size")
     ('normal', '', '')
@@ -217,7 +217,7 @@ def group_of(name: str) -> str:
 
 
 def subset_elements(space: Space, options: Options | None) -> dict[str, tuple[Any, ...]]:
-    """The elements of each subset of the space: choices whose options are not their candidates."""
+    """The elements of each subset of the space, that is of each choice whose options are not its candidates."""
     return {
         name: tuple(options[name])
         for name, candidates in space.choices.items()
@@ -228,7 +228,7 @@ def subset_elements(space: Space, options: Options | None) -> dict[str, tuple[An
 def option_weights(
     space: Space, probabilities: Probabilities, *, options: Options | None = None, banned: Flags | None = None
 ) -> dict[str, Floats]:
-    """The weights ``[options]`` of every choice, minus infinity where banned; arguments as of :func:`derive`.
+    """The weights ``[options]`` of every choice, minus infinity if banned; for the arguments see :func:`derive`.
 
     Raises:
         UsageError: as :func:`derive` does.
@@ -237,7 +237,7 @@ def option_weights(
     for given, what in ((probabilities, "probabilities"), (options, "options"), (banned, "banned options")):
         _check_names(space, given, what)
     subsets = subset_elements(space, options)
-    found = {}
+    checked = {}
     for name, candidates in space.choices.items():
         count = len(subsets.get(name, candidates))
         if name not in probabilities and name not in subsets and count > 1:
@@ -252,15 +252,15 @@ def option_weights(
             )
         if flags.all():
             raise UsageError(f"every option of choice '{name}' is banned; leave at least one of {list(candidates)}.")
-        found[name] = np.where(flags, -np.inf, weights)
-    return found
+        checked[name] = np.where(flags, -np.inf, weights)
+    return checked
 
 
 def _checked(name: str, values: npt.ArrayLike) -> Floats:
     weights = np.asarray(values, dtype=np.float64)
     if not np.isfinite(weights).all() or (weights < 0).any():
         raise UsageError(
-            f"weights of choice '{name}' are {weights.tolist()}, expected finite numbers from 0; "
+            f"weights of choice '{name}' are {weights.tolist()}, expected finite numbers of at least 0; "
             "if they were learnt, the training has diverged."
         )
     return weights
@@ -273,19 +273,19 @@ def _check_names(space: Space, given: Mapping[str, Any], what: str) -> None:
 
 
 def _choices_on(space: Space, subset: str, element: Any) -> list[str]:
-    """The outermost choices that are there exactly if the subset holds the element, such as an edge's operation."""
-    holding = (index for index, candidate in enumerate(space.choices[subset]) if element in candidate)
-    held = Condition((subset,), frozenset((index,) for index in holding))
-    around = {condition for use in space.uses[subset] for condition in use}
+    """The outermost choices that are active exactly if the subset contains the element, such as an edge's operation."""
+    containing = (index for index, candidate in enumerate(space.choices[subset]) if element in candidate)
+    contained = Condition((subset,), frozenset((index,) for index in containing))
+    outer = {condition for use in space.uses[subset] for condition in use}
     return [
         name
         for name, uses in space.uses.items()
-        if any(held in use and around.issuperset(set(use) - {held}) for use in uses)
+        if any(contained in use and outer.issuperset(set(use) - {contained}) for use in uses)
     ]
 
 
 def _best_candidate(candidates: Sequence[Any], elements: Sequence[Any], scores: Sequence[float]) -> Any:
-    """The candidate that holds the elements of the highest scores."""
+    """The candidate that contains the elements with the highest scores."""
     by_score = sorted(range(len(elements)), key=lambda position: -scores[position])
     kept = [elements[position] for position in by_score[: len(candidates[0])]]
     return next(candidate for candidate in candidates if all(element in candidate for element in kept))

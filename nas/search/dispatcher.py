@@ -1,119 +1,120 @@
-"""Where the proposals of a search become results: screened, looked up, evaluated, recorded."""
+"""How the proposals of a search become results: screened, looked up in the ledger, evaluated, recorded."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from nas.errors import UsageError
 from nas.search.constraints import check_feasible
-from nas.search.criteria import Judge
-from nas.search.ledger import Entry, Key, Ledger
-from nas.search.pool import Measure, Metrics, Pool, rows
+from nas.search.criteria import Criteria
+from nas.search.ledger import Entry, Ledger, ResultIdentity, ResultKey
+from nas.search.pool import MetricFunction, Metrics, Pool, metrics_of
 from nas.search.strategy import Result
 from nas.space import Architecture, Space
 from nas.wording import counted
 
-__all__ = ["Desk"]
+__all__ = ["Dispatcher"]
 
 _POLL_SECONDS = 0.5
 
 
-class Desk:
-    """Everything known in a search: what was rejected for its costs, is being evaluated, and was evaluated.
+class Dispatcher:
+    """Has each proposed architecture evaluated once, and holds all results of a search.
 
     Args:
-        pool: evaluates what the ledger does not know and no other process has claimed.
+        pool: evaluates what the ledger has no result of and no other process has claimed.
         costs: the cheap metrics.
-        identity: evaluator, fidelity, seed and checkpoint, as in :class:`~nas.search.ledger.Key`.
-        on_result: called with each evaluated result after it was recorded.
+        identity: of the results in the ledger.
+        batch: number of architectures that a worker gets at a time.
+        on_result: called with each result of an evaluation after it was recorded.
+
+    Attributes:
+        results: of what was evaluated, and of what was not because its costs violate a constraint.
     """
 
     def __init__(
         self,
-        judge: Judge,
+        criteria: Criteria,
         pool: Pool,
-        costs: Measure | None,
+        costs: MetricFunction | None,
         ledger: Ledger | None,
-        identity: tuple[str, str, int, str],
+        identity: ResultIdentity,
+        batch: int,
         on_result: Callable[[Result], None] | None = None,
     ) -> None:
-        self.known: dict[Architecture, Result] = {}
-        self._judge, self._pool, self._costs = judge, pool, costs
-        self._ledger, self._identity, self._on_result = ledger, identity, on_result
-        self._admitted: dict[Architecture, Result] = {}
-        """In the order asked for, as screened."""
-        self._elsewhere: set[Architecture] = set()
-        """Claimed by other processes."""
-        self._here: set[Architecture] = set()
+        self.results: dict[Architecture, Result] = {}
+        self._criteria, self._pool, self._costs = criteria, pool, costs
+        self._ledger, self._identity, self._batch, self._on_result = ledger, identity, batch, on_result
+        self._accepted: dict[Architecture, dict[str, float]] = {}
+        """What is evaluated or being evaluated, in the order proposed, with its costs."""
+        self._running: set[Architecture] = set()
+        self._claimed_elsewhere: set[Architecture] = set()
 
     @property
-    def admitted(self) -> int:
-        """How many architectures are evaluated, or being evaluated."""
-        return len(self._admitted)
+    def accepted(self) -> int:
+        """How many architectures are evaluated or being evaluated."""
+        return len(self._accepted)
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether something is being evaluated, here or elsewhere."""
-        return bool(self._here or self._elsewhere)
+    def is_evaluating(self) -> bool:
+        """Whether anything is being evaluated, here or by another process."""
+        return bool(self._running or self._claimed_elsewhere)
 
     @property
     def evaluated(self) -> list[Result]:
-        """What was evaluated, in the order asked for."""
-        return [self.known[architecture] for architecture in self._admitted if architecture in self.known]
+        """The results of evaluations, in the order proposed."""
+        return [self.results[architecture] for architecture in self._accepted if architecture in self.results]
 
-    def awaits(self, architecture: Architecture) -> bool:
-        """Whether the architecture is being evaluated, here or elsewhere."""
-        return architecture in self._here or architecture in self._elsewhere
+    def is_pending(self, architecture: Architecture) -> bool:
+        """Whether the architecture is being evaluated, here or by another process."""
+        return architecture in self._running or architecture in self._claimed_elsewhere
 
-    def has_all(self, space: Space) -> bool:
-        """Whether no architecture of the space is left to ask for."""
-        return len(self.known) + len(self._here) + len(self._elsewhere) == space.size
+    def has_seen_all(self, space: Space) -> bool:
+        """Whether every architecture of the space has a result or is being evaluated."""
+        return len(self.results) + len(self._running) + len(self._claimed_elsewhere) == space.size
 
-    def take(self, asked: Sequence[Architecture], room: int, batch: int) -> int:
-        """Screens proposals and has at most ``room`` of the new ones evaluated, in batches; the others are forgotten.
-
-        Batches hold neighbours in the order of keys, so that common prefixes meet in one of them.
+    def submit(self, proposals: Sequence[Architecture], limit: int) -> int:
+        """Has new proposals evaluated whose costs violate no constraint, the first ``limit`` of them.
 
         Returns:
-            How many were admitted.
+            How many these are.
         """
-        new = [each for each in dict.fromkeys(asked) if each not in self.known and each not in self._admitted]
-        costs = rows(self._costs, new, "costs") if self._costs and new else [{} for _ in new]
-        screened = [self._judge.screen(architecture, row) for architecture, row in zip(new, costs, strict=True)]
-        self.known.update({result.architecture: result for result in screened if result.violation})
-        admitted = [result for result in screened if not result.violation][:room]
-        self._admitted |= {result.architecture: result for result in admitted}
-        missing = self._look_up([result.architecture for result in admitted])
-        self._evaluate(missing, batch)
-        return len(admitted)
+        new = [each for each in dict.fromkeys(proposals) if each not in self.results and each not in self._accepted]
+        costs = metrics_of(self._costs, new, "costs") if self._costs and new else [{} for _ in new]
+        screened = [self._criteria.screen(architecture, row) for architecture, row in zip(new, costs, strict=True)]
+        self.results.update({result.architecture: result for result in screened if result.violation})
+        accepted = [result for result in screened if not result.violation][:limit]
+        self._accepted |= {result.architecture: result.metrics for result in accepted}
+        self._evaluate(self._without_recorded([result.architecture for result in accepted]))
+        return len(accepted)
 
-    def collect(self, batch: int) -> None:
-        """Waits for results, from here or from another process; what one of those gave up is evaluated here."""
-        if self._elsewhere and not self._here:
+    def collect(self) -> None:
+        """Waits for results of this or of another process; evaluates what another process has given up."""
+        if self._claimed_elsewhere and not self._running:
             time.sleep(_POLL_SECONDS)
-        self._record(self._pool.collect(_POLL_SECONDS if self._elsewhere else None))
-        if self._elsewhere:
-            waited_for = [architecture for architecture in self._admitted if architecture in self._elsewhere]
-            self._elsewhere.clear()
-            self._evaluate(self._look_up(waited_for), batch)
+        self._record(self._pool.collect(_POLL_SECONDS if self._claimed_elsewhere else None))
+        if self._claimed_elsewhere:
+            awaited = [architecture for architecture in self._accepted if architecture in self._claimed_elsewhere]
+            self._claimed_elsewhere.clear()
+            self._evaluate(self._without_recorded(awaited))
 
     def require_feasible(self) -> None:
-        """Raises a UsageError that names the nearest value when nothing feasible was found."""
+        """Raises a UsageError that names the nearest value if nothing feasible was found."""
         import pandas as pd
 
         evaluated = self.evaluated
         if any(result.feasible for result in evaluated):
             return
-        tried = pd.DataFrame([result.metrics for result in (evaluated or self.known.values())])
-        check_feasible([c for c in self._judge.constraints if c.metric in tried], tried)
+        tried = pd.DataFrame([result.metrics for result in (evaluated or self.results.values())])
+        check_feasible([each for each in self._criteria.constraints if each.metric in tried], tried)
         raise UsageError(
             f"none of the {counted(len(tried), 'architecture')} tried has finite objectives "
-            f"({', '.join(map(str, self._judge.objectives))}); check the evaluator."
+            f"({', '.join(map(str, self._criteria.objectives))}); check the evaluator."
         )
 
-    def _look_up(self, architectures: Sequence[Architecture]) -> list[Architecture]:
-        """Takes from the ledger what it knows; gives the others."""
+    def _without_recorded(self, architectures: list[Architecture]) -> list[Architecture]:
+        """The architectures that the ledger has no result of; the results of the others are taken over."""
         if self._ledger is None or not architectures:
-            return list(architectures)
+            return architectures
         self._ledger.refresh()
         missing = []
         for architecture in architectures:
@@ -121,45 +122,47 @@ class Desk:
             if metrics is None:
                 missing.append(architecture)
             else:
-                self._accept(architecture, metrics)
+                self._add_result(architecture, metrics)
         return missing
 
-    def _evaluate(self, missing: Sequence[Architecture], batch: int) -> None:
-        """Submits those that no other process has claimed."""
-        if self._ledger is not None and missing:
-            claimed = self._ledger.claim([self._key(architecture) for architecture in missing])
-            mine = [architecture for architecture in missing if self._key(architecture) in claimed]
-            self._elsewhere.update(set(missing) - set(mine))
-            missing = mine
-        if len(missing) > batch:
-            missing = sorted(missing, key=lambda architecture: architecture.key)
-        for start in range(0, len(missing), batch):
-            self._pool.submit(missing[start : start + batch])
-        self._here.update(missing)
+    def _evaluate(self, architectures: list[Architecture]) -> None:
+        """Submits what no other process has claimed, in batches.
+
+        These follow the order of the architectures' keys, so that architectures that begin alike share a batch.
+        """
+        if self._ledger is not None and architectures:
+            claimed = self._ledger.claim(map(self._key, architectures))
+            self._claimed_elsewhere.update(each for each in architectures if self._key(each) not in claimed)
+            architectures = [each for each in architectures if self._key(each) in claimed]
+        if len(architectures) > self._batch:
+            architectures = sorted(architectures, key=lambda architecture: architecture.key)
+        for start in range(0, len(architectures), self._batch):
+            self._pool.submit(architectures[start : start + self._batch])
+        self._running.update(architectures)
 
     def _record(self, evaluated: Iterable[tuple[Architecture, Metrics]]) -> None:
-        """Writes new results to the ledger, which says what counts."""
+        """Writes new results to the ledger; if another process was faster, its result counts."""
         found = dict(evaluated)
         for architecture, metrics in found.items():
-            if shared := sorted(metrics.keys() & self._admitted[architecture].metrics.keys()):
+            if shared := sorted(metrics.keys() & self._accepted[architecture].keys()):
                 raise UsageError(f"metric '{shared[0]}' is given by both evaluate and costs; rename one of them.")
         if self._ledger is not None and found:
             self._ledger.extend([self._entry(architecture, metrics) for architecture, metrics in found.items()])
-        for architecture in [each for each in self._admitted if each in found]:
-            self._here.discard(architecture)
+        for architecture in [each for each in self._accepted if each in found]:
+            self._running.discard(architecture)
             recorded = self._ledger.get(self._key(architecture)) if self._ledger is not None else None
-            self._accept(architecture, found[architecture] if recorded is None else recorded)
+            self._add_result(architecture, found[architecture] if recorded is None else recorded)
 
-    def _accept(self, architecture: Architecture, metrics: Mapping[str, float]) -> None:
-        result = self._judge.result(architecture, {**metrics, **self._admitted[architecture].metrics})
-        self.known[architecture] = result
+    def _add_result(self, architecture: Architecture, metrics: Mapping[str, float]) -> None:
+        result = self._criteria.assess(architecture, {**metrics, **self._accepted[architecture]})
+        self.results[architecture] = result
         if self._on_result is not None:
             self._on_result(result)
 
     def _entry(self, architecture: Architecture, metrics: Metrics) -> Entry:
-        costs = self._admitted[architecture].metrics
-        violations = self._judge.violations({**metrics, **costs})
+        costs = self._accepted[architecture]
+        violations = self._criteria.violations({**metrics, **costs})
         return Entry(self._key(architecture), architecture, metrics, costs, violations)
 
-    def _key(self, architecture: Architecture) -> Key:
-        return Key(architecture.key, *self._identity)
+    def _key(self, architecture: Architecture) -> ResultKey:
+        return ResultKey(architecture.key, self._identity)

@@ -5,31 +5,31 @@ from collections.abc import Sequence
 import numpy as np
 
 from nas.errors import UsageError
-from nas.search.pareto import best_first
+from nas.search.pareto import constrained_order
 from nas.search.strategy import Result
-from nas.search.unique_sampler import Memory
+from nas.search.unique_sampler import UniqueSampler
 from nas.space import Architecture, Space
 
 __all__ = ["Evolution"]
 
 
 class Evolution:
-    """Ageing evolution (Real et al., 2019): the best of a random tournament has a child, the oldest member dies.
+    """Ageing evolution (Real et al., 2019): parents win random tournaments, the oldest member of the population dies.
 
-    With several objectives a tournament goes by Pareto rank, then by crowding. Infeasible members rank below all
-    feasible ones, by violation (Deb et al., 2002), and die first, the worst before the others: a tight constraint
-    is approached on cheap metrics alone. Proposals are not repeated: a crossover that is known gives way to a
-    mutation, and where only known mutations come up, to a random architecture.
+    With several objectives a tournament compares Pareto ranks, then crowding. Infeasible members rank below all
+    feasible ones, by violation (Deb et al., 2002), and die first, the worst before the others, so a tight constraint
+    can be approached on cheap metrics alone. There are no duplicates: if a crossover has been proposed before, a
+    mutation is proposed instead; if all mutations that are tried have been, a random architecture is.
 
     Args:
-        population: members that live; the first ones are random.
-        tournament: members drawn for each parent.
+        population: number of living members; the first ones are random.
+        tournament: number of members drawn to select each parent.
         mutation: probability that each active choice of a mutated child changes; at least one does.
-        crossover: probability that a child has two parents instead of a mutation; 0 as published, half as in
-            once-for-all (Cai et al., 2020) and single-path one-shot (Guo et al., 2020).
+        crossover: probability that a child is a crossover of two parents instead of a mutation of one: 0 as published,
+            one half as in once-for-all (Cai et al., 2020) and single-path one-shot (Guo et al., 2020).
 
     Raises:
-        UsageError: a population or tournament that cannot be, or a probability outside 0 to 1.
+        UsageError: an impossible size of the population or the tournament, or a probability outside 0 to 1.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Evolution:
         if population < 2 or not 1 <= tournament <= population:
             raise UsageError(
                 f"evolution has population {population} and tournament {tournament}; "
-                "take a population of at least 2 and a tournament between 1 and the population."
+                "use a population of at least 2 and a tournament between 1 and the population."
             )
         for option, probability in (("mutation", mutation), ("crossover", crossover)):
             if not 0 <= probability <= 1:
@@ -55,38 +55,38 @@ class Evolution:
         self.mutation = mutation
         self.crossover = crossover
         self._space = space
-        self._memory = Memory(space, seed)
-        self._members: list[Result] = []
+        self._sampler = UniqueSampler(space, seed)
+        self._population: list[Result] = []
 
     def ask(self, n: int) -> list[Architecture]:
-        if len(self._members) < self.population:
-            return self._memory.draw(n)
-        standing = self._standing()
-        children = (self._child(standing) for _ in range(n))
+        if len(self._population) < self.population:
+            return self._sampler.sample(n)
+        ranked = self._best_first()
+        children = (self._child(ranked) for _ in range(n))
         return [child for child in children if child is not None]
 
     def tell(self, results: Sequence[Result]) -> None:
-        self._members += self._memory.add(results)
-        while len(self._members) > self.population:
-            oldest_of_worst = max(range(len(self._members)), key=lambda index: self._members[index].violation)
-            del self._members[oldest_of_worst]
+        self._population += self._sampler.record(results)
+        while len(self._population) > self.population:
+            oldest_of_worst = max(range(len(self._population)), key=lambda index: self._population[index].violation)
+            del self._population[oldest_of_worst]
 
-    def _standing(self) -> list[Architecture]:
-        """The members from best to worst."""
-        width = max((len(member.objectives) for member in self._members if member.objectives), default=1)
-        points = [member.objectives or (0.0,) * width for member in self._members]
-        violations = [member.violation for member in self._members]
-        return [self._members[index].architecture for index in best_first(points, violations)]
+    def _best_first(self) -> list[Architecture]:
+        """The population from best to worst."""
+        objectives = max((len(member.objectives) for member in self._population if member.objectives), default=1)
+        points = [member.objectives or (0.0,) * objectives for member in self._population]
+        violations = [member.violation for member in self._population]
+        return [self._population[index].architecture for index in constrained_order(points, violations)]
 
-    def _child(self, standing: Sequence[Architecture]) -> Architecture | None:
-        rng = self._memory.rng
-        mother = self._winner(standing)
+    def _child(self, ranked: Sequence[Architecture]) -> Architecture | None:
+        rng = self._sampler.rng
+        parent = self._tournament_winner(ranked)
         if rng.random() < self.crossover:
-            child = self._space.cross(mother, self._winner(standing), rng)
-            if self._memory.claim(child):
+            child = self._space.cross(parent, self._tournament_winner(ranked), rng)
+            if self._sampler.visit(child):
                 return child
-        return self._memory.vary(mother, self.mutation)
+        return self._sampler.mutate(parent, self.mutation)
 
-    def _winner(self, standing: Sequence[Architecture]) -> Architecture:
-        entrants = self._memory.rng.choice(len(standing), size=self.tournament, replace=False)
-        return standing[int(np.min(entrants))]
+    def _tournament_winner(self, ranked: Sequence[Architecture]) -> Architecture:
+        ranks = self._sampler.rng.choice(len(ranked), size=self.tournament, replace=False)
+        return ranked[int(np.min(ranks))]

@@ -1,4 +1,4 @@
-"""Every architecture of a small space."""
+"""Exhaustive search, for small spaces."""
 
 import itertools
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from nas.search.strategy import Result
 from nas.space import Architecture, Space
 
-__all__ = ["Exhaustive"]
+__all__ = ["ExhaustiveSearch"]
 
 
-class Exhaustive:
-    """Proposes the whole space, lazily, in lexicographic order; the seed changes nothing."""
+class ExhaustiveSearch:
+    """Proposes every architecture of the space in lexicographic order; the seed has no effect."""
 
     def __init__(self, space: Space, seed: int = 0) -> None:
         self._enumeration = iter(space)
@@ -19,4 +19,4 @@ class Exhaustive:
         return list(itertools.islice(self._enumeration, n))
 
     def tell(self, results: Sequence[Result]) -> None:
-        """Nothing to learn: the order is fixed."""
+        """Results do not change the order."""

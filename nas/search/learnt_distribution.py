@@ -1,4 +1,4 @@
-"""The strategy of a supernet that has learnt which architecture it wants."""
+"""Architectures that a differentiable method has learnt: derived ones, then samples of the distribution."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,29 +8,29 @@ import numpy as np
 
 from nas.search.derivation import Flags, Floats, Options, Probabilities, option_weights, subset_elements
 from nas.search.strategy import Result
-from nas.search.unique_sampler import Memory
+from nas.search.unique_sampler import UniqueSampler
 from nas.space import Architecture, Space
 
-__all__ = ["Derived"]
+__all__ = ["LearntDistribution"]
 
-_LOOSE = 0.1
+_UNIFORM_SHARE = 0.1
 
 
-class Derived:
-    """Proposes derived architectures, then what is likely under the learnt probabilities, nothing twice.
+class LearntDistribution:
+    """Proposes derived architectures, then samples of the learnt probabilities, without repetition.
 
-    After the proposals each choice is drawn by itself, by its probabilities; a subset takes each of its candidates
-    with a probability in proportion to the product of the weights of its elements. Where all that is allowed weighs
-    nothing, it is drawn uniformly. Where draws bring nothing new any more, as from probabilities of zero and one,
-    each choice is drawn uniformly from what is allowed once in ten times. It learns nothing from results.
+    Each choice is sampled independently, by its probabilities. Each candidate of a subset has a probability in
+    proportion to the product of the weights of its elements. If all allowed candidates have weight zero, they are
+    sampled uniformly. Once ``patience`` samples in a row are duplicates, as with probabilities of zero and one, a tenth
+    of each distribution becomes uniform over the allowed candidates. Results have no effect.
 
     Args:
         proposals: in order, such as the architecture derived after the last epoch, then those of earlier epochs.
-        probabilities: as of :func:`~nas.search.derivation.derive`, as are ``options`` and ``banned``.
-        patience: draws in a row of architectures known before, after which nothing is left to propose.
+        probabilities: see :func:`~nas.search.derivation.derive`, also for ``options`` and ``banned``.
+        patience: duplicates in a row after which a distribution counts as exhausted.
 
     Raises:
-        UsageError: a proposal that is not in the space, or probabilities that ``derive`` refuses.
+        UsageError: a proposal is not in the space, or ``derive`` refuses the probabilities.
     """
 
     def __init__(
@@ -46,51 +46,52 @@ class Derived:
     ) -> None:
         self.patience = patience
         self._space = space
-        self._memory = Memory(space, seed)
+        self._sampler = UniqueSampler(space, seed)
         self._proposals = iter([space.architecture(proposal) for proposal in proposals])
         weights = option_weights(space, probabilities, options=options, banned=banned)
         elements = subset_elements(space, options)
-        named = [(candidates, weights[name], elements.get(name)) for name, candidates in space.choices.items()]
-        learnt = [_shares(*each) for each in named]
-        allowed = [_shares(candidates, np.minimum(each, 0.0), inside) for candidates, each, inside in named]
-        loosened = [(1 - _LOOSE) * each + _LOOSE * uniform for each, uniform in zip(learnt, allowed, strict=True)]
-        self._sources = [learnt, loosened]
+        choices = [(candidates, weights[name], elements.get(name)) for name, candidates in space.choices.items()]
+        learnt = [_probabilities(*choice) for choice in choices]
+        uniform = [_probabilities(candidates, np.minimum(each, 0.0), within) for candidates, each, within in choices]
+        mixed = [(1 - _UNIFORM_SHARE) * p + _UNIFORM_SHARE * q for p, q in zip(learnt, uniform, strict=True)]
+        self._distributions = [learnt, mixed]
 
     def ask(self, n: int) -> list[Architecture]:
-        found = list(itertools.islice(filter(self._memory.claim, self._proposals), n))
-        while len(found) < n and self._sources:
-            drawn = self._draw(self._sources[0])
-            if drawn is None:
-                self._sources.pop(0)
+        proposals = list(itertools.islice(filter(self._sampler.visit, self._proposals), n))
+        while len(proposals) < n and self._distributions:
+            sample = self._sample(self._distributions[0])
+            if sample is None:
+                self._distributions.pop(0)
             else:
-                found.append(drawn)
-        return found
+                proposals.append(sample)
+        return proposals
 
     def tell(self, results: Sequence[Result]) -> None:
-        self._memory.add(results)
+        self._sampler.record(results)
 
-    def _draw(self, shares: Sequence[Floats]) -> Architecture | None:
-        """An architecture that is not known yet; None when patience is over."""
-        rng = self._memory.rng
+    def _sample(self, distribution: Sequence[Floats]) -> Architecture | None:
+        """A new architecture; None after ``patience`` duplicates."""
+        rng = self._sampler.rng
         for _ in range(self.patience):
-            row = [rng.choice(len(each), p=each) for each in shares]
-            (architecture,) = self._space.from_indices([row])
-            if self._memory.claim(architecture):
+            indices = [rng.choice(len(probabilities), p=probabilities) for probabilities in distribution]
+            (architecture,) = self._space.from_indices([indices])
+            if self._sampler.visit(architecture):
                 return architecture
         return None
 
 
-def _shares(candidates: Sequence[Any], weights: Floats, elements: Sequence[Any] | None) -> Floats:
-    """Probabilities ``[candidates]``; uniform among what is allowed where all of that weighs nothing."""
+def _probabilities(candidates: Sequence[Any], weights: Floats, elements: Sequence[Any] | None) -> Floats:
+    """Of the candidates of a choice, or of a subset of elements; uniform if all allowed ones have weight zero."""
     if elements is not None:
         weights = np.array([_product(candidate, weights, elements) for candidate in candidates])
-    shares: Floats = np.maximum(weights, 0.0)
-    if not shares.any():
-        shares = (weights >= 0).astype(np.float64)
-    total: Floats = shares.sum()
-    return shares / total
+    positive: Floats = np.maximum(weights, 0.0)
+    if not positive.any():
+        positive = (weights >= 0).astype(np.float64)
+    total: Floats = positive.sum()
+    return positive / total
 
 
 def _product(candidate: Sequence[Any], weights: Floats, elements: Sequence[Any]) -> float:
-    inside = [weight for element, weight in zip(elements, weights, strict=True) if element in candidate]
-    return float(np.prod(np.maximum(inside, 0.0)))
+    """Of the weights of the elements in a candidate."""
+    factors = [weight for element, weight in zip(elements, weights, strict=True) if element in candidate]
+    return float(np.prod(np.maximum(factors, 0.0)))

@@ -1,4 +1,4 @@
-"""What has been measured, so that nothing is measured twice."""
+"""The results of all evaluations, so that nothing is evaluated twice."""
 
 import hashlib
 import json
@@ -7,14 +7,15 @@ import os
 import socket
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from nas.errors import UsageError
 from nas.search.claims import Claims
 from nas.search.objectives import Objective, objective_values
-from nas.search.optuna_logging import quiet_optuna
+from nas.search.optuna_logging import only_optuna_warnings
 from nas.search.storage import Storage
 from nas.space import Architecture, Space
 
@@ -22,40 +23,57 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
-__all__ = ["Entry", "Key", "Ledger"]
+__all__ = ["Entry", "Ledger", "ResultIdentity", "ResultKey"]
 
-_OPENING = ""
-"""Name of the lock under which tables and studies are made."""
+_CREATION_LOCK = ""
+"""Name of the lock under which tables and studies are created."""
 
 
-class Key(NamedTuple):
-    """What makes two measurements the same.
+@dataclass(frozen=True)
+class ResultIdentity:
+    """What two evaluations of an architecture must agree in to have the same result.
 
     Attributes:
-        architecture: :attr:`nas.space.Architecture.key`, or a key of the stand-alone network.
-        evaluator: its name and settings.
-        fidelity: how thorough it was, such as "epochs=10".
+        evaluator: its name and options.
+        fidelity: how thorough it is, such as "epochs=10".
         seed: of the evaluator.
-        checkpoint: hash of the inherited weights; empty without any.
+        weights: hash of the inherited weights; empty without any.
     """
 
-    architecture: str
     evaluator: str = ""
     fidelity: str = ""
     seed: int = 0
-    checkpoint: str = ""
+    weights: str = ""
+
+
+class ResultKey(NamedTuple):
+    """What a result is stored under: an architecture, by its :attr:`~nas.space.Architecture.key`, and the identity.
+
+    A study stores it as a list of five values.
+    """
+
+    architecture: str
+    identity: ResultIdentity = ResultIdentity()
+
+    @classmethod
+    def from_list(cls, values: Sequence[Any]) -> "ResultKey":
+        architecture, *identity = values
+        return cls(architecture, ResultIdentity(*identity))
+
+    def to_list(self) -> list[Any]:
+        return [self.architecture, *astuple(self.identity)]
 
 
 class Entry(NamedTuple):
-    """A measurement to be written.
+    """A result to be written.
 
     Attributes:
-        metrics: what the evaluator measured.
-        costs: what was known before.
-        violations: constraint → its violation, 0 where satisfied.
+        metrics: what the evaluator computed.
+        costs: the cheap metrics, known before.
+        violations: constraint → its violation, 0 if satisfied.
     """
 
-    key: Key
+    key: ResultKey
     architecture: Architecture
     metrics: Mapping[str, float]
     costs: Mapping[str, float] = MappingProxyType({})
@@ -63,28 +81,29 @@ class Entry(NamedTuple):
 
 
 class Ledger:
-    """An Optuna study with one finished trial for each measurement; append-only, shared by all strategies.
+    """An Optuna study with one finished trial for each result; append-only, shared by all strategies.
 
-    A trial holds the objectives as its values, the constraints, and as user attributes the key, the architecture,
-    the metrics and the costs. Choices are not stored as parameters: forty of them cost 25 ms a trial instead of 4;
-    :meth:`study` gives them where Optuna's importances are wanted. A measurement whose objectives are not finite is
-    a failed trial.
+    The values of a trial are the objectives. It also holds the constraints and, as user attributes, the key, the
+    architecture, the metrics and the costs. Choices are not stored as parameters, since forty of them take 25 ms a
+    trial instead of 4; use :meth:`study` for Optuna's importances. A result whose objectives are not finite is a
+    failed trial.
 
-    Several processes may use a study at once: each claims what it is going to evaluate, and writes under a lock, so
-    that no key is there twice, whatever stops or dies. A database that goes away is waited for.
+    Several processes may use a study at once. Each claims what it is going to evaluate and writes under a lock, so
+    that no key is stored twice, even if a process is stopped or dies. A lost connection is opened again.
 
     Args:
         storage: path of an SQLite file, or a database URL of SQLAlchemy.
-        study_name: one storage holds any number of studies.
-        objectives: what the values are.
-        metadata: guards against mixing, such as the fingerprint of the space; compared when the study exists.
-        owner: who claims; the same text again, after a crash, has its claims back at once; by default always another.
-        lease: seconds after which the claims of a process that died are free.
-        patience: seconds during which a lost connection is tried again.
+        study_name: a storage can hold any number of studies.
+        objectives: of the search.
+        metadata: what must be the same whenever the study is opened, such as the fingerprint of the space.
+        owner: of the claims. A process that opens the ledger as the same owner, such as after a crash, can evaluate
+            what it had claimed at once. A new owner by default.
+        lease: seconds after which the claims of a dead process expire.
+        retry_seconds: for how long to try to open a lost connection again.
 
     Raises:
-        UsageError: the storage cannot be opened, or the study was made for other objectives or metadata; from all
-            methods that use the database: the connection was lost and did not come back.
+        UsageError: the storage cannot be opened, or the study was created with other objectives or metadata. All
+            methods that use the database also raise it if the connection is lost and cannot be opened again.
     """
 
     def __init__(
@@ -96,22 +115,22 @@ class Ledger:
         owner: str | None = None,
         *,
         lease: float = 30.0,
-        patience: float = 30.0,
+        retry_seconds: float = 30.0,
     ) -> None:
         self.objectives = tuple(objectives)
-        self._trials: dict[Key, optuna.trial.FrozenTrial] = {}
-        self._read = 0
+        self._trials: dict[ResultKey, optuna.trial.FrozenTrial] = {}
+        self._trials_read = 0
         self._name = study_name
-        self._database = Storage(storage, patience)
+        self._database = Storage(storage, retry_seconds)
         with self._database.explained():
-            for lock in (_OPENING, study_name):
+            for lock in (_CREATION_LOCK, study_name):
                 self._database.create_lock(lock)
-            with self._database.exclusive(_OPENING):
-                self._claims = Claims(self._database, study_name, owner or _anybody(), lease)
+            with self._database.locked(_CREATION_LOCK):
+                self._claims = Claims(self._database, study_name, owner or _new_owner(), lease)
                 self._storage = self._database.open_optuna()
                 self._study = _study(self._storage, study_name, self.objectives)
-                self._check(study_name, {"objectives": "; ".join(map(str, self.objectives)), **(metadata or {})})
-            self._take_in()
+                self._check_metadata({"objectives": "; ".join(map(str, self.objectives)), **(metadata or {})})
+            self._read_new_trials()
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -125,76 +144,76 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Ends the claims and lets go of the database; the ledger cannot be used afterwards."""
+        """Releases the claims and closes the connections; the ledger cannot be used afterwards."""
         self._claims.close()
         self._storage.remove_session()
         self._storage.engine.dispose()
         self._database.close()
 
     def refresh(self) -> None:
-        """Takes in what other processes have added; of equal keys the first counts."""
-        self._database.retried(self._take_in)
+        """Reads the results that other processes have written since; of equal keys the first counts."""
+        self._database.retried(self._read_new_trials)
 
-    def get(self, key: Key) -> dict[str, float] | None:
-        """The metrics measured under this key, without the costs; None when there are none yet."""
+    def get(self, key: ResultKey) -> dict[str, float] | None:
+        """The metrics stored under a key, without the costs; None if there are none yet."""
         trial = self._trials.get(key)
         return None if trial is None else _floats(trial.user_attrs["metrics"])
 
     def add(
         self,
-        key: Key,
+        key: ResultKey,
         architecture: Architecture,
         metrics: Mapping[str, float],
         costs: Mapping[str, float] | None = None,
         violations: Mapping[str, float] | None = None,
     ) -> None:
-        """Writes one measurement, as :meth:`extend`."""
+        """Writes one result, see :meth:`extend`."""
         self.extend([Entry(key, architecture, metrics, costs or {}, violations or {})])
 
-    def claim(self, keys: Iterable[Key]) -> set[Key]:
-        """Reserves what this owner is about to evaluate, until it is written or the ledger is closed.
+    def claim(self, keys: Iterable[ResultKey]) -> set[ResultKey]:
+        """Claims what this owner is about to evaluate, until its result is written or the ledger is closed.
 
         Returns:
-            Those that nobody else is evaluating and that are not here, as of a :meth:`refresh` in between.
+            The keys that no other owner has claimed and that have no result, after a :meth:`refresh`.
         """
         digests = {_digest(key): key for key in keys}
 
-        def take() -> set[str]:
-            with self._database.exclusive(self._name):
-                taken = self._claims.take(digests)
-            self._take_in()
-            self._claims.drop({digest for digest in taken if digests[digest] in self._trials})
-            return taken
+        def acquire() -> set[str]:
+            with self._database.locked(self._name):
+                acquired = self._claims.acquire(digests)
+            self._read_new_trials()
+            self._claims.release({digest for digest in acquired if digests[digest] in self._trials})
+            return acquired
 
-        taken = self._database.retried(take) if digests else set()
-        return {digests[digest] for digest in taken if digests[digest] not in self._trials}
+        acquired = self._database.retried(acquire) if digests else set()
+        return {digests[digest] for digest in acquired if digests[digest] not in self._trials}
 
     def extend(self, entries: Iterable[Entry]) -> None:
-        """Writes measurements in order, each unless its key is there, and ends their claims.
+        """Writes results in order, except those whose key has a result already, and releases their claims.
 
         Raises:
-            UsageError: an objective is neither a metric nor a cost (nothing is written then), or the storage cannot be
+            UsageError: an objective is neither a metric nor a cost (then nothing is written), or the storage cannot be
                 written.
         """
-        trials: dict[Key, optuna.trial.FrozenTrial] = {}
+        trials: dict[ResultKey, optuna.trial.FrozenTrial] = {}
         for entry in entries:
             trials.setdefault(entry.key, self._trial(entry))
 
         def write() -> None:
-            with self._database.exclusive(self._name) as confirm_lock:
-                self._take_in()
+            with self._database.locked(self._name) as confirm_lock:
+                self._read_new_trials()
                 for key in [key for key in trials if key not in self._trials]:
                     confirm_lock()
                     self._study.add_trial(trials[key])
-                self._claims.drop({_digest(key) for key in trials})
-            self._take_in()
+                self._claims.release({_digest(key) for key in trials})
+            self._read_new_trials()
 
         if trials:
-            with quiet_optuna():
+            with only_optuna_warnings():
                 self._database.retried(write)
 
     def table(self) -> "pd.DataFrame":
-        """A row a measurement, in the order written: number, id, architecture, the parts of the key, metrics, costs."""
+        """A row for each result in the order written: number, id, architecture, identity, metrics, costs."""
         import pandas as pd
 
         rows = [
@@ -202,17 +221,17 @@ class Ledger:
                 "number": trial.number,
                 "id": Architecture.from_json(trial.user_attrs["architecture"]).id,
                 "architecture": trial.user_attrs["architecture"],
-                **{name: value for name, value in key._asdict().items() if name != "architecture"},
+                **asdict(key.identity),
                 **_floats(trial.user_attrs["metrics"]),
                 **_floats(trial.user_attrs["costs"]),
             }
             for key, trial in self._trials.items()
         ]
-        columns = ["number", "id", "architecture", *Key._fields[1:]]
+        columns = ["number", "id", "architecture", *(field.name for field in fields(ResultIdentity))]
         return pd.DataFrame(rows, columns=None if rows else columns)
 
     def study(self, space: Space) -> "optuna.Study":
-        """An in-memory copy of the complete trials with the choices as parameters, the inactive ones absent.
+        """A copy in memory of the complete trials, with the active choices as parameters.
 
         For Optuna's importances and plots.
         """
@@ -222,7 +241,7 @@ class Ledger:
             name: optuna.distributions.CategoricalDistribution(range(len(candidates)))
             for name, candidates in space.choices.items()
         }
-        with quiet_optuna():
+        with only_optuna_warnings():
             copy = optuna.create_study(directions=self._study.directions)
             copy.set_metric_names([objective.metric for objective in self.objectives])
             for trial in self._trials.values():
@@ -240,26 +259,26 @@ class Ledger:
                     )
         return copy
 
-    def _take_in(self) -> None:
+    def _read_new_trials(self) -> None:
         trials = self._study.get_trials(deepcopy=False)
-        for trial in trials[self._read :]:
+        for trial in trials[self._trials_read :]:
             if "key" not in trial.user_attrs:
                 raise UsageError(
-                    f"study '{self._name}' holds trial {trial.number}, which no ledger wrote; take another study name."
+                    f"study '{self._name}' holds trial {trial.number}, which no ledger wrote; use another study name."
                 )
-            self._trials.setdefault(Key(*trial.user_attrs["key"]), trial)
-        self._read = len(trials)
+            self._trials.setdefault(ResultKey.from_list(trial.user_attrs["key"]), trial)
+        self._trials_read = len(trials)
 
     def _trial(self, entry: Entry) -> "optuna.trial.FrozenTrial":
         import optuna
 
-        together = {**entry.metrics, **entry.costs}
-        finite = objective_values(self.objectives, together) is not None
+        metrics = {**entry.metrics, **entry.costs}
+        finite = objective_values(self.objectives, metrics) is not None
         return optuna.trial.create_trial(
             state=optuna.trial.TrialState.COMPLETE if finite else optuna.trial.TrialState.FAIL,
-            values=[float(together[objective.metric]) for objective in self.objectives] if finite else None,
+            values=[float(metrics[objective.metric]) for objective in self.objectives] if finite else None,
             user_attrs={
-                "key": list(entry.key),
+                "key": entry.key.to_list(),
                 "architecture": entry.architecture.to_json(),
                 "metrics": _jsonable(entry.metrics),
                 "costs": _jsonable(entry.costs),
@@ -267,15 +286,16 @@ class Ledger:
             constraints=dict(entry.violations),
         )
 
-    def _check(self, study_name: str, metadata: Mapping[str, str]) -> None:
+    def _check_metadata(self, metadata: Mapping[str, str]) -> None:
+        """Stores what a new study is created with; compares it with that of an existing study."""
         for name, value in metadata.items():
-            known = self._study.user_attrs.get(name)
-            if known is None:
+            stored = self._study.user_attrs.get(name)
+            if stored is None:
                 self._study.set_user_attr(name, value)
-            elif known != value:
+            elif stored != value:
                 raise UsageError(
-                    f"study '{study_name}' was made with {name} {known!r}, not {value!r}; "
-                    "take another study name or the former settings."
+                    f"study '{self._name}' was created with {name} {stored!r}, not {value!r}; "
+                    "use another study name or the former settings."
                 )
 
 
@@ -284,19 +304,19 @@ def _study(storage: "optuna.storages.RDBStorage", study_name: str, objectives: S
 
     maximise, minimise = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
     directions = [maximise if objective.maximise else minimise for objective in objectives]
-    with quiet_optuna():
+    with only_optuna_warnings():
         study = optuna.create_study(storage=storage, study_name=study_name, directions=directions, load_if_exists=True)
         if len(study.directions) == len(objectives):
             study.set_metric_names([objective.metric for objective in objectives])
     return study
 
 
-def _anybody() -> str:
+def _new_owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
 
 
-def _digest(key: Key) -> str:
-    return hashlib.sha256(json.dumps(key).encode()).hexdigest()
+def _digest(key: ResultKey) -> str:
+    return hashlib.sha256(json.dumps(key.to_list()).encode()).hexdigest()
 
 
 def _jsonable(metrics: Mapping[str, float]) -> dict[str, float | str]:

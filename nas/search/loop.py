@@ -1,4 +1,4 @@
-"""The search: ask, screen, evaluate, record, tell."""
+"""The search: ask a strategy for candidates, evaluate them, tell it the results."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from nas.errors import UsageError
 from nas.search.constraints import Constraint
-from nas.search.criteria import Judge
-from nas.search.dispatcher import Desk
-from nas.search.ledger import Ledger
+from nas.search.criteria import Criteria
+from nas.search.dispatcher import Dispatcher
+from nas.search.ledger import Ledger, ResultIdentity
 from nas.search.objectives import Objective
-from nas.search.pool import InTurn, Measure, Pool, rows
+from nas.search.pool import MetricFunction, Pool, SerialPool, metrics_of
 from nas.search.strategy import Result, Strategy
 from nas.space import Architecture, Space
 
@@ -19,102 +19,113 @@ if TYPE_CHECKING:
 
 __all__ = ["search"]
 
-_AHEAD = 4
-"""Batches asked for at a time: enough to put neighbours together, few enough that workers begin soon."""
+_BATCHES_AHEAD = 4
+"""At most so many batches are asked for at once: enough to sort similar candidates into the same batch, few enough
+that workers start soon."""
 
 logger = logging.getLogger(__name__)
 
 
 def search(
     space: Space,
-    evaluate: Measure | Pool,
+    evaluate: MetricFunction | Pool,
     strategy: Strategy,
     *,
     objectives: Sequence[Objective],
-    costs: Measure | None = None,
+    costs: MetricFunction | None = None,
     constraints: Sequence[Constraint | str] = (),
     budget: int,
     batch: int = 25,
     ledger: Ledger | None = None,
-    identity: tuple[str, str, int, str] = ("", "", 0, ""),
+    identity: ResultIdentity | None = None,
     on_result: Callable[[Result], None] | None = None,
     patience: int = 400,
 ) -> "pd.DataFrame":
     """Evaluates what a strategy proposes until the budget is spent.
 
-    Costs come first: an architecture that breaks a constraint on them is told with its violation and not evaluated.
-    Nothing is evaluated twice: neither within a search, nor when the ledger knows it, nor while another process that
-    shares the ledger works on it. Every batch is recorded as soon as it is evaluated.
+    Costs come first: a candidate that violates a constraint on them is not evaluated, and the strategy is told by how
+    much it violates it. Nothing is evaluated twice: neither within a search, nor if the ledger has a result, nor while
+    another process that shares the ledger evaluates it. Every batch is recorded as soon as it is evaluated.
 
-    Whenever the pool has room the strategy is asked for more; what it proposed is told, in the order asked, when all
-    of it is known. With one process a killed search that is run again with the same arguments ends with the same
-    table. With several the strategies that do not listen (``random``, ``exhaustive``) still do.
+    The strategy is asked for more whenever the pool has a free slot. The results of what it proposed together are told
+    together, in the order proposed, once all of them are known. With one process, a killed search that is run again
+    with the same arguments ends with the same table. With several processes this holds for strategies that ignore
+    results (``random``, ``exhaustive``).
 
     Args:
-        evaluate: the expensive metrics, here or by a pool of workers; the value for one architecture must not depend
-            on the others of its batch.
+        evaluate: the expensive metrics, computed in this process or by a pool of workers; those of one architecture
+            must not depend on the others of its batch.
         strategy: a fresh one.
-        costs: the cheap metrics, under other names than the expensive ones.
+        costs: the cheap metrics, whose names must differ from those of the expensive ones.
         constraints: on any metric, as objects or text; shares of the largest architecture on cheap metrics only.
-        budget: number of distinct architectures evaluated, those that the ledger knew included.
-        batch: architectures that one worker gets at a time.
-        identity: evaluator, fidelity, seed and checkpoint, as in :class:`~nas.search.ledger.Key`.
-        on_result: called with each evaluated result after it was recorded.
-        patience: rounds of asking without a new architecture to evaluate after which the search ends.
+        budget: number of distinct architectures to evaluate, including those whose results the ledger has.
+        batch: number of architectures that a worker gets at a time.
+        identity: what results in the ledger must agree in, besides the architecture, to be reused.
+        on_result: called with each result of an evaluation after it was recorded.
+        patience: rounds of proposals in a row without a new candidate to evaluate, after which the search ends.
 
     Returns:
-        A row for each evaluated architecture in the order asked for: id, architecture (canonical JSON), metrics,
-        costs, feasible, pareto (on the front of the feasible ones). Fewer than ``budget`` rows when the space, the
-        strategy or the patience ended.
+        A row for each evaluated architecture in the order proposed: id, architecture (canonical JSON), metrics, costs,
+        feasible, pareto (on the front of the feasible ones). Fewer than ``budget`` rows if the space, the strategy or
+        the patience is exhausted before.
 
     Raises:
-        UsageError: bad arguments, a metric that nobody measures, or not one feasible architecture.
+        UsageError: bad arguments, a metric that nothing computes, or no feasible architecture at all.
     """
     if budget < 1 or batch < 1 or not objectives:
         raise UsageError(
             f"search has budget {budget}, batch {batch} and {len(objectives)} objectives; each must be at least 1."
         )
-    judge = Judge(objectives, _resolved(constraints, space, costs))
-    pool = evaluate if isinstance(evaluate, Pool) else InTurn(evaluate)
-    desk = Desk(judge, pool, costs, ledger, identity, on_result)
-    orders: list[list[Architecture]] = []
-    fruitless, goes_on = 0, True
+    criteria = Criteria(objectives, _resolved(constraints, space, costs))
+    pool = evaluate if isinstance(evaluate, Pool) else SerialPool(evaluate)
+    dispatcher = Dispatcher(criteria, pool, costs, ledger, identity or ResultIdentity(), batch, on_result)
+    unfinished: list[list[Architecture]] = []
+    rounds_without_new, strategy_exhausted = 0, False
     while True:
-        goes_on = goes_on and desk.admitted < budget and fruitless < patience and not desk.has_all(space)
-        if not (goes_on or desk.is_waiting):
+        may_ask = (
+            not strategy_exhausted
+            and rounds_without_new < patience
+            and dispatcher.accepted < budget
+            and not dispatcher.has_seen_all(space)
+        )
+        if not may_ask and not dispatcher.is_evaluating:
             break
-        asked = strategy.ask(batch * min(pool.room, _AHEAD)) if goes_on and pool.room else []
-        if asked:
-            admitted = desk.take(asked, budget - desk.admitted, batch)
-            fruitless = 0 if admitted else fruitless + 1
-            orders.append(asked)
-        elif desk.is_waiting or not pool.room:
-            desk.collect(batch)
+        slots = min(pool.free_slots, _BATCHES_AHEAD) if may_ask else 0
+        proposals = strategy.ask(slots * batch) if slots else []
+        if proposals:
+            accepted = dispatcher.submit(proposals, limit=budget - dispatcher.accepted)
+            rounds_without_new = 0 if accepted else rounds_without_new + 1
+            unfinished.append(proposals)
+        elif dispatcher.is_evaluating or not pool.free_slots:
+            dispatcher.collect()
         else:
-            goes_on = False
-        orders = _tell(strategy, orders, desk)
-    if desk.admitted < budget:
-        logger.info("search ended after %d of %d architectures", desk.admitted, budget)
-    desk.require_feasible()
-    return judge.table(desk.evaluated)
+            strategy_exhausted = True
+        unfinished = _tell_finished(strategy, unfinished, dispatcher)
+    if dispatcher.accepted < budget:
+        logger.info("search ended after %d of %d architectures", dispatcher.accepted, budget)
+    dispatcher.require_feasible()
+    return criteria.table(dispatcher.evaluated)
 
 
-def _tell(strategy: Strategy, orders: list[list[Architecture]], desk: Desk) -> list[list[Architecture]]:
-    """Tells the orders of which all is known; gives the others."""
-    waiting = []
-    for asked in orders:
-        if any(desk.awaits(architecture) for architecture in asked):
-            waiting.append(asked)
+def _tell_finished(
+    strategy: Strategy, proposed: list[list[Architecture]], dispatcher: Dispatcher
+) -> list[list[Architecture]]:
+    """Tells the results of every list of proposals that is wholly evaluated; returns the other lists."""
+    unfinished = []
+    for proposals in proposed:
+        if any(map(dispatcher.is_pending, proposals)):
+            unfinished.append(proposals)
         else:
-            strategy.tell([desk.known[architecture] for architecture in asked if architecture in desk.known])
-    return waiting
+            strategy.tell([dispatcher.results[each] for each in proposals if each in dispatcher.results])
+    return unfinished
 
 
-def _resolved(constraints: Sequence[Constraint | str], space: Space, costs: Measure | None) -> list[Constraint]:
-    read = [Constraint.parse(constraint) if isinstance(constraint, str) else constraint for constraint in constraints]
-    if not any(constraint.of_largest for constraint in read):
-        return read
+def _resolved(constraints: Sequence[Constraint | str], space: Space, costs: MetricFunction | None) -> list[Constraint]:
+    """The constraints as objects, with absolute bounds."""
+    parsed = [Constraint.parse(each) if isinstance(each, str) else each for each in constraints]
+    if not any(constraint.of_largest for constraint in parsed):
+        return parsed
     if costs is None:
-        raise UsageError("a constraint is a share of the largest architecture, but no costs are given to measure it.")
-    (largest,) = rows(costs, [space.largest()], "costs")
-    return [constraint.resolve(largest) for constraint in read]
+        raise UsageError("a constraint is a share of the largest architecture, but no costs are given to compute it.")
+    (largest,) = metrics_of(costs, [space.largest()], "costs")
+    return [constraint.resolve(largest) for constraint in parsed]

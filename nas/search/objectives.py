@@ -1,4 +1,4 @@
-"""What a search makes better."""
+"""Objectives: metrics that a search maximises or minimises."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ class Objective:
         """Reads ``maximise metric`` or ``minimise metric``.
 
         Raises:
-            UsageError: the text is something else.
+            UsageError: the text has another form.
 
         >>> Objective.parse("minimise loss")
         Objective(metric='loss', maximise=False)
@@ -39,7 +39,7 @@ class Objective:
         return cls(metric.strip(), direction == "maximise")
 
     def value(self, metrics: Mapping[str, float]) -> float:
-        """The metric with the sign under which less is better.
+        """The value to minimise: the metric, negated if it is to be maximised.
 
         Raises:
             UsageError: the metric is missing.
@@ -55,7 +55,7 @@ class Objective:
 
 
 def objective_values(objectives: Iterable[Objective], metrics: Mapping[str, float]) -> tuple[float, ...] | None:
-    """The vector to minimise; None when a metric is infinite or not a number, as after a diverged training.
+    """The vector to minimise; None if a metric is infinite or not a number, as after a diverged training.
 
     Raises:
         UsageError: a metric is missing.

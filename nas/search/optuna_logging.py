@@ -4,12 +4,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["quiet_optuna"]
+__all__ = ["only_optuna_warnings"]
 
 
 @contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """Inside, Optuna logs warnings only and does not remark on its experimental functions; restored on leaving."""
+def only_optuna_warnings() -> Iterator[None]:
+    """Within it, Optuna logs only warnings and does not point out its experimental functions."""
     import optuna
 
     verbosity = optuna.logging.get_verbosity()

@@ -1,16 +1,16 @@
 """Optuna's samplers as strategies.
 
-Samplers search conditional parameters only where all trials share them, so they see the full index vector, every
-choice always there; what they propose is made canonical afterwards.
+Samplers handle a conditional parameter only if all trials have it. So they see the full index vector with every choice
+active, and their proposals are made canonical afterwards.
 """
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nas.errors import UsageError
-from nas.search.optuna_logging import quiet_optuna
+from nas.search.optuna_logging import only_optuna_warnings
 from nas.search.strategy import Result
-from nas.search.unique_sampler import Memory
+from nas.search.unique_sampler import UniqueSampler
 from nas.space import Architecture, Space
 from nas.streams import Stream, derive_seed
 
@@ -31,15 +31,15 @@ def nsga2(space: Space, seed: int = 0, *, population: int = 20) -> "OptunaStrate
         UsageError: a population of less than two.
     """
     if population < 2:
-        raise UsageError(f"nsga2 has population {population}; take at least 2.")
-    from nas.search.nsga2_storage import Generations
+        raise UsageError(f"nsga2 has population {population}; use at least 2.")
+    from nas.search.nsga2_storage import Nsga2Storage
 
     def sampler(batch_seed: int) -> "optuna.samplers.BaseSampler":
         from optuna.samplers import NSGAIISampler
 
         return NSGAIISampler(population_size=population, seed=batch_seed)
 
-    return OptunaStrategy(space, seed, sampler, Generations)
+    return OptunaStrategy(space, seed, sampler, Nsga2Storage)
 
 
 def tpe(space: Space, seed: int = 0, *, startup: int = 25) -> "OptunaStrategy":
@@ -51,7 +51,7 @@ def tpe(space: Space, seed: int = 0, *, startup: int = 25) -> "OptunaStrategy":
         UsageError: a negative ``startup``.
     """
     if startup < 0:
-        raise UsageError(f"tpe has startup {startup}; take 0 or more.")
+        raise UsageError(f"tpe has startup {startup}; use 0 or more.")
 
     def sampler(batch_seed: int) -> "optuna.samplers.BaseSampler":
         from optuna.samplers import TPESampler
@@ -62,14 +62,15 @@ def tpe(space: Space, seed: int = 0, *, startup: int = 25) -> "OptunaStrategy":
 
 
 class OptunaStrategy:
-    """Asks a sampler on an in-memory study, with a fresh sampler for each batch.
+    """Asks an Optuna sampler on a study in memory, with a fresh sampler for each batch.
 
-    A repeated proposal is dropped and asked again; after three an unvisited mutation takes its place, so populations
-    hold no copies. (Telling copies instead was worse, with NSGA-II on separable problems, and slower.)
+    A duplicate is dropped and the sampler is asked again; after three duplicates a new mutation of the last is
+    proposed, so populations hold no copies. (Telling the sampler the copies was slower, and worse with NSGA-II on
+    separable problems.)
 
     Args:
         sampler: makes a sampler from a seed, which is a function of (seed, batch number).
-        storage: makes what holds the study; by default Optuna's own, in memory.
+        storage: makes the storage of the study; Optuna's own in memory by default.
     """
 
     def __init__(
@@ -85,12 +86,12 @@ class OptunaStrategy:
         self._seed = seed
         self._sampler = sampler
         self._storage = storage
-        self._memory = Memory(space, seed)
+        self._unique_sampler = UniqueSampler(space, seed)
         self._distributions: dict[str, BaseDistribution] = {
             name: CategoricalDistribution(range(len(candidates))) for name, candidates in space.choices.items()
         }
         self._batch = 0
-        self._open(objectives=1)
+        self._start_study(objectives=1)
 
     def ask(self, n: int) -> list[Architecture]:
         self._batch += 1
@@ -99,30 +100,30 @@ class OptunaStrategy:
         return [architecture for architecture in proposals if architecture is not None]
 
     def tell(self, results: Sequence[Result]) -> None:
-        new = self._memory.add(results)
-        widths = {len(result.objectives) for result in new if result.objectives is not None}
-        if widths - {self._objectives}:
-            self._open(widths.pop())
-            new = list(self._memory.results.values())
+        new = self._unique_sampler.record(results)
+        counts = {len(result.objectives) for result in new if result.objectives is not None}
+        if counts - {self._objectives}:
+            self._start_study(counts.pop())
+            new = list(self._unique_sampler.results.values())
         for result in new:
-            trial = self._pending.pop(result.architecture, None) or self._enqueued(result.architecture)
-            # Samplers put infeasible trials below all others, whatever their values.
+            trial = self._pending.pop(result.architecture, None) or self._enqueued_trial(result.architecture)
+            # Samplers rank infeasible trials below all feasible ones, whatever their values.
             trial.set_constraint("violation", result.violation)
             self._study.tell(trial, result.objectives or (0.0,) * self._objectives)
 
-    def _open(self, objectives: int) -> None:
-        """Starts a study; how many objectives there are is known from the first result that has any."""
+    def _start_study(self, objectives: int) -> None:
+        """Starts a study; the number of objectives is known only from the first result that has any."""
         import optuna
 
         self._objectives = objectives
         self._pending: dict[Architecture, optuna.Trial] = {}
-        with quiet_optuna():
+        with only_optuna_warnings():
             self._study = optuna.create_study(
                 storage=self._storage(), directions=["minimize"] * objectives, sampler=self._sampler(self._batch_seed())
             )
 
     def _batch_seed(self) -> int:
-        """Of 32 bits, as samplers take them."""
+        """Of 32 bits, as samplers expect it."""
         return derive_seed(self._seed, Stream.SAMPLER, self._batch) % 2**32
 
     def _proposal(self) -> Architecture | None:
@@ -130,19 +131,19 @@ class OptunaStrategy:
 
         for _ in range(_ATTEMPTS):
             trial = self._study.ask(self._distributions)
-            chosen = trial.params
-            (proposal,) = self._space.from_indices([[chosen[name] for name in self._space.choices]])
-            if self._memory.claim(proposal):
+            params = trial.params
+            (proposal,) = self._space.from_indices([[params[name] for name in self._space.choices]])
+            if self._unique_sampler.visit(proposal):
                 self._pending[proposal] = trial
                 return proposal
             self._study.tell(trial, state=TrialState.FAIL)
-        variant = self._memory.vary(proposal)
-        if variant is not None:
-            self._pending[variant] = self._enqueued(variant)
-        return variant
+        mutation = self._unique_sampler.mutate(proposal)
+        if mutation is not None:
+            self._pending[mutation] = self._enqueued_trial(mutation)
+        return mutation
 
-    def _enqueued(self, architecture: Architecture) -> "optuna.Trial":
-        """A trial for an architecture that the sampler did not propose; it fills the inactive choices."""
+    def _enqueued_trial(self, architecture: Architecture) -> "optuna.Trial":
+        """A trial for an architecture that the sampler did not propose; the sampler fills in the inactive choices."""
         (row,) = self._space.indices([architecture])
         active = {name: int(index) for name, index in zip(self._space.choices, row, strict=True) if index >= 0}
         self._study.enqueue_trial(active)

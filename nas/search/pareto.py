@@ -1,4 +1,4 @@
-"""Pareto fronts, ranks, crowding and hypervolume. Every objective is minimised, every entry is finite.
+"""Pareto fronts, ranks, crowding and hypervolume. All objectives are minimised and finite.
 
 Ranks and crowding are those of NSGA-II (Deb et al., 2002).
 """
@@ -10,16 +10,16 @@ import numpy.typing as npt
 
 from nas.errors import UsageError
 
-__all__ = ["best_first", "crowding_distance", "hypervolume", "nondominated_ranks", "pareto_front"]
+__all__ = ["constrained_order", "crowding_distance", "hypervolume", "nondominated_ranks", "pareto_front"]
 
 Floats = npt.NDArray[np.float64]
 
 
 def pareto_front(points: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Which points ``[n, m]`` no other point is at least as good as in everything; of equal points the first.
+    """Which points ``[n, m]`` are not dominated by another; of equal points only the first is on the front.
 
     Raises:
-        UsageError: not a matrix, or an entry is not finite.
+        UsageError: the points are no matrix, or not finite.
 
     >>> pareto_front([[1, 2], [2, 1], [2, 2], [1, 2]]).tolist()
     [True, True, False, False]
@@ -35,7 +35,7 @@ def pareto_front(points: npt.ArrayLike) -> npt.NDArray[np.bool_]:
 
 
 def nondominated_ranks(points: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Rank ``[n]`` of each point: 0 on the front, 1 on the front of the rest, and so on; equal points share it."""
+    """Rank ``[n]`` of each point: 0 on the front, 1 on the front of the others, and so on; of equal points the same."""
     distinct, where = np.unique(_matrix(points), axis=0, return_inverse=True)
     ranks = np.full(len(distinct), -1)
     rank = 0
@@ -48,7 +48,7 @@ def nondominated_ranks(points: npt.ArrayLike) -> npt.NDArray[np.int64]:
 def crowding_distance(points: npt.ArrayLike) -> Floats:
     """Distance ``[n]`` between the neighbours of each point of one front, summed over the scaled objectives.
 
-    Infinite for the extreme points of an objective; an objective in which all are equal adds nothing.
+    Infinite for the extreme points of an objective; an objective in which all points are equal adds nothing.
     """
     matrix = _matrix(points)
     distance = np.zeros(len(matrix))
@@ -61,14 +61,14 @@ def crowding_distance(points: npt.ArrayLike) -> Floats:
     return distance
 
 
-def best_first(points: npt.ArrayLike, violations: npt.ArrayLike) -> npt.NDArray[np.int64]:
+def constrained_order(points: npt.ArrayLike, violations: npt.ArrayLike) -> npt.NDArray[np.int64]:
     """Positions ``[n]`` from best to worst by the constrained domination of Deb et al. (2002).
 
     Feasible points come first, by rank and then from the least crowded; then the others by violation. Ties keep
     their order.
 
     Args:
-        points: ``[n, m]``; rows with a violation are not looked at and may hold anything.
+        points: ``[n, m]``; rows with a violation are ignored.
         violations: ``[n]``, 0 where feasible.
     """
     violation = np.asarray(violations, dtype=float)
@@ -83,7 +83,7 @@ def best_first(points: npt.ArrayLike, violations: npt.ArrayLike) -> npt.NDArray[
 
 
 def hypervolume(points: npt.ArrayLike, reference: Sequence[float] | Floats) -> float:
-    """The exact volume that the points dominate up to the reference; points beyond it add nothing.
+    """The exact volume that the points dominate within the reference point; points beyond it add nothing.
 
     Objectives are sliced one after another (HSO; While et al., 2006): O(n log n) for two, a factor n for each more.
 

@@ -1,6 +1,6 @@
-"""Selection by perturbation: what hurts the supernet most when it is taken away, stays (DARTS-PT, Wang et al., 2021).
+"""Perturbation-based selection: options whose removal hurts the supernet most are kept (DARTS-PT, Wang et al., 2021).
 
-The rule sees callbacks, never modules: one measures the supernet, one freezes what is decided.
+It calls functions that evaluate the supernet and that freeze a decided choice, and never sees modules.
 """
 
 import itertools
@@ -23,48 +23,48 @@ from nas.search.derivation import (
 from nas.space import Space
 from nas.streams import Stream, rng
 
-__all__ = ["Evaluate", "Projection", "perturb", "rounds"]
+__all__ = ["EvaluateWithout", "Projection", "select_by_perturbation", "selection_rounds"]
 
-Evaluate = Callable[[Mapping[str, frozenset[int]]], float]
-"""Choice → positions of options whose weights are zero, the others not renormalised → score of the supernet, such as
-its accuracy."""
+EvaluateWithout = Callable[[Mapping[str, frozenset[int]]], float]
+"""Choice → positions of removed options, whose weights become zero without renormalising the others → score of the
+supernet, such as its accuracy."""
 
 
 @dataclass(frozen=True)
 class Projection:
-    """One choice that is decided.
+    """The decision of one choice.
 
     Attributes:
         name: of the choice.
-        kept: positions of the options that stay, in order: one, or as many as a subset keeps.
+        kept: positions of the kept options, in order: one, or as many as a subset keeps.
     """
 
     name: str
     kept: tuple[int, ...]
 
 
-def perturb(
+def select_by_perturbation(
     space: Space,
     names: Sequence[str],
     probabilities: Probabilities,
     *,
-    evaluate: Evaluate,
+    evaluate: EvaluateWithout,
     decide: Callable[[str, tuple[int, ...]], None],
     options: Options | None = None,
     banned: Flags | None = None,
 ) -> list[Projection]:
-    """Decides some choices, one after another, by what the supernet loses without each of their options.
+    """Decides some choices, one after another, by the score of the supernet without each of their options.
 
-    Of a choice the option stays whose removal leaves the lowest score. A subset loses one element after another,
-    each time the one whose removal leaves the highest score; the elements it has lost stay away meanwhile, which
-    the authors' released loop forgets. Of equal scores the higher probability stays, of equal probabilities the
-    option that is listed first. Which choices are decided together, and tuned afterwards, :func:`rounds` says.
+    A choice keeps the option whose removal leaves the lowest score. A subset drops one element after another, each time
+    the one whose removal leaves the highest score; dropped elements stay removed meanwhile, which the authors' released
+    loop omits. Of equal scores the option with the higher probability is kept, of equal probabilities the first.
+    :func:`selection_rounds` tells which choices to decide before the supernet is tuned again.
 
     Args:
         names: of the choices.
-        probabilities: break ties; as of :func:`~nas.search.derivation.derive`, as are ``options`` and ``banned``.
-        evaluate: the score of the supernet, such as its accuracy, with some options away.
-        decide: called with the name and the kept positions of each decided choice, before the next is looked at.
+        probabilities: for ties; see :func:`~nas.search.derivation.derive`, also for ``options`` and ``banned``.
+        evaluate: the score of the supernet, such as its accuracy, without some options.
+        decide: called with the name and the kept positions of each decided choice, before the next one.
 
     Raises:
         UsageError: bad arguments, or a score that is not a number.
@@ -81,45 +81,44 @@ def perturb(
     return decided
 
 
-def rounds(space: Space, seed: int, *, options: Options | None = None) -> list[tuple[str, ...]]:
-    """Which choices are decided together, round after round: one of each kind of cell, see
-    :func:`~nas.search.derivation.group_of`.
+def selection_rounds(space: Space, seed: int, *, options: Options | None = None) -> list[tuple[str, ...]]:
+    """The choices to decide in each round: one of each kind of cell, see :func:`~nas.search.derivation.group_of`.
 
-    Each kind takes its choices in a random order, then its subsets in a random order; a choice with one candidate
-    needs no decision. A kind that has fewer choices than another is ready earlier.
+    The choices of each kind come in random order, then its subsets in random order; choices with one candidate need no
+    decision. A kind with fewer choices than another takes part in fewer rounds.
     """
-    draws = rng(seed, Stream.PERTURBATION)
+    generator = rng(seed, Stream.PERTURBATION)
     subsets = subset_elements(space, options)
-    open_choices = [name for name, candidates in space.choices.items() if len(candidates) > 1]
+    undecided = [name for name, candidates in space.choices.items() if len(candidates) > 1]
     orders = []
-    for group in dict.fromkeys(map(group_of, open_choices)):
-        members = [name for name in open_choices if group_of(name) == group]
+    for group in dict.fromkeys(map(group_of, undecided)):
+        members = [name for name in undecided if group_of(name) == group]
         choices = [name for name in members if name not in subsets]
-        topology = [name for name in members if name in subsets]
-        orders.append([part[index] for part in (choices, topology) for index in draws.permutation(len(part))])
+        own_subsets = [name for name in members if name in subsets]
+        orders.append([part[index] for part in (choices, own_subsets) for index in generator.permutation(len(part))])
     return [tuple(name for name in names if name is not None) for names in itertools.zip_longest(*orders)]
 
 
-def _kept_option(name: str, weights: Floats, evaluate: Evaluate) -> tuple[int, ...]:
+def _kept_option(name: str, weights: Floats, evaluate: EvaluateWithout) -> tuple[int, ...]:
     allowed = [int(position) for position in np.flatnonzero(weights >= 0)]
     scores = {position: _score(name, frozenset({position}), evaluate) for position in allowed}
     return (min(scores, key=lambda position: (scores[position], -weights[position])),)
 
 
-def _kept_elements(name: str, weights: Floats, evaluate: Evaluate, remain: int) -> tuple[int, ...]:
+def _kept_elements(name: str, weights: Floats, evaluate: EvaluateWithout, count: int) -> tuple[int, ...]:
     kept = list(range(len(weights)))
-    while len(kept) > remain:
-        gone = frozenset(range(len(weights))) - frozenset(kept)
-        scores = {position: _score(name, gone | {position}, evaluate) for position in kept}
+    while len(kept) > count:
+        dropped = frozenset(range(len(weights))) - frozenset(kept)
+        scores = {position: _score(name, dropped | {position}, evaluate) for position in kept}
         kept.remove(max(reversed(kept), key=lambda position: (scores[position], -weights[position])))
     return tuple(kept)
 
 
-def _score(name: str, without: frozenset[int], evaluate: Evaluate) -> float:
-    score = evaluate({name: without})
+def _score(name: str, removed: frozenset[int], evaluate: EvaluateWithout) -> float:
+    score = evaluate({name: removed})
     if not math.isfinite(score):
         raise UsageError(
-            f"the supernet without options {sorted(without)} of '{name}' has score {score}; "
+            f"the supernet without options {sorted(removed)} of '{name}' has score {score}; "
             "its training has diverged, lower the learning rate."
         )
     return score

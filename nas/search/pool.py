@@ -1,4 +1,4 @@
-"""Who evaluates: this process, or many."""
+"""What evaluates the candidates of a search: this process, or a pool of workers."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -10,10 +10,10 @@ from nas.wording import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Evaluated", "InTurn", "Measure", "Metrics", "Pool", "rows"]
+__all__ = ["Evaluated", "MetricFunction", "Metrics", "Pool", "SerialPool", "metrics_of"]
 
-Measure = Callable[[list[Architecture]], "pd.DataFrame"]
-"""Architectures → their metrics: a row each in the order given, numeric columns; other columns are ignored."""
+MetricFunction = Callable[[list[Architecture]], "pd.DataFrame"]
+"""Architectures → a row of metrics for each, in the same order; columns that are not numeric are ignored."""
 
 Metrics = dict[str, float]
 
@@ -22,53 +22,56 @@ Evaluated = tuple[Architecture, Metrics]
 
 @runtime_checkable
 class Pool(Protocol):
-    """Evaluates batches of architectures, several at a time; none is lost, and each comes back once."""
+    """Evaluates batches of architectures, several at a time; every architecture is returned exactly once."""
 
     @property
-    def room(self) -> int:
-        """How many more batches it can use now; more than that wait."""
+    def free_slots(self) -> int:
+        """How many more batches can be evaluated now; further ones are queued."""
 
     def submit(self, batch: Sequence[Architecture]) -> None:
-        """Has a batch evaluated, all of it by one worker."""
+        """Has a batch evaluated by one worker."""
 
     def collect(self, seconds: float | None = None) -> list[Evaluated]:
-        """Waits until a batch is done or there is more room, at most so long if told; what is done, in any order."""
+        """Waits until a batch is done or a slot becomes free, at most ``seconds``; what is done, in any order."""
 
 
-class InTurn:
-    """This process as a pool: one batch at a time, evaluated when it is collected.
+class SerialPool:
+    """Evaluates one batch at a time in this process, when it is collected.
 
     Args:
-        called: the evaluator in messages.
+        name: of the evaluator in messages.
     """
 
-    def __init__(self, evaluate: Measure, called: str = "evaluate") -> None:
-        self._evaluate, self._called = evaluate, called
-        self._waiting: list[list[Architecture]] = []
+    def __init__(self, evaluate: MetricFunction, name: str = "evaluate") -> None:
+        self._evaluate, self._name = evaluate, name
+        self._queue: list[list[Architecture]] = []
 
     @property
-    def room(self) -> int:
-        return 0 if self._waiting else 1
+    def free_slots(self) -> int:
+        return 0 if self._queue else 1
 
     def submit(self, batch: Sequence[Architecture]) -> None:
-        self._waiting.append(list(batch))
+        self._queue.append(list(batch))
 
     def collect(self, seconds: float | None = None) -> list[Evaluated]:
-        if not self._waiting:
+        if not self._queue:
             return []
-        batch = self._waiting.pop(0)
-        return list(zip(batch, rows(self._evaluate, batch, self._called), strict=True))
+        batch = self._queue.pop(0)
+        return list(zip(batch, metrics_of(self._evaluate, batch, self._name), strict=True))
 
 
-def rows(measure: Measure, architectures: list[Architecture], name: str) -> list[Metrics]:
-    """The numeric columns of a measure, one dictionary an architecture.
+def metrics_of(function: MetricFunction, architectures: list[Architecture], name: str) -> list[Metrics]:
+    """The numeric columns of what a function returns, as a dictionary for each architecture.
+
+    Args:
+        name: of the function in messages.
 
     Raises:
-        UsageError: it gives no table, or another number of rows.
+        UsageError: it returns something other than a table, or another number of rows.
     """
     import pandas as pd
 
-    table = measure(architectures)
+    table = function(architectures)
     if not isinstance(table, pd.DataFrame):
         raise UsageError(
             f"{name} gave a {type(table).__name__}; expected a pandas.DataFrame with a row each, in order."

@@ -3,23 +3,23 @@
 from collections.abc import Sequence
 
 from nas.search.strategy import Result
-from nas.search.unique_sampler import Memory
+from nas.search.unique_sampler import UniqueSampler
 from nas.space import Architecture, Space
 
-__all__ = ["Random"]
+__all__ = ["RandomSearch"]
 
 
-class Random:
-    """Draws uniformly over choices, never the same architecture twice.
+class RandomSearch:
+    """Proposes random architectures without repetition, each choice drawn uniformly.
 
-    The baseline that a method has to beat (Li and Talwalkar, 2019).
+    The baseline that every other strategy has to beat (Li and Talwalkar, 2019).
     """
 
     def __init__(self, space: Space, seed: int = 0) -> None:
-        self._memory = Memory(space, seed)
+        self._sampler = UniqueSampler(space, seed)
 
     def ask(self, n: int) -> list[Architecture]:
-        return self._memory.draw(n)
+        return self._sampler.sample(n)
 
     def tell(self, results: Sequence[Result]) -> None:
-        self._memory.add(results)
+        self._sampler.record(results)

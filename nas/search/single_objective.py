@@ -1,4 +1,4 @@
-"""A strategy that is to find one network, not a front."""
+"""A strategy that looks for the best architecture instead of a Pareto front."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,14 +6,14 @@ from dataclasses import replace
 from nas.search.strategy import Result, Strategy
 from nas.space import Architecture
 
-__all__ = ["BestOnly"]
+__all__ = ["SingleObjective"]
 
 
-class BestOnly:
-    """Tells another strategy the first objective alone, so that it looks for the best within the constraints.
+class SingleObjective:
+    """Hides all objectives but the first from another strategy, which then looks for the best feasible architecture.
 
-    With all objectives a strategy spreads over the whole front; where a constraint already says what a network may
-    cost, most of that front is of no use.
+    With several objectives a strategy spreads over the whole Pareto front. If a constraint already limits the cost,
+    most of that front is of no use.
     """
 
     def __init__(self, strategy: Strategy) -> None:

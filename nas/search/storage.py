@@ -1,4 +1,4 @@
-"""The database under the ledger: opened, locked, tried again, and what it says in one sentence."""
+"""The database of the ledger: connections, locks, retries, and its errors as one sentence."""
 
 import json
 import logging
@@ -27,8 +27,8 @@ _CLOCKS = {
     "mariadb": "unix_timestamp(now(6))",
 }
 _LIBPQ = {"postgresql+psycopg2", "postgresql+psycopg"}
-_DAMAGE = re.compile(r"not a database|malformed|Could not decode|no such (table|column)|no column named|disk image")
-"""What SQLite says of a file that is none of its own, or no longer."""
+_DAMAGED = re.compile(r"not a database|malformed|Could not decode|no such (table|column)|no column named|disk image")
+"""Errors of SQLite about a file that is no database, or a damaged one."""
 _LOCK_SECONDS = 120
 _FIRST_PAUSE = 0.5
 
@@ -36,28 +36,28 @@ logger = logging.getLogger(__name__)
 
 
 class Storage:
-    """An SQLite file, or a database by its URL, with one lock for each name between all processes that use it.
+    """An SQLite file, or another database, with named locks between all processes that use it.
 
-    SQLite runs with a write-ahead log, so that readers and a writer go side by side; its lock is a hidden file beside
-    it. Elsewhere a lock is a row held in a transaction, which a server ends with the connection of whoever held it.
+    SQLite runs with a write-ahead log, so that processes can read while one writes; its lock is a hidden file beside
+    it. In other databases a lock is a row held in a transaction, which the server ends when the connection ends.
 
     Args:
         place: path of an SQLite file, or a database URL of SQLAlchemy.
-        patience: seconds during which a lost connection is tried again.
+        retry_seconds: for how long to try to open a lost connection again.
 
     Attributes:
         name: the place without a password.
-        engine: for statements of our own.
+        engine: of SQLAlchemy, for tables beside those of Optuna.
 
     Raises:
-        UsageError: no database URL, an unknown database, a driver that is not installed, or a missing folder.
+        UsageError: an invalid database URL, an unknown database, a driver that is not installed, or a missing folder.
     """
 
-    def __init__(self, place: Path | str, patience: float = 30.0) -> None:
+    def __init__(self, place: Path | str, retry_seconds: float = 30.0) -> None:
         import sqlalchemy
 
         self.name = without_password(str(place))
-        self._patience = patience
+        self._retry_seconds = retry_seconds
         self._file: Path | None = None
         with self.explained():
             url = _parsed(place)
@@ -74,7 +74,7 @@ class Storage:
         )
 
     def open_optuna(self) -> "optuna.storages.RDBStorage":
-        """Optuna's tables, made where they are missing; to be called under a lock."""
+        """Optuna's tables, which are created if they are missing; to be called under a lock."""
         from optuna.storages import RDBStorage
 
         opened = RDBStorage(self._url.replace("{", "{{").replace("}", "}}"), engine_kwargs=dict(self._options))
@@ -82,11 +82,11 @@ class Storage:
         return opened
 
     def close(self) -> None:
-        """Lets go of the connections."""
+        """Closes the connections."""
         self.engine.dispose()
 
     def create_lock(self, name: str) -> None:
-        """Makes a lock; where processes make one at the same time, all go on with it."""
+        """Creates a lock, unless another process has, which may do so at the same time."""
         import sqlalchemy
 
         if self._dialect == "sqlite":
@@ -96,10 +96,10 @@ class Storage:
             with self.engine.begin() as connection:
                 connection.execute(self._locks.insert().values(name=name))
         except sqlalchemy.exc.IntegrityError:
-            logger.debug("lock '%s' is there", name)
+            logger.debug("lock '%s' exists", name)
 
     def create_table(self, table: "sqlalchemy.Table") -> None:
-        """Makes a table of our own where it is missing."""
+        """Creates a table if it is missing."""
         import sqlalchemy
 
         try:
@@ -109,23 +109,23 @@ class Storage:
                 raise
 
     @contextmanager
-    def exclusive(self, name: str) -> Iterator[Callable[[], None]]:
-        """Nobody else is within this block under the same name; gives a check that raises when the lock got lost."""
+    def locked(self, name: str) -> Iterator[Callable[[], None]]:
+        """Holds a lock; yields a check that raises an exception if the lock was lost since."""
         if self._dialect == "sqlite":
             with self._file_lock() if self._file else nullcontext():
                 yield lambda: None
             return
         with self.engine.begin() as connection:
-            held = self._locks.select().where(self._locks.c.name == name).with_for_update()
+            lock = self._locks.select().where(self._locks.c.name == name).with_for_update()
 
             def confirm() -> None:
-                connection.execute(held)
+                connection.execute(lock)
 
             confirm()
             yield confirm
 
     def now(self, connection: "sqlalchemy.Connection") -> float:
-        """Seconds since 1970 by the clock of the database's machine."""
+        """Seconds since 1970 by the clock of the database server."""
         import sqlalchemy
 
         return float(connection.execute(sqlalchemy.text(f"select {_CLOCKS[self._dialect]}")).scalar_one())
@@ -134,23 +134,23 @@ class Storage:
         """Does the work; whenever the connection is lost, pauses and does it again from the start.
 
         Raises:
-            UsageError: the connection did not come back in time, or the database refuses the work.
+            UsageError: the connection could not be opened again in time, or the database refuses the work.
         """
         started, pause = time.monotonic(), _FIRST_PAUSE
         while True:
             try:
                 with self.explained():
                     return work()
-            except UsageError as refusal:
-                if not self._is_lost(refusal.__cause__):
+            except UsageError as failure:
+                if not self._is_lost_connection(failure.__cause__):
                     raise
-                reason = _reason(refusal.__cause__)
-                left = self._patience - (time.monotonic() - started)
+                reason = _reason(failure.__cause__)
+                left = self._retry_seconds - (time.monotonic() - started)
                 if left <= 0:
                     raise UsageError(
-                        f"ledger '{self.name}' lost its connection, and trying again for {self._patience:g} s did not "
-                        f"bring it back ({reason}); start the database, then go on with `nas resume`."
-                    ) from refusal
+                        f"ledger '{self.name}' lost its connection, and could not open it again within "
+                        f"{self._retry_seconds:g} s ({reason}); start the database, then go on with `nas resume`."
+                    ) from failure
                 if pause == _FIRST_PAUSE:
                     logger.warning("ledger '%s' lost its connection (%s); trying again", self.name, reason)
             time.sleep(min(pause, left))
@@ -158,7 +158,7 @@ class Storage:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Turns what a database says into one sentence, without the password of its URL."""
+        """Turns errors of a database into a UsageError of one sentence, without the password of its URL."""
         import optuna
         import sqlalchemy
 
@@ -187,18 +187,18 @@ class Storage:
         if isinstance(error, ModuleNotFoundError):
             package = "'nas[postgresql]'" if error.name == "psycopg2" else error.name
             return f"{start} without the Python package {error.name}; run `pip install {package}`."
-        if self._file and (isinstance(error, ValueError) or _DAMAGE.search(_reason(error))):
+        if self._file and (isinstance(error, ValueError) or _DAMAGED.search(_reason(error))):
             return (
                 f"ledger '{self.name}' is damaged ({_reason(error)}); delete {self._file} and go on with `nas resume`, "
-                "which evaluates again what it held."
+                "which evaluates its results again."
             )
         return (
             f"{start} or written ({without_password(_reason(error))}); expected an SQLite file in an existing folder "
-            "of a disk with room, or the URL of a database that runs and lets this user in."
+            "on a disk with free space, or the URL of a running database that this user may use."
         )
 
-    def _is_lost(self, error: BaseException | None) -> bool:
-        """Whether the connection broke or was refused, as against a statement."""
+    def _is_lost_connection(self, error: BaseException | None) -> bool:
+        """Whether the connection broke or was refused, rather than a statement."""
         import sqlalchemy
 
         while error is not None and not isinstance(error, sqlalchemy.exc.DBAPIError):
@@ -222,8 +222,8 @@ class Storage:
                 yield
         except Timeout:
             raise UsageError(
-                f"ledger '{self.name}' has been locked by another process for {_LOCK_SECONDS} s; end or continue the "
-                "one that is stopped, then go on with `nas resume`."
+                f"ledger '{self.name}' has been locked by another process for {_LOCK_SECONDS} s; end or continue "
+                "that process, then go on with `nas resume`."
             ) from None
 
     def _prepared(self, engine: "sqlalchemy.Engine") -> "sqlalchemy.Engine":
@@ -235,13 +235,13 @@ class Storage:
 
 
 def _write_ahead(connection: Any, _record: Any) -> None:
-    """Readers and a writer side by side, one fsync a checkpoint instead of one a commit."""
+    """Lets processes read while one writes, and synchronises at each checkpoint instead of each commit."""
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _parsed(place: Path | str) -> "sqlalchemy.URL":
-    """The URL; PostgreSQL by the driver that is installed with our extra, unless it names another."""
+    """The URL; for PostgreSQL with the driver of our extra, unless it names another."""
     import sqlalchemy
 
     if "://" not in str(place):
@@ -265,7 +265,7 @@ def _sqlite_file(url: "sqlalchemy.URL") -> Path | None:
 
 
 def _libpq_settings(url: "sqlalchemy.URL") -> dict[str, Any]:
-    """A machine that vanished is noticed within half a minute, from both ends; what the URL says has precedence."""
+    """Options with which client and server notice a lost peer within half a minute, unless the URL sets them."""
     if url.drivername not in _LIBPQ:
         return {}
     server = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 4}
@@ -279,7 +279,7 @@ def _libpq_settings(url: "sqlalchemy.URL") -> dict[str, Any]:
 
 
 def _reason(error: BaseException | None) -> str:
-    """The first line of what the driver said."""
+    """The first line of the driver's message."""
     while error is not None and error.__cause__ is not None and not hasattr(error, "orig"):
         error = error.__cause__
     return (str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0].strip()

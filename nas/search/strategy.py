@@ -1,4 +1,4 @@
-"""Which architecture next: what every strategy looks like."""
+"""The interface of search strategies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ __all__ = ["Result", "Strategy"]
 
 @dataclass(frozen=True)
 class Result:
-    """What became known about one architecture.
+    """The result of one architecture.
 
     Attributes:
-        metrics: every known metric; only the cheap ones when it was not evaluated.
-        objectives: the vector to minimise; None when it was not evaluated, or came out infinite or not a number.
-        violation: 0 when feasible, else the sum of the relative violations of the constraints.
+        metrics: all metrics, only the cheap ones if it was not evaluated.
+        objectives: the vector to minimise; None if it was not evaluated or is not finite.
+        violation: 0 if feasible, else the sum of the relative violations of the constraints.
     """
 
     architecture: Architecture
@@ -26,21 +26,22 @@ class Result:
 
     @property
     def feasible(self) -> bool:
-        """Whether it counts: evaluated, with finite objectives, and within every constraint."""
+        """Whether it was evaluated, has finite objectives and satisfies every constraint."""
         return self.violation <= 0 and self.objectives is not None
 
 
 class Strategy(Protocol):
-    """Proposes architectures and learns from results; sees architectures, never modules.
+    """Proposes architectures and learns from their results; it never sees modules.
 
-    A strategy is a pure function of its seed and of the calls so far: a fresh one that is asked for the same numbers
-    and told the same results in the same order proposes the same architectures. That is how a killed search resumes.
+    A strategy is a pure function of its seed and of the calls so far: a new one that is asked for the same numbers of
+    proposals and told the same results in the same order proposes the same architectures. Thus a killed search can be
+    resumed.
     """
 
     def ask(self, n: int) -> list[Architecture]:
-        """At most ``n`` proposals; none when it waits to be told more, or nothing is left to propose."""
+        """At most ``n`` proposals; none if it waits for results, or nothing is left to propose."""
         ...
 
     def tell(self, results: Sequence[Result]) -> None:
-        """Takes in results, in order; they need not have been asked for."""
+        """Learns from results, in order; these may be of architectures that it has not proposed."""
         ...

@@ -1,4 +1,4 @@
-"""What a strategy has proposed and been told, so that it proposes nothing twice."""
+"""Random architectures without repetition, for strategies that propose nothing twice."""
 
 from collections.abc import Iterable
 
@@ -6,30 +6,32 @@ from nas.search.strategy import Result
 from nas.space import Architecture, Space
 from nas.streams import Stream, rng
 
-__all__ = ["Memory"]
+__all__ = ["UniqueSampler"]
 
-_DRAWS = 100
+_SAMPLES = 100
 _MUTATIONS = 20
 
 
-class Memory:
-    """The visited part of a space, and random draws from the rest.
+class UniqueSampler:
+    """Samples and mutates architectures of a space; skips those that have been visited.
+
+    An architecture counts as visited once the strategy has proposed it or was told its result.
 
     Attributes:
-        rng: the generator of the strategy that owns this memory.
-        results: the first result told about each architecture.
+        rng: the random generator, also for other draws of the strategy.
+        results: the first result that the strategy was told of each architecture.
     """
 
     def __init__(self, space: Space, seed: int) -> None:
-        self.space = space
         self.rng = rng(seed, Stream.STRATEGY)
         self.results: dict[Architecture, Result] = {}
+        self._space = space
         self._visited: set[Architecture] = set()
         self._enumeration = iter(space)
         self._exhausted = False
 
-    def add(self, results: Iterable[Result]) -> list[Result]:
-        """Keeps those that are new, and gives them back."""
+    def record(self, results: Iterable[Result]) -> list[Result]:
+        """Marks the architectures as visited; returns the results of those that had none yet."""
         new = []
         for result in results:
             if result.architecture not in self.results:
@@ -38,36 +40,36 @@ class Memory:
         self._visited.update(result.architecture for result in new)
         return new
 
-    def claim(self, architecture: Architecture) -> bool:
-        """Marks an architecture as visited; False when it already was."""
+    def visit(self, architecture: Architecture) -> bool:
+        """Marks an architecture as visited; False if it already was."""
         if architecture in self._visited:
             return False
         self._visited.add(architecture)
         return True
 
-    def vary(self, parent: Architecture, rate: float = 0.1) -> Architecture | None:
-        """Claims an unvisited mutation of the parent; where only repetitions come up, draws; None at the end."""
-        for _ in range(_MUTATIONS if self.space.size > 1 else 0):
-            if self.claim(child := self.space.mutate(parent, self.rng, rate)):
+    def mutate(self, parent: Architecture, rate: float = 0.1) -> Architecture | None:
+        """Visits a new mutation, or a sample after 20 duplicates in a row; None if the space is exhausted."""
+        for _ in range(_MUTATIONS if self._space.size > 1 else 0):
+            if self.visit(child := self._space.mutate(parent, self.rng, rate)):
                 return child
-        return self._unvisited()
+        return self._sample_one()
 
-    def draw(self, n: int) -> list[Architecture]:
-        """Claims ``n`` unvisited architectures, uniformly over choices; fewer when the space ends.
+    def sample(self, n: int) -> list[Architecture]:
+        """Visits ``n`` new architectures, each choice drawn uniformly; fewer if the space is exhausted.
 
-        Where a hundred draws in a row were visited before, the next one in lexicographic order is taken.
+        After a hundred duplicates in a row the next architecture in lexicographic order is taken.
         """
-        drawn: list[Architecture] = []
-        while len(drawn) < n and (architecture := self._unvisited()) is not None:
-            drawn.append(architecture)
-        return drawn
+        sampled: list[Architecture] = []
+        while len(sampled) < n and (architecture := self._sample_one()) is not None:
+            sampled.append(architecture)
+        return sampled
 
-    def _unvisited(self) -> Architecture | None:
+    def _sample_one(self) -> Architecture | None:
         if self._exhausted:
             return None
-        for _ in range(_DRAWS):
-            if self.claim(architecture := self.space.sample(self.rng)):
+        for _ in range(_SAMPLES):
+            if self.visit(architecture := self._space.sample(self.rng)):
                 return architecture
-        following = next(filter(self.claim, self._enumeration), None)
+        following = next(filter(self.visit, self._enumeration), None)
         self._exhausted = following is None
         return following

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nas.evaluation.evaluators import About, Evaluator, about_evaluator, evaluator_options, make_evaluator
 from nas.problem import Problem
-from nas.search import Objective
+from nas.search import Objective, ResultIdentity
 from nas.setup.config import RunConfig
 from nas.setup.supernets import problem_of
 from nas.supernet import Supernet
@@ -64,14 +64,14 @@ def evaluator_of(config: RunConfig, folder: Path | None = None) -> Evaluator:
     return made_evaluator(config, problem_of(config, folder=folder))
 
 
-def identity_of(config: RunConfig, evaluator: Evaluator, problem: Problem) -> tuple[str, str, int, str]:
-    """What results in the ledger belong to: evaluator, fidelity, seed and checkpoint."""
+def identity_of(config: RunConfig, evaluator: Evaluator, problem: Problem) -> ResultIdentity:
+    """What results in the ledger must agree in to be reused."""
     data = problem.data
     name = str(getattr(evaluator, "name", config.evaluator))
     options = f" {json.dumps(config.evaluator_args, sort_keys=True)}" if config.evaluator_args else ""
     fidelity = str(getattr(evaluator, "fidelity", f"{len(data.validation)} {data.examples} of {data.name}"))
     weights = _digest(problem.supernet) if about_evaluator(config.evaluator).needs_supernet else ""
-    return name + options, fidelity, config.seed, weights
+    return ResultIdentity(name + options, fidelity, config.seed, weights)
 
 
 def _digest(supernet: Supernet) -> str:

@@ -33,7 +33,7 @@ from nas.nn.batch_statistics import batch_norms
 from nas.parts import check_options
 from nas.predictors import PREDICTORS, Features
 from nas.problem import Budget
-from nas.search import Constraint, Objective, follows_learnt, strategy, strategy_options
+from nas.search import Constraint, Objective, make_strategy, needs_probabilities, strategy_options
 from nas.setup.config import RunConfig
 from nas.setup.evaluator import check_evaluator, made_evaluator, objective_of
 from nas.setup.recorded_targets import is_table, read_recorded
@@ -262,7 +262,7 @@ class Bench:
         if self.judging.judges_examples or self.judging.metrics:
             for constraint in self.constraints:
                 known = [*task.figures, *judged, self.objective.metric, *self.cost_names]
-                constraint.require(list(dict.fromkeys(known)))
+                constraint.check_metric(list(dict.fromkeys(known)))
 
     def _check_evaluator(self) -> None:
         """Makes one that waits for no training now, so that what is wrong with it shows before anything is done."""
@@ -274,8 +274,8 @@ class Bench:
 
     def _check_strategy(self) -> None:
         config = self.config
-        if not follows_learnt(config.strategy):
-            strategy(config.strategy, self.space, config.seed, **config.strategy_args)
+        if not needs_probabilities(config.strategy):
+            make_strategy(config.strategy, self.space, config.seed, **config.strategy_args)
             return
         strategy_options(config.strategy, config.strategy_args)
         if not self.judging.needs_supernet:

@@ -18,7 +18,7 @@ from nas.distributed import (
 )
 from nas.distributed.trials import require_shared_folder
 from nas.problem import Budget
-from nas.search import InTurn, Pool
+from nas.search import Pool, SerialPool
 from nas.setup.config import RunConfig
 from nas.setup.evaluator import evaluator_of, known_results
 from nas.setup.experiment import Bench
@@ -94,7 +94,7 @@ def evaluation(bench: Bench) -> Iterator[Pool]:
     """What evaluates candidates: the evaluator of this process, or workers that hold copies of it."""
     config, called = bench.config, f"evaluator '{bench.config.evaluator}'"
     if config.ray.address is None and (config.workers or 1) == 1:
-        yield InTurn(bench.evaluator, called)
+        yield SerialPool(bench.evaluator, called)
         return
     gpus, folder = gpus_each(bench, config.workers), bench.problem.folder
     if folder is not None and bench.judging.makes_networks and not bench.judging.needs_supernet:

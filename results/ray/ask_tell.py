@@ -22,8 +22,7 @@ import pandas as pd
 import sqlalchemy
 
 import nas
-from nas.search import Ledger, Objective, Result, Strategy, strategy
-from nas.search.ledger import Entry, Key
+from nas.search import Entry, Ledger, Objective, Result, ResultIdentity, ResultKey, Strategy, make_strategy
 from nas.space import Architecture
 from search_spaces.mobilenet import mobilenet
 
@@ -48,7 +47,9 @@ def fill(ledger: Ledger, size: int) -> None:
     while (count := len(ledger)) < size:
         results = [made_up(SPACE.sample(RNG)) for _ in range(BATCH)]
         ledger.extend(
-            Entry(Key(each.architecture.key, seed=count + number), each.architecture, each.metrics)
+            Entry(
+                ResultKey(each.architecture.key, ResultIdentity(seed=count + number)), each.architecture, each.metrics
+            )
             for number, each in enumerate(results)
         )
 
@@ -65,7 +66,7 @@ def batch(searcher: Strategy, ledger: Ledger, evaluator: str) -> list[float]:
     times = [time.perf_counter()]
     asked = searcher.ask(BATCH)
     times.append(time.perf_counter())
-    keys = [Key(architecture.key, evaluator) for architecture in asked]
+    keys = [ResultKey(architecture.key, ResultIdentity(evaluator)) for architecture in asked]
     ledger.refresh()
     assert ledger.claim(keys) == set(keys)
     times.append(time.perf_counter())
@@ -80,7 +81,7 @@ def batch(searcher: Strategy, ledger: Ledger, evaluator: str) -> list[float]:
 
 def measure(database: str, storage: str) -> Iterator[dict[str, object]]:
     """A row for each size and strategy."""
-    searchers = {name: strategy(name, SPACE, 0) for name in STRATEGIES}
+    searchers = {name: make_strategy(name, SPACE, 0) for name in STRATEGIES}
     with Ledger(storage, f"ask_tell {uuid.uuid4().hex}", OBJECTIVES) as ledger:
         told = 0
         for size in SIZES:

@@ -20,7 +20,7 @@ from nas.costs import StaticCosts
 from nas.data import load
 from nas.distributed import EvaluationPool, connected
 from nas.evaluation import SharedWeights, Trie
-from nas.search import Ledger, Measure, Objective, Pool, search
+from nas.search import Ledger, MetricFunction, Objective, Pool, search
 from nas.setup import resolve, versions
 from nas.setup.evaluator import evaluator_of
 from nas.space import Architecture
@@ -48,7 +48,7 @@ class Listed:
         """Nothing to learn."""
 
 
-def costs_of(supernet: Supernet) -> Measure:
+def costs_of(supernet: Supernet) -> MetricFunction:
     """The static costs, as a run computes them; a new cache for each measurement."""
     data = load("digits")
     costs = StaticCosts(supernet, data.input_shape, data.input_dtype)
@@ -70,7 +70,7 @@ class Alone:
         self.evaluator: SharedWeights = evaluator_of(CONFIG)
         self.supernet = self.evaluator.supernet
 
-    def seconds(self, architectures: Sequence[Architecture], evaluate: Measure | Pool | None = None) -> float:
+    def seconds(self, architectures: Sequence[Architecture], evaluate: MetricFunction | Pool | None = None) -> float:
         """A whole search with a ledger and costs of its own, from the first question to the table."""
         with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "study.db", "s", OBJECTIVES) as ledger:
             costs = costs_of(self.supernet)
@@ -91,7 +91,7 @@ class Alone:
 
 def ready(pool: EvaluationPool) -> EvaluationPool:
     """Once all of its workers are."""
-    while pool.room < 2 * pool.workers:
+    while pool.free_slots < 2 * pool.workers:
         assert not pool.collect()
     return pool
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from nas.costs import StaticCosts
 from nas.distributed import EvaluationPool, connected
-from nas.search import Ledger, Objective, search, strategy
+from nas.search import Ledger, Objective, make_strategy, search
 from nas.setup import resolve, versions
 from nas.setup.evaluator import evaluator_of
 from nas.space import Architecture, Space
@@ -89,7 +89,7 @@ def driver_seconds(space: Space, costs: Any) -> dict[int, float]:
     moments: list[float] = []
     with ledger() as opened:
         search(
-            space, at_once, strategy("random", space), objectives=OBJECTIVES, costs=costs, budget=SIZES[-1] + 250,
+            space, at_once, make_strategy("random", space), objectives=OBJECTIVES, costs=costs, budget=SIZES[-1] + 250,
             ledger=opened, on_result=lambda result: moments.append(time.perf_counter()),
         )  # fmt: skip
     return {size: (moments[size + 249] - moments[size - 1]) / 250 for size in SIZES}
@@ -116,7 +116,7 @@ def measured_costs() -> tuple[Costs, int]:
         ray.get(ray.put(block)).sum()
         store = (time.perf_counter() - started) / block.nbytes
         with EvaluationPool(partial(evaluator_of, CONFIG), evaluator.supernet, 1) as pool:
-            while not pool.room:
+            while not pool.free_slots:
                 pool.collect()
             one = architectures[:1]
             alone = min(timed(lambda: evaluator(one)) for _ in range(20))
@@ -169,11 +169,11 @@ def points(costs: Costs, space: Space, static: Any) -> pd.DataFrame:
         for workers in POINTS:
             candidates = CANDIDATES_EACH * workers
             with EvaluationPool(Asleep, nn.Linear(1, 1), workers) as pool, ledger() as opened:
-                while pool.room < 2 * workers:
+                while pool.free_slots < 2 * workers:
                     pool.collect()
                 started = time.perf_counter()
                 search(
-                    space, pool, strategy("random", space), objectives=OBJECTIVES, costs=static, budget=candidates,
+                    space, pool, make_strategy("random", space), objectives=OBJECTIVES, costs=static, budget=candidates,
                     batch=BATCH, ledger=opened,
                 )  # fmt: skip
                 seconds = time.perf_counter() - started

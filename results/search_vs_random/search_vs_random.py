@@ -15,7 +15,7 @@ import nas
 from nas.costs import StaticCosts
 from nas.data import load
 from nas.evaluation import SharedWeights
-from nas.search import Objective, hypervolume, search, strategy
+from nas.search import Objective, hypervolume, make_strategy, search
 from nas.training import CrossEntropy, Recipe, SupernetStep, Uniform, train
 from search_spaces.chain import chain
 from search_spaces.mobilenet import mobilenet
@@ -61,7 +61,7 @@ def compare(space: Callable[..., torch.nn.Module], epochs: int) -> list[Row]:
         table = search(
             supernet.space,
             evaluate,
-            strategy(name, supernet.space, seed),
+            make_strategy(name, supernet.space, seed),
             objectives=OBJECTIVES,
             costs=lambda batch: pd.DataFrame([costs(architecture) for architecture in batch]),
             budget=BUDGET,

@@ -18,7 +18,7 @@ from nas.cli.app import app
 from nas.cli.latency import device
 from nas.costs import StaticCosts
 from nas.data import load
-from nas.search import STRATEGIES, follows_learnt
+from nas.search import STRATEGIES, needs_probabilities
 from nas.setup import RunFolder, resolve
 
 RESULT = ["run", "space", "evaluator", "method", "sharing", "metric", "objective", "score", "cost", "own_costs"]
@@ -78,7 +78,7 @@ WHOLE = ("evolution", "tpe")
     [
         name if name in WHOLE else pytest.param(name, marks=pytest.mark.slow)
         for name in STRATEGIES
-        if not follows_learnt(name)
+        if not needs_probabilities(name)
     ],
 )
 def test_every_strategy_goes_all_the_way(name: str, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from watched_evaluator import Watched, evaluator, kill_one
 
 from nas.distributed import EvaluationPool, connected
 from nas.distributed.cluster import ray_module
-from nas.search import Ledger, Objective, Result, search, strategy
+from nas.search import Ledger, Objective, Result, make_strategy, search
 from nas.space import Architecture
 
 CANDIDATES = 300
@@ -65,11 +65,11 @@ def test_every_architecture_is_in_the_ledger_once_and_the_front_is_that_of_a_qui
     ):
         settings = {"objectives": OBJECTIVES, "costs": size, "budget": CANDIDATES}
         disturbed = search(
-            space, pool, strategy("random", space, 3), batch=5, ledger=ledger, on_result=disturb, **settings
+            space, pool, make_strategy("random", space, 3), batch=5, ledger=ledger, on_result=disturb, **settings
         )
         trials = ledger._study.get_trials()
     assert done == CANDIDATES and killed >= 10
     assert sorted(trial.state.name for trial in trials) == ["COMPLETE"] * CANDIDATES
     assert len({trial.user_attrs["key"][0] for trial in trials}) == CANDIDATES
-    quiet = search(space, alone, strategy("random", space, 3), **settings)
+    quiet = search(space, alone, make_strategy("random", space, 3), **settings)
     pd.testing.assert_frame_equal(disturbed, quiet)

@@ -102,7 +102,7 @@ def test_workers_give_the_numbers_of_this_process_also_after_new_weights_and_dea
 @pytest.mark.parametrize(("share", "workers", "devices"), [(1.0, 4, [1, 1, 1, 1]), (0.5, 4, [2, 2])])
 def test_each_worker_sees_its_own_share_of_a_device(ray: Any, share: float, workers: int, devices: list[int]) -> None:
     with EvaluationPool(Devices, nn.Linear(1, 1), workers, cpus=0.5, gpus=share) as pool:
-        while pool.room < 2 * workers:
+        while pool.free_slots < 2 * workers:
             pool.collect()
         found = gathered(pool, some(workers), 1)
     seen = {(row["device"], row["process"]) for row in found.values()}

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from nas.hardware import Target
 from nas.methods import Method
 from nas.predictors import LinearPredictor
-from nas.search import Random
+from nas.search import RandomSearch
 from nas.space import Architecture, Space
 from nas.training import CrossEntropy, SupernetStep, Uniform
 
@@ -41,7 +41,7 @@ class Alphabetical:
     """A strategy with an option that is a text."""
 
     def __init__(self, space: Space, seed: int = 0, *, order: str = "up", skip: Sequence[int] = ()) -> None:
-        drawn = Random(space, seed).ask(64)
+        drawn = RandomSearch(space, seed).ask(64)
         self._rest = sorted(drawn, key=lambda each: each.id, reverse=order == "down")
 
     def ask(self, n: int) -> list[Architecture]:

@@ -13,7 +13,7 @@ import torch
 import nas
 from nas.cli import main
 from nas.errors import UsageError
-from nas.search import Random
+from nas.search import RandomSearch
 from nas.setup import Silent
 from nas.training import Recipe
 from search_spaces.chain import chain
@@ -35,12 +35,17 @@ SETTINGS: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Any:
     place = tmp_path_factory.mktemp("python")
-    with_objects = {"space": chain, "method": nas.methods.BIGNAS, "strategy": Random, "training": Recipe(epochs=2)}
+    with_objects = {
+        "space": chain,
+        "method": nas.methods.BIGNAS,
+        "strategy": RandomSearch,
+        "training": Recipe(epochs=2),
+    }
     return nas.Run(**{**SETTINGS, **with_objects}).search("first", place, Silent())
 
 
 def test_objects_and_names_ask_for_the_same(result: Any) -> None:
-    run = nas.Run(**{**SETTINGS, "space": chain, "method": nas.methods.BIGNAS, "strategy": Random})
+    run = nas.Run(**{**SETTINGS, "space": chain, "method": nas.methods.BIGNAS, "strategy": RandomSearch})
     assert run.config == nas.Run(**SETTINGS).config
     assert repr(run) == "nas.Run(space='chain', method='bignas', strategy='random')"
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from nas.errors import UsageError
-from nas.search import Objective, Random, Result, search
-from nas.search.ledger import Entry, Key, Ledger
+from nas.search import Objective, RandomSearch, Result, search
+from nas.search.ledger import Entry, Ledger, ResultKey
 from nas.space import Architecture, Space
 
 __all__ = [
@@ -41,7 +41,7 @@ BATCH = 5
 SECONDS = 300
 
 ARCHITECTURES = [SPACE.sample(seed) for seed in range(4)]
-KEYS = [Key(architecture.key) for architecture in ARCHITECTURES]
+KEYS = [ResultKey(architecture.key) for architecture in ARCHITECTURES]
 ENTRIES = [Entry(key, each, {"accuracy": 0.5}) for key, each in zip(KEYS, ARCHITECTURES, strict=True)]
 
 
@@ -52,11 +52,11 @@ class Searching:
         log: file that it appends a line to for each architecture that it evaluated itself, once that is recorded.
         pause: seconds for each evaluation.
         lease: of its claims, in seconds.
-        patience: seconds that it waits for a database.
+        retry_seconds: for how long it tries to open a lost connection again.
     """
 
-    def __init__(self, storage: str, log: Path, pause: float = 0.05, lease: float = 3.0, patience: float = 30.0):
-        settings = {"storage": storage, "log": str(log), "pause": pause, "lease": lease, "patience": patience}
+    def __init__(self, storage: str, log: Path, pause: float = 0.05, lease: float = 3.0, retry_seconds: float = 30.0):
+        settings = {"storage": storage, "log": str(log), "pause": pause, "lease": lease, "retry_seconds": retry_seconds}
         self._log = log
         self.process = subprocess.Popen(
             [sys.executable, __file__, json.dumps(settings)],
@@ -96,7 +96,7 @@ class Searching:
 
 def expected() -> list[str]:
     """Keys of the architectures that an undisturbed search evaluates."""
-    return [architecture.key for architecture in Random(SPACE, 0).ask(BUDGET)]
+    return [architecture.key for architecture in RandomSearch(SPACE, 0).ask(BUDGET)]
 
 
 def require_each_once(storage: Path | str, keys: list[str]) -> None:
@@ -106,7 +106,7 @@ def require_each_once(storage: Path | str, keys: list[str]) -> None:
         trials = ledger.study(SPACE).trials
     assert len(recorded) == len(keys)
     assert recorded["architecture"].is_unique
-    assert {Key(SPACE.architecture(trial.params).key).architecture for trial in trials} == set(keys)
+    assert {ResultKey(SPACE.architecture(trial.params).key).architecture for trial in trials} == set(keys)
     assert len(trials) == len(keys)
 
 
@@ -140,7 +140,7 @@ def killed_midway(storage: str, folder: Path) -> None:
     require_each_once(storage, expected())
 
 
-def main(storage: str, log: str, pause: float, lease: float, patience: float) -> None:
+def main(storage: str, log: str, pause: float, lease: float, retry_seconds: float) -> None:
     own: set[Architecture] = set()
 
     def evaluate(architectures: Sequence[Architecture]) -> pd.DataFrame:
@@ -153,13 +153,13 @@ def main(storage: str, log: str, pause: float, lease: float, patience: float) ->
             with Path(log).open("a") as file:
                 file.write(result.architecture.key + "\n")
 
-    with Ledger(storage, STUDY, OBJECTIVES, lease=lease, patience=patience) as ledger:
+    with Ledger(storage, STUDY, OBJECTIVES, lease=lease, retry_seconds=retry_seconds) as ledger:
         print("ready", flush=True)
         sys.stdin.readline()
         search(
             SPACE,
             evaluate,
-            Random(SPACE, 0),
+            RandomSearch(SPACE, 0),
             objectives=OBJECTIVES,
             budget=BUDGET,
             batch=BATCH,

@@ -26,11 +26,11 @@ from nas.search.storage import Storage
 STOPPED = """
 import sys
 from nas.search import Objective
-from nas.search.ledger import Entry, Key, Ledger
+from nas.search.ledger import Entry, ResultKey, Ledger
 from nas.space import Architecture
 
 architecture = Architecture.from_json(sys.argv[2])
-key = Key(architecture.key)
+key = ResultKey(architecture.key)
 with Ledger(sys.argv[1], "shared", [Objective("accuracy", maximise=True)], lease=0.5) as ledger:
     print(len(ledger.claim([key])), flush=True)
     sys.stdin.readline()
@@ -208,7 +208,7 @@ def test_a_lost_connection_is_tried_again_ever_more_slowly(monkeypatch: pytest.M
     storage = Storage("postgresql://user@127.0.0.1:1/name")
     assert storage.retried(lost(4)) == "done"
     assert pauses == [0.5, 1, 2, 4]
-    with pytest.raises(UsageError, match=r"trying again for 30 s did not bring it back.*nas resume"):
+    with pytest.raises(UsageError, match=r"could not open it again within 30 s.*nas resume"):
         storage.retried(lost(100))
     assert sum(pauses[4:]) == 30
 
@@ -219,7 +219,7 @@ def test_one_at_a_time_holds_the_lock_of_a_file(tmp_path: Path) -> None:
     def hold(number: int) -> int:
         storage = Storage(tmp_path / "study.db")
         for _ in range(30):
-            with storage.exclusive("study"):
+            with storage.locked("study"):
                 inside.append(number)
                 time.sleep(0.001)
                 assert inside == [number]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nas.errors import UsageError
-from nas.search import Derived, Objective, Result, search, strategy
+from nas.search import LearntDistribution, Objective, Result, make_strategy, search
 from nas.space import Architecture, Condition, Space, Subset
 
 FLAT = Space({f"c{index}": [1, 2, 3, 4] for index in range(8)})
@@ -26,12 +26,12 @@ def uniform(space: Space) -> dict[str, np.ndarray]:
     return {name: np.full(len(candidates), 1 / len(candidates)) for name, candidates in space.choices.items()}
 
 
-def player_of(space: Space, seed: int = 0, proposals: Sequence[Architecture] | None = None) -> Derived:
+def player_of(space: Space, seed: int = 0, proposals: Sequence[Architecture] | None = None) -> LearntDistribution:
     chosen = [space.largest(), space.smallest()] if proposals is None else proposals
-    return Derived(space, seed, proposals=chosen, probabilities=uniform(space))
+    return LearntDistribution(space, seed, proposals=chosen, probabilities=uniform(space))
 
 
-def play(player: Derived, rounds: int, batch: int) -> list[list[Architecture]]:
+def play(player: LearntDistribution, rounds: int, batch: int) -> list[list[Architecture]]:
     asked = []
     for _ in range(rounds):
         asked.append(player.ask(batch))
@@ -83,7 +83,7 @@ def test_the_proposals_come_first_in_order_and_once() -> None:
 
 def test_draws_follow_the_probabilities() -> None:
     space = Space({"often": ["a", "b"], **{f"c{index}": list(range(10)) for index in range(6)}})
-    player = Derived(space, 1, proposals=[], probabilities=uniform(space) | {"often": [0.8, 0.2]})
+    player = LearntDistribution(space, 1, proposals=[], probabilities=uniform(space) | {"often": [0.8, 0.2]})
     shares = Counter(architecture["often"] for architecture in player.ask(2000))
     assert shares["a"] / 2000 == pytest.approx(0.8, abs=0.03)
 
@@ -91,7 +91,7 @@ def test_draws_follow_the_probabilities() -> None:
 def test_subsets_are_drawn_by_the_product_of_their_elements() -> None:
     """Products 0.3, 0.12 and 0.1 of the pairs: shares of 30, 12 and 10 in 52."""
     space = Space({"node": NODE, **{f"c{index}": list(range(10)) for index in range(6)}})
-    player = Derived(
+    player = LearntDistribution(
         space, 1, proposals=[], probabilities=uniform(space) | {"node": [0.6, 0.5, 0.2]}, options={"node": NODE.options}
     )
     shares = Counter(architecture["node"] for architecture in player.ask(2000))
@@ -101,7 +101,7 @@ def test_subsets_are_drawn_by_the_product_of_their_elements() -> None:
 
 def test_what_has_no_probability_comes_last_what_is_banned_never_and_it_ends() -> None:
     space = Space({"edge": ["none", "skip", "conv"], "width": [1, 2, 3]})
-    player = Derived(
+    player = LearntDistribution(
         space,
         proposals=[],
         probabilities={"edge": [0.8, 0.1, 0.1], "width": [0.5, 0.5, 0.0]},
@@ -117,14 +117,16 @@ def test_what_has_no_probability_comes_last_what_is_banned_never_and_it_ends() -
 def test_decided_probabilities_are_followed_by_what_differs_in_little() -> None:
     space = Space({str(number): [0, 1] for number in range(20)})
     learnt = {name: [0.0, 1.0] for name in space.choices}
-    first, *others = Derived(space, proposals=[], probabilities=learnt).ask(40)
+    first, *others = LearntDistribution(space, proposals=[], probabilities=learnt).ask(40)
     assert first == space.largest() and len(set(others)) == 39
     assert sum(list(each.values()).count(0) for each in others) / 39 < 4
 
 
 def test_where_only_what_is_banned_has_weight_the_rest_is_drawn_uniformly() -> None:
     space = Space({"edge": ["none", "skip", "conv"]})
-    player = Derived(space, proposals=[], probabilities={"edge": [1.0, 0.0, 0.0]}, banned={"edge": [1, 0, 0]})
+    player = LearntDistribution(
+        space, proposals=[], probabilities={"edge": [1.0, 0.0, 0.0]}, banned={"edge": [1, 0, 0]}
+    )
     assert {each["edge"] for each in player.ask(5)} == {"skip", "conv"}
 
 
@@ -143,10 +145,10 @@ def test_a_search_evaluates_the_derived_architecture_first() -> None:
 
 def test_mistakes_are_sentences() -> None:
     with pytest.raises(UsageError, match="needs architecture parameters"):
-        strategy("derived", FLAT)
+        make_strategy("derived", FLAT)
     with pytest.raises(UsageError, match="'derived' has no option 'probabilities'"):
-        strategy("derived", FLAT, learnt={}, probabilities=uniform(FLAT))
+        make_strategy("derived", FLAT, learnt={}, probabilities=uniform(FLAT))
     with pytest.raises(UsageError, match="no choice of this space"):
-        Derived(FLAT, proposals=[{"x": 1}], probabilities=uniform(FLAT))
+        LearntDistribution(FLAT, proposals=[{"x": 1}], probabilities=uniform(FLAT))
     with pytest.raises(UsageError, match="do not name choice 'c0'"):
-        Derived(FLAT, proposals=[], probabilities={})
+        LearntDistribution(FLAT, proposals=[], probabilities={})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nas.search import Result, nsga2
-from nas.search.nsga2_storage import Generations
+from nas.search.nsga2_storage import Nsga2Storage
 from nas.search.optuna_samplers import OptunaStrategy
 from nas.space import Architecture, Space
 
@@ -48,7 +48,7 @@ def test_what_the_sampler_sees_stops_growing() -> None:
     seen = []
     for _ in proposals(strategy, 2, 0, batches=60):
         study = strategy._study
-        assert isinstance(study._storage, Generations)
+        assert isinstance(study._storage, Nsga2Storage)
         seen.append(len(study.get_trials(deepcopy=False)))
     assert max(seen) <= 20 * BATCH and min(seen[-10:]) <= 6 * BATCH
     assert len(strategy._study.trials) >= 60 * BATCH

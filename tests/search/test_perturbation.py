@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nas.errors import UsageError
-from nas.search import Projection, derive, perturb, rounds
+from nas.search import Projection, derive, select_by_perturbation, selection_rounds
 from nas.space import Condition, Space, Subset
 
 OPERATIONS = ("none", "skip", "conv", "pool")
@@ -58,8 +58,8 @@ class Planted:
         """All rounds, one after another."""
         common = {"evaluate": self.evaluate, "decide": self.decide, "options": OPTIONS, **others}
         found = []
-        for names in rounds(SPACE, seed, options=OPTIONS):
-            found += perturb(SPACE, names, probabilities, **common)
+        for names in selection_rounds(SPACE, seed, options=OPTIONS):
+            found += select_by_perturbation(SPACE, names, probabilities, **common)
         return found
 
 
@@ -117,7 +117,7 @@ def test_elements_that_were_lost_stay_away_while_others_are_tried() -> None:
         calls.append(without["node"])
         return 1 - sum(importance[position] for position in without["node"])
 
-    decisions = perturb(
+    decisions = select_by_perturbation(
         Space({"node": node}),
         ["node"],
         {},
@@ -134,7 +134,7 @@ def test_elements_that_were_lost_stay_away_while_others_are_tried() -> None:
 
 
 def test_edges_come_before_nodes_and_kinds_of_cells_go_side_by_side() -> None:
-    found = rounds(SPACE, 0, options=OPTIONS)
+    found = selection_rounds(SPACE, 0, options=OPTIONS)
     assert len(found) == 6
     assert all([name.split(".")[0] for name in names] == ["normal", "reduce"] for names in found)
     assert all("edge" in name for names in found[:5] for name in names)
@@ -142,10 +142,10 @@ def test_edges_come_before_nodes_and_kinds_of_cells_go_side_by_side() -> None:
 
 
 def test_the_order_is_random_by_the_seed() -> None:
-    orders = {tuple(rounds(SPACE, seed, options=OPTIONS)) for seed in range(20)}
+    orders = {tuple(selection_rounds(SPACE, seed, options=OPTIONS)) for seed in range(20)}
     assert len(orders) > 15
-    assert rounds(SPACE, 3, options=OPTIONS) == rounds(SPACE, 3, options=OPTIONS)
-    firsts = Counter(rounds(SPACE, seed, options=OPTIONS)[0][0] for seed in range(500))
+    assert selection_rounds(SPACE, 3, options=OPTIONS) == selection_rounds(SPACE, 3, options=OPTIONS)
+    firsts = Counter(selection_rounds(SPACE, seed, options=OPTIONS)[0][0] for seed in range(500))
     assert len(firsts) == 5 and min(firsts.values()) > 60
 
 
@@ -191,7 +191,7 @@ def test_a_better_aligned_skip_has_the_larger_weight_though_its_removal_hurts_le
     space = Space({"edge": ["skip", "conv"]})
     probabilities = {"edge": [1 - best, best]}
     assert dict(derive(space, probabilities)) == {"edge": "skip"}
-    decisions = perturb(
+    decisions = select_by_perturbation(
         space,
         ["edge"],
         probabilities,

@@ -84,7 +84,7 @@ def test_a_search_goes_on_when_the_server_was_down(server: Server, tmp_path: Pat
 
 
 def test_a_server_that_stays_down_is_one_sentence(server: Server, tmp_path: Path) -> None:
-    searching = Searching(server.url, tmp_path / "log.txt", patience=1.0)
+    searching = Searching(server.url, tmp_path / "log.txt", retry_seconds=1.0)
     searching.begin()
     searching.wait_until_evaluated(10)
     server.stop()

@@ -1,12 +1,15 @@
+import hashlib
+import json
 import math
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
 
 from nas.errors import UsageError
-from nas.search import Key, Ledger, Objective
+from nas.search import Ledger, Objective, ResultIdentity, ResultKey
 from nas.space import Architecture, Condition, Space
 
 OBJECTIVES = [Objective("accuracy", maximise=True), Objective("latency_ms", maximise=False)]
@@ -18,15 +21,18 @@ ONE = SPACE.architecture({"depth": 1, "kernel": 3})
 TWO = SPACE.architecture({"depth": 2, "kernel": 5, "second": "b"})
 
 
-def key(architecture: Architecture) -> Key:
-    return Key(architecture.key, "shared", "epochs=1", 7, "abc")
+IDENTITY = ResultIdentity("shared", "epochs=1", 7, "abc")
+
+
+def key(architecture: Architecture) -> ResultKey:
+    return ResultKey(architecture.key, IDENTITY)
 
 
 def open_ledger(folder: Path, name: str = "search", objectives: list[Objective] = OBJECTIVES) -> Ledger:
     return Ledger(folder / "study.db", name, objectives, {"space": SPACE.fingerprint})
 
 
-def test_measurements_survive_two_reopenings(tmp_path: Path) -> None:
+def test_results_survive_two_reopenings(tmp_path: Path) -> None:
     exact = 0.1 + 0.2
     with open_ledger(tmp_path) as ledger:
         assert ledger.get(key(ONE)) is None
@@ -41,7 +47,7 @@ def test_measurements_survive_two_reopenings(tmp_path: Path) -> None:
         assert before["number"].tolist() == [0, 1]
         assert before["id"].tolist() == [ONE.id, TWO.id]
         assert before["latency_ms"].tolist() == [2.0, 3.0]
-        assert before.loc[0, ["evaluator", "fidelity", "seed", "checkpoint"]].tolist() == [
+        assert before.loc[0, ["evaluator", "fidelity", "seed", "weights"]].tolist() == [
             "shared",
             "epochs=1",
             7,
@@ -57,11 +63,24 @@ def test_the_first_of_equal_keys_counts(tmp_path: Path) -> None:
     assert len(ledger.table()) == 1
 
 
-@pytest.mark.parametrize("part", ["evaluator", "fidelity", "seed", "checkpoint"])
+@pytest.mark.parametrize("part", ["evaluator", "fidelity", "seed", "weights"])
 def test_every_part_of_the_key_counts(tmp_path: Path, part: str) -> None:
     ledger = open_ledger(tmp_path)
     ledger.add(key(ONE), ONE, {"accuracy": 0.5, "latency_ms": 1.0})
-    assert ledger.get(key(ONE)._replace(**{part: 8 if part == "seed" else "other"})) is None
+    assert ledger.get(ResultKey(ONE.key, replace(IDENTITY, **{part: 8 if part == "seed" else "other"}))) is None
+
+
+def test_a_key_is_stored_as_a_list_of_five(tmp_path: Path) -> None:
+    """As in the ledgers of earlier runs, which are found again."""
+    with open_ledger(tmp_path) as ledger:
+        ledger.add(key(ONE), ONE, {"accuracy": 0.5, "latency_ms": 1.0})
+        assert ledger.claim([key(TWO)]) == {key(TWO)}
+        with sqlite3.connect(tmp_path / "study.db") as database:
+            claims = database.execute("select digest from nas_claims").fetchall()
+    study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path / 'study.db'}")
+    assert study.trials[0].user_attrs["key"] == [ONE.key, "shared", "epochs=1", 7, "abc"]
+    text = json.dumps([TWO.key, "shared", "epochs=1", 7, "abc"])
+    assert claims == [(hashlib.sha256(text.encode()).hexdigest(),)]
 
 
 def test_two_open_ledgers_see_each_other(tmp_path: Path) -> None:
@@ -85,7 +104,7 @@ def test_optuna_reads_values_directions_and_constraints(tmp_path: Path) -> None:
     assert [trial.number for trial in study.best_trials] == [1]
 
 
-def test_a_measurement_that_is_not_a_number_is_a_failed_trial(tmp_path: Path) -> None:
+def test_a_result_that_is_not_a_number_is_a_failed_trial(tmp_path: Path) -> None:
     with open_ledger(tmp_path) as ledger:
         ledger.add(key(ONE), ONE, {"accuracy": math.nan, "loss": math.inf, "latency_ms": 1.0})
     with open_ledger(tmp_path) as ledger:
@@ -115,9 +134,9 @@ def test_the_write_ahead_log_is_on_and_optuna_keeps_quiet(tmp_path: Path, capfd:
 
 def test_another_space_or_other_objectives_are_refused(tmp_path: Path) -> None:
     open_ledger(tmp_path).close()
-    with pytest.raises(UsageError, match="study 'search' was made with objectives"):
+    with pytest.raises(UsageError, match="study 'search' was created with objectives"):
         open_ledger(tmp_path, objectives=OBJECTIVES[:1])
-    with pytest.raises(UsageError, match="study 'search' was made with space"):
+    with pytest.raises(UsageError, match="study 'search' was created with space"):
         Ledger(tmp_path / "study.db", "search", OBJECTIVES, {"space": "another"})
     assert len(open_ledger(tmp_path, name="second")) == 0
 
@@ -148,7 +167,7 @@ def test_a_corrupt_file_is_one_sentence(tmp_path: Path, content: bytes) -> None:
 def test_a_truncated_file_is_one_sentence(tmp_path: Path) -> None:
     with open_ledger(tmp_path) as ledger:
         for number in range(30):
-            ledger.add(key(ONE)._replace(seed=number), ONE, {"accuracy": 0.5, "latency_ms": 1.0})
+            ledger.add(ResultKey(ONE.key, replace(IDENTITY, seed=number)), ONE, {"accuracy": 0.5, "latency_ms": 1.0})
     content = (tmp_path / "study.db").read_bytes()
     (tmp_path / "study.db").write_bytes(content[: len(content) // 2])
     with pytest.raises(UsageError, match=r"study\.db' is damaged \(.*\); delete .*study\.db and go on"):

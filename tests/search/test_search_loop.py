@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from nas.errors import UsageError
-from nas.search import STRATEGIES, Ledger, Objective, Result, follows_learnt, search, strategy
+from nas.search import STRATEGIES, Ledger, Objective, Result, ResultIdentity, make_strategy, needs_probabilities, search
 from nas.space import Architecture, Condition, Space
 
 SPACE = Space(
@@ -42,10 +42,10 @@ def costs(architectures: Sequence[Architecture]) -> pd.DataFrame:
 
 def run(name: str, evaluator: Evaluator, ledger: Ledger | None = None, **changes: object) -> pd.DataFrame:
     arguments = {"objectives": OBJECTIVES, "costs": costs, "budget": 40, "batch": 8, "ledger": ledger, **changes}
-    return search(SPACE, evaluator, strategy(name, SPACE, 5), **arguments)
+    return search(SPACE, evaluator, make_strategy(name, SPACE, 5), **arguments)
 
 
-every_strategy = pytest.mark.parametrize("name", [name for name in STRATEGIES if not follows_learnt(name)])
+every_strategy = pytest.mark.parametrize("name", [name for name in STRATEGIES if not needs_probabilities(name)])
 
 
 @every_strategy
@@ -78,7 +78,7 @@ def test_strict_bounds_keep_the_right_side(operator: str, keeps: Callable[[pd.Se
     assert 0 < table["feasible"].sum() < len(table)
 
 
-def test_what_a_strategy_proposes_twice_in_one_order_is_evaluated_once() -> None:
+def test_duplicates_among_proposals_are_evaluated_once() -> None:
     class Twice:
         def ask(self, n: int) -> list[Architecture]:
             return [SPACE.sample(number) for number in range(n // 2) for _ in range(2)]
@@ -92,7 +92,7 @@ def test_what_a_strategy_proposes_twice_in_one_order_is_evaluated_once() -> None
 
 
 @every_strategy
-def test_what_breaks_a_cheap_constraint_is_never_evaluated(name: str) -> None:
+def test_what_violates_a_cheap_constraint_is_never_evaluated(name: str) -> None:
     evaluator = Evaluator()
     table = run(name, evaluator, constraints=["latency_ms <= 60% of largest"], budget=30)
     bound = 0.6 * float(costs([SPACE.largest()])["latency_ms"].iloc[0])
@@ -123,7 +123,7 @@ def test_another_identity_is_measured_again_and_a_larger_budget_goes_on(tmp_path
         longer = run("evolution", more, ledger, budget=30)
         assert len(more.seen) == 10
         pd.testing.assert_frame_equal(longer, run("evolution", Evaluator(), budget=30))
-        run("evolution", other, ledger, budget=20, identity=("shared", "", 1, ""))
+        run("evolution", other, ledger, budget=20, identity=ResultIdentity("shared", seed=1))
         assert len(other.seen) == 20
 
 
@@ -133,7 +133,7 @@ def test_a_small_space_ends_the_search(name: str) -> None:
     assert len(table) == SPACE.size
 
 
-def test_patience_ends_a_fruitless_search() -> None:
+def test_patience_ends_a_search_without_new_candidates() -> None:
     table = run("random", Evaluator(), constraints=["latency_ms <= 1.6"], patience=4, batch=2)
     feasible = sum(costs(list(SPACE))["latency_ms"] <= 1.6)
     assert 0 < len(table) < min(feasible, 40)

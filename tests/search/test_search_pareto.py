@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nas.errors import UsageError
-from nas.search.pareto import best_first, crowding_distance, hypervolume, nondominated_ranks, pareto_front
+from nas.search.pareto import constrained_order, crowding_distance, hypervolume, nondominated_ranks, pareto_front
 
 GRID = 4
 clouds = st.tuples(st.integers(0, 12), st.integers(1, 4)).flatmap(
@@ -65,14 +65,14 @@ def test_crowding_is_infinite_at_the_ends_and_scaled_between() -> None:
 def test_best_first_prefers_feasible_then_rank_then_space_then_small_violation() -> None:
     points = [[0, 4], [9, 9], [1, 2], [4, 0], [np.nan, np.nan], [np.nan, np.nan], [0.9, 2.1]]
     violations = [0, 0, 0, 0, 2, 0.5, 0]
-    order = best_first(points, violations).tolist()
+    order = constrained_order(points, violations).tolist()
     assert order[:2] == [0, 3]
     assert set(order[2:4]) == {2, 6}
     assert order[4:] == [1, 5, 4]
 
 
 def test_best_first_without_any_feasible_point() -> None:
-    assert best_first([[0.0]] * 3, [3, 1, 2]).tolist() == [1, 2, 0]
+    assert constrained_order([[0.0]] * 3, [3, 1, 2]).tolist() == [1, 2, 0]
 
 
 @pytest.mark.parametrize("points", [[1.0, 2.0], [[np.nan, 1.0]], [[np.inf, 1.0]]])

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import nas
-from nas.search import Ledger, Objective, Strategy, search, strategy
+from nas.search import Ledger, Objective, Strategy, make_strategy, search
 from nas.search.pool import Evaluated
 from nas.space import Architecture, Space
 
@@ -35,7 +35,7 @@ class Scrambled:
         self.idle = 3
 
     @property
-    def room(self) -> int:
+    def free_slots(self) -> int:
         return 0 if self.idle else max(0, self.workers - len(self.batches))
 
     def submit(self, batch: Sequence[Architecture]) -> None:
@@ -59,15 +59,15 @@ def table(pool: object, chosen: Strategy, budget: int = 90, ledger: Ledger | Non
 @pytest.mark.parametrize("name", ["random", "exhaustive"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_strategy_that_does_not_listen_ends_with_the_table_of_one_process(name: str, seed: int) -> None:
-    alone = table(accuracy, strategy(name, SPACE, 5))
-    together = table(Scrambled(5, seed), strategy(name, SPACE, 5))
+    alone = table(accuracy, make_strategy(name, SPACE, 5))
+    together = table(Scrambled(5, seed), make_strategy(name, SPACE, 5))
     pd.testing.assert_frame_equal(together, alone)
 
 
 @pytest.mark.parametrize("name", ["random", "evolution", "local", "nsga2", "exhaustive"])
 def test_nothing_is_evaluated_twice_and_the_budget_is_kept(name: str) -> None:
     pool = Scrambled(4, 0)
-    found = table(pool, strategy(name, SPACE, 1))
+    found = table(pool, make_strategy(name, SPACE, 1))
     assert len(found) == len(set(found["id"])) == len(pool.seen) == len(set(pool.seen)) == 90
     assert found["feasible"].all()
 
@@ -75,26 +75,26 @@ def test_nothing_is_evaluated_twice_and_the_budget_is_kept(name: str) -> None:
 def test_one_worker_is_asked_and_told_as_this_process_is() -> None:
     pool = Scrambled(1, 0)
     pd.testing.assert_frame_equal(
-        table(pool, strategy("evolution", SPACE, 3, population=20)),
-        table(accuracy, strategy("evolution", SPACE, 3, population=20)),
+        table(pool, make_strategy("evolution", SPACE, 3, population=20)),
+        table(accuracy, make_strategy("evolution", SPACE, 3, population=20)),
     )
 
 
 def test_batches_hold_neighbours_in_the_order_of_keys() -> None:
     pool = Scrambled(4, 0)
-    search(SPACE, pool, strategy("random", SPACE, 0), objectives=OBJECTIVES[:1], budget=32, batch=8)
+    search(SPACE, pool, make_strategy("random", SPACE, 0), objectives=OBJECTIVES[:1], budget=32, batch=8)
     keys = [each.key for each in pool.seen[:32]]
     assert keys == sorted(keys)
 
 
 def test_a_search_that_had_begun_asks_the_pool_for_the_rest_alone(tmp_path: Path) -> None:
     with Ledger(tmp_path / "study.db", "s", OBJECTIVES) as ledger:
-        table(accuracy, strategy("random", SPACE, 0), budget=40, ledger=ledger)
+        table(accuracy, make_strategy("random", SPACE, 0), budget=40, ledger=ledger)
     pool = Scrambled(3, 0)
     with Ledger(tmp_path / "study.db", "s", OBJECTIVES) as ledger:
-        found = table(pool, strategy("random", SPACE, 0), budget=60, ledger=ledger)
+        found = table(pool, make_strategy("random", SPACE, 0), budget=60, ledger=ledger)
         assert len(pool.seen) == 20 and len(ledger) == 60
-    pd.testing.assert_frame_equal(found, table(accuracy, strategy("random", SPACE, 0), budget=60))
+    pd.testing.assert_frame_equal(found, table(accuracy, make_strategy("random", SPACE, 0), budget=60))
 
 
 def test_a_space_that_ends_before_the_budget_ends_the_search() -> None:
@@ -109,5 +109,5 @@ def test_a_space_that_ends_before_the_budget_ends_the_search() -> None:
             batch = self.batches.pop() if self.batches else []
             return list(zip(batch, measured(batch).to_dict("records"), strict=True)) if batch else []
 
-    found = search(small, Small(3, 0), strategy("random", small, 0), objectives=OBJECTIVES[:1], budget=50, batch=2)
+    found = search(small, Small(3, 0), make_strategy("random", small, 0), objectives=OBJECTIVES[:1], budget=50, batch=2)
     assert len(found) == small.size == 6

@@ -10,15 +10,15 @@ import pytest
 from nas.errors import UsageError
 from nas.search import (
     STRATEGIES,
-    BestOnly,
     Evolution,
     Objective,
     Result,
+    SingleObjective,
     Strategy,
-    follows_learnt,
     hypervolume,
+    make_strategy,
+    needs_probabilities,
     search,
-    strategy,
 )
 from nas.space import Architecture, Condition, Space
 
@@ -31,7 +31,7 @@ NESTED = Space(
     },
 )
 SINGLE = Space({"only": [1]})
-FREE = [name for name in STRATEGIES if not follows_learnt(name)]
+FREE = [name for name in STRATEGIES if not needs_probabilities(name)]
 every_strategy = pytest.mark.parametrize("name", FREE)
 
 
@@ -58,7 +58,7 @@ def play(player: Strategy, space: Space, rounds: int, batch: int) -> list[list[A
 @every_strategy
 @pytest.mark.parametrize("space", [FLAT, NESTED], ids=["flat", "nested"])
 def test_proposals_are_members_new_and_no_more_than_asked(name: str, space: Space) -> None:
-    batches = play(strategy(name, space, 3), space, rounds=8, batch=6)
+    batches = play(make_strategy(name, space, 3), space, rounds=8, batch=6)
     flat = [architecture for batch in batches for architecture in batch]
     assert all(len(batch) <= 6 for batch in batches)
     assert all(architecture in space for architecture in flat)
@@ -68,16 +68,16 @@ def test_proposals_are_members_new_and_no_more_than_asked(name: str, space: Spac
 
 @every_strategy
 def test_a_strategy_is_a_function_of_seed_and_results(name: str) -> None:
-    first = play(strategy(name, FLAT, 3), FLAT, rounds=5, batch=10)
-    assert play(strategy(name, FLAT, 3), FLAT, rounds=5, batch=10) == first
+    first = play(make_strategy(name, FLAT, 3), FLAT, rounds=5, batch=10)
+    assert play(make_strategy(name, FLAT, 3), FLAT, rounds=5, batch=10) == first
     if name != "exhaustive":
-        assert play(strategy(name, FLAT, 4), FLAT, rounds=5, batch=10) != first
+        assert play(make_strategy(name, FLAT, 4), FLAT, rounds=5, batch=10) != first
 
 
 @every_strategy
 @pytest.mark.parametrize("space", [NESTED, SINGLE], ids=["nested", "single"])
 def test_a_small_space_is_visited_wholly_and_then_ends(name: str, space: Space) -> None:
-    player = strategy(name, space, 0)
+    player = make_strategy(name, space, 0)
     seen: set[Architecture] = set()
     while batch := player.ask(7):
         seen.update(batch)
@@ -88,7 +88,7 @@ def test_a_small_space_is_visited_wholly_and_then_ends(name: str, space: Space) 
 
 @pytest.mark.parametrize("name", [name for name in FREE if name != "exhaustive"])
 def test_results_that_were_not_asked_for_are_not_proposed_again(name: str) -> None:
-    player = strategy(name, NESTED, 0)
+    player = make_strategy(name, NESTED, 0)
     known = list(NESTED)[:10]
     player.tell(told(NESTED, known))
     seen = {architecture for batch in play(player, NESTED, rounds=20, batch=5) for architecture in batch}
@@ -97,7 +97,7 @@ def test_results_that_were_not_asked_for_are_not_proposed_again(name: str) -> No
 
 @every_strategy
 def test_infeasible_results_alone_do_not_stop_it(name: str) -> None:
-    player = strategy(name, FLAT, 0)
+    player = make_strategy(name, FLAT, 0)
     for _ in range(8):
         batch = player.ask(20)
         assert batch
@@ -107,7 +107,7 @@ def test_infeasible_results_alone_do_not_stop_it(name: str) -> None:
 @pytest.mark.parametrize("name", ["evolution", "local", "nsga2"])
 def test_a_tight_constraint_is_approached_on_violations_alone(name: str) -> None:
     """One architecture in 65,536 is feasible, and nothing is evaluated on the way."""
-    player = strategy(name, FLAT, 1)
+    player = make_strategy(name, FLAT, 1)
     for _ in range(60):
         batch = player.ask(25)
         distances = FLAT.indices(batch).sum(axis=1)
@@ -130,7 +130,7 @@ def test_evolution_lets_the_oldest_die() -> None:
 @pytest.mark.parametrize("name", ["random", "evolution", "nsga2"])
 def test_a_proposal_costs_less_than_20_ms_after_a_thousand_results(name: str) -> None:
     wide = Space({f"c{index}": [1, 2, 3] for index in range(20)})
-    player = strategy(name, wide, 0)
+    player = make_strategy(name, wide, 0)
     play(player, wide, rounds=20, batch=50)
     start = time.process_time()
     asked = play(player, wide, rounds=2, batch=25)
@@ -139,13 +139,13 @@ def test_a_proposal_costs_less_than_20_ms_after_a_thousand_results(name: str) ->
 
 def test_mistakes_are_sentences() -> None:
     with pytest.raises(UsageError, match="did you mean 'evolution'"):
-        strategy("evolutoin", FLAT)
+        make_strategy("evolutoin", FLAT)
     with pytest.raises(UsageError, match="did you mean 'population'"):
-        strategy("nsga2", FLAT, 0, populaton=3)
+        make_strategy("nsga2", FLAT, 0, populaton=3)
     with pytest.raises(UsageError, match="'random' has no option 'population'; there is none"):
-        strategy("random", FLAT, 0, population=3)
+        make_strategy("random", FLAT, 0, population=3)
     with pytest.raises(UsageError, match="population 5 and tournament 6"):
-        strategy("evolution", FLAT, 0, population=5, tournament=6)
+        make_strategy("evolution", FLAT, 0, population=5, tournament=6)
 
 
 def mean_hypervolume(name: str, seeds: int) -> float:
@@ -162,7 +162,7 @@ def mean_hypervolume(name: str, seeds: int) -> float:
     objectives = [Objective("gain", maximise=True), Objective("price", maximise=False)]
     volumes = []
     for seed in range(seeds):
-        found = search(space, table, strategy(name, space, seed), objectives=objectives, budget=150)
+        found = search(space, table, make_strategy(name, space, seed), objectives=objectives, budget=150)
         volumes.append(hypervolume(np.stack([-found["gain"], found["price"]], axis=1), [10.0, 45.0]))
     return float(np.mean(volumes))
 
@@ -184,7 +184,7 @@ def test_local_search_climbs_to_a_block_that_pays_with_one_of_its_operations_alo
         {"operation": [(Condition(("depth",), frozenset({(1,)})),)]},
     )
     score = {None: 0.5, "bad": 0.1, "poor": 0.2, "good": 1.0}
-    player = strategy("local", space, 0, starts=1)
+    player = make_strategy("local", space, 0, starts=1)
     first = Architecture({"depth": 1})
     player.tell([Result(first, {}, (0.5,), 0.0)])
     asked = player.ask(3)
@@ -215,6 +215,9 @@ def test_who_looks_for_the_best_alone_finds_better_than_who_looks_for_a_front(na
         )
         return float(table["score"].max())
 
-    found = [(best(BestOnly(strategy(name, space, seed))), best(strategy(name, space, seed))) for seed in range(4)]
+    found = [
+        (best(SingleObjective(make_strategy(name, space, seed))), best(make_strategy(name, space, seed)))
+        for seed in range(4)
+    ]
     alone, front = np.mean(found, axis=0)
     assert alone > front
