@@ -22,7 +22,7 @@ from nas.parts import Slot, import_object
 from nas.runs import run_search
 from nas.runs.export import network_of
 from nas.search import STRATEGIES
-from nas.setup import Bench, Progress, RunFolder, free_name, resolve
+from nas.setup import Progress, RunFolder, Setup, free_name, resolve
 from nas.setup.spaces import SPACES
 from nas.space import Architecture
 
@@ -170,7 +170,7 @@ class FoundNetwork:
     def network(self) -> "nn.Module":
         """A plain torch module with the weights of the file, in evaluation mode; it reads what training read."""
         folder = RunFolder(self.path)
-        return network_of(Bench(folder.load_config(), folder.path), folder, None, RichProgress())[1]
+        return network_of(Setup(folder.load_config(), folder.path), folder, None, RichProgress())[1]
 
 
 def _plain(key: str, value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from nas.latency.devices import imported_devices
 from nas.parts import Slot
-from nas.setup.experiment import LATENCY
+from nas.setup.run_setup import LATENCY
 from nas.setup.spaces import SPACES
 
 __all__ = ["Listing", "listed"]

@@ -10,7 +10,7 @@ from nas.data import Split
 from nas.errors import UsageError
 from nas.evaluation import SharedWeights, check_extraction, check_inference, check_memory, check_verdict
 from nas.evaluation.evaluators import MakesNetworks
-from nas.setup.experiment import Bench
+from nas.setup.run_setup import Setup
 from nas.space import Architecture
 
 __all__ = ["check_delivered", "check_networks", "check_scores"]
@@ -23,22 +23,22 @@ _ALONE = 4
 """Examples that a network also sees one by one."""
 
 
-def check_networks(bench: Bench) -> None:
+def check_networks(setup: Setup) -> None:
     """Checks, before any training, the smallest and the largest network: their output, and on what it depends.
 
     Raises:
         UsageError: one gives other than logits in training mode, does not answer for each example alone, or remembers
             what no checkpoint holds.
     """
-    for architecture in (bench.space.smallest(), bench.space.largest()):
-        x = _examples(bench.data.at(architecture).validation, _ALONE)
-        check_inference(bench.supernet.extract(architecture), x)
-        network = bench.supernet.extract(architecture)
-        _check_trained_output(bench, network, _examples(bench.data.at(architecture).train, _ALONE))
-        check_memory(network, bench.supernet.extract(architecture), x)
+    for architecture in (setup.space.smallest(), setup.space.largest()):
+        x = _examples(setup.data.at(architecture).validation, _ALONE)
+        check_inference(setup.supernet.extract(architecture), x)
+        network = setup.supernet.extract(architecture)
+        _check_trained_output(setup, network, _examples(setup.data.at(architecture).train, _ALONE))
+        check_memory(network, setup.supernet.extract(architecture), x)
 
 
-def check_delivered(bench: Bench, architectures: Iterable[Architecture]) -> None:
+def check_delivered(setup: Setup, architectures: Iterable[Architecture]) -> None:
     """Checks the first few of the architectures, with weights as trained, and the largest.
 
     The one that is delivered must come first.
@@ -49,16 +49,16 @@ def check_delivered(bench: Bench, architectures: Iterable[Architecture]) -> None
     Raises:
         UsageError: a network differs from what was judged, or does not answer for each example alone.
     """
-    x = _examples(bench.data.validation, _EXAMPLES)
-    some = list(dict.fromkeys(map(bench.space.architecture, architectures)))[:_BESIDE_LARGEST]
-    for architecture in dict.fromkeys([*some, bench.space.largest()]):
-        check_inference(bench.supernet.extract(architecture), bench.supernet.reads(x[:_ALONE], architecture))
-        check_extraction(bench.supernet, architecture, x)
-        if bench.searched is bench.supernet and isinstance(bench.evaluator, SharedWeights):
-            check_verdict(bench.evaluator, architecture)
+    x = _examples(setup.data.validation, _EXAMPLES)
+    some = list(dict.fromkeys(map(setup.space.architecture, architectures)))[:_BESIDE_LARGEST]
+    for architecture in dict.fromkeys([*some, setup.space.largest()]):
+        check_inference(setup.supernet.extract(architecture), setup.supernet.reads(x[:_ALONE], architecture))
+        check_extraction(setup.supernet, architecture, x)
+        if setup.searched is setup.supernet and isinstance(setup.evaluator, SharedWeights):
+            check_verdict(setup.evaluator, architecture)
 
 
-def check_scores(bench: Bench, row: Mapping[str, Any]) -> None:
+def check_scores(setup: Setup, row: Mapping[str, Any]) -> None:
     """Checks that a network that is to be delivered as it was judged still scores what it did then.
 
     Shared weights are checked before, on one batch.
@@ -69,29 +69,29 @@ def check_scores(bench: Bench, row: Mapping[str, Any]) -> None:
     Raises:
         UsageError: it scores something else.
     """
-    evaluator, name = bench.evaluator, bench.metric.name
+    evaluator, name = setup.evaluator, setup.metric.name
     if isinstance(evaluator, SharedWeights) or not isinstance(evaluator, MakesNetworks) or name not in row:
         return
     architecture = Architecture.from_json(row["architecture"])
-    found = bench.judge(evaluator.network(architecture), bench.data.validation, architecture)[name]
+    found = setup.judge(evaluator.network(architecture), setup.data.validation, architecture)[name]
     if abs(found - row[name]) > _ROUNDING * max(1.0, abs(row[name])):
         raise UsageError(
-            f"evaluator '{bench.config.evaluator}' judged architecture {row['id']} with {name} {row[name]:.4g}, but "
-            f"the network that it makes now has {found:.4g} on the same {bench.data.examples}, so another network "
+            f"evaluator '{setup.config.evaluator}' judged architecture {row['id']} with {name} {row[name]:.4g}, but "
+            f"the network that it makes now has {found:.4g} on the same {setup.data.examples}, so another network "
             "would be delivered; it must keep what it judged, or make it again bit for bit."
         )
 
 
-def _check_trained_output(bench: Bench, network: nn.Module, x: Tensor) -> None:
+def _check_trained_output(setup: Setup, network: nn.Module, x: Tensor) -> None:
     """Refuses what no loss can take, such as a head beside the model's in training alone."""
     with torch.no_grad(), torch.random.fork_rng():
         output = network.train()(x)
     shape = list(output.shape[1:]) if isinstance(output, Tensor) else None
-    if shape != list(bench.data.output_shape):
+    if shape != list(setup.data.output_shape):
         found = f"a {type(output).__name__}" if shape is None else f"outputs of shape {shape}"
         raise UsageError(
-            f"space '{bench.config.space}' gives {found} in training mode; return outputs of shape "
-            f"{list(bench.data.output_shape)} there too, as in evaluation."
+            f"space '{setup.config.space}' gives {found} in training mode; return outputs of shape "
+            f"{list(setup.data.output_shape)} there too, as in evaluation."
         )
 
 

@@ -16,9 +16,9 @@ from nas.evaluation.evaluators import MakesNetworks
 from nas.hardware import Measurement, Recorded
 from nas.report.quantities import label, written
 from nas.search import Constraint
-from nas.setup.experiment import LATENCY, Bench
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress
+from nas.setup.run_setup import LATENCY, Setup
 from nas.space import Architecture
 from nas.tasks import Metric
 from nas.training import Epoch, check_fingerprint, fingerprint, has_ended, load_checkpoint, read_header, restore
@@ -36,18 +36,18 @@ __all__ = [
 
 
 def final_network(
-    bench: Bench, folder: RunFolder, architecture: Architecture, progress: Progress, say: Callable[[str], None]
+    setup: Setup, folder: RunFolder, architecture: Architecture, progress: Progress, say: Callable[[str], None]
 ) -> nn.Module:
     """The plain network: as it was judged, or trained by itself if the run asks for that.
 
     Where the supernet was trained for its networks as they are, the retrained one must be better, which is said if it
     is not. A differentiable method trains another model, or mixtures, whose weights do not compete.
     """
-    config = bench.config
+    config = setup.config
     if config.retrain == "no":
-        return judged_network(bench, architecture)
+        return judged_network(setup, architecture)
     trainer = Standalone(
-        bench.supernet, bench.data, config.retraining, config.seed, inherit=config.retrain == "inherited"
+        setup.supernet, setup.data, config.retraining, config.seed, inherit=config.retrain == "inherited"
     )
     with progress.task(f"Retraining {architecture.id}", config.retraining.epochs) as task:
 
@@ -56,14 +56,14 @@ def final_network(
             task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
 
         trained = trainer.train(architecture, folder.retrained(architecture), report)
-    if bench.is_differentiable or bench.searched is not bench.supernet or not bench.judging.makes_networks:
+    if setup.is_differentiable or setup.searched is not setup.supernet or not setup.judging.makes_networks:
         return trained
-    inherited = judged_network(bench, architecture)
-    file, inputs = folder.path / f"{architecture.id}.onnx", bench.inputs_of(architecture)
-    new, old = ((ExportedNetwork(bench, each, file, inputs).model, inputs) for each in (trained, inherited))
-    if is_better(bench, new, old):
+    inherited = judged_network(setup, architecture)
+    file, inputs = folder.path / f"{architecture.id}.onnx", setup.inputs_of(architecture)
+    new, old = ((ExportedNetwork(setup, each, file, inputs).model, inputs) for each in (trained, inherited))
+    if is_better(setup, new, old):
         return trained
-    kept = "of the supernet" if bench.judging.needs_supernet else "with which it was judged"
+    kept = "of the supernet" if setup.judging.needs_supernet else "with which it was judged"
     say(
         f"{architecture.id} keeps the weights {kept}: retrained it is not ahead by more than one standard "
         "error of the paired difference on the part of the validation split that selects."
@@ -71,14 +71,14 @@ def final_network(
     return inherited
 
 
-def judged_network(bench: Bench, architecture: Architecture) -> nn.Module:
+def judged_network(setup: Setup, architecture: Architecture) -> nn.Module:
     """The network of an architecture as the evaluator of the run judges it."""
-    assert isinstance(bench.evaluator, MakesNetworks), "the configuration was checked"
-    return bench.evaluator.network(architecture)
+    assert isinstance(setup.evaluator, MakesNetworks), "the configuration was checked"
+    return setup.evaluator.network(architecture)
 
 
 def deliver(
-    bench: Bench,
+    setup: Setup,
     folder: RunFolder,
     network: nn.Module,
     row: Mapping[str, Any],
@@ -99,11 +99,11 @@ def deliver(
     Raises:
         UsageError: the file would not answer as the network.
     """
-    exported = ExportedNetwork(bench, network, path, bench.inputs_of(row["architecture"]))
+    exported = ExportedNetwork(setup, network, path, setup.inputs_of(row["architecture"]))
     progress.say(exported.compared())
-    row = {**exported.rejudged(row), **tested(bench.metric, exported.judge(bench.data.test))}
+    row = {**exported.rejudged(row), **tested(setup.metric, exported.judge(setup.data.test))}
     if measured := exported.measure(folder):
-        row |= latency_row(bench, measured.at(largest_ms))
+        row |= latency_row(setup, measured.at(largest_ms))
     return {**row, "file": exported.write(row["architecture"], row), "parity": asdict(exported.parity)}
 
 
@@ -120,12 +120,12 @@ def broken_constraints(
     ]
 
 
-def delivery_notes(bench: Bench, best: Mapping[str, Any], largest: Mapping[str, Any]) -> list[str]:
+def delivery_notes(setup: Setup, best: Mapping[str, Any], largest: Mapping[str, Any]) -> list[str]:
     """What whoever gets the file must know of it."""
     return [
-        *broken_constraints(bench.constraints, best, largest),
-        *precision_lost(bench.metric, best),
-        *warnings(bench, dict(best)),
+        *broken_constraints(setup.constraints, best, largest),
+        *precision_lost(setup.metric, best),
+        *warnings(setup, dict(best)),
     ]
 
 
@@ -142,24 +142,24 @@ def precision_lost(metric: Metric, best: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def latency_row(bench: Bench, measured: Measurement) -> dict[str, Any]:
+def latency_row(setup: Setup, measured: Measurement) -> dict[str, Any]:
     """What was measured, by the names that it has in a row, and where."""
-    assert not isinstance(bench.target, Recorded)
+    assert not isinstance(setup.target, Recorded)
     latency, spread = measured.latency_ms, measured.spread_ms
-    return {LATENCY: latency, "latency_spread_ms": spread, "latency_source": bench.target.latency_source}
+    return {LATENCY: latency, "latency_spread_ms": spread, "latency_source": setup.target.latency_source}
 
 
-def restore_trained(bench: Bench, folder: RunFolder) -> None:
+def restore_trained(setup: Setup, folder: RunFolder) -> None:
     """Gives the searched supernet the weights that the run trained it to, if its evaluator needs any.
 
     Raises:
         UsageError: the training has not ended.
     """
-    if not bench.judging.needs_supernet:
+    if not setup.judging.needs_supernet:
         return
     if not (folder.supernet.exists() and has_ended(read_header(folder.supernet))):
         raise UsageError(f"run '{folder.name}' has no trained supernet yet; finish it with: nas resume {folder.name}")
     tensors, header = load_checkpoint(folder.supernet)
-    example = next(iter(bench.data.train.batches(1)))[0]
-    check_fingerprint(header, fingerprint(bench.searched, example), folder.supernet)
-    restore(tensors, bench.searched)
+    example = next(iter(setup.data.train.batches(1)))[0]
+    check_fingerprint(header, fingerprint(setup.searched, example), folder.supernet)
+    restore(tensors, setup.searched)

@@ -28,8 +28,8 @@ from nas.files import write_file
 from nas.hardware import LatencyCache, Measurement, OnnxRuntime
 from nas.latency.measuring import measure_file
 from nas.setup.config import RunConfig
-from nas.setup.experiment import Bench
 from nas.setup.folder import RunFolder
+from nas.setup.run_setup import Setup
 from nas.setup.versions import versions
 
 __all__ = ["ExportedNetwork", "check_dtype", "judge_file"]
@@ -54,7 +54,7 @@ class ExportedNetwork:
     of activations are those of the first 512 training examples.
 
     Args:
-        bench: of the run.
+        setup: of the run.
         network: plain and trained.
         path: where the file is to be written.
         inputs: what it reads.
@@ -67,9 +67,9 @@ class ExportedNetwork:
         UsageError: the network cannot be exported, or does not answer as itself.
     """
 
-    def __init__(self, bench: Bench, network: nn.Module, path: Path, inputs: Inputs) -> None:
-        self.bench, self.path, self.inputs = bench, path, inputs
-        self.dtype, self.task = bench.config.dtype, bench.data.task
+    def __init__(self, setup: Setup, network: nn.Module, path: Path, inputs: Inputs) -> None:
+        self.setup, self.path, self.inputs = setup, path, inputs
+        self.dtype, self.task = setup.config.dtype, setup.data.task
         deployed = reading(network, self.inputs)
         exact = dynamic_onnx(deployed, self.inputs.shape, dtype=self.inputs.dtype)
         self.parity: Parity = require_parity(deployed, exact, self._validation(), self.task, path)
@@ -79,7 +79,7 @@ class ExportedNetwork:
 
     def judge(self, split: Split) -> dict[str, float]:
         """The metrics of the file on a split, by ONNX Runtime on the CPU."""
-        return _judged(self.bench, self.model, self.inputs, split)
+        return _judged(self.setup, self.model, self.inputs, split)
 
     def rejudged(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """What is known of the network in a row as it is in the file.
@@ -87,20 +87,20 @@ class ExportedNetwork:
         The metrics of the file take the place of the network's: even in float32 it may read rounded pixels. Where it
         computes in another type, the main one of the network is kept as ``float32_`` and its name.
         """
-        name = self.bench.metric.name
+        name = self.setup.metric.name
         exact = {} if self.dtype == "float32" else {f"float32_{name}": row[name]}
-        return {**row, **exact, **self.judge(self.bench.confirmation)}
+        return {**row, **exact, **self.judge(self.setup.confirmation)}
 
     def measure(self, folder: RunFolder) -> Measurement | None:
         """The latency of the file beside that of the largest network, once a run; None where ONNX files are not run."""
-        target = self.bench.target
-        if target.name != OnnxRuntime.name or self.bench.is_recorded:
+        target = self.setup.target
+        if target.name != OnnxRuntime.name or self.setup.is_recorded:
             return None
         cache, place = LatencyCache(folder.finalists), (target.fingerprint(), self.inputs.shape)
         key = f"file {hashlib.sha256(self.model).hexdigest()}"
         found = cache.get(key, *place)
         if found is None:
-            found = measure_file(self.bench, self.model, self.inputs, _SECONDS)
+            found = measure_file(self.setup, self.model, self.inputs, _SECONDS)
             cache.add(key, *place, found)
         return found
 
@@ -110,7 +110,7 @@ class ExportedNetwork:
         Its metadata hold the architecture, its metrics, what outputs mean, the input and the versions of the
         libraries, but nothing that another measurement would change: equal networks give equal files.
         """
-        data = self.bench.data
+        data = self.setup.data
         lasting = {name: value for name, value in metrics.items() if "latency" not in name}
         metadata = {
             "architecture": dict(architecture),
@@ -137,7 +137,7 @@ class ExportedNetwork:
 
     def compared(self) -> str:
         """A sentence on how the file compares with the network in PyTorch."""
-        parity, where = self.parity, f"validation {self.bench.data.examples}"
+        parity, where = self.parity, f"validation {self.setup.data.examples}"
         if self.dtype == "float32":
             return (
                 f"ONNX agrees with PyTorch on {parity.label_agreement:.2%} of {parity.samples} {where} "
@@ -149,26 +149,26 @@ class ExportedNetwork:
         )
 
     def _validation(self) -> Iterator[Tensor]:
-        return (x for x, _ in self.inputs.batches(self.bench.data.validation, 256))
+        return (x for x, _ in self.inputs.batches(self.setup.data.validation, 256))
 
     def _calibration(self) -> Iterator[np.ndarray]:
         size = 64
-        batches = self.inputs.batches(self.bench.data.train, size)
+        batches = self.inputs.batches(self.setup.data.train, size)
         return (x.cpu().numpy() for x, _ in islice(batches, _CALIBRATION_EXAMPLES // size))
 
 
-def judge_file(bench: Bench, path: Path, inputs: Inputs, split: Split) -> dict[str, float]:
+def judge_file(setup: Setup, path: Path, inputs: Inputs, split: Split) -> dict[str, float]:
     """The metrics of a file that a run has delivered and that reads these inputs, by ONNX Runtime on the CPU.
 
     Raises:
         UsageError: the file is damaged.
     """
     try:
-        return _judged(bench, path, inputs, split)
+        return _judged(setup, path, inputs, split)
     except UsageError as error:
         raise UsageError(f"{path} is damaged ({error}); delete it and resume the run to make it again.") from error
 
 
-def _judged(bench: Bench, model: bytes | Path, inputs: Inputs, split: Split) -> dict[str, float]:
-    batches = inputs.batches(split, bench.config.evaluation.batch_size)
-    return evaluate(OnnxNetwork(model), batches, bench.data.task, groups_of(split))
+def _judged(setup: Setup, model: bytes | Path, inputs: Inputs, split: Split) -> dict[str, float]:
+    batches = inputs.batches(split, setup.config.evaluation.batch_size)
+    return evaluate(OnnxNetwork(model), batches, setup.data.task, groups_of(split))

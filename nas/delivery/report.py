@@ -12,8 +12,8 @@ from nas.nn import Repeat
 from nas.nn.tree import children, modules
 from nas.report import ReportContent, write_report
 from nas.report.choice import choice_sentences
-from nas.setup.experiment import LATENCY, Bench
 from nas.setup.folder import RunFolder
+from nas.setup.run_setup import LATENCY, Setup
 from nas.space import Architecture
 from nas.supernet import active_modules
 from nas.training import Epoch, read_header
@@ -30,7 +30,7 @@ __all__ = [
 
 
 def write_run_report(
-    bench: Bench,
+    setup: Setup,
     folder: RunFolder,
     result: dict[str, Any],
     candidates: "pd.DataFrame",
@@ -39,50 +39,50 @@ def write_run_report(
     latency: LatencyModel | None,
 ) -> None:
     """Writes ``report.html`` into the run's folder; without a latency model it shows no predictions."""
-    options = bench.searched.options if bench.is_differentiable else None
+    options = setup.searched.options if setup.is_differentiable else None
     relaxation = {name: list(map(str, each)) for name, each in options.items()} if options else None
-    config = bench.config
+    config = setup.config
     content = ReportContent(
         title=folder.name,
         summary={
-            **_judging(bench),
+            **_judging(setup),
             "strategy": config.strategy,
-            "target": target_name(bench),
-            **run_summary(bench, folder),
+            "target": target_name(setup),
+            **run_summary(setup, folder),
         },
-        metric=bench.metric.name,
-        selected_by=bench.score,
-        maximise=bench.objective.maximise,
-        cost=bench.cost,
-        own_costs=bench.own_costs.names,
+        metric=setup.metric.name,
+        selected_by=setup.score,
+        maximise=setup.objective.maximise,
+        cost=setup.cost,
+        own_costs=setup.own_costs.names,
         best=result["best"],
         largest=result["largest"],
         front=result["front"],
         candidates=candidates,
         random=baseline,
         epochs=history,
-        blocks=describe_blocks(bench, Architecture(result["best"]["architecture"])),
+        blocks=describe_blocks(setup, Architecture(result["best"]["architecture"])),
         latency=latency_content(latency, result["front"]) if latency else None,
         relaxation=relaxation,
         choice=choice_sentences(result),
-        examples=bench.data.examples,
-        notes=[*result["notes"], *_notes(bench, result)],
+        examples=setup.data.examples,
+        notes=[*result["notes"], *_notes(setup, result)],
     )
     write_report(folder.report, content)
 
 
-def rewrite_run_report(bench: Bench, folder: RunFolder, result: dict[str, Any]) -> None:
+def rewrite_run_report(setup: Setup, folder: RunFolder, result: dict[str, Any]) -> None:
     """Writes ``report.html`` of a finished run anew, from its files and a result that has changed.
 
     Raises:
         UsageError: a file of the run is damaged or gone.
     """
     candidates, draws = (_table(folder, name) for name in ("candidates", "random"))
-    unpredicted = [] if bench.needs_latency else [LATENCY]
+    unpredicted = [] if setup.needs_latency else [LATENCY]
     candidates = candidates.drop(columns=["measured_latency_ms", "measured_spread_ms", *unpredicted])
-    latency = LatencyModel.load(folder.predictor, bench) if bench.needs_latency else None
-    history = read_header(folder.supernet)["history"] if bench.judging.needs_supernet else []
-    write_run_report(bench, folder, result, candidates, draws, history, latency)
+    latency = LatencyModel.load(folder.predictor, setup) if setup.needs_latency else None
+    history = read_header(folder.supernet)["history"] if setup.judging.needs_supernet else []
+    write_run_report(setup, folder, result, candidates, draws, history, latency)
 
 
 def _table(folder: RunFolder, name: str) -> "pd.DataFrame":
@@ -98,53 +98,53 @@ def _table(folder: RunFolder, name: str) -> "pd.DataFrame":
         ) from None
 
 
-def _judging(bench: Bench) -> dict[str, str]:
+def _judging(setup: Setup) -> dict[str, str]:
     """What judged the candidates."""
-    config = bench.config
-    if not bench.judging.needs_supernet:
+    config = setup.config
+    if not setup.judging.needs_supernet:
         return {"evaluator": config.evaluator}
-    sharing = {"sharing": _sharing(bench)} if bench.sharing["banks"] > 1 else {}
+    sharing = {"sharing": _sharing(setup)} if setup.sharing["banks"] > 1 else {}
     return {"method": config.method, "evaluator": config.evaluator, **sharing}
 
 
-def _sharing(bench: Bench) -> str:
+def _sharing(setup: Setup) -> str:
     """The scheme of the supernet in words."""
-    about = bench.sharing
+    about = setup.sharing
     return (
         f"{about['scheme']}, {counted(about['banks'], 'bank')}, {about['parameters']:,} parameters "
         f"({about['bytes'] / 1e6:.1f} MB with statistics)"
     )
 
 
-def _notes(bench: Bench, result: dict[str, Any]) -> list[str]:
+def _notes(setup: Setup, result: dict[str, Any]) -> list[str]:
     """Where latencies come from if nothing was measured."""
     sources = [row["latency_source"] for row in result["front"]]
-    if not isinstance(bench.target, Recorded):
+    if not isinstance(setup.target, Recorded):
         return []
     return [
-        *bench.target.notes,
-        f"{bench.target.name} is a table, so nothing was measured for this page: latency on the front is recorded "
+        *setup.target.notes,
+        f"{setup.target.name} is a table, so nothing was measured for this page: latency on the front is recorded "
         f"for {counted(sources.count('recorded'), 'network')} and predicted for {sources.count('predicted'):,}.",
     ]
 
 
-def describe_blocks(bench: Bench, architecture: Architecture) -> list[dict[str, Any]]:
+def describe_blocks(setup: Setup, architecture: Architecture) -> list[dict[str, Any]]:
     """The network block by block, in order, blocks that its depth leaves out included."""
-    active = bench.costs.blocks(architecture)
-    rows = [(number, 0, _described(bench, block, architecture)) for number, block in enumerate(active)]
-    place = {path: number for number, (path, _) in enumerate(modules(bench.costs.supernet.model))}
-    for number, (path, kind) in enumerate(_skipped(bench)):
+    active = setup.costs.blocks(architecture)
+    rows = [(number, 0, _described(setup, block, architecture)) for number, block in enumerate(active)]
+    place = {path: number for number, (path, _) in enumerate(modules(setup.costs.supernet.model))}
+    for number, (path, kind) in enumerate(_skipped(setup)):
         stage = f"{path.rpartition('.')[0]}."
         inside = [rank for rank, block in enumerate(active) if block.path.startswith(stage)]
         before = inside or [rank for rank, block in enumerate(active) if place.get(block.path, -1) < place[path]]
-        choices = {name: architecture[name] for name in bench.supernet.read_by(path) if name in architecture}
+        choices = {name: architecture[name] for name in setup.supernet.read_by(path) if name in architecture}
         row = {"path": path, "kind": kind, "choices": choices, "skipped": True, "params": 0, "flops": 0}
         rows.append((max(before, default=-1), 1 + number, {**row, "output_shape": []}))
     return [row for _, _, row in sorted(rows, key=lambda each: each[:2])]
 
 
-def _described(bench: Bench, block: BlockCost, architecture: Architecture) -> dict[str, Any]:
-    read = dict.fromkeys(name for path in block.paths for name in bench.supernet.read_by(path))
+def _described(setup: Setup, block: BlockCost, architecture: Architecture) -> dict[str, Any]:
+    read = dict.fromkeys(name for path in block.paths for name in setup.supernet.read_by(path))
     return {
         "path": block.path,
         "kind": block.kind,
@@ -156,9 +156,9 @@ def _described(bench: Bench, block: BlockCost, architecture: Architecture) -> di
     }
 
 
-def _skipped(bench: Bench) -> list[tuple[str, str]]:
+def _skipped(setup: Setup) -> list[tuple[str, str]]:
     """Path and class of the blocks that the depth of their stage leaves out."""
-    model = bench.costs.supernet.model
+    model = setup.costs.supernet.model
     running = {path for path, _ in active_modules(model)}
     return [
         (f"{path}.{name}", type(block).__name__)

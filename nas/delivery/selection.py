@@ -15,7 +15,7 @@ from nas.evaluation.evaluators import JudgesExamples, MakesNetworks
 from nas.evaluation.metrics import groups_of, selected
 from nas.evaluation.paired import cheapest_of_equals
 from nas.report.quantities import label, written
-from nas.setup.experiment import LATENCY, Bench
+from nas.setup.run_setup import LATENCY, Setup
 from nas.space import Architecture
 from nas.tasks import Metric
 from nas.tasks.intervals import Floats
@@ -28,7 +28,7 @@ __all__ = ["as_selected", "confirm", "random_choice", "searched_figure", "select
 Row = dict[str, Any]
 
 
-def select(bench: Bench, front: Sequence[Row]) -> tuple[Row, dict[str, Any]]:
+def select(setup: Setup, front: Sequence[Row]) -> tuple[Row, dict[str, Any]]:
     """The cheapest network of the front that the selecting part cannot tell from the best, and why.
 
     Where the evaluator does not say example by example how good a network is, it is the one with the best score.
@@ -38,15 +38,15 @@ def select(bench: Bench, front: Sequence[Row]) -> tuple[Row, dict[str, Any]]:
         it, the chosen among them), ``of`` (networks compared) and ``differ`` (whether any is worse than chance makes
         it); or ``best``, ``of`` and ``by``, the column of the score alone.
     """
-    evaluator, split = bench.evaluator, bench.data.validation
-    if not (bench.compares_examples and isinstance(evaluator, JudgesExamples)):
-        row = min(front, key=lambda row: (bench.objective.value(row), row[bench.cost], row["id"]))
-        return row, {"best": row["id"], "of": len(front), "by": bench.score}
+    evaluator, split = setup.evaluator, setup.data.validation
+    if not (setup.compares_examples and isinstance(evaluator, JudgesExamples)):
+        row = min(front, key=lambda row: (setup.objective.value(row), row[setup.cost], row["id"]))
+        return row, {"best": row["id"], "of": len(front), "by": setup.score}
     tallies = evaluator.judge([Architecture.from_json(row["architecture"]) for row in front], split)
     results: list[Floats] = [tally.results for tally in tallies]
-    costs = [row[bench.cost] for row in front]
-    within = bench.config.evaluation.equal_within
-    verdict = cheapest_of_equals(results, costs, bench.metric.maximise, within, groups_of(split))
+    costs = [row[setup.cost] for row in front]
+    within = setup.config.evaluation.equal_within
+    verdict = cheapest_of_equals(results, costs, setup.metric.maximise, within, groups_of(split))
     about = {
         "best": front[verdict.best]["id"],
         "equals": [front[place]["id"] for place in verdict.equals],
@@ -57,22 +57,22 @@ def select(bench: Bench, front: Sequence[Row]) -> tuple[Row, dict[str, Any]]:
     return front[verdict.chosen], about
 
 
-def confirm(bench: Bench, rows: Sequence[Row]) -> list[Row]:
+def confirm(setup: Setup, rows: Sequence[Row]) -> list[Row]:
     """The rows with their scores called ``selection_``, and with the confirmed figures of the networks as judged.
 
     There are none where the evaluator does not judge examples. ``optimism`` is by how much the score looked better than
     the confirmed figure.
     """
-    evaluator = bench.evaluator
+    evaluator = setup.evaluator
     if not isinstance(evaluator, JudgesExamples):
-        return [{selected(bench.data.task, key): value for key, value in row.items()} for row in rows]
+        return [{selected(setup.data.task, key): value for key, value in row.items()} for row in rows]
     architectures = [Architecture.from_json(row["architecture"]) for row in rows]
-    tallies = evaluator.judge(architectures, bench.confirmation)
+    tallies = evaluator.judge(architectures, setup.confirmation)
     confirmed = []
     for row, tally in zip(rows, tallies, strict=True):
         metrics = tally.metrics()
         renamed = {(f"selection_{key}" if key in metrics else key): value for key, value in row.items()}
-        name, sign = bench.metric.name, 1 if bench.metric.maximise else -1
+        name, sign = setup.metric.name, 1 if setup.metric.maximise else -1
         optimism = sign * (renamed.get(f"selection_{name}", math.nan) - metrics[name])
         plain = {"id": row["id"], "architecture": row["architecture"]}
         confirmed.append({**plain, **metrics, "optimism": optimism, **renamed})
@@ -84,13 +84,13 @@ def tested(metric: Metric, metrics: Mapping[str, float]) -> dict[str, float]:
     return {f"test_{each}": metrics[each] for each in (metric.name, f"{metric.name}_low", f"{metric.name}_high")}
 
 
-def searched_figure(bench: Bench, row: Mapping[str, Any]) -> dict[str, float]:
+def searched_figure(setup: Setup, row: Mapping[str, Any]) -> dict[str, float]:
     """What is known of a network before it is trained again, by the name that this then has."""
-    name, kind = bench.metric.name, "shared" if bench.judging.needs_supernet else "searched"
+    name, kind = setup.metric.name, "shared" if setup.judging.needs_supernet else "searched"
     return {f"{kind}_{name}": row[name]} if name in row else {}
 
 
-def random_choice(bench: Bench, draws: "pd.DataFrame", chosen: Row) -> Row | None:
+def random_choice(setup: Setup, draws: "pd.DataFrame", chosen: Row) -> Row | None:
     """The best of the random draws, taken by the same rule as the chosen network and tested as it was judged.
 
     Its latency, if it has one, is predicted. Where the chosen network is delivered with other weights or in another
@@ -100,32 +100,32 @@ def random_choice(bench: Bench, draws: "pd.DataFrame", chosen: Row) -> Row | Non
     if not len(draws):
         return None
     front = cast(list[Row], draws[draws["feasible"] & draws["pareto"]].to_dict("records"))
-    (row,) = confirm(bench, [select(bench, front)[0]])
-    row |= _as_searched(bench, row) | {"draws": len(draws)}
+    (row,) = confirm(setup, [select(setup, front)[0]])
+    row |= _as_searched(setup, row) | {"draws": len(draws)}
     if LATENCY in row:
         row["latency_source"] = "predicted"
-    if bench.config.retrain != "no" or bench.config.dtype != "float32":
-        row["chosen"] = _as_searched(bench, chosen)
+    if setup.config.retrain != "no" or setup.config.dtype != "float32":
+        row["chosen"] = _as_searched(setup, chosen)
     return row
 
 
-def _as_searched(bench: Bench, row: Row) -> dict[str, float]:
+def _as_searched(setup: Setup, row: Row) -> dict[str, float]:
     """What the network as it was judged scores on the test split; its score where there is no such network."""
-    evaluator, architecture = bench.evaluator, row["architecture"]
+    evaluator, architecture = setup.evaluator, row["architecture"]
     if not isinstance(evaluator, MakesNetworks):
-        return {bench.score: row[bench.score]}
+        return {setup.score: row[setup.score]}
     read = Architecture.from_json(architecture) if isinstance(architecture, str) else Architecture(architecture)
-    return tested(bench.metric, bench.judge(evaluator.network(read), bench.data.test, read))
+    return tested(setup.metric, setup.judge(evaluator.network(read), setup.data.test, read))
 
 
-def as_selected(bench: Bench, candidates: "pd.DataFrame") -> "pd.DataFrame":
+def as_selected(setup: Setup, candidates: "pd.DataFrame") -> "pd.DataFrame":
     """The table of a search with its scores called ``selection_``."""
-    return candidates.rename(columns={name: selected(bench.data.task, name) for name in bench.data.task.columns})
+    return candidates.rename(columns={name: selected(setup.data.task, name) for name in setup.data.task.columns})
 
 
-def warnings(bench: Bench, best: Row) -> list[str]:
+def warnings(setup: Setup, best: Row) -> list[str]:
     """Says so where the 95 % intervals on the confirming part and on the test split do not even touch."""
-    name = bench.metric.name
+    name = setup.metric.name
     here, there = ((best[f"{part}{name}_low"], best[f"{part}{name}_high"]) for part in ("", "test_"))
     if there[0] <= here[1] and here[0] <= there[1]:
         return []

@@ -7,17 +7,17 @@ from typing import Any
 from nas.latency.model import LatencyModel
 from nas.report import LatencyContent
 from nas.setup.config import RunConfig
-from nas.setup.experiment import Bench
 from nas.setup.folder import RunFolder
 from nas.setup.recorded_targets import is_table
+from nas.setup.run_setup import Setup
 from nas.space import Architecture
 
 __all__ = ["latency_content", "run_summary", "target_name", "target_settings"]
 
 
-def run_summary(bench: Bench, folder: RunFolder) -> dict[str, Any]:
+def run_summary(setup: Setup, folder: RunFolder) -> dict[str, Any]:
     """What fixed the run and how long it took, for the head and the foot of a report."""
-    config, origin = bench.config, folder.read(folder.origin)
+    config, origin = setup.config, folder.read(folder.origin)
     return {
         "space": config.space,
         "task": config.task,
@@ -43,7 +43,7 @@ def latency_content(
     front = [row for row in front if row["latency_source"] != "predicted"]
     predicted = latency.predict([Architecture(row["architecture"]) for row in front])
     return LatencyContent(
-        target=target_name(latency.bench),
+        target=target_name(latency.setup),
         measured=summary["held_out"]["measured"],
         predicted=summary["held_out"]["predicted"],
         trained=summary["samples"],
@@ -63,8 +63,8 @@ def target_settings(config: RunConfig) -> str:
     return ", ".join([f"threads {config.threads}", f"batch {config.latency_batch}", config.dtype, *options])
 
 
-def target_name(bench: Bench) -> str:
+def target_name(setup: Setup) -> str:
     """The target, its device and what networks are measured with."""
-    about = f"{bench.target.name}: {bench.target.device()}"
-    settings = target_settings(bench.config)
+    about = f"{setup.target.name}: {setup.target.device()}"
+    settings = target_settings(setup.config)
     return f"{about}, {settings}" if settings else f"{about} (recorded)"

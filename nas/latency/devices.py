@@ -16,11 +16,11 @@ from nas.latency.profile import write_profile
 from nas.latency.transfer import transfer_predictor
 from nas.predictors import Encoding
 from nas.setup.config import RunConfig, resolve
-from nas.setup.experiment import Bench
 from nas.setup.folder import RunFolder
 from nas.setup.platforms import split_platform
 from nas.setup.progress import Progress, Silent
 from nas.setup.recorded_targets import is_table, packed_setup
+from nas.setup.run_setup import Setup
 from nas.setup.trust import is_sealed, reached, seal
 from nas.setup.values import renamed
 from nas.space import Architecture
@@ -87,29 +87,29 @@ def pack_space(config: RunConfig, out: Path, networks: int, progress: Progress |
         OSError: ``out`` cannot be written.
     """
     _check_carried(config)
-    bench, progress = Bench(config), progress or Silent()
-    chosen = _networks(bench, networks)
+    setup, progress = Setup(config), progress or Silent()
+    chosen = _networks(setup, networks)
     if len(chosen) < networks:
         progress.say(
             f"Space '{config.space}' gave {counted(len(chosen), 'different network')}, fewer than the {networks} asked "
             "for."
         )
-    carried = config.model_dump(mode="json", include=set(_CARRIED))
-    setup = {
-        "config": carried,
-        "seal": seal(_SEALED, resolve(carried, _SEALED)),
-        "input_shape": bench.data.input_shape,
-        "fingerprint": bench.space.fingerprint,
+    settings = config.model_dump(mode="json", include=set(_CARRIED))
+    carried = {
+        "config": settings,
+        "seal": seal(_SEALED, resolve(settings, _SEALED)),
+        "input_shape": setup.data.input_shape,
+        "fingerprint": setup.space.fingerprint,
     }
     with progress.task(f"Packing {counted(len(chosen), 'network')} of {config.space}", len(chosen)) as task:
         path = write_pack(
             out,
-            _Extracted(bench, chosen),
-            reading(bench.supernet.extract(bench.space.largest()), bench.inputs),
-            bench.data.input_shape,
-            setup,
+            _Extracted(setup, chosen),
+            reading(setup.supernet.extract(setup.space.largest()), setup.inputs),
+            setup.data.input_shape,
+            carried,
             batch=config.latency_batch,
-            input_dtype=bench.inputs.dtype,
+            input_dtype=setup.inputs.dtype,
             progress=task.update,
         )
     return {"pack": str(path), "space": config.space, "networks": len(chosen)}
@@ -154,12 +154,12 @@ def import_measurements(
         )
     carried = {"constraints": [], **_carried(table, values, trusted), **values}
     _check_data_dir(table, carried.get("data_dir"))
-    Bench(resolve({**carried, "target": str(table)}, str(table)))
+    Setup(resolve({**carried, "target": str(table)}, str(table)))
     config = resolve({**carried, "target": str(kept)}, str(table))
     folder = RunFolder(kept.parent)
     with folder.begin(config, "profile"):
         write_file(kept, table.read_bytes())
-        return write_profile(Bench(config), folder, progress or Silent())
+        return write_profile(Setup(config), folder, progress or Silent())
 
 
 def _carried(table: Path, typed: Mapping[str, Any], trusted: bool) -> dict[str, Any]:
@@ -226,28 +226,28 @@ def _summary(table: Path) -> str:
     return f"{first.device}, threads {first.threads}, batch {first.batch}, {first.dtype} ({versions}), imported"
 
 
-def _networks(bench: Bench, count: int) -> list[Architecture]:
+def _networks(setup: Setup, count: int) -> list[Architecture]:
     """``count`` different architectures, fewer where the space does not give so many."""
-    known, seed = bench.config.profile.known, bench.config.seed
-    number = max(4 * count, bench.config.profile.samples if known else 0)
-    drawn = (bench.space.sample(rng(seed, Stream.DEVICE_PACK, each)) for each in range(number))
-    everything = bench.space if bench.space.size <= count else drawn
-    pool = list(dict.fromkeys([bench.space.smallest(), bench.space.largest(), *everything]))
+    known, seed = setup.config.profile.known, setup.config.seed
+    number = max(4 * count, setup.config.profile.samples if known else 0)
+    drawn = (setup.space.sample(rng(seed, Stream.DEVICE_PACK, each)) for each in range(number))
+    everything = setup.space if setup.space.size <= count else drawn
+    pool = list(dict.fromkeys([setup.space.smallest(), setup.space.largest(), *everything]))
     if not known:
         return pool[:count]
-    encoding = Encoding(bench.space, bench.features())
-    places = transfer_predictor(bench, encoding).choose(encoding(pool), min(count, len(pool)), seed)
+    encoding = Encoding(setup.space, setup.features())
+    places = transfer_predictor(setup, encoding).choose(encoding(pool), min(count, len(pool)), seed)
     return [pool[place] for place in np.sort(places)]
 
 
 class _Extracted(Mapping[str, nn.Module]):
     """The networks of architectures by their key as they are handed over, each made when it is asked for."""
 
-    def __init__(self, bench: Bench, architectures: list[Architecture]) -> None:
-        self.bench, self.architectures = bench, {each.key: each for each in architectures}
+    def __init__(self, setup: Setup, architectures: list[Architecture]) -> None:
+        self.setup, self.architectures = setup, {each.key: each for each in architectures}
 
     def __getitem__(self, key: str) -> nn.Module:
-        return reading(self.bench.supernet.extract(self.architectures[key]), self.bench.inputs)
+        return reading(self.setup.supernet.extract(self.architectures[key]), self.setup.inputs)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.architectures)

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from nas.predictors import Encoding
-from nas.setup.experiment import Bench
+from nas.setup.run_setup import Setup
 from nas.space import Architecture, candidate_key
 
 __all__ = ["other_networks"]
@@ -14,7 +14,7 @@ _CONTEXTS = 6
 
 
 def other_networks(
-    bench: Bench, encoding: Encoding, trained: Sequence[Architecture], held_out: Sequence[Architecture]
+    setup: Setup, encoding: Encoding, trained: Sequence[Architecture], held_out: Sequence[Architecture]
 ) -> list[int]:
     """The places of those held out that are another network than each of ``trained``.
 
@@ -22,7 +22,7 @@ def other_networks(
     """
     if not encoding.features.columns:
         return list(range(len(held_out)))
-    networks = _Networks(bench, trained)
+    networks = _Networks(setup, trained)
     alike: dict[tuple[float, ...], list[Architecture]] = {}
     for architecture, row in zip(trained, encoding(trained)[:, encoding.one_hot :].tolist(), strict=True):
         alike.setdefault(tuple(row), []).append(architecture)
@@ -42,13 +42,13 @@ class _Networks:
     whose model nobody has.
 
     Args:
-        bench: of the space.
+        setup: of the space.
         examples: architectures in which candidates are tried.
     """
 
-    def __init__(self, bench: Bench, examples: Sequence[Architecture]) -> None:
-        self.space, self._examples = bench.space, examples
-        self._key = lru_cache(None)(bench.network_key)
+    def __init__(self, setup: Setup, examples: Sequence[Architecture]) -> None:
+        self.space, self._examples = setup.space, examples
+        self._key = lru_cache(None)(setup.network_key)
         self._stand_ins = lru_cache(None)(self._stand_ins_of)
 
     def same(self, first: Architecture, second: Architecture) -> bool:

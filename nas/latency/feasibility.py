@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.search import Constraint, Evolution, MetricFunction, Result, check_feasible
-from nas.setup.experiment import LATENCY, Bench
+from nas.setup.run_setup import LATENCY, Setup
 from nas.space import Architecture
 from nas.streams import Stream, derive_seed
 from nas.tasks.intervals import accuracy_interval
@@ -23,7 +23,7 @@ _BATCH = 50
 _BINS = 20
 
 
-def check_constraints(bench: Bench, costs: MetricFunction) -> list[Constraint]:
+def check_constraints(setup: Setup, costs: MetricFunction) -> list[Constraint]:
     """The constraints in the order given, those on costs with absolute bounds.
 
     Constraints on what ``costs`` does not tell are neither checked nor resolved.
@@ -31,18 +31,18 @@ def check_constraints(bench: Bench, costs: MetricFunction) -> list[Constraint]:
     Raises:
         UsageError: none of the samples satisfies them, nor what evolves from them; names the nearest value.
     """
-    table = costs(bench.samples)
-    bounds = _resolved(bench, bench.samples, table)
+    table = costs(setup.samples)
+    bounds = _resolved(setup, setup.samples, table)
     checked = [bound for bound in bounds if bound.metric in table]
-    check_feasible(checked, _tried(bench, checked, costs, table))
+    check_feasible(checked, _tried(setup, checked, costs, table))
     return bounds
 
 
-def feasibility(bench: Bench, costs: MetricFunction, latency_error: float = 0.0) -> dict[str, Any]:
+def feasibility(setup: Setup, costs: MetricFunction, latency_error: float = 0.0) -> dict[str, Any]:
     """What the space costs and how much of it satisfies each constraint, as plain values that JSON can hold.
 
     A space of no more architectures than ``profile.samples`` is counted whole. Of a larger one, the random
-    architectures of :attr:`Bench.samples` stand for it: drawn uniformly over choices, as a search draws them, and
+    architectures of :attr:`Setup.samples` stand for it: drawn uniformly over choices, as a search draws them, and
     counted as often as they were drawn. The smallest and the largest of the space, which are known besides, show in
     ``smallest`` and ``largest`` but neither in shares nor in histograms, unless they were drawn.
 
@@ -66,19 +66,19 @@ def feasibility(bench: Bench, costs: MetricFunction, latency_error: float = 0.0)
         within. ``nearest`` is None unless the share is 0: then the value that comes nearest to the bound, or
         satisfies it after all, of all architectures or of what evolution finds from the samples.
     """
-    exact = bench.space.size <= bench.config.profile.samples
-    known = list(bench.space) if exact else bench.samples
+    exact = setup.space.size <= setup.config.profile.samples
+    known = list(setup.space) if exact else setup.samples
     table = costs(known)
-    drawn = np.arange(len(known)) if exact else _drawn(bench)
+    drawn = np.arange(len(known)) if exact else _drawn(setup)
     constraints = {}
-    for constraint, bound in zip(bench.constraints, _resolved(bench, known, table), strict=True):
+    for constraint, bound in zip(setup.constraints, _resolved(setup, known, table), strict=True):
         if bound.metric in table:
             row = _share(bound, table[bound.metric].to_numpy(float)[drawn], exact, latency_error)
             if not row["share"]:
-                row |= _nearest(bound, table if exact else _tried(bench, [bound], costs, table))
+                row |= _nearest(bound, table if exact else _tried(setup, [bound], costs, table))
             constraints[str(constraint)] = row
     return {
-        "architectures": bench.space.size,
+        "architectures": setup.space.size,
         "sampled": len(drawn),
         "exact": exact,
         "costs": {str(name): _spread(known, table[name].to_numpy(float), drawn) for name in table},
@@ -87,10 +87,10 @@ def feasibility(bench: Bench, costs: MetricFunction, latency_error: float = 0.0)
     }
 
 
-def _drawn(bench: Bench) -> npt.NDArray[np.intp]:
-    """Rows of :attr:`Bench.samples` in the order drawn, one that was drawn twice twice."""
-    row = {architecture: place for place, architecture in enumerate(bench.samples)}
-    return np.array([row[architecture] for architecture in bench.draws])
+def _drawn(setup: Setup) -> npt.NDArray[np.intp]:
+    """Rows of :attr:`Setup.samples` in the order drawn, one that was drawn twice twice."""
+    row = {architecture: place for place, architecture in enumerate(setup.samples)}
+    return np.array([row[architecture] for architecture in setup.draws])
 
 
 def _spread(
@@ -135,7 +135,7 @@ def _nearest(bound: Constraint, tried: "pd.DataFrame") -> dict[str, Any]:
     return {"met": min(violations) == 0, "nearest": float(values[np.argmin(violations)])}
 
 
-def _tried(bench: Bench, bounds: Sequence[Constraint], costs: MetricFunction, table: "pd.DataFrame") -> "pd.DataFrame":
+def _tried(setup: Setup, bounds: Sequence[Constraint], costs: MetricFunction, table: "pd.DataFrame") -> "pd.DataFrame":
     """Costs of the samples and, until one is within the bounds, of what evolution makes of them.
 
     Args:
@@ -143,8 +143,8 @@ def _tried(bench: Bench, bounds: Sequence[Constraint], costs: MetricFunction, ta
     """
     import pandas as pd
 
-    tables, asked = [table], bench.samples
-    evolution = Evolution(bench.space, derive_seed(bench.config.seed, Stream.FEASIBILITY))
+    tables, asked = [table], setup.samples
+    evolution = Evolution(setup.space, derive_seed(setup.config.seed, Stream.FEASIBILITY))
     while True:
         rows: Sequence[dict[str, float]] = tables[-1].to_dict("records")  # type: ignore[assignment]
         violations = [sum(bound.violation(row) for bound in bounds) for row in rows]
@@ -158,8 +158,8 @@ def _tried(bench: Bench, bounds: Sequence[Constraint], costs: MetricFunction, ta
     return pd.concat(tables, ignore_index=True)
 
 
-def _resolved(bench: Bench, architectures: Sequence[Architecture], table: "pd.DataFrame") -> list[Constraint]:
+def _resolved(setup: Setup, architectures: Sequence[Architecture], table: "pd.DataFrame") -> list[Constraint]:
     """The constraints, those on the costs in the table (a row for each of the architectures) with absolute bounds."""
-    row = table.iloc[architectures.index(bench.space.largest())]
+    row = table.iloc[architectures.index(setup.space.largest())]
     largest = {str(name): float(value) for name, value in row.items()}
-    return [c.resolve(largest) if c.metric in table else c for c in bench.constraints]
+    return [c.resolve(largest) if c.metric in table else c for c in setup.constraints]

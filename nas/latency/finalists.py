@@ -11,9 +11,9 @@ from nas.hardware import LatencyCache, Recorded
 from nas.latency.measuring import measure_with_largest, reference_level
 from nas.latency.model import LatencyModel, frozen_level
 from nas.search import Constraint, nondominated_ranks, objective_values
-from nas.setup.experiment import LATENCY, Bench
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Task
+from nas.setup.run_setup import LATENCY, Setup
 from nas.space import Architecture
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Finalists:
 
 
 def measure_finalists(
-    bench: Bench, folder: RunFolder, candidates: "pd.DataFrame", largest: Row, task: Task
+    setup: Setup, folder: RunFolder, candidates: "pd.DataFrame", largest: Row, task: Task
 ) -> Finalists:
     """Measures the front and those next to it; whoever breaks a constraint gives way, in bounded rounds.
 
@@ -64,38 +64,38 @@ def measure_finalists(
     rows = [cast(Row, row) for row in candidates[candidates["feasible"]].to_dict("records")]
     cache = LatencyCache(folder.finalists)
     everything = [*rows, largest]
-    measured = _measured(bench, folder, cache, everything)
+    measured = _measured(setup, folder, cache, everything)
     largest = _with_latency(largest, measured)
-    rows = _confirmed(bench, rows, largest, measured)
+    rows = _confirmed(setup, rows, largest, measured)
     for _ in range(_ROUNDS):
-        ranked = _by_rank(bench, rows)
+        ranked = _by_rank(setup, rows)
         if largest["id"] in measured and all(row["id"] in measured for row, rank in ranked if rank == 0):
             break
         wanted = [row for place, (row, rank) in enumerate(ranked) if rank == 0 or place < _AT_LEAST]
         wanted = [*(row for row in wanted if row["id"] not in measured), largest]
-        if bench.is_recorded:
-            measured |= _recalled(bench, folder, wanted)
+        if setup.is_recorded:
+            measured |= _recalled(setup, folder, wanted)
         else:
-            _measure(bench, cache, wanted)
-            measured = _measured(bench, folder, cache, everything)
+            _measure(setup, cache, wanted)
+            measured = _measured(setup, folder, cache, everything)
         task.update(len(measured))
         largest = _with_latency(largest, measured)
-        rows = _confirmed(bench, rows, largest, measured)
-    front = [row for row, rank in _by_rank(bench, [row for row in rows if row["id"] in measured]) if rank == 0]
+        rows = _confirmed(setup, rows, largest, measured)
+    front = [row for row, rank in _by_rank(setup, [row for row in rows if row["id"] in measured]) if rank == 0]
     if not front:
         raise UsageError(
-            f"no candidate satisfies {' and '.join(map(str, bench.constraints))} when measured on "
-            f"{bench.target.name}; loosen the constraint or search more candidates."
+            f"no candidate satisfies {' and '.join(map(str, setup.constraints))} when measured on "
+            f"{setup.target.name}; loosen the constraint or search more candidates."
         )
-    score = bench.objectives[0]
-    front.sort(key=lambda row: (score.value(row), row[bench.cost], row["id"]))
+    score = setup.objectives[0]
+    front.sort(key=lambda row: (score.value(row), row[setup.cost], row["id"]))
     real = {name: found for name, found in measured.items() if found[2] != "predicted"}
     return Finalists(front, largest, {name: (ms, math.nan if sd is None else sd) for name, (ms, sd, _) in real.items()})
 
 
-def _by_rank(bench: Bench, rows: Sequence[Row]) -> list[tuple[Row, int]]:
+def _by_rank(setup: Setup, rows: Sequence[Row]) -> list[tuple[Row, int]]:
     """The rows with their Pareto rank, the front (rank 0) first, within a rank the best metric first."""
-    vectors = [(row, objective_values(bench.objectives, row)) for row in rows]
+    vectors = [(row, objective_values(setup.objectives, row)) for row in rows]
     finite = [(row, vector) for row, vector in vectors if vector is not None]
     if not finite:
         return []
@@ -104,41 +104,41 @@ def _by_rank(bench: Bench, rows: Sequence[Row]) -> list[tuple[Row, int]]:
     return [(row, rank) for row, rank, _ in sorted(ranked, key=lambda entry: (entry[1], entry[2], entry[0]["id"]))]
 
 
-def _measured(bench: Bench, folder: RunFolder, cache: LatencyCache, rows: Sequence[Row]) -> Latencies:
+def _measured(setup: Setup, folder: RunFolder, cache: LatencyCache, rows: Sequence[Row]) -> Latencies:
     """What was measured of these rows so far, at one speed of the machine."""
-    known = {row["id"]: cache.get(row["architecture"], *_place(bench)) for row in rows}
+    known = {row["id"]: cache.get(row["architecture"], *_place(setup)) for row in rows}
     found = {name: measurement for name, measurement in known.items() if measurement is not None}
     if not found:
         return {}
     level = frozen_level(folder) or reference_level(found.values())
     at_level = {name: measurement.at(level) for name, measurement in found.items()}
-    assert not isinstance(bench.target, Recorded)
-    source = bench.target.latency_source
+    assert not isinstance(setup.target, Recorded)
+    source = setup.target.latency_source
     return {name: (each.latency_ms, each.spread_ms, source) for name, each in at_level.items()}
 
 
-def _measure(bench: Bench, cache: LatencyCache, rows: Sequence[Row]) -> None:
+def _measure(setup: Setup, cache: LatencyCache, rows: Sequence[Row]) -> None:
     architectures = {row["architecture"]: Architecture.from_json(row["architecture"]) for row in rows}
-    networks = {key: (each, bench.supernet.extract(each)) for key, each in architectures.items()}
-    for key, found in measure_with_largest(bench, networks, _SECONDS_EACH * len(networks)).items():
-        cache.add(key, *_place(bench), found)
+    networks = {key: (each, setup.supernet.extract(each)) for key, each in architectures.items()}
+    for key, found in measure_with_largest(setup, networks, _SECONDS_EACH * len(networks)).items():
+        cache.add(key, *_place(setup), found)
 
 
-def _recalled(bench: Bench, folder: RunFolder, rows: Sequence[Row]) -> Latencies:
+def _recalled(setup: Setup, folder: RunFolder, rows: Sequence[Row]) -> Latencies:
     """What the table or the predictor says."""
-    model = LatencyModel.load(folder.predictor, bench)
+    model = LatencyModel.load(folder.predictor, setup)
     return {row["id"]: model.recall(Architecture.from_json(row["architecture"])) for row in rows}
 
 
-def _place(bench: Bench) -> tuple[str, tuple[int, ...]]:
-    return bench.target.fingerprint(), bench.data.input_shape
+def _place(setup: Setup) -> tuple[str, tuple[int, ...]]:
+    return setup.target.fingerprint(), setup.data.input_shape
 
 
-def _confirmed(bench: Bench, rows: Sequence[Row], largest: Row, measured: Latencies) -> list[Row]:
+def _confirmed(setup: Setup, rows: Sequence[Row], largest: Row, measured: Latencies) -> list[Row]:
     """The rows with what was measured of them, without those that break a constraint as measured."""
     if largest["id"] not in measured:
         return list(rows)
-    bounds = [constraint.resolve(largest) for constraint in bench.constraints]
+    bounds = [constraint.resolve(largest) for constraint in setup.constraints]
     rows = [_with_latency(row, measured) for row in rows]
     return [row for row in rows if row["id"] not in measured or _satisfies(row, bounds)]
 

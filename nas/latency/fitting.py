@@ -20,9 +20,9 @@ from nas.predictors import (
     LookupPredictor,
     TransferPredictor,
 )
-from nas.setup.experiment import Bench
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress
+from nas.setup.run_setup import Setup
 from nas.wording import counted
 
 __all__ = ["fit_latency"]
@@ -31,7 +31,7 @@ _MILLISECONDS = ("ms", "live ms")
 _LOOKUP_COLUMNS = ("ms", "blocks", "live ms", "live blocks", "merges", "constants")
 
 
-def fit_latency(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyModel:
+def fit_latency(setup: Setup, folder: RunFolder, progress: Progress) -> LatencyModel:
     """The run's latency model: the one it froze, that of another profile, or a new one from measurements.
 
     Measurements that an interrupted run took are kept and used.
@@ -40,31 +40,31 @@ def fit_latency(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyM
         UsageError: the predictor that is asked for cannot be made for this space or target.
     """
     if (folder.predictor / "summary.json").exists():
-        return LatencyModel.load(folder.predictor, bench)
-    check_profile(bench.config)
-    for note in bench.target.notes if isinstance(bench.target, Recorded) else ():
+        return LatencyModel.load(folder.predictor, setup)
+    check_profile(setup.config)
+    for note in setup.target.notes if isinstance(setup.target, Recorded) else ():
         progress.say(note)
-    if bench.config.profile.run:
-        model = LatencyModel.load(RunFolder(bench.config.profile.run).predictor, bench)
-        progress.say(f"Latency predictor of {bench.config.profile.run}: {_described(model.summary)}.")
+    if setup.config.profile.run:
+        model = LatencyModel.load(RunFolder(setup.config.profile.run).predictor, setup)
+        progress.say(f"Latency predictor of {setup.config.profile.run}: {_described(model.summary)}.")
     else:
-        model = _fitted(bench, folder, progress)
+        model = _fitted(setup, folder, progress)
         progress.say(f"Latency predictor: {_described(model.summary)}.")
     model.save(folder.predictor)
     return model
 
 
-def _fitted(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyModel:
+def _fitted(setup: Setup, folder: RunFolder, progress: Progress) -> LatencyModel:
     """The predictor with the smallest error on samples left out of its fit; those held out only judge it."""
-    catalogue = _catalogue(bench, progress)
-    kinds = _kinds(bench, catalogue, progress)
-    features = _table(bench, folder, catalogue, "lookup" in kinds, progress) if catalogue else bench.traced
-    encoding = Encoding(bench.space, features)
-    transfer = transfer_predictor(bench, encoding) if "transfer" in kinds else None
+    catalogue = _catalogue(setup, progress)
+    kinds = _kinds(setup, catalogue, progress)
+    features = _table(setup, folder, catalogue, "lookup" in kinds, progress) if catalogue else setup.traced
+    encoding = Encoding(setup.space, features)
+    transfer = transfer_predictor(setup, encoding) if "transfer" in kinds else None
     started = time.perf_counter()
-    samples = take_samples(bench, folder, encoding, transfer, progress)
+    samples = take_samples(setup, folder, encoding, transfer, progress)
     seconds = time.perf_counter() - started
-    fitted = [_predictor(kind, bench, encoding, transfer).fit(samples.trained, samples.trained_ms) for kind in kinds]
+    fitted = [_predictor(kind, setup, encoding, transfer).fit(samples.trained, samples.trained_ms) for kind in kinds]
     errors = [each.errors_on(samples.held_out, samples.held_out_ms) for each in fitted]
     best = min(range(len(fitted)), key=lambda place: fitted[place].model.errors.capped_mape)
     summary = {
@@ -76,7 +76,7 @@ def _fitted(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyModel
         "drift": samples.drift,
         "energy_mj": samples.energy_mj,
         "measuring_seconds": round(seconds, 1),
-        "guard": bench.guard,
+        "guard": setup.guard,
         "compared": [
             {
                 "kind": kind,
@@ -88,61 +88,61 @@ def _fitted(bench: Bench, folder: RunFolder, progress: Progress) -> LatencyModel
         ],
         "held_out": _held_out(samples, fitted[best]),
     }
-    return LatencyModel(fitted[best], bench, summary)
+    return LatencyModel(fitted[best], setup, summary)
 
 
-def _catalogue(bench: Bench, progress: Progress) -> Catalogue | None:
+def _catalogue(setup: Setup, progress: Progress) -> Catalogue | None:
     """The blocks of the space; None, and a word about it, where costs do not add up over blocks."""
     try:
-        return bench.catalogue()
+        return setup.catalogue()
     except NoBlockTableError as error:
-        if bench.config.profile.predictor == "lookup":
+        if setup.config.profile.predictor == "lookup":
             raise
         progress.say(f"Networks are traced one by one, which is slower than adding up blocks: {error}")
         return None
 
 
-def _kinds(bench: Bench, catalogue: Catalogue | None, progress: Progress) -> list[str]:
+def _kinds(setup: Setup, catalogue: Catalogue | None, progress: Progress) -> list[str]:
     """The predictors to compare."""
-    profile = bench.config.profile
+    profile = setup.config.profile
     transfer = ["transfer"] if profile.known else []
     if profile.predictor == "auto":
         return ["linear", "regression", *transfer]
     if profile.predictor != "all":
         return [profile.predictor]
-    lookup = ["lookup"] if catalogue and not bench.is_recorded else []
+    lookup = ["lookup"] if catalogue and not setup.is_recorded else []
     several = [block.path for block in catalogue.blocks if len(block.inputs) != 1] if catalogue and lookup else []
     if several:
         progress.say(f"Blocks are not measured one by one, since block '{several[0]}' takes several inputs.")
     return ["linear", *(lookup if not several else []), "regression", *transfer]
 
 
-def _table(bench: Bench, folder: RunFolder, catalogue: Catalogue, measured: bool, progress: Progress) -> BlockTable:
+def _table(setup: Setup, folder: RunFolder, catalogue: Catalogue, measured: bool, progress: Progress) -> BlockTable:
     """Sums over the blocks of an architecture, with the milliseconds of each block if they are to be measured."""
     if not measured:
         return feature_table(catalogue)
-    assert not isinstance(bench.target, Recorded)
+    assert not isinstance(setup.target, Recorded)
     count = len(catalogue.blocks)
-    with progress.task(f"Measuring {counted(count, 'block')} on {bench.target.name}", count) as task:
+    with progress.task(f"Measuring {counted(count, 'block')} on {setup.target.name}", count) as task:
         cache = LatencyCache(folder.blocks)
-        return feature_table(catalogue, measure_blocks(bench.target, bench.supernet, catalogue, cache, task.update))
+        return feature_table(catalogue, measure_blocks(setup.target, setup.supernet, catalogue, cache, task.update))
 
 
 def _predictor(
-    kind: str, bench: Bench, encoding: Encoding, transfer: TransferPredictor | None
+    kind: str, setup: Setup, encoding: Encoding, transfer: TransferPredictor | None
 ) -> ArchitecturePredictor:
     if kind == "linear":
-        return ArchitecturePredictor(kind, Encoding(bench.space), LinearPredictor())
+        return ArchitecturePredictor(kind, Encoding(setup.space), LinearPredictor())
     if kind == "lookup":
         columns = [name for name in _LOOKUP_COLUMNS if name in encoding.features.columns]
-        sums = Encoding(bench.space, encoding.features.part(columns))
+        sums = Encoding(setup.space, encoding.features.part(columns))
         return ArchitecturePredictor(kind, sums, LookupPredictor(sums.one_hot))
     if transfer and kind == "transfer":
         return ArchitecturePredictor(kind, encoding, transfer)
     unmeasured = [name for name in encoding.features.columns if name not in _MILLISECONDS]
-    features = Encoding(bench.space, encoding.features.part(unmeasured))
-    make, offered = PREDICTORS[kind], {"one_hot": features.one_hot, "seed": bench.config.seed}
-    options = check_options(make, bench.config.profile.predictor_args, f"predictor '{kind}'", offered)
+    features = Encoding(setup.space, encoding.features.part(unmeasured))
+    make, offered = PREDICTORS[kind], {"one_hot": features.one_hot, "seed": setup.config.seed}
+    options = check_options(make, setup.config.profile.predictor_args, f"predictor '{kind}'", offered)
     taken = {name: value for name, value in offered.items() if name in inspect.signature(make).parameters}
     return ArchitecturePredictor(kind, features, make(**taken, **options))
 

@@ -10,7 +10,7 @@ from torch import nn
 from nas.data import Inputs
 from nas.export import reading
 from nas.hardware import LatencyCache, Measurement, Recorded, Subject, measure_networks
-from nas.setup.experiment import Bench
+from nas.setup.run_setup import Setup
 from nas.space import Architecture
 
 __all__ = ["MeasuringSession", "measure_file", "measure_with_largest", "reference_level"]
@@ -22,16 +22,16 @@ class MeasuringSession:
     """Measures networks in turn with the largest one, each once; what is in the file is not measured again.
 
     Args:
-        bench: of a target that can run networks.
+        setup: of a target that can run networks.
         path: the file of measurements.
         seconds: the longest time spent on timing one network, its preparation not counted.
         done: told the number of networks measured so far.
     """
 
-    def __init__(self, bench: Bench, path: Path, seconds: float, done: Callable[[int], None]) -> None:
-        self.bench, self.seconds, self.done = bench, seconds, done
+    def __init__(self, setup: Setup, path: Path, seconds: float, done: Callable[[int], None]) -> None:
+        self.setup, self.seconds, self.done = setup, seconds, done
         self.cache = LatencyCache(path)
-        self.place = bench.target.fingerprint(), bench.data.input_shape
+        self.place = setup.target.fingerprint(), setup.data.input_shape
         self._found: dict[str, Measurement] = {}
 
     @property
@@ -54,8 +54,8 @@ class MeasuringSession:
         missing = [key for key in keys if self.cache.get(key, *self.place) is None]
         for start in range(0, len(missing), _GROUP):
             group = missing[start : start + _GROUP]
-            networks = {key: (keys[key], self.bench.supernet.extract(keys[key])) for key in group}
-            for key, found in measure_with_largest(self.bench, networks, self.seconds * len(group)).items():
+            networks = {key: (keys[key], self.setup.supernet.extract(keys[key])) for key in group}
+            for key, found in measure_with_largest(self.setup, networks, self.seconds * len(group)).items():
                 self.cache.add(key, *self.place, found)
                 self._found[key] = found
             self.done(len(self._found))
@@ -66,7 +66,7 @@ class MeasuringSession:
 
 
 def measure_with_largest(
-    bench: Bench, networks: Mapping[str, tuple[Architecture, nn.Module]], max_seconds: float
+    setup: Setup, networks: Mapping[str, tuple[Architecture, nn.Module]], max_seconds: float
 ) -> dict[str, Measurement]:
     """Networks measured on the target of a run, in turn with the largest network of the space.
 
@@ -75,30 +75,30 @@ def measure_with_largest(
     Args:
         networks: by any names, each with its architecture.
     """
-    assert not isinstance(bench.target, Recorded)
-    subjects, largest = {name: _subject(bench, *each) for name, each in networks.items()}, _largest(bench)
-    return measure_networks(bench.target, subjects, largest, largest.input_shape, max_seconds=max_seconds)
+    assert not isinstance(setup.target, Recorded)
+    subjects, largest = {name: _subject(setup, *each) for name, each in networks.items()}, _largest(setup)
+    return measure_networks(setup.target, subjects, largest, largest.input_shape, max_seconds=max_seconds)
 
 
-def measure_file(bench: Bench, model: bytes, inputs: Inputs, max_seconds: float) -> Measurement:
+def measure_file(setup: Setup, model: bytes, inputs: Inputs, max_seconds: float) -> Measurement:
     """An ONNX file that reads these inputs, measured like the networks of `measure_with_largest`.
 
     Raises:
         UsageError: the target does not run ONNX files.
     """
-    assert not isinstance(bench.target, Recorded)
+    assert not isinstance(setup.target, Recorded)
     group = {"file": Subject(model, inputs.shape, inputs.dtype)}
-    (found,) = bench.target.measure_groups([group], _largest(bench), seconds_each=max_seconds, energy=True)
+    (found,) = setup.target.measure_groups([group], _largest(setup), seconds_each=max_seconds, energy=True)
     return found["file"]
 
 
-def _largest(bench: Bench) -> Subject:
-    largest = bench.space.largest()
-    return _subject(bench, largest, bench.supernet.extract(largest))
+def _largest(setup: Setup) -> Subject:
+    largest = setup.space.largest()
+    return _subject(setup, largest, setup.supernet.extract(largest))
 
 
-def _subject(bench: Bench, architecture: Architecture, network: nn.Module) -> Subject:
-    inputs = bench.inputs_of(architecture)
+def _subject(setup: Setup, architecture: Architecture, network: nn.Module) -> Subject:
+    inputs = setup.inputs_of(architecture)
     return Subject(reading(network, inputs), inputs.shape, inputs.dtype)
 
 

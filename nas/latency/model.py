@@ -11,10 +11,10 @@ from nas.files import write_file
 from nas.hardware import Recorded
 from nas.predictors import ArchitecturePredictor
 from nas.setup.config import RunConfig
-from nas.setup.experiment import LATENCY, Bench
 from nas.setup.folder import RunFolder
 from nas.setup.origin import read_object
 from nas.setup.platforms import known_platforms
+from nas.setup.run_setup import LATENCY, Setup
 from nas.space import Architecture
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class LatencyModel:
 
     Attributes:
         predictor: architectures → milliseconds.
-        bench: the space and the costs that need no device.
+        setup: the space and the costs that need no device.
         summary: ``kind``, ``samples`` (networks that it learnt from), its errors on held-out networks
             (``within_5pct``, ``within_10pct``, ``spearman``, ``mape``), ``noise_floor``, ``reference_ms`` (of the
             largest network, to which all latencies are relative), ``drift``, ``energy_mj``, ``measuring_seconds``,
@@ -42,7 +42,7 @@ class LatencyModel:
     """
 
     predictor: ArchitecturePredictor
-    bench: Bench
+    setup: Setup
     summary: Mapping[str, Any]
 
     def predict(self, architectures: Sequence[Architecture]) -> list[float]:
@@ -55,7 +55,7 @@ class LatencyModel:
         That is "recorded" if the target is a table that has the architecture (the second number is None if nothing
         was measured twice), else "predicted".
         """
-        target = self.bench.target
+        target = self.setup.target
         if isinstance(target, Recorded) and architecture.key in target.latencies:
             latency, noise = target.latencies[architecture.key], target.noise_floor
             return latency, None if noise is None else latency * noise, "recorded"
@@ -64,15 +64,15 @@ class LatencyModel:
 
     def costs(self, architectures: Sequence[Architecture]) -> "pd.DataFrame":
         """All costs that the search looks at, predicted latency included."""
-        return self.bench.cost_table(architectures).assign(**{LATENCY: self.predict(architectures)})
+        return self.setup.cost_table(architectures).assign(**{LATENCY: self.predict(architectures)})
 
     def save(self, folder: Path) -> None:
         """Writes the artefact; it is there when ``summary.json`` is."""
-        self.predictor.save(folder, self.bench.guard)
+        self.predictor.save(folder, self.setup.guard)
         write_file(folder / "summary.json", json.dumps(self.summary))
 
     @classmethod
-    def load(cls, folder: Path, bench: Bench) -> "LatencyModel":
+    def load(cls, folder: Path, setup: Setup) -> "LatencyModel":
         """Reads what `save` wrote.
 
         Raises:
@@ -82,10 +82,10 @@ class LatencyModel:
         if not path.exists():
             raise UsageError(f"{folder} holds no latency predictor; name the folder of a finished profile.")
         try:
-            predictor = ArchitecturePredictor.load(folder, bench.guard, bench.traced, bench.config.profile.predictor)
+            predictor = ArchitecturePredictor.load(folder, setup.guard, setup.traced, setup.config.profile.predictor)
         except UsageError as error:
             raise UsageError(f"{str(error).rstrip('.')}; {again} to make it again.") from error
-        return cls(predictor, bench, read_object(path, again, *_SUMMARY))
+        return cls(predictor, setup, read_object(path, again, *_SUMMARY))
 
 
 def frozen_level(folder: RunFolder) -> float | None:

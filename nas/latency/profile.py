@@ -10,9 +10,9 @@ from nas.latency.fitting import fit_latency
 from nas.latency.model import check_profile
 from nas.report import write_latency_report
 from nas.setup.config import RunConfig
-from nas.setup.experiment import Bench
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress, Silent
+from nas.setup.run_setup import Setup
 
 __all__ = ["run_profile", "write_profile"]
 
@@ -28,13 +28,13 @@ def run_profile(config: RunConfig, folder: RunFolder, progress: Progress | None 
     Raises:
         UsageError: the configuration cannot be carried out, or the folder is another's.
     """
-    bench = Bench(config)
+    setup = Setup(config)
     check_profile(config)
     with folder.begin(config, "profile"):
-        return write_profile(bench, folder, progress or Silent())
+        return write_profile(setup, folder, progress or Silent())
 
 
-def write_profile(bench: Bench, folder: RunFolder, progress: Progress) -> dict[str, Any]:
+def write_profile(setup: Setup, folder: RunFolder, progress: Progress) -> dict[str, Any]:
     """The same in a folder that was begun.
 
     Returns:
@@ -43,18 +43,18 @@ def write_profile(bench: Bench, folder: RunFolder, progress: Progress) -> dict[s
         machine tells it, ``energy_mj`` (median of a call).
     """
     with folder.stage("profile"):
-        latency = fit_latency(bench, folder, progress)
-        found = feasibility(bench, latency.costs, latency.summary["mape"])
+        latency = fit_latency(setup, folder, progress)
+        found = feasibility(setup, latency.costs, latency.summary["mape"])
     report = {
-        "space": bench.config.space,
-        "target": bench.target.name,
-        "input_shape": list(bench.data.input_shape),
+        "space": setup.config.space,
+        "target": setup.target.name,
+        "input_shape": list(setup.data.input_shape),
         "predictor": {name: latency.summary[name] for name in _TOLD},
         "feasibility": found,
     }
     if latency.summary["energy_mj"] is not None:
         report["energy_mj"] = latency.summary["energy_mj"]
     content = latency_content(latency, feasibility=found)
-    write_latency_report(folder.report, folder.name, content, run_summary(bench, folder))
+    write_latency_report(folder.report, folder.name, content, run_summary(setup, folder))
     write_file(folder.profile, json.dumps(report, indent=2))
     return report

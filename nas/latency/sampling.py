@@ -13,9 +13,9 @@ from nas.hardware import Recorded
 from nas.latency.duplicates import other_networks
 from nas.latency.measuring import MeasuringSession
 from nas.predictors import BlockTable, Encoding, RegressionPredictor, TransferPredictor, choose_uncertain
-from nas.setup.experiment import Bench
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress
+from nas.setup.run_setup import Setup
 from nas.space import Architecture
 from nas.streams import Stream, rng
 from nas.wording import counted
@@ -56,7 +56,7 @@ class Samples:
 
 
 def take_samples(
-    bench: Bench, folder: RunFolder, encoding: Encoding, transfer: TransferPredictor | None, progress: Progress
+    setup: Setup, folder: RunFolder, encoding: Encoding, transfer: TransferPredictor | None, progress: Progress
 ) -> Samples:
     """Measures networks on the target, or takes them from the table that the target is.
 
@@ -69,23 +69,23 @@ def take_samples(
         UsageError: the space has too few architectures, all to judge by are networks that were learnt from, or a
             network does not run on the target.
     """
-    if isinstance(bench.target, Recorded):
-        return _from_table(bench, bench.target, encoding, transfer)
-    settings, samples = bench.config.profile, bench.samples
+    if isinstance(setup.target, Recorded):
+        return _from_table(setup, setup.target, encoding, transfer)
+    settings, samples = setup.config.profile, setup.samples
     held_out = samples[len(samples) - min(settings.held_out, len(samples) // 3) :]
-    drawn = (bench.space.sample(rng(bench.config.seed, Stream.PROFILE_POOL, number)) for number in range(_POOL))
+    drawn = (setup.space.sample(rng(setup.config.seed, Stream.PROFILE_POOL, number)) for number in range(_POOL))
     pool = [each for each in dict.fromkeys([*samples, *drawn]) if each not in held_out]
     if not held_out or len(pool) < _FEWEST:
         raise UsageError(
-            f"space '{bench.config.space}' gave {counted(len(pool) + len(held_out), 'architecture')}, too few to "
+            f"space '{setup.config.space}' gave {counted(len(pool) + len(held_out), 'architecture')}, too few to "
             "learn latency from and to judge by others; raise profile.samples, or constrain params or flops instead."
         )
     again, budget = held_out[: settings.repeats], min(settings.networks, len(pool))
     total = len(held_out) + len(again) + budget
-    with progress.task(f"Measuring up to {counted(total, 'network')} on {bench.target.name}", total) as task:
-        session = MeasuringSession(bench, folder.measurements, settings.seconds / total, task.update)
+    with progress.task(f"Measuring up to {counted(total, 'network')} on {setup.target.name}", total) as task:
+        session = MeasuringSession(setup, folder.measurements, settings.seconds / total, task.update)
         session.measure(held_out)
-        first, rest = _first(bench, encoding, transfer, pool, budget)
+        first, rest = _first(setup, encoding, transfer, pool, budget)
         session.measure(first)
         repeated = session.measure(again, " again")
         noise_floor = float(np.abs(repeated / session.measure(again) - 1).mean())
@@ -96,7 +96,7 @@ def take_samples(
 
         trained = _rounds(encoding, first, rest, budget, session.measure, good_enough)
         trained_ms, held_out_ms = session.measure(trained), session.measure(held_out)
-    kept = _told_apart(bench, encoding, trained, held_out)
+    kept = _told_apart(setup, encoding, trained, held_out)
     return Samples(
         trained=trained,
         trained_ms=trained_ms,
@@ -109,29 +109,29 @@ def take_samples(
     )
 
 
-def _from_table(bench: Bench, table: Recorded, encoding: Encoding, transfer: TransferPredictor | None) -> Samples:
+def _from_table(setup: Setup, table: Recorded, encoding: Encoding, transfer: TransferPredictor | None) -> Samples:
     """Some architectures of a table to learn from; all others are held out, 2,000 of them if each must be traced."""
-    settings, draws = bench.config.profile, rng(bench.config.seed, Stream.TABLE_POOL)
+    settings, draws = setup.config.profile, rng(setup.config.seed, Stream.TABLE_POOL)
     everything = [Architecture(json.loads(key)) for key in table.latencies]
     budget = min(settings.networks, len(everything) * 2 // 3)
     pool = [everything[place] for place in draws.permutation(len(everything))[: _POOL + budget]]
-    first, rest = _first(bench, encoding, transfer, pool, budget)
+    first, rest = _first(setup, encoding, transfer, pool, budget)
     trained = _rounds(encoding, first, rest, budget, table.measure, lambda chosen, latencies: False)
     learnt = set(trained)
     others = [each for each in everything if each not in learnt]
     if not isinstance(encoding.features, BlockTable) and len(others) > _MOST_TRACED:
         others = [others[place] for place in np.sort(draws.permutation(len(others))[:_MOST_TRACED])]
-    held_out = [others[place] for place in _told_apart(bench, encoding, trained, others)]
+    held_out = [others[place] for place in _told_apart(setup, encoding, trained, others)]
     return Samples(trained, table.measure(trained), held_out, table.measure(held_out), table.noise_floor)
 
 
 def _first(
-    bench: Bench, encoding: Encoding, transfer: TransferPredictor | None, pool: list[Architecture], budget: int
+    setup: Setup, encoding: Encoding, transfer: TransferPredictor | None, pool: list[Architecture], budget: int
 ) -> tuple[list[Architecture], list[Architecture]]:
     """The architectures to begin with, and the rest: all that tell known devices apart, where there are any."""
     if transfer is None:
         return pool[: min(_FIRST, budget)], pool[min(_FIRST, budget) :]
-    places = transfer.choose(encoding(pool), budget, bench.config.seed)
+    places = transfer.choose(encoding(pool), budget, setup.config.seed)
     return [pool[place] for place in places], []
 
 
@@ -153,14 +153,14 @@ def _rounds(
 
 
 def _told_apart(
-    bench: Bench, encoding: Encoding, trained: Sequence[Architecture], held_out: Sequence[Architecture]
+    setup: Setup, encoding: Encoding, trained: Sequence[Architecture], held_out: Sequence[Architecture]
 ) -> list[int]:
     """The places of those held out that are no network to learn from, written in another way.
 
     Raises:
         UsageError: none is left.
     """
-    kept = other_networks(bench, encoding, trained, held_out)
+    kept = other_networks(setup, encoding, trained, held_out)
     if not kept:
         raise UsageError(
             f"all {len(held_out)} networks to judge the latency predictor by are the same as networks that it learns "

@@ -29,7 +29,7 @@ def write_ranking(judgement: Judgement, between: Mapping[str, Any] | None) -> di
     folder.write_table("ranking", table)
     content = RankingContent(
         title=f"Ranking of {folder.name}",
-        summary={name: getattr(judgement.bench.config, name) for name in ("method", "space", "task")},
+        summary={name: getattr(judgement.setup.config, name) for name in ("method", "space", "task")},
         record=record,
         table=table,
     )
@@ -40,14 +40,14 @@ def write_ranking(judgement: Judgement, between: Mapping[str, Any] | None) -> di
 
 def _record(judgement: Judgement, between: Mapping[str, Any] | None) -> dict[str, Any]:
     """Everything in plain values."""
-    question, bench = judgement.question, judgement.bench
+    question, setup = judgement.question, judgement.setup
     return {
         "run": judgement.folder.name,
-        "space": bench.config.space,
-        "method": bench.config.method,
-        "sharing": bench.sharing,
-        "seed": bench.config.seed,
-        "metric": bench.metric.name,
+        "space": setup.config.space,
+        "method": setup.config.method,
+        "sharing": setup.sharing,
+        "seed": setup.config.seed,
+        "metric": setup.metric.name,
         "truth": str(question.truth.path),
         "columns": list(question.truth.columns),
         "percent": question.percent,

@@ -9,9 +9,9 @@ from nas.errors import UsageError
 from nas.ranking.files import write_ranking
 from nas.ranking.scores import Costs, Question, agreed, judge
 from nas.ranking.truth import read_truth
-from nas.setup.experiment import Bench
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress, Silent
+from nas.setup.run_setup import Setup
 from nas.space import find_notation
 
 __all__ = ["rank_runs"]
@@ -55,33 +55,33 @@ def rank_runs(
     question = _ask(benches[0], truth, columns, samples, threshold, minimise, seed)
     costs = Costs(question.truth.architectures, progress)
     judged = [
-        judge(bench, folder, question, costs.of(bench), progress)
-        for bench, folder in zip(benches, folders, strict=True)
+        judge(setup, folder, question, costs.of(setup), progress)
+        for setup, folder in zip(benches, folders, strict=True)
     ]
     between = agreed([each.scores for each in judged]) if len(judged) > 1 else None
     named = between and {"runs": [folder.name for folder in folders], **between}
     return {"runs": {each.folder.name: write_ranking(each, named) for each in judged}, "agreement": between}
 
 
-def _trained(folders: Sequence[RunFolder]) -> list[Bench]:
+def _trained(folders: Sequence[RunFolder]) -> list[Setup]:
     """What the runs stand for, each with its trained supernet."""
     names = [folder.name for folder in folders]
-    benches: list[Bench] = []
+    benches: list[Setup] = []
     for folder in folders:
         if names.count(folder.name) > 1:
             raise UsageError(f"run '{folder.name}' is named twice; name it once.")
         config = folder.load_config()
         if folder.kind != "search":
             raise UsageError(f"run '{folder.name}' is a {folder.kind}, which trains no supernet; name a search.")
-        bench = Bench(config, folder.path)
-        if not bench.judging.needs_supernet:
+        setup = Setup(config, folder.path)
+        if not setup.judging.needs_supernet:
             raise UsageError(
                 f"run '{folder.name}' trained no supernet: evaluator '{config.evaluator}' judged its candidates, and a "
                 "ranking is of shared weights; name another search."
             )
-        restore_trained(bench, folder)
-        benches.append(bench)
-        if bench.space.fingerprint != benches[0].space.fingerprint or bench.metric != benches[0].metric:
+        restore_trained(setup, folder)
+        benches.append(setup)
+        if setup.space.fingerprint != benches[0].space.fingerprint or setup.metric != benches[0].metric:
             raise UsageError(
                 f"run '{folder.name}' is not of the same space and metric as '{names[0]}'; rank it by itself."
             )
@@ -89,7 +89,7 @@ def _trained(folders: Sequence[RunFolder]) -> list[Bench]:
 
 
 def _ask(
-    bench: Bench,
+    setup: Setup,
     path: Path,
     columns: Sequence[str],
     samples: int | None,
@@ -97,13 +97,13 @@ def _ask(
     minimise: bool | None,
     seed: int,
 ) -> Question:
-    shape = bench.data.input_shape
+    shape = setup.data.input_shape
     size = shape[1] if len(shape) > 1 else None
-    truth = read_truth(path, columns, bench.space, find_notation(bench.config.space), size)
+    truth = read_truth(path, columns, setup.space, find_notation(setup.config.space), size)
     if samples is not None:
         truth = truth.sample(samples, seed)
-    maximise = bench.metric.maximise if minimise is None else not minimise
-    percent = maximise and bench.metric.share and _LARGEST_SHARE < float(truth.trainings.max()) <= 100
+    maximise = setup.metric.maximise if minimise is None else not minimise
+    percent = maximise and setup.metric.share and _LARGEST_SHARE < float(truth.trainings.max()) <= 100
     if threshold is None:
         threshold = _POINT if percent else _SHARE
     return Question(truth, maximise, threshold, seed, percent)

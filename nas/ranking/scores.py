@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from nas.evaluation.ranking import Ranking, agreement, consecutive, rank, tau
 from nas.ranking.truth import Truth
-from nas.setup.experiment import Bench
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress
+from nas.setup.run_setup import Setup
 from nas.setup.supernets import judged_by
 from nas.space import Architecture
 from nas.training import load_checkpoint, restore
@@ -66,17 +66,17 @@ class Costs:
         self.architectures, self.progress = architectures, progress
         self.tables: dict[str, pd.DataFrame] = {}
 
-    def of(self, bench: Bench) -> "pd.DataFrame":
+    def of(self, setup: Setup) -> "pd.DataFrame":
         """A row for each architecture as the run delivers it."""
         import pandas as pd
 
-        names = [*_COSTS, *bench.own_costs.names]
-        key = json.dumps([bench.subject, bench.config.costs, bench.config.costs_args])
+        names = [*_COSTS, *setup.own_costs.names]
+        key = json.dumps([setup.subject, setup.config.costs, setup.config.costs_args])
         if key not in self.tables:
             rows = []
             with self.progress.task("Counting FLOPs and parameters", len(self.architectures)) as task:
                 for count, architecture in enumerate(self.architectures, start=1):
-                    rows.append(bench.costs_of(architecture))
+                    rows.append(setup.costs_of(architecture))
                     task.update(count)
             self.tables[key] = pd.DataFrame(rows)[names]
         return self.tables[key]
@@ -93,7 +93,7 @@ class Judgement:
         epochs: how the ranking changed over the last epochs, in plain values; None if the run kept none.
     """
 
-    bench: Bench
+    setup: Setup
     folder: RunFolder
     question: Question
     costs: "pd.DataFrame"
@@ -103,11 +103,11 @@ class Judgement:
     epochs: dict[str, Any] | None
 
 
-def judge(bench: Bench, folder: RunFolder, question: Question, costs: "pd.DataFrame", progress: Progress) -> Judgement:
+def judge(setup: Setup, folder: RunFolder, question: Question, costs: "pd.DataFrame", progress: Progress) -> Judgement:
     """Scores the architectures of the truth with a trained supernet, which ends with the weights of another epoch."""
-    trained = _weights(bench.searched)
-    scores = _score(bench, question, f"Scoring architectures with {folder.name}", progress)
-    sign = 1.0 if bench.metric.maximise == question.maximise else -1.0
+    trained = _weights(setup.searched)
+    scores = _score(setup, question, f"Scoring architectures with {folder.name}", progress)
+    sign = 1.0 if setup.metric.maximise == question.maximise else -1.0
     ranking = rank(
         sign * scores,
         question.truth.trainings,
@@ -122,10 +122,10 @@ def judge(bench: Bench, folder: RunFolder, question: Question, costs: "pd.DataFr
         if _are_in(tensors, trained):
             of_epochs.append(scores)
             continue
-        restore(tensors, bench.searched)
-        of_epochs.append(_score(bench, question, f"Scoring architectures with epoch {epoch}", progress))
+        restore(tensors, setup.searched)
+        of_epochs.append(_score(setup, question, f"Scoring architectures with epoch {epoch}", progress))
     epochs = _over_epochs([epoch for epoch, _ in kept], of_epochs, sign, question.truth) if kept else None
-    return Judgement(bench, folder, question, costs, scores, sign * scores, ranking, epochs)
+    return Judgement(setup, folder, question, costs, scores, sign * scores, ranking, epochs)
 
 
 def agreed(scores: Sequence[np.ndarray]) -> dict[str, Any]:
@@ -139,12 +139,12 @@ def agreed(scores: Sequence[np.ndarray]) -> dict[str, Any]:
     }
 
 
-def _score(bench: Bench, question: Question, title: str, progress: Progress) -> np.ndarray:
+def _score(setup: Setup, question: Question, title: str, progress: Progress) -> np.ndarray:
     """The metric ``[n]`` of the architectures with shared weights, as the supernet is now."""
     architectures = question.truth.architectures
     with progress.task(title, len(architectures)) as task:
-        table = judged_by(bench.config, bench.searched, bench.data)(architectures, task.update)
-    return table[bench.metric.name].to_numpy(dtype=np.float64)
+        table = judged_by(setup.config, setup.searched, setup.data)(architectures, task.update)
+    return table[setup.metric.name].to_numpy(dtype=np.float64)
 
 
 def _over_epochs(epochs: list[int], scores: list[np.ndarray], sign: float, truth: Truth) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from nas.errors import UsageError
 from nas.files import write_file
 from nas.retraining.plans import Plan
 from nas.retraining.trial import standalone
-from nas.setup.experiment import Bench
 from nas.setup.folder import RunFolder
+from nas.setup.run_setup import Setup
 
 __all__ = ["Delivered"]
 
@@ -75,7 +75,7 @@ class Delivered:
                 write_file(self.folder.onnx, content)
         return {**result, **self.told}
 
-    def network(self, bench: Bench) -> nn.Module:
+    def network(self, setup: Setup) -> nn.Module:
         """The network in ``best.onnx``, with its trained weights.
 
         Raises:
@@ -83,7 +83,7 @@ class Delivered:
         """
         best = self.told["best"]
         plan = Plan(**{name: best[name] for name in Plan.model_fields})
-        trainer = standalone(plan, bench.supernet, bench.data, best["seed"])
+        trainer = standalone(plan, setup.supernet, setup.data, best["seed"])
         return trainer.restored(plan.architecture, self.weights(best["begun"]))
 
 

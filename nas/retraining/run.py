@@ -21,10 +21,10 @@ from nas.retraining.delivered import Delivered
 from nas.retraining.plans import draw_plans
 from nas.retraining.trial import Trainer, packed, standalone
 from nas.setup.config import RunConfig
-from nas.setup.experiment import LATENCY, Bench
 from nas.setup.folder import RunFolder
 from nas.setup.origin import read_object
 from nas.setup.progress import Progress, Silent
+from nas.setup.run_setup import LATENCY, Setup
 from nas.setup.workers import gpus_each, travelling
 from nas.wording import counted
 
@@ -98,16 +98,16 @@ class _Retraining:
     ) -> None:
         self.folder, self.config, self.progress = folder, config, progress
         self.front, self.asked, self.seed = front, asked, asked["seed"]
-        self.bench = Bench(config, folder.path)
-        restore_trained(self.bench, folder)
+        self.setup = Setup(config, folder.path)
+        restore_trained(self.setup, folder)
         self.plans = draw_plans(
             [row["architecture"] for row in front],
             config.retraining.model_copy(update={"epochs": asked["epochs"]}),
-            self.bench.data,
+            self.setup.data,
             count=asked["trials"],
             seed=self.seed,
-            can_inherit=self.bench.judging.needs_supernet and self.bench.searched is self.bench.supernet,
-            can_distil=self.bench.judging.needs_supernet,
+            can_inherit=self.setup.judging.needs_supernet and self.setup.searched is self.setup.supernet,
+            can_distil=self.setup.judging.needs_supernet,
         )
 
     def run(self, result: Mapping[str, Any]) -> None:
@@ -118,7 +118,7 @@ class _Retraining:
         if delivered.told.get("retrained", {}).get("begun") != begun:
             delivered.keep(self.compete(self.best(outcomes), begun, result))
         result = delivered.put_into(result)
-        rewrite_run_report(self.bench, self.folder, result)
+        rewrite_run_report(self.setup, self.folder, result)
         write_file(self.folder.best, json.dumps(result, indent=2))
 
     def train(self) -> list[Outcome]:
@@ -126,7 +126,7 @@ class _Retraining:
         config, workers, count = self.config, self.config.workers, len(self.plans)
         cpus = config.ray.cpus_per_worker
         with connected(config.ray.address, cpus=(workers or 1) * cpus):
-            gpus = gpus_each(self.bench, workers)
+            gpus = gpus_each(self.setup, workers)
             require("workers", workers or 1, count=workers or 1, cpus=cpus, gpus=gpus)
             require_shared_folder(self.folder.path, "--results")
             _begin(self.folder, self.asked)
@@ -134,10 +134,10 @@ class _Retraining:
                 f"Training {counted(len(self.front), 'network')} with {counted(count, 'recipe')}", count
             ) as task:
                 return run_trials(
-                    Trainer(travelling(config, gpus), packed(self.bench.searched), self.plans, self.seed),
+                    Trainer(travelling(config, gpus), packed(self.setup.searched), self.plans, self.seed),
                     [plan.recipe.epochs for plan in self.plans],
                     self.folder.retraining,
-                    self.bench.metric,
+                    self.setup.metric,
                     workers=workers,
                     cpus=cpus,
                     gpus=gpus,
@@ -164,15 +164,15 @@ class _Retraining:
         The part of the validation split that selects decides, by the files; the part that confirms gives the figures,
         ``before`` and ``after``. Only for a network that is delivered the test split is read.
         """
-        bench, plan, name = self.bench, self.plans[winner.number], self.bench.metric.name
+        setup, plan, name = self.setup, self.plans[winner.number], self.setup.metric.name
         assert winner.checkpoint is not None
-        network = standalone(plan, bench.supernet, bench.data, self.seed).restored(plan.architecture, winner.checkpoint)
+        network = standalone(plan, setup.supernet, setup.data, self.seed).restored(plan.architecture, winner.checkpoint)
         found = next(row for row in self.front if row["architecture"] == plan.architecture)
-        judged = bench.judge(network, bench.confirmation, plan.architecture)
-        row = {**found, **searched_figure(bench, found), **judged}
-        old = bench.inputs_of(result["best"]["architecture"])
-        before = judge_file(bench, self.folder.onnx, old, bench.confirmation)[name]
-        exported = ExportedNetwork(bench, network, self.folder.onnx, bench.inputs_of(plan.architecture))
+        judged = setup.judge(network, setup.confirmation, plan.architecture)
+        row = {**found, **searched_figure(setup, found), **judged}
+        old = setup.inputs_of(result["best"]["architecture"])
+        before = judge_file(setup, self.folder.onnx, old, setup.confirmation)[name]
+        exported = ExportedNetwork(setup, network, self.folder.onnx, setup.inputs_of(plan.architecture))
         about = {
             **plan.model_dump(mode="json"),
             "trial": winner.number,
@@ -182,14 +182,14 @@ class _Retraining:
             "seed": self.seed,
             "begun": begun,
         }
-        compared = {"before": before, "after": exported.judge(bench.confirmation)[name]}
-        if not is_better(bench, (exported.model, exported.inputs), (self.folder.onnx, old)):
+        compared = {"before": before, "after": exported.judge(setup.confirmation)[name]}
+        if not is_better(setup, (exported.model, exported.inputs), (self.folder.onnx, old)):
             return {"retrained": {**row, **about, **compared, "delivered": False, "former": None}}
         best, former = self.deliver(network, winner.checkpoint, {**row, **about}, result)
         kept = former["file"]["name"]
         retrained = {**best, **compared, "delivered": True, "former": kept}
-        largest, of_former = result["largest"], delivery_notes(bench, result["best"], result["largest"])
-        notes = [each for each in result["notes"] if each not in of_former] + delivery_notes(bench, best, largest)
+        largest, of_former = result["largest"], delivery_notes(setup, result["best"], result["largest"])
+        notes = [each for each in result["notes"] if each not in of_former] + delivery_notes(setup, best, largest)
         return {"best": best, "former": former, "retrained": retrained, "notes": notes}
 
     def deliver(
@@ -201,12 +201,12 @@ class _Retraining:
         write_file(former, folder.onnx.read_bytes())
         write_file(kept.weights(row["begun"]), checkpoint.read_bytes())
         largest_ms = result["largest"][LATENCY]
-        best = deliver(self.bench, folder, network, row, largest_ms, self.progress, kept.file(row["begun"]))
+        best = deliver(self.setup, folder, network, row, largest_ms, self.progress, kept.file(row["begun"]))
         return _named(best, folder.onnx), _named(result["best"], former)
 
     def _rank(self, outcome: Outcome) -> tuple[bool, float, int]:
         """Sorts the best first."""
-        metric = self.bench.metric
+        metric = self.setup.metric
         value = outcome.metrics.get(metric.name, 0.0)
         return outcome.checkpoint is None, -value if metric.maximise else value, outcome.number
 
@@ -224,7 +224,7 @@ class _Retraining:
             "planned_epochs": recipe.epochs,
             "epochs": outcome.epochs,
             "state": outcome.state,
-            self.bench.metric.name: outcome.metrics.get(self.bench.metric.name),
+            self.setup.metric.name: outcome.metrics.get(self.setup.metric.name),
             **outcome.metrics,
             "seconds": round(outcome.seconds, 2),
             "error": outcome.error,

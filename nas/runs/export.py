@@ -15,9 +15,9 @@ from nas.hardware import Recorded
 from nas.latency.measuring import measure_with_largest
 from nas.latency.model import LatencyModel, frozen_level
 from nas.retraining.delivered import Delivered
-from nas.setup.experiment import LATENCY, Bench
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress, Silent
+from nas.setup.run_setup import LATENCY, Setup
 from nas.space import Architecture
 
 __all__ = ["export_architecture", "network_of"]
@@ -45,24 +45,24 @@ def export_architecture(
     """
     config = folder.load_config()
     check_dtype(config)
-    bench, progress = Bench(config, folder.path), progress or Silent()
-    architecture, network = network_of(bench, folder, wanted, progress)
-    check_delivered(bench, [architecture])
+    setup, progress = Setup(config, folder.path), progress or Silent()
+    architecture, network = network_of(setup, folder, wanted, progress)
+    check_delivered(setup, [architecture])
     out = out or folder.path / f"{architecture.id}.onnx"
-    exported = ExportedNetwork(bench, network, out, bench.inputs_of(architecture, form))
+    exported = ExportedNetwork(setup, network, out, setup.inputs_of(architecture, form))
     progress.say(exported.compared())
     metrics = {
-        **exported.rejudged(bench.judge(network, bench.confirmation, architecture)),
-        **bench.costs_of(architecture),
-        **_latency(bench, folder, architecture, network, exported),
+        **exported.rejudged(setup.judge(network, setup.confirmation, architecture)),
+        **setup.costs_of(architecture),
+        **_latency(setup, folder, architecture, network, exported),
     }
-    chosen = {"onnx": str(out), "architecture": dict(architecture), "metric": bench.metric.name}
+    chosen = {"onnx": str(out), "architecture": dict(architecture), "metric": setup.metric.name}
     about = {"file": exported.write(architecture, metrics), "parity": asdict(exported.parity)}
     return {**chosen, **metrics, **about}
 
 
 def network_of(
-    bench: Bench, folder: RunFolder, wanted: str | None, progress: Progress
+    setup: Setup, folder: RunFolder, wanted: str | None, progress: Progress
 ) -> tuple[Architecture, nn.Module]:
     """An architecture of a finished run and its plain network, trained as the run delivers it.
 
@@ -72,39 +72,39 @@ def network_of(
     Raises:
         UsageError: the run has no trained supernet yet, or no such architecture.
     """
-    restore_trained(bench, folder)
-    architecture, delivered = _find_architecture(bench, folder, wanted), Delivered(folder)
+    restore_trained(setup, folder)
+    architecture, delivered = _find_architecture(setup, folder, wanted), Delivered(folder)
     if wanted is None and delivered.is_retrained:
-        return architecture, delivered.network(bench)
-    return architecture, final_network(bench, folder, architecture, progress, progress.say)
+        return architecture, delivered.network(setup)
+    return architecture, final_network(setup, folder, architecture, progress, progress.say)
 
 
 def _latency(
-    bench: Bench, folder: RunFolder, architecture: Architecture, network: nn.Module, exported: ExportedNetwork
+    setup: Setup, folder: RunFolder, architecture: Architecture, network: nn.Module, exported: ExportedNetwork
 ) -> dict[str, Any]:
     """Measured now, at the speed of the profile stage, or what a table or its predictor says; and which of these."""
-    if isinstance(bench.target, Recorded):
-        latency, spread, source = LatencyModel.load(folder.predictor, bench).recall(architecture)
+    if isinstance(setup.target, Recorded):
+        latency, spread, source = LatencyModel.load(folder.predictor, setup).recall(architecture)
         return {LATENCY: latency, "latency_spread_ms": spread, "latency_source": source}
     measured = exported.measure(folder)
     if measured is None:
-        measured = measure_with_largest(bench, {"this": (architecture, network)}, _SECONDS)["this"]
+        measured = measure_with_largest(setup, {"this": (architecture, network)}, _SECONDS)["this"]
     level = frozen_level(folder)
-    return latency_row(bench, measured.at(level) if level else measured)
+    return latency_row(setup, measured.at(level) if level else measured)
 
 
-def _find_architecture(bench: Bench, folder: RunFolder, wanted: str | None) -> Architecture:
+def _find_architecture(setup: Setup, folder: RunFolder, wanted: str | None) -> Architecture:
     if wanted is None:
         if not folder.best.exists():
             raise UsageError(f"run '{folder.name}' has no result yet; finish it with: nas resume {folder.name}")
-        return bench.space.architecture(folder.read(folder.best)["best"]["architecture"])
+        return setup.space.architecture(folder.read(folder.best)["best"]["architecture"])
     if wanted.lstrip().startswith("{"):
-        return bench.space.architecture(Architecture.from_json(wanted))
+        return setup.space.architecture(Architecture.from_json(wanted))
     table = folder.candidates
     found = _architectures_by_id(table) if table.exists() else {}
     if wanted not in found:
         raise UsageError(f"architecture '{wanted}' is not in {table}; give an id from there, or JSON.")
-    return bench.space.architecture(Architecture.from_json(found[wanted]))
+    return setup.space.architecture(Architecture.from_json(found[wanted]))
 
 
 def _architectures_by_id(table: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ The largest network teaches, bounds constraints and is the reference of measurem
 
 from collections.abc import Iterable
 
-from nas.setup.experiment import Bench
+from nas.setup.run_setup import Setup
 from nas.space import order_by_value
 from nas.supernet import Supernet
 
@@ -46,12 +46,12 @@ def opening_notes(supernet: Supernet) -> list[str]:
     ]
 
 
-def evaluator_notes(bench: Bench) -> list[str]:
+def evaluator_notes(setup: Setup) -> list[str]:
     """As of :func:`opening_notes`; or that no supernet is trained."""
-    if bench.judging.needs_supernet:
-        return opening_notes(bench.searched)
+    if setup.judging.needs_supernet:
+        return opening_notes(setup.searched)
     return [
-        f"Evaluator '{bench.config.evaluator}' judges candidates without a supernet, so none is trained, and neither "
+        f"Evaluator '{setup.config.evaluator}' judges candidates without a supernet, so none is trained, and neither "
         "method nor training have any effect."
     ]
 

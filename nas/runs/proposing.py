@@ -5,25 +5,25 @@ from typing import Any
 
 from nas.files import write_file
 from nas.search import collapse_warning
-from nas.setup.experiment import Bench
 from nas.setup.folder import RunFolder
+from nas.setup.run_setup import Setup
 from nas.space import Architecture
 from nas.training import Epoch, RelaxedStep
 
 __all__ = ["collapse_of", "derive_final", "learnt_by"]
 
 
-def derive_final(bench: Bench, folder: RunFolder, step: RelaxedStep) -> Architecture:
+def derive_final(setup: Setup, folder: RunFolder, step: RelaxedStep) -> Architecture:
     """The architecture that the method proposes after training; kept in ``derived.json``."""
     if folder.derived.exists():
-        return bench.space.architecture(folder.read(folder.derived))
+        return setup.space.architecture(folder.read(folder.derived))
     write_file(folder.derived, step.derived.to_json())
     return step.derived
 
 
-def learnt_by(bench: Bench, step: RelaxedStep, final: Architecture, history: Sequence[Epoch]) -> dict[str, Any]:
+def learnt_by(setup: Setup, step: RelaxedStep, final: Architecture, history: Sequence[Epoch]) -> dict[str, Any]:
     """What strategies may follow: the final architecture, then those of earlier epochs, the latest first; chances."""
-    earlier = [bench.space.architecture(epoch["architecture"]["derived"]) for epoch in reversed(history)]
+    earlier = [setup.space.architecture(epoch["architecture"]["derived"]) for epoch in reversed(history)]
     return {
         "proposals": [final, *earlier],
         "probabilities": step.relaxed.arrays(),

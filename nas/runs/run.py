@@ -24,9 +24,9 @@ from nas.runs.proposing import collapse_of, derive_final, learnt_by
 from nas.runs.searching import Searching, judge_largest
 from nas.search import Constraint
 from nas.setup.config import RunConfig
-from nas.setup.experiment import LATENCY, Bench
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress, Silent
+from nas.setup.run_setup import LATENCY, Setup
 from nas.setup.workers import evaluation, place_of, reserved, train_elsewhere
 from nas.space import Architecture
 from nas.training import Epoch, RelaxedStep, read_header, total_epochs, train_phases
@@ -51,54 +51,54 @@ def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None =
     """
     progress = progress or Silent()
     check_dtype(config)
-    bench = Bench(config, folder.path)
-    with place_of(config), reserved(bench):
-        check_constraints(bench, bench.cost_table)
-        check_networks(bench)
+    setup = Setup(config, folder.path)
+    with place_of(config), reserved(setup):
+        check_constraints(setup, setup.cost_table)
+        check_networks(setup)
         if config.storage is not None:
-            open_ledger(bench, folder).close()
+            open_ledger(setup, folder).close()
         with folder.begin(config):
             if not folder.is_complete:
-                _Stages(bench, folder, progress).run()
+                _Stages(setup, folder, progress).run()
     return folder.result
 
 
 class _Stages:
     """The stages in order, and what each hands to the next."""
 
-    def __init__(self, bench: Bench, folder: RunFolder, progress: Progress) -> None:
-        self.bench, self.folder, self.progress = bench, folder, progress
+    def __init__(self, setup: Setup, folder: RunFolder, progress: Progress) -> None:
+        self.setup, self.folder, self.progress = setup, folder, progress
         self.latency: LatencyModel | None = None
         self.learnt: Mapping[str, Any] | None = None
         self.notes: list[str] = []
 
     def run(self) -> None:
         stage, history = self.folder.stage, list[Epoch]()
-        self.note(*self.bench.data.notes, *largest_notes(self.bench.supernet), *evaluator_notes(self.bench))
+        self.note(*self.setup.data.notes, *largest_notes(self.setup.supernet), *evaluator_notes(self.setup))
         with stage("profile"):
             constraints = self.profile()
-        if self.bench.judging.needs_supernet:
+        if self.setup.judging.needs_supernet:
             with stage("train"):
                 history = self.train()
                 self.warn_of_untried(history)
             with stage("derive"):
                 self.derive(history)
-        with evaluation(self.bench) as evaluate:
+        with evaluation(self.setup) as evaluate:
             with stage("search"):
-                largest = judge_largest(self.bench, evaluate, self.costs)
+                largest = judge_largest(self.setup, evaluate, self.costs)
                 bounds = [constraint.resolve(largest) for constraint in constraints]
-                searching = Searching(self.bench, self.folder, self.progress, self.costs, bounds, evaluate)
+                searching = Searching(self.setup, self.folder, self.progress, self.costs, bounds, evaluate)
                 candidates = searching.search(self.learnt)
             with stage("baseline"):
                 draws = searching.draw(candidates)
-                self.folder.write_table("random", as_selected(self.bench, draws))
+                self.folder.write_table("random", as_selected(self.setup, draws))
         with stage("measure"):
             finalists = self.measure(candidates, largest)
         with stage("export"):
             result = self.export(finalists, draws)
         with stage("report"):
-            candidates, draws = (as_selected(self.bench, each) for each in (candidates, draws))
-            write_run_report(self.bench, self.folder, result, candidates, draws, history, self.latency)
+            candidates, draws = (as_selected(self.setup, each) for each in (candidates, draws))
+            write_run_report(self.setup, self.folder, result, candidates, draws, history, self.latency)
         write_file(self.folder.best, json.dumps(result, indent=2))
 
     def note(self, *sentences: str) -> None:
@@ -109,22 +109,22 @@ class _Stages:
 
     def profile(self) -> list[Constraint]:
         """Fits the latency predictor if the search needs one; gives the constraints, those on costs absolute."""
-        if self.bench.needs_latency:
-            self.latency = fit_latency(self.bench, self.folder, self.progress)
-        return check_constraints(self.bench, self.costs)
+        if self.setup.needs_latency:
+            self.latency = fit_latency(self.setup, self.folder, self.progress)
+        return check_constraints(self.setup, self.costs)
 
     def costs(self, architectures: Sequence[Architecture]) -> "pd.DataFrame":
         """Everything that is known about architectures without running them."""
-        return self.latency.costs(architectures) if self.latency else self.bench.cost_table(architectures)
+        return self.latency.costs(architectures) if self.latency else self.setup.cost_table(architectures)
 
     def train(self) -> list[Epoch]:
         """Trains the supernet, from its last checkpoint if there is one."""
-        bench = self.bench
-        budget = expected_budget(bench, self.latency) if bench.method.needs_budget else None
-        phases = bench.phases(budget)
+        setup = self.setup
+        budget = expected_budget(setup, self.latency) if setup.method.needs_budget else None
+        phases = setup.phases(budget)
         self.epochs, self.step = total_epochs(phases), phases[-1].step
         self.keep()
-        with self.progress.task(f"Training the supernet ({bench.method.name})", self.epochs) as task:
+        with self.progress.task(f"Training the supernet ({setup.method.name})", self.epochs) as task:
 
             def report(epoch: Epoch) -> None:
                 self.keep()
@@ -132,8 +132,8 @@ class _Stages:
                 self.folder.started.keep_seconds()
                 task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
 
-            train_elsewhere(bench, self.folder.supernet, budget, report)
-            return train_phases(phases, seed=bench.config.seed, checkpoint=self.folder.supernet, on_epoch=report)
+            train_elsewhere(setup, self.folder.supernet, budget, report)
+            return train_phases(phases, seed=setup.config.seed, checkpoint=self.folder.supernet, on_epoch=report)
 
     def warn_of_untried(self, history: Sequence[Epoch]) -> None:
         """Says so where most of the scores that give architectures their weights were never learnt."""
@@ -146,7 +146,7 @@ class _Stages:
 
     def keep(self) -> None:
         """Copies the last checkpoint of the supernet where the run keeps that epoch and has not done so."""
-        config, supernet = self.bench.config, self.folder.supernet
+        config, supernet = self.setup.config, self.folder.supernet
         if not config.keep_epochs or not supernet.exists():
             return
         epoch = len(read_header(supernet)["history"]) - 1
@@ -157,8 +157,8 @@ class _Stages:
         """Lets a differentiable method say which architecture it has learnt."""
         if not isinstance(self.step, RelaxedStep):
             return
-        final = derive_final(self.bench, self.folder, self.step)
-        self.learnt = learnt_by(self.bench, self.step, final, history)
+        final = derive_final(self.setup, self.folder, self.step)
+        self.learnt = learnt_by(self.setup, self.step, final, history)
         if sentence := collapse_of(self.step, final):
             self.note(sentence)
 
@@ -167,9 +167,9 @@ class _Stages:
 
         Its ``latency_ms`` is what the search went by, or the measurement where it did not look at latency.
         """
-        doing = "Looking up the front in" if self.bench.is_recorded else "Measuring the front on"
-        with self.progress.task(f"{doing} {self.bench.target.name}", len(candidates)) as task:
-            finalists = measure_finalists(self.bench, self.folder, candidates, largest, task)
+        doing = "Looking up the front in" if self.setup.is_recorded else "Measuring the front on"
+        with self.progress.task(f"{doing} {self.setup.target.name}", len(candidates)) as task:
+            finalists = measure_finalists(self.setup, self.folder, candidates, largest, task)
         unknown = (math.nan, math.nan)
         latency = [finalists.measured.get(name, unknown) for name in candidates["id"]]
         table = candidates.astype(dict.fromkeys(StaticCosts.names, "int64")).assign(
@@ -177,7 +177,7 @@ class _Stages:
         )
         if LATENCY not in table:
             table.insert(list(table).index("feasible"), LATENCY, table["measured_latency_ms"])
-        self.folder.write_table("candidates", as_selected(self.bench, table))
+        self.folder.write_table("candidates", as_selected(self.setup, table))
         return finalists
 
     def export(self, finalists: Finalists, draws: "pd.DataFrame") -> dict[str, Any]:
@@ -185,38 +185,38 @@ class _Stages:
 
         What its figures are called is told in :mod:`nas.delivery.selection`.
         """
-        bench, name = self.bench, self.bench.metric.name
-        chosen, why = select(bench, finalists.front)
-        check_delivered(bench, [Architecture.from_json(row["architecture"]) for row in (chosen, *finalists.front)])
-        if bench.config.retrain == "no":
-            check_scores(bench, chosen)
-        *front, largest = map(_described, confirm(bench, [*finalists.front, finalists.largest]))
+        setup, name = self.setup, self.setup.metric.name
+        chosen, why = select(setup, finalists.front)
+        check_delivered(setup, [Architecture.from_json(row["architecture"]) for row in (chosen, *finalists.front)])
+        if setup.config.retrain == "no":
+            check_scores(setup, chosen)
+        *front, largest = map(_described, confirm(setup, [*finalists.front, finalists.largest]))
         taken = next(row for row in front if row["id"] == chosen["id"])
         best = dict(taken)
         network, largest_network = (
-            final_network(bench, self.folder, Architecture(row["architecture"]), self.progress, self.note)
+            final_network(setup, self.folder, Architecture(row["architecture"]), self.progress, self.note)
             for row in (best, largest)
         )
-        if bench.config.retrain != "no" or name not in best:
+        if setup.config.retrain != "no" or name not in best:
             for row, final in ((best, network), (largest, largest_network)):
-                row |= {**searched_figure(bench, row), **bench.judge(final, bench.confirmation, row["architecture"])}
+                row |= {**searched_figure(setup, row), **setup.judge(final, setup.confirmation, row["architecture"])}
         delivered = Delivered(self.folder)
-        best = deliver(bench, self.folder, network, best, largest[LATENCY], self.progress, delivered.search_file)
+        best = deliver(setup, self.folder, network, best, largest[LATENCY], self.progress, delivered.search_file)
         taken |= {each: best[each] for each in (LATENCY, "latency_spread_ms")}
         largest = self.largest_tested(largest_network, largest)
-        random = random_choice(bench, draws, best)
-        self.note(*delivery_notes(bench, best, largest))
+        random = random_choice(setup, draws, best)
+        self.note(*delivery_notes(setup, best, largest))
         found = {
             "run": self.folder.name,
-            "space": bench.config.space,
-            "evaluator": bench.config.evaluator,
-            "method": bench.config.method if bench.judging.needs_supernet else None,
-            "sharing": bench.sharing if bench.judging.needs_supernet else None,
+            "space": setup.config.space,
+            "evaluator": setup.config.evaluator,
+            "method": setup.config.method if setup.judging.needs_supernet else None,
+            "sharing": setup.sharing if setup.judging.needs_supernet else None,
             "metric": name,
-            "objective": str(bench.objective),
-            "score": bench.score,
-            "cost": bench.cost,
-            "own_costs": list(bench.own_costs.names),
+            "objective": str(setup.objective),
+            "score": setup.score,
+            "cost": setup.cost,
+            "own_costs": list(setup.own_costs.names),
             "best": best,
             "largest": largest,
             "random": None if random is None else _described(random),
@@ -228,12 +228,12 @@ class _Stages:
 
     def largest_tested(self, network: "nn.Module", row: dict[str, Any]) -> dict[str, Any]:
         """The row of the largest network with its one reading of the test split, in the type of the delivered file."""
-        bench = self.bench
-        if bench.config.dtype == "float32":
-            return {**row, **tested(bench.metric, bench.judge(network, bench.data.test, row["architecture"]))}
-        inputs = bench.inputs_of(row["architecture"])
-        exported = ExportedNetwork(bench, network, self.folder.path / "largest.onnx", inputs)
-        return {**exported.rejudged(row), **tested(bench.metric, exported.judge(bench.data.test))}
+        setup = self.setup
+        if setup.config.dtype == "float32":
+            return {**row, **tested(setup.metric, setup.judge(network, setup.data.test, row["architecture"]))}
+        inputs = setup.inputs_of(row["architecture"])
+        exported = ExportedNetwork(setup, network, self.folder.path / "largest.onnx", inputs)
+        return {**exported.rejudged(row), **tested(setup.metric, exported.judge(setup.data.test))}
 
 
 def _described(row: dict[str, Any]) -> dict[str, Any]:

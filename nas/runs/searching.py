@@ -11,9 +11,9 @@ from nas.runs.ledgers import open_ledger
 from nas.search import Constraint, MetricFunction, Pool, Result, SingleObjective, Strategy, make_strategy, search
 from nas.search.pool import Metrics, metrics_of
 from nas.setup.evaluator import identity_of
-from nas.setup.experiment import LATENCY, Bench
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress
+from nas.setup.run_setup import LATENCY, Setup
 from nas.setup.workers import batch_size
 from nas.space import Architecture
 from nas.streams import Stream, derive_seed
@@ -29,29 +29,29 @@ _SHARE = 0.08
 with each other, and so take longer: up to a tenth of the time."""
 
 
-def judge_largest(bench: Bench, pool: Pool, costs: MetricFunction) -> dict[str, Any]:
+def judge_largest(setup: Setup, pool: Pool, costs: MetricFunction) -> dict[str, Any]:
     """Metrics and costs of the largest architecture, which a run judges first, as it has all others evaluated.
 
     Raises:
         UsageError: the evaluator gives no objective, or nothing that a constraint is on, or what is a cost already.
     """
-    largest, evaluator = bench.space.largest(), f"evaluator '{bench.config.evaluator}'"
-    metrics, given = _judged(pool, largest), {LATENCY, *bench.cost_names}
-    for promised in bench.judging.metrics or ():
+    largest, evaluator = setup.space.largest(), f"evaluator '{setup.config.evaluator}'"
+    metrics, given = _judged(pool, largest), {LATENCY, *setup.cost_names}
+    for promised in setup.judging.metrics or ():
         if promised not in metrics:
             raise UsageError(
                 f"{evaluator} says that it gives '{promised}', but its table has numbers in "
                 f"{', '.join(metrics) or 'no column'} alone; give that column numbers, or leave it out of its metrics."
             )
-    if bench.objective.metric not in {*metrics, *given}:
+    if setup.objective.metric not in {*metrics, *given}:
         raise UsageError(
-            f"{evaluator} gives {', '.join(metrics) or 'no number'}, but the objective is '{bench.objective}'; set "
+            f"{evaluator} gives {', '.join(metrics) or 'no number'}, but the objective is '{setup.objective}'; set "
             "objective to maximise or minimise one of these."
         )
     if taken := sorted(given & metrics.keys()):
         raise UsageError(f"{evaluator} gives '{taken[0]}', but a cost is called so; give it another name.")
-    for constraint in bench.constraints:
-        constraint.check_metric([*metrics, *bench.cost_names])
+    for constraint in setup.constraints:
+        constraint.check_metric([*metrics, *setup.cost_names])
     (known,) = metrics_of(costs, [largest], "costs")
     return {"id": largest.id, "architecture": largest.key, **metrics, **known}
 
@@ -74,7 +74,7 @@ class Searching:
         evaluate: judges candidates by the part of the validation split that selects.
     """
 
-    bench: Bench
+    setup: Setup
     folder: RunFolder
     progress: Progress
     costs: MetricFunction
@@ -83,10 +83,10 @@ class Searching:
 
     def search(self, learnt: Mapping[str, Any] | None) -> "pd.DataFrame":
         """The evaluated candidates; a strategy may follow what a differentiable method has learnt."""
-        config, space = self.bench.config, self.bench.space
+        config, space = self.setup.config, self.setup.space
         budget = min(config.candidates, space.size)
         proposing = make_strategy(config.strategy, space, config.seed, learnt=learnt, **config.strategy_args)
-        proposing = SingleObjective(proposing) if self.bench.seeks_best else proposing
+        proposing = SingleObjective(proposing) if self.setup.seeks_best else proposing
         return self._run(
             proposing, budget, self.bounds, f"Searching {counted(budget, 'candidate')} ({config.strategy})"
         )
@@ -97,14 +97,14 @@ class Searching:
         They are fewer where the run names another number, or where they would take more than a tenth of the time so
         far. That number is kept in ``baseline.json``, so that a run that goes on draws the same.
         """
-        config, space, file = self.bench.config, self.bench.space, self.folder.baseline
+        config, space, file = self.setup.config, self.setup.space, self.folder.baseline
         if config.random_baseline is None and not file.exists():
             write_file(file, json.dumps({"draws": self._affordable(len(candidates))}))
         asked = self.folder.read(file)["draws"] if config.random_baseline is None else config.random_baseline
         budget = min(asked, space.size)
         if not budget:
             return candidates.head(0)
-        on_costs = [bound for bound in self.bounds if bound.metric in self.bench.cost_names]
+        on_costs = [bound for bound in self.bounds if bound.metric in self.setup.cost_names]
         return self._run(
             make_strategy("random", space, derive_seed(config.seed, Stream.BASELINE)),
             budget,
@@ -118,8 +118,8 @@ class Searching:
         return candidates if not each else min(candidates, max(1, int(_SHARE * sum(seconds.values()) / each)))
 
     def _run(self, proposing: Strategy, budget: int, constraints: Sequence[Constraint], title: str) -> "pd.DataFrame":
-        bench = self.bench
-        with self.progress.task(title, budget) as task, open_ledger(bench, self.folder) as ledger:
+        setup = self.setup
+        with self.progress.task(title, budget) as task, open_ledger(setup, self.folder) as ledger:
             count = iter(range(1, budget + 1))
 
             def report(_: Result) -> None:
@@ -127,15 +127,15 @@ class Searching:
                 task.update(next(count))
 
             return search(
-                bench.space,
+                setup.space,
                 self.evaluate,
                 proposing,
-                objectives=bench.objectives,
+                objectives=setup.objectives,
                 costs=self.costs,
                 constraints=constraints,
                 budget=budget,
-                batch=batch_size(bench, self.evaluate, budget),
+                batch=batch_size(setup, self.evaluate, budget),
                 ledger=ledger,
-                identity=identity_of(bench.config, bench.evaluator, bench.problem),
+                identity=identity_of(setup.config, setup.evaluator, setup.problem),
                 on_result=report,
             )

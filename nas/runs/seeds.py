@@ -9,9 +9,9 @@ from nas.distributed.trials import require_shared_folder
 from nas.errors import UsageError
 from nas.runs.run import run_search
 from nas.setup.config import RayConfig, RunConfig
-from nas.setup.experiment import Bench
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress, Silent
+from nas.setup.run_setup import Setup
 from nas.setup.supernets import find_device
 from nas.setup.workers import travelling
 from nas.wording import counted
@@ -50,7 +50,7 @@ def run_seeds(
         )
         for number in range(count)
     ]
-    metric = Bench(alone).metric.name
+    metric = Setup(alone).metric.name
     results.mkdir(parents=True, exist_ok=True)
     with (
         (progress or Silent()).task(f"Searching with {counted(count, 'seed')}", count) as task,

@@ -1,17 +1,17 @@
-"""What a run is asked to do, and all that this stands for: configuration, folder, bench, workers."""
+"""What a run is asked to do, and all that this stands for: configuration, folder, setup, workers."""
 
 from nas.setup.config import RunConfig, resolve
-from nas.setup.experiment import Bench
 from nas.setup.folder import RunFolder, free_name
 from nas.setup.progress import Progress, Silent, Task
+from nas.setup.run_setup import Setup
 from nas.setup.spaces import build_space
 from nas.setup.values import assign, put, read_yaml
 
 __all__ = [
-    "Bench",
     "Progress",
     "RunConfig",
     "RunFolder",
+    "Setup",
     "Silent",
     "Task",
     "assign",

@@ -21,7 +21,7 @@ from nas.problem import Budget
 from nas.search import Pool, SerialPool
 from nas.setup.config import RunConfig
 from nas.setup.evaluator import evaluator_of, known_results
-from nas.setup.experiment import Bench
+from nas.setup.run_setup import Setup
 from nas.setup.supernets import training_of
 from nas.training import Epoch
 
@@ -47,38 +47,38 @@ def place_of(config: RunConfig) -> Iterator[None]:
 
 
 @contextmanager
-def reserved(bench: Bench) -> Iterator[None]:
+def reserved(setup: Setup) -> Iterator[None]:
     """Within it the machine on which latency is measured is kept for that, if the run names one.
 
     Raises:
         UsageError: it is not free, or what remains of the cluster has less than the run asks for.
     """
-    config, ray = bench.config, bench.config.ray
+    config, ray = setup.config, setup.config.ray
     if not _is_spread(config):
         yield
         return
     try:
-        held = _held(bench)
+        held = _held(setup)
         each = {"cpus": ray.cpus_per_worker, "gpus": ray.gpus_per_worker or 0.0}
         for name, count in (("workers", config.workers or 1), ("ray.train_workers", ray.train_workers)):
             require(name, count, count=count, **each, held=held)
         yield
     finally:
-        if isinstance(bench.target, RemoteMachine):
-            bench.target.close()
+        if isinstance(setup.target, RemoteMachine):
+            setup.target.close()
 
 
-def train_elsewhere(bench: Bench, checkpoint: Path, budget: Budget | None, on_epoch: Callable[[Epoch], None]) -> None:
+def train_elsewhere(setup: Setup, checkpoint: Path, budget: Budget | None, on_epoch: Callable[[Epoch], None]) -> None:
     """Trains the supernet to the end of its checkpoint, if the run has workers for that; else does nothing.
 
     Several processes train parts of every batch, or parts of the space where the method cuts it. One process does where
     it gets a GPU and there is none here.
     """
-    config, workers = bench.config, bench.config.ray.train_workers
-    if workers == 1 and not (config.ray.gpus_per_worker and bench.device.type == "cpu"):
+    config, workers = setup.config, setup.config.ray.train_workers
+    if workers == 1 and not (config.ray.gpus_per_worker and setup.device.type == "cpu"):
         return
-    gpus = gpus_each(bench, workers)
-    launch = train_banks if workers > 1 and bench.method.trains_banks_apart else train_together
+    gpus = gpus_each(setup, workers)
+    launch = train_banks if workers > 1 and setup.method.trains_banks_apart else train_together
     launch(
         partial(training_of, travelling(config, gpus), budget),
         workers,
@@ -90,41 +90,41 @@ def train_elsewhere(bench: Bench, checkpoint: Path, budget: Budget | None, on_ep
 
 
 @contextmanager
-def evaluation(bench: Bench) -> Iterator[Pool]:
+def evaluation(setup: Setup) -> Iterator[Pool]:
     """What evaluates candidates: the evaluator of this process, or workers that hold copies of it."""
-    config, called = bench.config, f"evaluator '{bench.config.evaluator}'"
+    config, called = setup.config, f"evaluator '{setup.config.evaluator}'"
     if config.ray.address is None and (config.workers or 1) == 1:
-        yield SerialPool(bench.evaluator, called)
+        yield SerialPool(setup.evaluator, called)
         return
-    gpus, folder = gpus_each(bench, config.workers), bench.problem.folder
-    if folder is not None and bench.judging.makes_networks and not bench.judging.needs_supernet:
+    gpus, folder = gpus_each(setup, config.workers), setup.problem.folder
+    if folder is not None and setup.judging.makes_networks and not setup.judging.needs_supernet:
         require_shared_folder(folder, "--results")
     with EvaluationPool(
         partial(evaluator_of, travelling(config, gpus), folder and folder.resolve()),
-        bench.searched if bench.judging.needs_supernet else None,
+        setup.searched if setup.judging.needs_supernet else None,
         config.workers,
         cpus=config.ray.cpus_per_worker,
         gpus=gpus,
-        held=_held(bench),
+        held=_held(setup),
         called=called,
     ) as pool:
         yield pool
 
 
-def batch_size(bench: Bench, pool: Pool, budget: int) -> int:
+def batch_size(setup: Setup, pool: Pool, budget: int) -> int:
     """How many candidates are evaluated together: many share more, few keep all workers busy to the end."""
-    most = int(getattr(bench.evaluator, "batch", _BATCH))
+    most = int(getattr(setup.evaluator, "batch", _BATCH))
     if not isinstance(pool, EvaluationPool):
         return most
     return max(1, min(most, -(-budget // (_BATCHES_EACH * pool.workers))))
 
 
-def gpus_each(bench: Bench, workers: int | None) -> float:
+def gpus_each(setup: Setup, workers: int | None) -> float:
     """The GPUs of each worker: what is asked for, else none on the CPU, else an equal share of all, at most one."""
-    asked = bench.config.ray.gpus_per_worker
-    if asked is not None or bench.device.type == "cpu":
+    asked = setup.config.ray.gpus_per_worker
+    if asked is not None or setup.device.type == "cpu":
         return asked or 0.0
-    there = int(free_of(_held(bench)).get("GPU", 0.0))
+    there = int(free_of(_held(setup)).get("GPU", 0.0))
     return 1 / math.ceil((workers or there) / there) if there else 0.0
 
 
@@ -145,9 +145,9 @@ def _is_spread(config: RunConfig) -> bool:
     return (config.workers or 1, ray.train_workers) != (1, 1) or ray.address is not None
 
 
-def _held(bench: Bench) -> Mapping[str, float]:
+def _held(setup: Setup) -> Mapping[str, float]:
     """What the machine on which latency is measured takes from the cluster; takes it."""
-    if not isinstance(bench.target, RemoteMachine):
+    if not isinstance(setup.target, RemoteMachine):
         return {}
-    bench.target.open()
-    return bench.target.holds
+    setup.target.open()
+    return setup.target.holds

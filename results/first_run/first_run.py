@@ -31,7 +31,7 @@ from nas.latency.measuring import measure_with_largest
 from nas.nn import initialise
 from nas.runs import run_search
 from nas.search import Constraint
-from nas.setup import Bench, RunFolder, resolve
+from nas.setup import RunFolder, Setup, resolve
 from nas.setup.spaces import build_space
 from nas.setup.values import assign
 from nas.space import Architecture
@@ -62,8 +62,8 @@ def one_seed(seed: int, runs: Path, settings: list[str]) -> Row:
         spent.write_text(json.dumps({"cpu_seconds": time.process_time() - started}))
     cpu_seconds = json.loads(spent.read_text())["cpu_seconds"]
     result = run.result
-    bench = Bench(run.load_config())
-    restore_trained(bench, run)
+    setup = Setup(run.load_config())
+    restore_trained(setup, run)
     best, draw = result["best"], result["random"]
     seconds = sum(result["seconds"].values())
     row: Row = {
@@ -87,8 +87,8 @@ def one_seed(seed: int, runs: Path, settings: list[str]) -> Row:
         "random": draw["test_accuracy"],
         "random_latency_share": draw["latency_ms"] / result["largest"]["latency_ms"],
     }
-    row |= same_weights(bench, result)
-    return row | alone(bench, seed, cpu_seconds)
+    row |= same_weights(setup, result)
+    return row | alone(setup, seed, cpu_seconds)
 
 
 def standard_error(row: Mapping[str, float], name: str) -> float:
@@ -96,59 +96,59 @@ def standard_error(row: Mapping[str, float], name: str) -> float:
     return (row[f"{name}_high"] - row[f"{name}_low"]) / (2 * 1.959964)
 
 
-def shares(bench: Bench, networks: Mapping[str, nn.Module]) -> dict[str, float]:
+def shares(setup: Setup, networks: Mapping[str, nn.Module]) -> dict[str, float]:
     """The latency of networks as shares of the largest network's, measured in turn with it."""
-    found = measure_with_largest(bench, networks, SECONDS * len(networks))
+    found = measure_with_largest(setup, networks, SECONDS * len(networks))
     return {name: each.latency_ms / (each.reference_ms or math.nan) for name, each in found.items()}
 
 
-def bound_of(bench: Bench) -> float:
+def bound_of(setup: Setup) -> float:
     """The constraint of the first command, as a share of the largest network's latency."""
-    (constraint,) = (Constraint.parse(text) for text in bench.config.constraints)
+    (constraint,) = (Constraint.parse(text) for text in setup.config.constraints)
     return constraint.resolve({"latency_ms": 1.0}).bound
 
 
-def same_weights(bench: Bench, result: Mapping[str, Any]) -> Row:
+def same_weights(setup: Setup, result: Mapping[str, Any]) -> Row:
     """The largest network within the bound whose widths are all scaled alike, with the weights of the supernet.
 
     The space has 18 of them: each stage of depth 1, 2 or 3, at half or at full width, each block's expansion 3, 4 or
     6, with the largest kernels.
     """
-    everything = bench.space.largest()
+    everything = setup.space.largest()
     found: dict[str, Architecture] = {}
     for depth, width, expansion in product((1, 2, 3), (0, 1), (3, 4, 6)):
         chosen = {
-            name: (sorted(bench.space.choices[name])[width] if name.endswith("width") else value)
+            name: (sorted(setup.space.choices[name])[width] if name.endswith("width") else value)
             for name, value in everything.items()
         }
         chosen |= {name: expansion for name in everything if name.endswith("expansion")}
         chosen |= {name: depth for name in everything if name.endswith("depth")}
-        found[f"{depth} {width} {expansion}"] = bench.space.architecture(chosen)
-    networks = {name: bench.supernet.extract(each) for name, each in found.items()}
-    within = {name: share for name, share in shares(bench, networks).items() if share <= bound_of(bench)}
+        found[f"{depth} {width} {expansion}"] = setup.space.architecture(chosen)
+    networks = {name: setup.supernet.extract(each) for name, each in found.items()}
+    within = {name: share for name, share in shares(setup, networks).items() if share <= bound_of(setup)}
     if not within:
         return {"uniform_shared": math.nan, "uniform_shared_latency_share": math.nan}
-    name = max(within, key=lambda each: bench.costs(found[each])["flops"])
-    tested = bench.judge(bench.evaluator.network(found[name]), bench.data.test)["accuracy"]
+    name = max(within, key=lambda each: setup.costs(found[each])["flops"])
+    tested = setup.judge(setup.evaluator.network(found[name]), setup.data.test)["accuracy"]
     return {"uniform_shared": tested, "uniform_shared_latency_share": within[name]}
 
 
-def scaled(bench: Bench, depth: int, factor: float) -> nn.Module:
+def scaled(setup: Setup, depth: int, factor: float) -> nn.Module:
     """The largest network of the space with stages of a depth and all its widths scaled alike."""
     widths = {"widths": [max(1, round(width * factor)) for width in WIDTHS["widths"]]}
     ends = {name: max(1, round(WIDTHS[name] * factor)) for name in ("stem", "head")}
-    model = build_space("mobilenet", {**LARGEST, "depths": [depth], **widths, **ends}, bench.data.input_shape, 10)
+    model = build_space("mobilenet", {**LARGEST, "depths": [depth], **widths, **ends}, setup.data.input_shape, 10)
     supernet = nas.Supernet(model)
     return supernet.extract(supernet.space.largest())
 
 
-def within_bound(bench: Bench) -> tuple[int, float, float]:
+def within_bound(setup: Setup) -> tuple[int, float, float]:
     """The deepest stages that keep the bound at some width, the largest such width, and the latency at it as a share."""
-    factors, bound = np.linspace(1.0, 0.1, 46), bound_of(bench)
+    factors, bound = np.linspace(1.0, 0.1, 46), bound_of(setup)
     for depth in (3, 2, 1):
 
         def share(factor: float, depth: int = depth) -> float:
-            return shares(bench, {"scaled": scaled(bench, depth, factor)})["scaled"]
+            return shares(setup, {"scaled": scaled(setup, depth, factor)})["scaled"]
 
         if share(factors[-1]) > bound:
             continue
@@ -160,21 +160,21 @@ def within_bound(bench: Bench) -> tuple[int, float, float]:
     raise SystemExit("no width keeps the bound")
 
 
-def alone(bench: Bench, seed: int, cpu_seconds: float) -> Row:
+def alone(setup: Setup, seed: int, cpu_seconds: float) -> Row:
     """The largest width within the bound, trained by itself for all the time that the whole search took."""
-    depth, factor, share = within_bound(bench)
-    recipe, data = bench.config.training, bench.data
+    depth, factor, share = within_bound(setup)
+    recipe, data = setup.config.training, setup.data
 
     def seconds(epochs: int, network: nn.Module) -> float:
         started, shorter = time.process_time(), recipe.model_copy(update={"epochs": epochs})
         train(step_of(network), data.train, shorter, seed=seed, augment=data.augment)
         return time.process_time() - started
 
-    epochs = max(2, int(3 * cpu_seconds / seconds(3, initialise(scaled(bench, depth, factor), seed))))
-    network = initialise(scaled(bench, depth, factor), seed)
+    epochs = max(2, int(3 * cpu_seconds / seconds(3, initialise(scaled(setup, depth, factor), seed))))
+    network = initialise(scaled(setup, depth, factor), seed)
     spent = seconds(epochs, network)
     return {
-        "uniform": bench.judge(network, data.test)["accuracy"],
+        "uniform": setup.judge(network, data.test)["accuracy"],
         "uniform_depth": depth,
         "uniform_factor": factor,
         "uniform_latency_share": share,

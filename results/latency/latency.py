@@ -25,7 +25,7 @@ from nas.predictors import (
     choose_uncertain,
     prediction_errors,
 )
-from nas.setup import Bench, RunFolder, resolve
+from nas.setup import RunFolder, Setup, resolve
 from nas.space import Architecture
 
 HERE = Path(__file__).parent
@@ -57,8 +57,8 @@ def profile(space: str, target: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(Path(name) / "profile")
         run_profile(config, folder)
-        bench = Bench(config)
-        model = LatencyModel.load(folder.predictor, bench)
+        setup = Setup(config)
+        model = LatencyModel.load(folder.predictor, setup)
         measured = measurements(folder)
     draw(f"{space}-{target}", model.summary)
     names = set(model.summary["held_out"]["ids"])
@@ -68,7 +68,7 @@ def profile(space: str, target: str) -> dict[str, Any]:
     common = {"space": space, "target": target, "trained": len(trained), "held_out": len(held_out)}
     common |= {name: model.summary[name] for name in ("noise_floor", "drift")}
     common |= {"minutes_measuring": model.summary["measuring_seconds"] / 60}
-    flops = {"kind": "FLOPs", **flops_line(bench, trained, held_out, measured)}
+    flops = {"kind": "FLOPs", **flops_line(setup, trained, held_out, measured)}
     rows = [{**common, **each} for each in (flops, *model.summary["compared"])]
     few = few_networks(model, held_out, measured)
     return {"rows": rows, "few": [{"space": space, "target": target, **each} for each in few]}
@@ -82,10 +82,10 @@ def measurements(folder: RunFolder) -> dict[str, float]:
 
 
 def flops_line(
-    bench: Bench, trained: list[Architecture], held_out: list[Architecture], measured: dict[str, float]
+    setup: Setup, trained: list[Architecture], held_out: list[Architecture], measured: dict[str, float]
 ) -> dict[str, float]:
     """A straight line in the FLOPs."""
-    X, X_new = (np.array([[bench.costs(each)["flops"] / 1e6] for each in part]) for part in (trained, held_out))
+    X, X_new = (np.array([[setup.costs(each)["flops"] / 1e6] for each in part]) for part in (trained, held_out))
     line = LinearPredictor().fit(X, [measured[each.key] for each in trained])
     return scores(np.array([measured[each.key] for each in held_out]), line.predict(X_new)[0])
 
@@ -95,8 +95,8 @@ def few_networks(model: LatencyModel, drawn: list[Architecture], measured: dict[
 
     Five seeds each; judged on those drawn networks among which none was chosen.
     """
-    catalogue = Catalogue(model.bench.supernet, model.bench.data.input_shape)
-    encoding = Encoding(model.bench.space, feature_table(catalogue))
+    catalogue = Catalogue(model.setup.supernet, model.setup.data.input_shape)
+    encoding = Encoding(model.setup.space, feature_table(catalogue))
     X, y = encoding(drawn), np.array([measured[each.key] for each in drawn])
     rows = []
     for seed in range(5):
@@ -112,12 +112,12 @@ def few_networks(model: LatencyModel, drawn: list[Architecture], measured: dict[
 
 def million(space: str) -> list[dict[str, Any]]:
     """Seconds in which one process predicts a million architectures from an integer matrix."""
-    bench = Bench(resolve({"space": space, "image_size": 32}, space))
-    catalogue = Catalogue(bench.supernet, bench.data.input_shape)
+    setup = Setup(resolve({"space": space, "image_size": 32}, space))
+    catalogue = Catalogue(setup.supernet, setup.data.input_shape)
     table = feature_table(catalogue, np.random.default_rng(0).random(len(catalogue.blocks)))
-    everything, sums = Encoding(bench.space, table), Encoding(bench.space, table.part(["ms", "blocks"]))
-    architectures = [bench.space.sample([0, number]) for number in range(200)]
-    matrix = np.repeat(bench.space.indices(architectures), 5000, axis=0)
+    everything, sums = Encoding(setup.space, table), Encoding(setup.space, table.part(["ms", "blocks"]))
+    architectures = [setup.space.sample([0, number]) for number in range(200)]
+    matrix = np.repeat(setup.space.indices(architectures), 5000, axis=0)
     rows = []
     for kind, encoding, predictor in (
         ("regression", everything, RegressionPredictor(everything.one_hot)),

@@ -67,7 +67,7 @@ class Plan:
         arch_lr: of the architecture parameters.
         recipe, learning: fields in which the run departs from the method.
         parts: into how many parts the channels are divided, of which operations see one.
-        phases: in place of the method's, where that leaves a setting of the bench no room.
+        phases: in place of the method's, where that leaves a setting of the experiment no room.
     """
 
     method: str
@@ -80,7 +80,7 @@ class Plan:
 
 
 def _gdas(problem: Problem, ghost_terms: bool) -> Sequence[Phase]:
-    """The temperatures of the bench, which the method has no setting for."""
+    """The temperatures of the experiment, which the method has no setting for."""
     return relaxed_phases(problem, GumbelStraightThrough((2.0, 0.2), ghost_terms), rule=most_likely)
 
 

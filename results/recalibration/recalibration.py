@@ -18,7 +18,7 @@ import torch
 from scipy.stats import kendalltau
 
 from nas.evaluation import SharedWeights
-from nas.setup import Bench, resolve
+from nas.setup import Setup, resolve
 from nas.space import Architecture
 from nas.training import train_phases
 from nas.wording import counted
@@ -45,26 +45,26 @@ def tasks(fashion_mnist: Path | None) -> dict[str, Row]:
     return found
 
 
-def trained(settings: Row, seed: int, checkpoint: Path) -> Bench:
+def trained(settings: Row, seed: int, checkpoint: Path) -> Setup:
     """The supernet of a run with these settings, trained or read from its checkpoint."""
-    bench = Bench(resolve({**settings, "constraints": ["flops <= 50% of largest"], "seed": seed}, "study"))
-    train_phases(bench.phases(), seed=seed, checkpoint=checkpoint)
-    return bench
+    setup = Setup(resolve({**settings, "constraints": ["flops <= 50% of largest"], "seed": seed}, "study"))
+    train_phases(setup.phases(), seed=seed, checkpoint=checkpoint)
+    return setup
 
 
-def study(bench: Bench) -> list[Row]:
+def study(setup: Setup) -> list[Row]:
     """A row for each count: how its scores rank, and what the candidate that it ranks first is worth on the test split."""
-    draws = (bench.space.sample([bench.config.seed, number]) for number in range(10 * CANDIDATES))
-    bound = 0.5 * bench.costs(bench.space.largest())["flops"]
-    candidates = [each for each in dict.fromkeys(draws) if bench.costs(each)["flops"] <= bound][:CANDIDATES]
-    counts = [count for count in COUNTS if count <= len(bench.data.train)]
+    draws = (setup.space.sample([setup.config.seed, number]) for number in range(10 * CANDIDATES))
+    bound = 0.5 * setup.costs(setup.space.largest())["flops"]
+    candidates = [each for each in dict.fromkeys(draws) if setup.costs(each)["flops"] <= bound][:CANDIDATES]
+    counts = [count for count in COUNTS if count <= len(setup.data.train)]
     scores, tests, seconds = {}, {}, {}
     for count in counts:
-        evaluator = SharedWeights(bench.searched, bench.data, count, bench.config.evaluation.batch_size)
+        evaluator = SharedWeights(setup.searched, setup.data, count, setup.config.evaluation.batch_size)
         started = time.process_time()
-        scores[count] = accuracies(evaluator, candidates, bench.data.validation)
+        scores[count] = accuracies(evaluator, candidates, setup.data.validation)
         seconds[count] = (time.process_time() - started) / len(candidates)
-        tests[count] = accuracies(evaluator, candidates, bench.data.test)
+        tests[count] = accuracies(evaluator, candidates, setup.data.test)
     truest = counts[-1]
     return [
         {
@@ -120,8 +120,8 @@ def main() -> None:
         for name, settings in tasks(asked.fashion_mnist).items():
             if any((row["task"], row["seed"]) == (name, seed) for row in rows):
                 continue
-            bench = trained(settings, seed, asked.work / f"{name}-{seed}.safetensors")
-            rows += [{"task": name, "seed": seed, **row} for row in study(bench)]
+            setup = trained(settings, seed, asked.work / f"{name}-{seed}.safetensors")
+            rows += [{"task": name, "seed": seed, **row} for row in study(setup)]
             pd.DataFrame(rows).round(5).to_csv(file, index=False)
     text = (FOLDER / "about.md").read_text() + "\n" + tables(pd.DataFrame(rows))
     (FOLDER / "README.md").write_text(text)

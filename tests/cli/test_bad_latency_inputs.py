@@ -10,7 +10,7 @@ from command_line import TINY, nas, write_config
 from latency_tables import board_rows, write_board, write_table
 from test_bad_inputs import check
 
-from nas.setup import Bench, resolve
+from nas.setup import Setup, resolve
 from nas.setup.recorded_targets import is_table
 
 FAST = {"networks": 6, "held_out": 4, "repeats": 2, "samples": 20, "seconds": 0.3}
@@ -21,7 +21,7 @@ def setup() -> dict[str, Any]:
     """What a pack of the tiny space says of it."""
     given = {name: TINY[name] for name in ("space", "space_args", "data", "limit")}
     config = {**given, "data_dir": None, "image_size": None, "seed": 0}
-    return {"config": config, "input_shape": [1, 8, 8], "fingerprint": Bench(resolve(TINY, "test")).space.fingerprint}
+    return {"config": config, "input_shape": [1, 8, 8], "fingerprint": Setup(resolve(TINY, "test")).space.fingerprint}
 
 
 @pytest.fixture(scope="module")

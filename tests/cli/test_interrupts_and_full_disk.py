@@ -13,7 +13,7 @@ import pytest
 from command_line import TINY, leftovers, nas, search_arguments, start, write_config
 from latency_tables import board_rows, write_board
 
-from nas.setup import Bench, resolve
+from nas.setup import Setup, resolve
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
@@ -61,7 +61,7 @@ def test_ctrl_c_names_the_way_to_continue_a_profile_without_a_name(tmp_path: Pat
 
 
 def test_ctrl_c_names_the_way_to_continue_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fingerprint = Bench(resolve(TINY, "test")).space.fingerprint
+    fingerprint = Setup(resolve(TINY, "test")).space.fingerprint
     carried = {name: TINY[name] for name in ("space", "space_args", "data", "limit")}
     setup = {"config": carried, "input_shape": [1, 8, 8], "fingerprint": fingerprint}
     table = write_board(tmp_path / "back.csv", board_rows(setup))

@@ -17,7 +17,7 @@ from latency_tables import DEVICES, board_rows, write_board, write_table
 
 from nas.latency.model import LatencyModel
 from nas.predictors import TransferPredictor
-from nas.setup import Bench, RunFolder
+from nas.setup import RunFolder, Setup
 
 ERRORS = ["kind", "samples", "within_5pct", "within_10pct", "spearman", "mape", "noise_floor"]
 FAST = {"networks": 6, "held_out": 4, "repeats": 2, "samples": 20, "seconds": 0.3}
@@ -255,7 +255,7 @@ def test_known_devices_of_one_platform_are_left_out_together(tmp_path: Path) -> 
     outcome = profile(tmp_path, *arguments, *known)
     assert outcome.code == 0, outcome.err
     folder = RunFolder(tmp_path / "results/run")
-    model = LatencyModel.load(folder.predictor, Bench(folder.load_config())).predictor.model
+    model = LatencyModel.load(folder.predictor, Setup(folder.load_config())).predictor.model
     assert isinstance(model, TransferPredictor) and model.groups == ["gpu", "gpu", "gamma"]
 
 

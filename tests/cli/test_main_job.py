@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 import torch
 
-from nas.setup import Bench, RunFolder
+from nas.setup import RunFolder, Setup
 from nas.training import load_checkpoint, restore
 
 
@@ -35,13 +35,13 @@ def test_noisy_digits_to_onnx(tmp_path, seed):
     assert best["latency_ms"] <= 0.5 * largest["latency_ms"]
 
     folder = RunFolder(tmp_path / "main")
-    bench = Bench(folder.load_config())
-    restore(load_checkpoint(folder.supernet)[0], bench.supernet)
-    network = bench.evaluator.network(bench.space.architecture(best["architecture"]))
+    setup = Setup(folder.load_config())
+    restore(load_checkpoint(folder.supernet)[0], setup.supernet)
+    network = setup.evaluator.network(setup.space.architecture(best["architecture"]))
     session = onnxruntime.InferenceSession(folder.onnx)
     correct = 0
-    test = bench.data.test
-    for (x, y), (pixels, _) in zip(test.batches(100), bench.inputs.batches(test, 100), strict=True):
+    test = setup.data.test
+    for (x, y), (pixels, _) in zip(test.batches(100), setup.inputs.batches(test, 100), strict=True):
         with torch.inference_mode():
             expected = network(x).argmax(1).numpy()
         given = session.run(None, {"input": pixels.numpy()})[0].argmax(1)

@@ -15,7 +15,7 @@ from nas.delivery.deliver import restore_trained
 from nas.hardware import available_targets
 from nas.methods import METHODS
 from nas.search import STRATEGIES
-from nas.setup import Bench, RunFolder
+from nas.setup import RunFolder, Setup
 from nas.space import Architecture
 
 EXPORTED = ["onnx", "architecture", "metric", "accuracy", "accuracy_low", "accuracy_high", "loss", "params", "flops"]
@@ -57,9 +57,9 @@ def test_export_of_the_best(copied: Path, finished: tuple[Path, Outcome]) -> Non
 @pytest.mark.parametrize("by", ["id", "JSON"])
 def test_export_of_another_architecture(by: str, copied: Path, tmp_path: Path) -> None:
     folder = RunFolder(copied / "tiny")
-    row, bench = pd.read_csv(folder.candidates).iloc[-1], Bench(folder.load_config())
-    restore_trained(bench, folder)
-    (tally,) = bench.evaluator.judge([Architecture.from_json(row["architecture"])], bench.confirmation)
+    row, setup = pd.read_csv(folder.candidates).iloc[-1], Setup(folder.load_config())
+    restore_trained(setup, folder)
+    (tally,) = setup.evaluator.judge([Architecture.from_json(row["architecture"])], setup.confirmation)
     wanted, out = row["id"] if by == "id" else row["architecture"], tmp_path / "new" / "network.onnx"
     outcome = nas("export", "tiny", "--architecture", wanted, "--out", out, "--results", copied, "--json")
     assert outcome.code == 0, outcome.err

@@ -8,19 +8,19 @@ import pytest
 
 from nas.data import Inputs
 from nas.delivery import comparison as competing
-from nas.setup import Bench, RunFolder
+from nas.setup import RunFolder, Setup
 
 
 def test_a_single_image_does_not_decide(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(RunFolder(finished).load_config())
-    count = len(bench.data.validation)
+    setup = Setup(RunFolder(finished).load_config())
+    count = len(setup.data.validation)
 
-    def pretend(bench: Bench, file: bytes, inputs: Inputs) -> SimpleNamespace:
-        assert inputs is bench.inputs
+    def pretend(setup: Setup, file: bytes, inputs: Inputs) -> SimpleNamespace:
+        assert inputs is setup.inputs
         return SimpleNamespace(results=np.arange(count) < int(file))
 
     def is_better(new: bytes, old: bytes) -> bool:
-        return competing.is_better(bench, (new, bench.inputs), (old, bench.inputs))
+        return competing.is_better(setup, (new, setup.inputs), (old, setup.inputs))
 
     monkeypatch.setattr(competing, "_judged", pretend)
     assert not is_better(b"11", b"10") and not is_better(b"9", b"10")

@@ -27,8 +27,8 @@ from nas.files import write_file
 from nas.runs import export_architecture, run_search
 from nas.search import Constraint
 from nas.setup import RunFolder, resolve
-from nas.setup.experiment import Bench
 from nas.setup.progress import Silent
+from nas.setup.run_setup import Setup
 from nas.space import Architecture
 from nas.tasks import ACCURACY, BITS_PER_CHARACTER
 
@@ -68,7 +68,7 @@ def accuracy(file: Path, images: torch.Tensor, labels: torch.Tensor) -> float:
 
 def test_what_is_said_of_the_int8_file_is_what_it_does(run: tuple[RunFolder, dict[str, Any]]) -> None:
     folder, result = run
-    best, data, confirming = result["best"], load("digits"), Bench(folder.load_config()).confirmation
+    best, data, confirming = result["best"], load("digits"), Setup(folder.load_config()).confirmation
     assert accuracy(folder.onnx, confirming.images, confirming.labels) == best["accuracy"]
     assert accuracy(folder.onnx, data.test.images, data.test.labels) == best["test_accuracy"]
     model = onnx.load(folder.onnx)
@@ -119,10 +119,10 @@ def test_the_ranges_are_those_of_training_images(
 
 def exported(folder: RunFolder, result: dict[str, Any], form: str = "unit", **changes: Any) -> ExportedNetwork:
     """The chosen network of the run again, with other settings."""
-    bench = Bench(folder.load_config().model_copy(update=changes))
-    restore_trained(bench, folder)
-    network = final_network(bench, folder, Architecture(result["best"]["architecture"]), Silent(), str)
-    return ExportedNetwork(bench, network, folder.path / "other.onnx", bench.data.inputs(form))
+    setup = Setup(folder.load_config().model_copy(update=changes))
+    restore_trained(setup, folder)
+    network = final_network(setup, folder, Architecture(result["best"]["architecture"]), Silent(), str)
+    return ExportedNetwork(setup, network, folder.path / "other.onnx", setup.data.inputs(form))
 
 
 @pytest.mark.parametrize(("dtype", "form"), [("float16", "unit"), ("float32", "bytes"), ("int8", "normalised")])
@@ -133,7 +133,7 @@ def test_each_type_and_input_gives_the_right_class(
     made = exported(folder, result, form, dtype=dtype)
     about = made.write(result["best"]["architecture"], {"accuracy": 1.0, "latency_ms": 3.0})
     assert about["input"]["form"] == form and about["dtype"] == dtype
-    validation = made.bench.confirmation
+    validation = made.setup.confirmation
     images = {
         "unit": validation.images,
         "bytes": (255 * validation.images).round().to(torch.uint8),
@@ -175,7 +175,7 @@ def right_answers(lines: str, folder: Path) -> int:
 def test_a_run_exports_for_another_input(run: tuple[RunFolder, dict[str, Any]], tmp_path: Path) -> None:
     folder, result = run
     report = export_architecture(folder, None, tmp_path / "other.onnx", form="bytes")
-    validation = Bench(folder.load_config()).confirmation
+    validation = Setup(folder.load_config()).confirmation
     images = (255 * validation.images).round().to(torch.uint8)
     assert accuracy(tmp_path / "other.onnx", images, validation.labels) == report["accuracy"]
     assert (report["file"]["dtype"], report["file"]["input"]["dtype"]) == ("int8", "uint8")
@@ -244,10 +244,10 @@ NOISY |= {"training": {"epochs": 1}, "cost": "flops", "candidates": 4, "export":
 def test_figures_of_a_float32_file_that_reads_bytes_are_those_of_rounded_pixels(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     best = run_search(resolve(NOISY, "test"), folder)["best"]
-    bench = Bench(folder.load_config())
-    confirmed = judge_file(bench, folder.onnx, bench.inputs, bench.confirmation)
+    setup = Setup(folder.load_config())
+    confirmed = judge_file(setup, folder.onnx, setup.inputs, setup.confirmation)
     assert {name: best[name] for name in confirmed} == confirmed
-    assert best["test_accuracy"] == judge_file(bench, folder.onnx, bench.inputs, bench.data.test)["accuracy"]
+    assert best["test_accuracy"] == judge_file(setup, folder.onnx, setup.inputs, setup.data.test)["accuracy"]
 
 
 def test_latency_that_pytorch_took_is_not_said_to_be_that_of_the_file(
@@ -264,11 +264,11 @@ def test_latency_that_pytorch_took_is_not_said_to_be_that_of_the_file(
 
 
 def test_intervals_of_the_file_do_not_count_copies_of_an_image_as_several(tmp_path: Path) -> None:
-    bench = Bench(resolve({**NOISY, "export": {"input": "unit"}}, "test"))
-    network = bench.supernet.extract(bench.space.largest()).eval()
-    made = ExportedNetwork(bench, network, tmp_path / "file.onnx", bench.inputs)
-    file, own = made.judge(bench.confirmation), bench.judge(network, bench.confirmation, bench.space.largest())
-    assert bench.confirmation.groups is not None
+    setup = Setup(resolve({**NOISY, "export": {"input": "unit"}}, "test"))
+    network = setup.supernet.extract(setup.space.largest()).eval()
+    made = ExportedNetwork(setup, network, tmp_path / "file.onnx", setup.inputs)
+    file, own = made.judge(setup.confirmation), setup.judge(network, setup.confirmation, setup.space.largest())
+    assert setup.confirmation.groups is not None
     assert (file["accuracy_low"], file["accuracy_high"]) == (own["accuracy_low"], own["accuracy_high"])
     path = write_file(made.path, made.model)
-    assert judge_file(bench, path, bench.inputs, bench.confirmation) == file
+    assert judge_file(setup, path, setup.inputs, setup.confirmation) == file

@@ -14,7 +14,7 @@ from nas.delivery.deliver import restore_trained
 from nas.delivery.selection import confirm, select, warnings
 from nas.evaluation import SharedWeights
 from nas.runs import run_search
-from nas.setup import Bench, RunFolder, resolve
+from nas.setup import RunFolder, Setup, resolve
 from nas.space import Architecture
 from nas.tasks import Tally
 
@@ -26,8 +26,8 @@ def run(folder: Path, **changes: Any) -> tuple[RunFolder, dict[str, Any]]:
     return run_folder, run_search(resolve({**SETTINGS, **changes}, "test"), run_folder)
 
 
-def bench(**changes: Any) -> Bench:
-    return Bench(resolve({**SETTINGS, **changes}, "test"))
+def setup(**changes: Any) -> Setup:
+    return Setup(resolve({**SETTINGS, **changes}, "test"))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunFolder,
     """A finished run, its result, and which splits were read after which stage had begun."""
     read: list[str] = []
     made: dict[int, str] = {}
-    build, stage = Bench.__init__, RunFolder.stage
+    build, stage = Setup.__init__, RunFolder.stage
 
     def noting(batches: Callable[[ImageSplit, int], Any]) -> Callable[[ImageSplit, int], Any]:
         def noted(split: ImageSplit, batch_size: int) -> Any:
@@ -44,7 +44,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunFolder,
 
         return noted
 
-    def named(self: Bench, *arguments: Any) -> None:
+    def named(self: Setup, *arguments: Any) -> None:
         build(self, *arguments)
         made.update({id(self.confirmation): "confirmation", id(self.data.test): "test"})
 
@@ -55,7 +55,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunFolder,
     with pytest.MonkeyPatch.context() as patch:
         for way in ("batches", "pixels"):
             patch.setattr(ImageSplit, way, noting(getattr(ImageSplit, way)))
-        patch.setattr(Bench, "__init__", named)
+        patch.setattr(Setup, "__init__", named)
         patch.setattr(RunFolder, "stage", begun)
         folder, result = run(tmp_path_factory.mktemp("selection"))
     yield folder, result, read
@@ -72,7 +72,7 @@ def test_nothing_reads_what_confirms_or_tests_before_the_network_is_chosen(
 
 def test_figures_of_a_network_are_those_of_its_part(found: tuple[RunFolder, dict[str, Any], list[str]]) -> None:
     folder, result, _ = found
-    work, best = bench(), result["best"]
+    work, best = setup(), result["best"]
     table = pd.read_csv(folder.candidates).set_index("id")
     for row in result["front"]:
         assert row["selection_accuracy"] == table.loc[row["id"], "selection_accuracy"]
@@ -116,7 +116,7 @@ def test_a_single_candidate_is_chosen_and_confirmed(tmp_path: Path) -> None:
 
 
 def test_among_equals_the_cheapest_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    work = bench(evaluation={"equal_within": 1.0})
+    work = setup(evaluation={"equal_within": 1.0})
     split = work.data.validation
     rows = [
         {"id": name, "architecture": work.space.sample(number).key, "flops": cost}
@@ -133,7 +133,7 @@ def test_among_equals_the_cheapest_is_taken(monkeypatch: pytest.MonkeyPatch) -> 
         return tallies
 
     monkeypatch.setattr(SharedWeights, "judge", judged)
-    strict = bench(evaluation={"equal_within": 0.0})
+    strict = setup(evaluation={"equal_within": 0.0})
     assert select(strict, rows)[0]["id"] == "dear"
     row, why = select(work, rows)
     assert row["id"] == "equal"
@@ -141,7 +141,7 @@ def test_among_equals_the_cheapest_is_taken(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_confirmed_figures_do_not_lose_what_was_selected_by(monkeypatch: pytest.MonkeyPatch) -> None:
-    work = bench()
+    work = setup()
     row = {"id": "a", "architecture": work.space.largest().key, "accuracy": 0.9, "accuracy_low": 0.8, "flops": 1}
     (confirmed,) = confirm(work, [row])
     assert confirmed["selection_accuracy"] == 0.9 and confirmed["selection_accuracy_low"] == 0.8
@@ -149,7 +149,7 @@ def test_confirmed_figures_do_not_lose_what_was_selected_by(monkeypatch: pytest.
 
 
 def test_a_test_split_unlike_the_others_is_said() -> None:
-    work = bench()
+    work = setup()
     row = {"id": "a", "accuracy_low": 0.85, "accuracy_high": 0.95, "test_accuracy": 0.7}
     told = warnings(work, {**row, "test_accuracy_low": 0.6, "test_accuracy_high": 0.8})
     assert len(told) == 1 and "test accuracy of a, 70.00%, is far outside" in told[0]
@@ -168,4 +168,4 @@ def test_a_test_split_unlike_the_others_is_said() -> None:
     ],
 )
 def test_a_bound_on_a_cost_makes_the_best_the_goal(changes: dict[str, Any], best: bool) -> None:
-    assert bench(**changes).seeks_best is best
+    assert setup(**changes).seeks_best is best

@@ -123,9 +123,9 @@ def test_the_network_computes_what_the_supernet_does_and_has_the_parameters_that
 def test_the_report_has_a_row_for_each_block(make: Callable[[], nn.Module]) -> None:
     network = supernet(make)
     costs: Any = StaticCosts(network, (1, 8, 8))
-    bench: Any = SimpleNamespace(costs=costs, supernet=network)
+    setup: Any = SimpleNamespace(costs=costs, supernet=network)
     for architecture in network.space:
-        running = [row["path"] for row in describe_blocks(bench, architecture) if not row["skipped"]]
+        running = [row["path"] for row in describe_blocks(setup, architecture) if not row["skipped"]]
         assert running == [block.path for block in costs.blocks(architecture)]
 
 

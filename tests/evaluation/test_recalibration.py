@@ -73,7 +73,7 @@ def width_elastic() -> nas.Supernet:
 
 
 def test_shared_statistics_collapse_and_recalibrated_ones_do_not() -> None:
-    """The decisive bench on slimmable networks (Yu and Huang, 2019): one set of statistics fits no width."""
+    """The decisive setup on slimmable networks (Yu and Huang, 2019): one set of statistics fits no width."""
     torch.manual_seed(0)
     network, data = width_elastic(), load("digits")
     step = SupernetStep(network, Sandwich(network.space, 0), [CrossEntropy(roles=("largest",)), InPlaceDistillation()])

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nas.setup import Bench, resolve
+from nas.setup import Setup, resolve
 
-__all__ = ["DEVICES", "bench_of", "write_devices"]
+__all__ = ["DEVICES", "setup_of", "write_devices"]
 
 DEVICES = ("alpha", "beta", "gamma", "new")
 _OPERATIONS = ("identity", "mb3_k3", "mb6_k5")
@@ -37,7 +37,7 @@ def write_devices(folder: Path, neighbours: float = 0.0) -> Path:
     return file
 
 
-def bench_of(table: Path, seed: int = 0, device: str = "new", **profile: Any) -> Bench:
+def setup_of(table: Path, seed: int = 0, device: str = "new", **profile: Any) -> Setup:
     """What a profile of that device is made from."""
     config = {
         "space": "chain",
@@ -48,4 +48,4 @@ def bench_of(table: Path, seed: int = 0, device: str = "new", **profile: Any) ->
         "seed": seed,
         "profile": profile,
     }
-    return Bench(resolve(config, "test"))
+    return Setup(resolve(config, "test"))

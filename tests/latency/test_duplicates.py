@@ -13,7 +13,7 @@ from nas.hardware import Catalogue, NoBlockTableError, Recorded
 from nas.latency.duplicates import other_networks
 from nas.latency.fitting import fit_latency
 from nas.predictors import Encoding
-from nas.setup import Bench, RunFolder, Silent, resolve
+from nas.setup import RunFolder, Setup, Silent, resolve
 
 SPACES = '''
 from torch import nn
@@ -40,19 +40,19 @@ COSTS = {"a": 1.0, "b": 1.3, "c": 1.7, "d": 2.1, "skip": 1.0, "conv": 3.0, "max"
 
 
 @pytest.fixture
-def bench_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Bench]:
+def setup_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Setup]:
     """A space with a table of the architectures that are wanted."""
     (tmp_path / "spaces_of_twins.py").write_text(SPACES)
     monkeypatch.syspath_prepend(tmp_path)
 
-    def make(name: str, wanted: Callable[[Mapping[str, Any]], bool] = bool, networks: int = 24) -> Bench:
+    def make(name: str, wanted: Callable[[Mapping[str, Any]], bool] = bool, networks: int = 24) -> Setup:
         config = {"space": f"spaces_of_twins:{name}", "limit": 200, "profile": {"networks": networks}}
-        chosen = [each for each in Bench(resolve(config, "test")).space if wanted(each)]
+        chosen = [each for each in Setup(resolve(config, "test")).space if wanted(each)]
         latencies = [sum(COSTS[operation] for operation in each.values()) for each in chosen]
         rows = {"architecture": [json.dumps(dict(each)) for each in chosen], "ms": latencies}
         pd.DataFrame(rows).to_csv(tmp_path / "table.csv", index=False)
         target = {"target": str(tmp_path / "table.csv"), "target_args": {"column": "ms"}}
-        return Bench(resolve({**config, **target}, "test"))
+        return Setup(resolve({**config, **target}, "test"))
 
     return make
 
@@ -61,61 +61,61 @@ def convolutions(architecture: Mapping[str, Any]) -> int:
     return list(architecture.values()).count("conv")
 
 
-def test_a_table_over_stand_ins_is_judged_by_all_its_other_rows(bench_of: Callable[..., Bench], tmp_path: Path) -> None:
-    summary = fit_latency(bench_of("stand_ins"), RunFolder(tmp_path / "run"), Silent()).summary
+def test_a_table_over_stand_ins_is_judged_by_all_its_other_rows(setup_of: Callable[..., Setup], tmp_path: Path) -> None:
+    summary = fit_latency(setup_of("stand_ins"), RunFolder(tmp_path / "run"), Silent()).summary
     assert (summary["samples"], len(summary["held_out"]["ids"])) == (24, 4**4 - 24)
     assert summary["within_10pct"] == 1
     assert summary["mape"] < 0.05
 
 
 def test_an_architecture_that_writes_a_known_network_in_another_way_judges_nothing(
-    bench_of: Callable[..., Bench],
+    setup_of: Callable[..., Setup],
 ) -> None:
-    bench = bench_of("positions")
-    every = list(bench.space)
-    trained = [next(each for each in every if convolutions(each) == 1), bench.space.largest()]
+    setup = setup_of("positions")
+    every = list(setup.space)
+    trained = [next(each for each in every if convolutions(each) == 1), setup.space.largest()]
     rest = [each for each in every if each not in trained]
-    kept = other_networks(bench, Encoding(bench.space, bench.features()), trained, rest)
+    kept = other_networks(setup, Encoding(setup.space, setup.features()), trained, rest)
     assert {convolutions(rest[place]) for place in kept} == {0, 2, 3}
     assert len(kept) == 1 + 6 + 4
 
 
-def test_equal_features_do_not_make_one_network(bench_of: Callable[..., Bench]) -> None:
+def test_equal_features_do_not_make_one_network(setup_of: Callable[..., Setup]) -> None:
     """Max and average pooling cost the same; "a" and "b" are alike in all but their name."""
-    bench = bench_of("pools")
-    trained = [bench.space.architecture(dict.fromkeys(bench.space.choices, name)) for name in ("max", "a")]
-    rest = [each for each in bench.space if each not in trained]
-    encoding = Encoding(bench.space, bench.features())
+    setup = setup_of("pools")
+    trained = [setup.space.architecture(dict.fromkeys(setup.space.choices, name)) for name in ("max", "a")]
+    rest = [each for each in setup.space if each not in trained]
+    encoding = Encoding(setup.space, setup.features())
     rows = {tuple(row) for row in encoding(trained)[:, encoding.one_hot :]}
     assert sum(tuple(row) in rows for row in encoding(rest)[:, encoding.one_hot :]) == 2 * 2**4 - 2
-    assert other_networks(bench, encoding, trained, rest) == list(range(len(rest)))
+    assert other_networks(setup, encoding, trained, rest) == list(range(len(rest)))
 
 
-def test_where_nothing_is_left_to_judge_by_it_is_said(bench_of: Callable[..., Bench], tmp_path: Path) -> None:
-    bench = bench_of("positions", wanted=lambda each: convolutions(each) == 2)
-    assert isinstance(bench.target, Recorded) and len(bench.target.latencies) == 6
+def test_where_nothing_is_left_to_judge_by_it_is_said(setup_of: Callable[..., Setup], tmp_path: Path) -> None:
+    setup = setup_of("positions", wanted=lambda each: convolutions(each) == 2)
+    assert isinstance(setup.target, Recorded) and len(setup.target.latencies) == 6
     with pytest.raises(UsageError, match=r"all 2 networks to judge .* measure other networks, or fewer"):
-        fit_latency(bench, RunFolder(tmp_path / "run"), Silent())
+        fit_latency(setup, RunFolder(tmp_path / "run"), Silent())
 
 
 @pytest.mark.parametrize(("kind", "is_mended"), [(NoBlockTableError, True), (UsageError, False)])
 def test_networks_are_traced_one_by_one_only_where_costs_are_no_table(
     kind: type[UsageError],
     is_mended: bool,
-    bench_of: Callable[..., Bench],
+    setup_of: Callable[..., Setup],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refuse(bench: Bench) -> Catalogue:
+    def refuse(setup: Setup) -> Catalogue:
         raise kind("something about blocks.")
 
-    bench = bench_of("stand_ins")
-    monkeypatch.setattr(Bench, "catalogue", refuse)
+    setup = setup_of("stand_ins")
+    monkeypatch.setattr(Setup, "catalogue", refuse)
     if is_mended:
-        assert bench.features() is bench.traced
-        assert fit_latency(bench, RunFolder(tmp_path / "run"), Silent()).summary["samples"] == 24
+        assert setup.features() is setup.traced
+        assert fit_latency(setup, RunFolder(tmp_path / "run"), Silent()).summary["samples"] == 24
         return
     with pytest.raises(UsageError, match="something about blocks"):
-        bench.features()
+        setup.features()
     with pytest.raises(UsageError, match="something about blocks"):
-        fit_latency(bench, RunFolder(tmp_path / "run"), Silent())
+        fit_latency(setup, RunFolder(tmp_path / "run"), Silent())

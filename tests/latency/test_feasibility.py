@@ -16,8 +16,8 @@ SMALL = Space({"depth": [1, 2, 3], "width": [8, 16, 24]})
 LARGE = Space({f"block{place}": [0, 1, 2, 3] for place in range(12)})
 
 
-def bench(space: Space, samples: int, *constraints: str) -> Any:
-    """What is read of a bench, whose samples are drawn as those of a real one."""
+def setup(space: Space, samples: int, *constraints: str) -> Any:
+    """What is read of a setup, whose samples are drawn as those of a real one."""
     drawn = [space.sample([3, number]) for number in range(samples)]
     return SimpleNamespace(
         space=space,
@@ -40,11 +40,11 @@ def misses(architectures: Sequence[Architecture]) -> pd.DataFrame:
 
 @pytest.fixture
 def sampled() -> dict[str, Any]:
-    return feasibility(bench(LARGE, 150, "latency_ms <= 1.8", "params <= 50% of largest", "accuracy >= 0.9"), costs)
+    return feasibility(setup(LARGE, 150, "latency_ms <= 1.8", "params <= 50% of largest", "accuracy >= 0.9"), costs)
 
 
 def test_a_small_space_is_counted_whole() -> None:
-    report = feasibility(bench(SMALL, 9, "params <= 17", "params <= 50% of largest"), costs)
+    report = feasibility(setup(SMALL, 9, "params <= 17", "params <= 50% of largest"), costs)
     assert report["exact"] and report["architectures"] == report["sampled"] == 9
     values = [sum(architecture.values()) for architecture in SMALL]
     share = sum(value <= 17 for value in values) / 9
@@ -82,7 +82,7 @@ def test_the_smallest_and_the_largest_are_shown_but_not_counted(sampled: dict[st
     histogram = params["histogram"]
     assert (len(histogram["edges"]), histogram["edges"][0], histogram["edges"][-1]) == (21, 0.0, 36.0)
     assert histogram["counts"][0] == histogram["counts"][-1] == 0 and sum(histogram["counts"]) == 150
-    one = feasibility(bench(LARGE, 1, "params <= 0", "params >= 36"), costs)
+    one = feasibility(setup(LARGE, 1, "params <= 0", "params >= 36"), costs)
     assert set(one["satisfied"].values()) == {0}
     assert [row["nearest"] for row in one["constraints"].values()] == [0.0, 36.0]
     assert all(row["met"] for row in one["constraints"].values())
@@ -99,7 +99,7 @@ def test_every_value_comes_with_its_architecture(sampled: dict[str, Any]) -> Non
 
 def test_an_architecture_drawn_twice_counts_twice() -> None:
     space = Space({"deep": [0, 1, 2], **{f"k{n}": [0, 1] for n in range(2)}})
-    twin = bench(space, 11, "params <= 1")
+    twin = setup(space, 11, "params <= 1")
     assert len(twin.samples) < 11
     drawn = costs([space.sample([3, number]) for number in range(11)])["params"]
     report = feasibility(twin, costs)
@@ -108,7 +108,7 @@ def test_an_architecture_drawn_twice_counts_twice() -> None:
 
 @pytest.mark.parametrize("text", ["latency_ms <= 1.8", "latency_ms >= 1.8"])
 def test_the_error_of_predicted_latency_widens_only_shares_of_latency(text: str) -> None:
-    given = bench(LARGE, 150, text, "params <= 18")
+    given = setup(LARGE, 150, text, "params <= 18")
     sure, unsure = feasibility(given, costs), feasibility(given, costs, latency_error=0.1)
     before, after = sure["constraints"][text], unsure["constraints"][text]
     assert after["share"] == before["share"]
@@ -117,7 +117,7 @@ def test_the_error_of_predicted_latency_widens_only_shares_of_latency(text: str)
 
 
 def test_a_space_counted_whole_has_the_error_of_the_prediction_alone() -> None:
-    row = feasibility(bench(SMALL, 9, "latency_ms <= 1.75"), costs, latency_error=0.1)["constraints"]
+    row = feasibility(setup(SMALL, 9, "latency_ms <= 1.75"), costs, latency_error=0.1)["constraints"]
     values = np.array([sum(architecture.values()) / 10 for architecture in SMALL])
     limits = [sum(values <= bound) / 9 for bound in (0.9 * 1.75, 1.75, 1.1 * 1.75)]
     assert [row["latency_ms <= 1.75"][name] for name in ("low", "share", "high")] == limits
@@ -125,7 +125,7 @@ def test_a_space_counted_whole_has_the_error_of_the_prediction_alone() -> None:
 
 
 def test_the_nearest_value_is_found_by_evolution_and_not_among_samples_alone() -> None:
-    given = bench(LARGE, 100, "misses <= -1", "misses <= 2")
+    given = setup(LARGE, 100, "misses <= -1", "misses <= 2")
     best_sample = misses(given.samples)["misses"].min()
     report = feasibility(given, misses)
     assert report["satisfied"] == {"misses <= -1": 0, "misses <= 2": 0}
@@ -138,9 +138,9 @@ def test_the_nearest_value_is_found_by_evolution_and_not_among_samples_alone() -
 @pytest.mark.parametrize(
     ("given", "asked", "said"),
     [
-        (bench(SMALL, 9, "params <= 17"), costs, "params <= 17: 44 % of the space\n"),
-        (bench(SMALL, 9, "params <= 5"), costs, "params <= 5: none of the space; nearest is 9\n"),
-        (bench(LARGE, 100, "misses <= 2"), misses, "misses <= 2: less than 3.7 % of the space; one with 2 was found\n"),
+        (setup(SMALL, 9, "params <= 17"), costs, "params <= 17: 44 % of the space\n"),
+        (setup(SMALL, 9, "params <= 5"), costs, "params <= 5: none of the space; nearest is 9\n"),
+        (setup(LARGE, 100, "misses <= 2"), misses, "misses <= 2: less than 3.7 % of the space; one with 2 was found\n"),
     ],
 )
 def test_constraints_are_printed_as_sentences(

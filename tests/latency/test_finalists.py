@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from synthetic_devices import bench_of, write_devices
+from synthetic_devices import setup_of, write_devices
 
 from nas.delivery.deliver import final_network
 from nas.errors import UsageError
@@ -18,7 +18,7 @@ from nas.latency.finalists import Finalists, measure_finalists
 from nas.latency.fitting import fit_latency
 from nas.latency.model import LatencyModel
 from nas.search import Objective
-from nas.setup import Bench, RunFolder, Silent, resolve
+from nas.setup import RunFolder, Setup, Silent, resolve
 from nas.space import Architecture
 
 BOUND = 5.0
@@ -45,28 +45,28 @@ class Board:
 
 
 @pytest.fixture(scope="module")
-def bench() -> Bench:
+def setup() -> Setup:
     space = {"space": "chain", "space_args": {"layers": [1, 1, 1], "width": 4, "head": 16}, "limit": 200}
-    return Bench(resolve({**space, "constraints": [f"latency_ms <= {BOUND}"]}, "test"))
+    return Setup(resolve({**space, "constraints": [f"latency_ms <= {BOUND}"]}, "test"))
 
 
-def candidates_of(bench: Bench) -> pd.DataFrame:
+def candidates_of(setup: Setup) -> pd.DataFrame:
     """All 27 architectures with a prediction below the bound; the slower, the more accurate."""
-    architectures = list(bench.space)
-    table = bench.cost_table(architectures)
+    architectures = list(setup.space)
+    table = setup.cost_table(architectures)
     table.insert(0, "id", [each.id for each in architectures])
     table.insert(1, "architecture", [each.key for each in architectures])
     table["latency_ms"] = table["flops"].rank(method="first") / len(table) * BOUND * 0.99
     return table.assign(accuracy=table["latency_ms"] / BOUND, feasible=True)
 
 
-def measured(bench: Bench, folder: Path, board: Board, monkeypatch: pytest.MonkeyPatch) -> Finalists:
+def measured(setup: Setup, folder: Path, board: Board, monkeypatch: pytest.MonkeyPatch) -> Finalists:
     monkeypatch.setattr(session, "measure_networks", board)
     monkeypatch.setattr(finalists, "frozen_level", lambda folder: LEVEL)
-    table = candidates_of(bench)
-    largest = table[table["id"] == bench.space.largest().id].to_dict("records")[0]
+    table = candidates_of(setup)
+    largest = table[table["id"] == setup.space.largest().id].to_dict("records")[0]
     with Silent().task("", 1) as task:
-        return measure_finalists(bench, RunFolder(folder), table, largest, task)
+        return measure_finalists(setup, RunFolder(folder), table, largest, task)
 
 
 FACTORS: dict[str, Callable[[int], float]] = {
@@ -79,11 +79,11 @@ FACTORS: dict[str, Callable[[int], float]] = {
 
 @pytest.mark.parametrize("factor", FACTORS.values(), ids=FACTORS)
 def test_the_front_satisfies_the_bound_as_measured(
-    factor: Callable[[int], float], bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    factor: Callable[[int], float], setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    predicted = dict(zip(*(candidates_of(bench)[name] for name in ("id", "latency_ms")), strict=True))
+    predicted = dict(zip(*(candidates_of(setup)[name] for name in ("id", "latency_ms")), strict=True))
     board = Board(predicted, factor)
-    result = measured(bench, tmp_path, board, monkeypatch)
+    result = measured(setup, tmp_path, board, monkeypatch)
     assert result.front
     for row in [*result.front, result.largest]:
         assert row["latency_ms"] == pytest.approx(board.true[row["id"]], rel=1e-12)
@@ -96,39 +96,39 @@ def test_the_front_satisfies_the_bound_as_measured(
 
 
 def test_the_front_begins_with_the_least_where_less_is_better(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = candidates_of(bench)
+    table = candidates_of(setup)
     board = Board(dict(zip(table["id"], table["latency_ms"], strict=True)), FACTORS["as predicted"])
     monkeypatch.setattr(session, "measure_networks", board)
     monkeypatch.setattr(finalists, "frozen_level", lambda folder: LEVEL)
-    monkeypatch.setattr(bench, "objectives", [Objective("bits", maximise=False), bench.objectives[1]])
+    monkeypatch.setattr(setup, "objectives", [Objective("bits", maximise=False), setup.objectives[1]])
     rows = table.assign(bits=2 - table["accuracy"])
-    largest = rows[rows["id"] == bench.space.largest().id].to_dict("records")[0]
+    largest = rows[rows["id"] == setup.space.largest().id].to_dict("records")[0]
     with Silent().task("", 1) as task:
-        front = measure_finalists(bench, RunFolder(tmp_path), rows, largest, task).front
+        front = measure_finalists(setup, RunFolder(tmp_path), rows, largest, task).front
     bits = [row["bits"] for row in front]
     assert bits == sorted(bits) and bits[0] == rows["bits"].min()
     assert [row["latency_ms"] for row in front] == sorted((row["latency_ms"] for row in front), reverse=True)
 
 
 def test_where_nothing_satisfies_the_bound_it_says_so(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    predicted = dict.fromkeys(candidates_of(bench)["id"], BOUND)
+    predicted = dict.fromkeys(candidates_of(setup)["id"], BOUND)
     with pytest.raises(UsageError, match=r"no candidate satisfies latency_ms <= 5.* when measured on onnxruntime"):
-        measured(bench, tmp_path, Board(predicted, lambda place: 2.0), monkeypatch)
+        measured(setup, tmp_path, Board(predicted, lambda place: 2.0), monkeypatch)
 
 
 def test_what_was_measured_before_a_kill_is_not_measured_again(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    predicted = dict(zip(*(candidates_of(bench)[name] for name in ("id", "latency_ms")), strict=True))
+    predicted = dict(zip(*(candidates_of(setup)[name] for name in ("id", "latency_ms")), strict=True))
     first, second = (Board(predicted, lambda place: 1.0) for _ in range(2))
-    before = measured(bench, tmp_path, first, monkeypatch)
+    before = measured(setup, tmp_path, first, monkeypatch)
     lines = (tmp_path / "finalists.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "finalists.jsonl").write_text("".join(lines[:3]) + '{"network": "cut')
-    after = measured(bench, tmp_path, second, monkeypatch)
+    after = measured(setup, tmp_path, second, monkeypatch)
     for one, other in zip([*after.front, after.largest], [*before.front, before.largest], strict=True):
         assert one["id"] == other["id"]
         assert one["latency_ms"] == pytest.approx(other["latency_ms"], rel=1e-12)
@@ -138,24 +138,24 @@ def test_what_was_measured_before_a_kill_is_not_measured_again(
 def test_beside_a_table_only_predictions_are_left_and_they_are_no_measurements(tmp_path: Path) -> None:
     lines = write_devices(tmp_path).read_text().splitlines(keepends=True)
     (tmp_path / "some.csv").write_text("".join([lines[0], *lines[1::2]]))
-    table_bench = bench_of(tmp_path / "some.csv", networks=30)
+    table_setup = setup_of(tmp_path / "some.csv", networks=30)
     folder = RunFolder(tmp_path / "run")
-    model: LatencyModel = fit_latency(table_bench, folder, Silent())
-    chosen = list(table_bench.space)[::7]
+    model: LatencyModel = fit_latency(table_setup, folder, Silent())
+    chosen = list(table_setup.space)[::7]
     rows = model.costs(chosen).assign(
         id=[each.id for each in chosen],
         architecture=[each.key for each in chosen],
         accuracy=[0.5 + place / 1000 for place in range(len(chosen))],
         feasible=True,
     )
-    largest = {**rows.iloc[-1].to_dict(), **model.costs([table_bench.space.largest()]).iloc[0].to_dict()}
-    largest |= {"id": table_bench.space.largest().id, "architecture": table_bench.space.largest().key}
+    largest = {**rows.iloc[-1].to_dict(), **model.costs([table_setup.space.largest()]).iloc[0].to_dict()}
+    largest |= {"id": table_setup.space.largest().id, "architecture": table_setup.space.largest().key}
     with Silent().task("", 1) as task:
-        result = measure_finalists(table_bench, folder, rows, largest, task)
-    target: Any = table_bench.target
+        result = measure_finalists(table_setup, folder, rows, largest, task)
+    target: Any = table_setup.target
     sources = {row["id"]: row["latency_source"] for row in result.front}
     for row in result.front:
-        latency, spread, source = model.recall(table_bench.space.architecture(dict_of(row)))
+        latency, spread, source = model.recall(table_setup.space.architecture(dict_of(row)))
         assert (row["latency_ms"], row["latency_spread_ms"], row["latency_source"]) == (latency, spread, source)
         assert (source == "recorded") == (row["architecture"] in target.latencies)
         assert (row["id"] in result.measured) == (source == "recorded")
@@ -176,13 +176,13 @@ def test_the_speed_of_the_machine_is_the_median_of_what_the_reference_took() -> 
 
 @pytest.mark.parametrize("retrain", ["inherited", "fresh"])
 def test_only_inherited_weights_are_inherited(
-    bench: Bench, tmp_path: Path, retrain: str, monkeypatch: pytest.MonkeyPatch
+    setup: Setup, tmp_path: Path, retrain: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At a learning rate of nothing, retraining gives back what it began with."""
     monkeypatch.setattr("nas.delivery.deliver.is_better", lambda *_: True)
     still = {"epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0}
-    config = bench.config.model_copy(update={"retrain": retrain})
-    own = Bench(resolve({**config.model_dump(), "retraining": still}, "test"))
+    config = setup.config.model_copy(update={"retrain": retrain})
+    own = Setup(resolve({**config.model_dump(), "retraining": still}, "test"))
     architecture = own.space.smallest()
     with torch.no_grad():
         for parameter in own.supernet.parameters():

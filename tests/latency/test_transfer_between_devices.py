@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from synthetic_devices import DEVICES, bench_of, write_devices
+from synthetic_devices import DEVICES, setup_of, write_devices
 
 from nas.errors import UsageError
 from nas.hardware import Recorded
@@ -17,7 +17,7 @@ from nas.latency import transfer as known
 from nas.latency.fitting import fit_latency
 from nas.latency.transfer import transfer_predictor
 from nas.predictors import Encoding
-from nas.setup import Bench, RunFolder, Silent
+from nas.setup import RunFolder, Setup, Silent
 from nas.setup.platforms import known_platforms, split_platform
 
 
@@ -27,9 +27,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("finished")
     table = write_devices(path)
     for name in DEVICES[:2]:
-        bench, folder = bench_of(table, device=name, networks=30), RunFolder(path / name)
-        folder.create(bench.config, "profile")
-        fit_latency(bench, folder, Silent())
+        setup, folder = setup_of(table, device=name, networks=30), RunFolder(path / name)
+        folder.create(setup.config, "profile")
+        fit_latency(setup, folder, Silent())
     return path
 
 
@@ -40,12 +40,12 @@ def profiled(finished: Path, tmp_path: Path) -> list[RunFolder]:
     return [RunFolder(tmp_path / name) for name in DEVICES[:2]]
 
 
-def new_bench(table: Path, folders: list[RunFolder], **changes: Any) -> Bench:
-    """A bench that knows these devices and has a target of its own."""
-    values = bench_of(table).config.model_dump(mode="json")
+def new_setup(table: Path, folders: list[RunFolder], **changes: Any) -> Setup:
+    """A setup that knows these devices and has a target of its own."""
+    values = setup_of(table).config.model_dump(mode="json")
     profile = {"known": [str(folder.path) for folder in folders]}
-    return Bench(
-        type(bench_of(table).config).model_validate(
+    return Setup(
+        type(setup_of(table).config).model_validate(
             {**values, "target": "cpu", "target_args": {}, "profile": profile, **changes}
         )
     )
@@ -61,7 +61,7 @@ def change_config(folder: RunFolder, **changes: Any) -> None:
 def test_a_known_device_need_not_be_here_nor_its_data(
     profiled: list[RunFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = new_bench(tmp_path / "devices.csv", profiled)
+    setup = new_setup(tmp_path / "devices.csv", profiled)
     change_config(profiled[0], target="cuda", target_args={}, cpu_threads=7)
     change_config(profiled[1], target="gone.csv", data="npz", data_dir="gone")
     threads = torch.get_num_threads()
@@ -69,16 +69,16 @@ def test_a_known_device_need_not_be_here_nor_its_data(
     def refused(*arguments: object) -> None:
         raise AssertionError("built the other run")
 
-    monkeypatch.setattr(known, "Bench", refused)
-    predictor = transfer_predictor(bench, Encoding(bench.space))
+    monkeypatch.setattr(known, "Setup", refused)
+    predictor = transfer_predictor(setup, Encoding(setup.space))
     assert predictor.known_y.shape[0] == 2 and predictor.groups == [str(folder.path) for folder in profiled]
     assert torch.get_num_threads() == threads
 
 
 def test_a_known_device_of_other_networks_is_refused(profiled: list[RunFolder], tmp_path: Path) -> None:
-    bench = new_bench(tmp_path / "devices.csv", profiled, image_size=16)
+    setup = new_setup(tmp_path / "devices.csv", profiled, image_size=16)
     with pytest.raises(UsageError, match="alpha, which is of input_shape 1x8x8, but this run has 1x16x16; profile"):
-        transfer_predictor(bench, Encoding(bench.space))
+        transfer_predictor(setup, Encoding(setup.space))
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ def test_a_known_device_of_other_networks_is_refused(profiled: list[RunFolder], 
 def test_a_known_device_that_does_not_tell_what_it_is_of_is_refused(
     content: str | None, expected: str, profiled: list[RunFolder], tmp_path: Path
 ) -> None:
-    bench = new_bench(tmp_path / "devices.csv", profiled)
+    setup = new_setup(tmp_path / "devices.csv", profiled)
     path = profiled[0].predictor / "summary.json"
     summary = json.loads(path.read_text())
     other = {**summary, "guard": {**summary["guard"], "target": "another"}}
     path.write_text(json.dumps(other) if content is None else content)
     with pytest.raises(UsageError, match=expected):
-        transfer_predictor(bench, Encoding(bench.space))
+        transfer_predictor(setup, Encoding(setup.space))
 
 
 def test_a_name_alone_is_a_platform_of_its_own() -> None:
@@ -117,16 +117,16 @@ def test_platforms_that_cannot_be(wrong: list[str]) -> None:
 
 def test_measurements_are_the_same_wherever_their_file_lies(tmp_path: Path) -> None:
     tables = [write_devices(folder) for folder in (tmp_path / "here", tmp_path / "there") if folder.mkdir() is None]
-    guards = [bench_of(table).guard for table in tables]
+    guards = [setup_of(table).guard for table in tables]
     assert guards[0] == guards[1]
     lines = tables[1].read_text().splitlines()
     tables[1].write_text("\n".join(lines[:-1]))
-    assert bench_of(tables[1]).guard != guards[0], "other measurements are another target"
-    assert bench_of(tables[0], device="alpha").guard != guards[0]
+    assert setup_of(tables[1]).guard != guards[0], "other measurements are another target"
+    assert setup_of(tables[0], device="alpha").guard != guards[0]
 
 
 def test_known_columns_keep_their_names_without_the_platform(tmp_path: Path) -> None:
-    bench = bench_of(write_devices(tmp_path), known=["alpha@x", "beta@x", "gamma"])
-    assert isinstance(bench.target, Recorded) and list(bench.target.known) == ["alpha", "beta", "gamma"]
-    predictor = transfer_predictor(bench, Encoding(bench.space))
+    setup = setup_of(write_devices(tmp_path), known=["alpha@x", "beta@x", "gamma"])
+    assert isinstance(setup.target, Recorded) and list(setup.target.known) == ["alpha", "beta", "gamma"]
+    predictor = transfer_predictor(setup, Encoding(setup.space))
     assert predictor.groups == ["x", "x", "gamma"] and np.isfinite(predictor.known_y).all()

@@ -15,7 +15,7 @@ from nas.errors import UsageError
 from nas.evaluation.ranking import agreement, rank, tau
 from nas.ranking import scores as judging
 from nas.ranking.run import rank_runs
-from nas.setup import Bench, RunFolder, resolve
+from nas.setup import RunFolder, Setup, resolve
 from nas.tasks import BITS_PER_CHARACTER
 from nas.training import save_checkpoint
 
@@ -33,13 +33,13 @@ DRAWS = 20
 FILES = ("ranking.csv", "ranking.html", "ranking.json", "ranking.parquet")
 
 
-def trained(path: Path, seed: int = 0, epochs: int = 1, **changes: Any) -> tuple[RunFolder, Bench]:
+def trained(path: Path, seed: int = 0, epochs: int = 1, **changes: Any) -> tuple[RunFolder, Setup]:
     """A run whose supernet was saved after so many of its epochs."""
     folder, config = RunFolder(path), resolve({**TINY, "seed": seed, **changes}, "test")
-    bench = Bench(config)
+    setup = Setup(config)
     folder.create(config)
-    save_checkpoint(folder.supernet, bench.searched, history=[{}] * epochs, epochs=config.training.epochs)
-    return folder, bench
+    save_checkpoint(folder.supernet, setup.searched, history=[{}] * epochs, epochs=config.training.epochs)
+    return folder, setup
 
 
 @pytest.fixture(autouse=True)
@@ -52,10 +52,10 @@ def fewer_draws(monkeypatch: pytest.MonkeyPatch) -> None:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Two runs ``a`` and ``b`` of one space, and a table of two trainings of all its architectures."""
     folder = tmp_path_factory.mktemp("lab")
-    (a, bench), (b, _) = trained(folder / "a"), trained(folder / "b", seed=1)
-    everything = list(bench.space)
+    (a, setup), (b, _) = trained(folder / "a"), trained(folder / "b", seed=1)
+    everything = list(setup.space)
     rng = np.random.default_rng(0)
-    quality = np.array([bench.costs(each)["flops"] for each in everything]) / 1e4
+    quality = np.array([setup.costs(each)["flops"] for each in everything]) / 1e4
     accuracies = 80 + quality[:, None] + rng.normal(0, 0.5, (len(everything), 2))
     table = pd.DataFrame({"architecture": [each.key for each in everything], "one": accuracies[:, 0]})
     table = table.assign(two=accuracies[:, 1], loss=100 - accuracies[:, 0])
@@ -63,17 +63,17 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {
         "a": a,
         "b": b,
-        "bench": bench,
+        "setup": setup,
         "truth": folder / "truth.parquet",
         "table": table,
-        "scores": bench.evaluator(everything)["accuracy"].to_numpy(),
+        "scores": setup.evaluator(everything)["accuracy"].to_numpy(),
         "everything": everything,
     }
 
 
 def test_a_run_is_ranked_by_its_own_scores_and_everything_is_written(lab: dict[str, Any]) -> None:
     report = rank_runs([lab["a"]], lab["truth"], ["one", "two"])
-    record, costs = report["runs"]["a"], lab["bench"].cost_table(lab["everything"])
+    record, costs = report["runs"]["a"], lab["setup"].cost_table(lab["everything"])
     expected = rank(
         lab["scores"], lab["table"][["one", "two"]], costs[["flops", "params"]], threshold=0.1, samples=DRAWS
     )
@@ -118,13 +118,13 @@ def test_scores_of_a_minimised_metric_are_turned(lab: dict[str, Any], monkeypatc
         return lambda *args: judge(*args).assign(bits_per_character=lambda table: 3 - table["accuracy"])
 
     monkeypatch.setattr(judging, "judged_by", in_bits)
-    build = Bench.__init__
+    build = Setup.__init__
 
-    def rebuilt(bench: Bench, *arguments: Any) -> None:
-        build(bench, *arguments)
-        bench.metric = BITS_PER_CHARACTER
+    def rebuilt(setup: Setup, *arguments: Any) -> None:
+        build(setup, *arguments)
+        setup.metric = BITS_PER_CHARACTER
 
-    monkeypatch.setattr(Bench, "__init__", rebuilt)
+    monkeypatch.setattr(Setup, "__init__", rebuilt)
     after = rank_runs([lab["a"]], lab["truth"], ["loss"])["runs"]["a"]
     assert after["tau"] == before["tau"] and after["maximise"] is False
     assert (after["threshold"], after["percent"]) == (0.001, False), "in bits, not in percent"
@@ -150,14 +150,14 @@ def test_several_runs_are_compared_with_each_other(lab: dict[str, Any]) -> None:
 
 
 def test_kept_epochs_are_ranked_in_their_order(lab: dict[str, Any], tmp_path: Path) -> None:
-    folder, bench = trained(tmp_path / "kept", epochs=12)
+    folder, setup = trained(tmp_path / "kept", epochs=12)
     scores = []
     for epoch in (9, 10, 11):
         with torch.no_grad():
-            for parameter in bench.searched.parameters():
+            for parameter in setup.searched.parameters():
                 parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(epoch)))
-        save_checkpoint(folder.path / "checkpoints" / f"epoch-{epoch}.safetensors", bench.searched)
-        scores.append(bench.evaluator(lab["everything"])["accuracy"].to_numpy())
+        save_checkpoint(folder.path / "checkpoints" / f"epoch-{epoch}.safetensors", setup.searched)
+        scores.append(setup.evaluator(lab["everything"])["accuracy"].to_numpy())
     record = rank_runs([folder], lab["truth"], ["one"])["runs"]["kept"]
     epochs, found = record["epochs"], agreement(scores)
     assert epochs["epoch"] == [9, 10, 11]
@@ -171,16 +171,16 @@ def test_kept_epochs_are_ranked_in_their_order(lab: dict[str, Any], tmp_path: Pa
 def test_the_epoch_that_the_run_ended_with_is_not_scored_again(
     lab: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, bench = trained(tmp_path / "kept", epochs=2)
-    save_checkpoint(folder.path / "checkpoints" / "epoch-1.safetensors", bench.searched)
+    folder, setup = trained(tmp_path / "kept", epochs=2)
+    save_checkpoint(folder.path / "checkpoints" / "epoch-1.safetensors", setup.searched)
     with torch.no_grad():
-        next(bench.searched.parameters()).mul_(2)
-    save_checkpoint(folder.path / "checkpoints" / "epoch-0.safetensors", bench.searched)
+        next(setup.searched.parameters()).mul_(2)
+    save_checkpoint(folder.path / "checkpoints" / "epoch-0.safetensors", setup.searched)
     score, scored = judging._score, []
 
-    def counted(bench: Bench, question: Any, title: str, progress: Any) -> np.ndarray:
+    def counted(setup: Setup, question: Any, title: str, progress: Any) -> np.ndarray:
         scored.append(title)
-        return score(bench, question, title, progress)
+        return score(setup, question, title, progress)
 
     monkeypatch.setattr(judging, "_score", counted)
     record = rank_runs([folder], lab["truth"], ["one"])["runs"]["kept"]

@@ -26,7 +26,7 @@ from nas.retraining import run as retraining
 from nas.retraining.run import retrain_run
 from nas.runs import run_search
 from nas.runs.export import export_architecture
-from nas.setup import Bench, RunConfig, RunFolder
+from nas.setup import RunConfig, RunFolder, Setup
 from nas.setup.config import RayConfig
 from nas.training import load_checkpoint
 
@@ -35,15 +35,15 @@ from nas.training import load_checkpoint
 def retrained(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
     """A run with a poor file that was retrained under Ray, what was told, and which splits were read meanwhile."""
     folder = own_copy(finished, tmp_path_factory.mktemp("retrained"))
-    bench = Bench(folder.load_config())
-    untrained = bench.supernet.extract(bench.space.largest()).eval()
-    poor = write_file(folder.onnx, ExportedNetwork(bench, untrained, folder.onnx, bench.inputs).model).read_bytes()
+    setup = Setup(folder.load_config())
+    untrained = setup.supernet.extract(setup.space.largest()).eval()
+    poor = write_file(folder.onnx, ExportedNetwork(setup, untrained, folder.onnx, setup.inputs).model).read_bytes()
     read: list[int] = []
-    judge, judge_file = Bench.judge, ExportedNetwork.judge
+    judge, judge_file = Setup.judge, ExportedNetwork.judge
 
-    def counted(bench: Bench, network: torch.nn.Module, split: ImageSplit, architecture: Any) -> dict[str, float]:
+    def counted(setup: Setup, network: torch.nn.Module, split: ImageSplit, architecture: Any) -> dict[str, float]:
         read.append(len(split))
-        return judge(bench, network, split, architecture)
+        return judge(setup, network, split, architecture)
 
     def counted_file(exported: ExportedNetwork, split: ImageSplit) -> dict[str, float]:
         read.append(len(split))
@@ -51,7 +51,7 @@ def retrained(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
     with connected(cpus=2):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Bench, "judge", counted)
+            patch.setattr(Setup, "judge", counted)
             patch.setattr(ExportedNetwork, "judge", counted_file)
             report = retrain_run(folder, folder.load_config(), **ASKED)
         yield folder, {**report, "read": read, "poor": poor}
@@ -60,7 +60,7 @@ def retrained(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def data_of(config: RunConfig) -> Any:
     """What confirms and tests."""
     data = load(config.task, limit=config.limit)
-    return replace(data, validation=Bench(config).confirmation)
+    return replace(data, validation=Setup(config).confirmation)
 
 
 def test_the_onnx_file_is_the_network_of_the_best_trial(retrained: tuple[RunFolder, dict[str, Any]]) -> None:
@@ -70,7 +70,7 @@ def test_the_onnx_file_is_the_network_of_the_best_trial(retrained: tuple[RunFold
     checkpoints = (folder.retraining / f"trials/trial-{best['trial']}").glob("*/network.safetensors")
     tensors, header = load_checkpoint(sorted(checkpoints)[-1])
     assert header["recipes"] == [best["recipe"]] and len(header["history"]) == best["epochs"]
-    network = Bench(folder.load_config()).supernet.extract(best["architecture"])
+    network = Setup(folder.load_config()).supernet.extract(best["architecture"])
     network.load_state_dict({name.removeprefix("model/"): t for name, t in tensors.items() if name.startswith("model")})
     x, y = next(data.validation.batches(len(data.validation)))
     pixels = data.validation.images.numpy()

@@ -8,7 +8,7 @@ from searched import SETTINGS
 
 from nas.retraining.plans import Plan
 from nas.retraining.trial import Trainer, packed
-from nas.setup import Bench, resolve
+from nas.setup import Setup, resolve
 
 
 class KilledError(Exception):
@@ -23,10 +23,10 @@ def test_a_trial_goes_on_bit_for_bit_where_it_was(kind: str, tmp_path: Path) -> 
         space = {"widths": [8, 16], "depths": [1, 2], "heads": [1, 2], "head_dim": 4, "ratios": [1, 2]}
         settings = {"space": "transformer_lm", "space_args": space, "data": "text", "data_dir": str(tmp_path)}
     config = resolve(settings, "test")
-    bench = Bench(config)
+    setup = Setup(config)
     recipe = config.retraining.model_copy(update={"epochs": 2, "warmup_epochs": 0.0})
-    plan = Plan(architecture=dict(bench.space.largest()), start="inherited", recipe=recipe, distillation=0.5)
-    train = Trainer(config, packed(bench.searched), [plan], 3)
+    plan = Plan(architecture=dict(setup.space.largest()), start="inherited", recipe=recipe, distillation=0.5)
+    train = Trainer(config, packed(setup.searched), [plan], 3)
     told: dict[str, list[Any]] = {"whole": [], "again": []}
     train(0, tmp_path / "whole", lambda done, metrics: told["whole"].append((done, metrics)))
 
@@ -38,6 +38,6 @@ def test_a_trial_goes_on_bit_for_bit_where_it_was(kind: str, tmp_path: Path) -> 
         train(0, tmp_path / "again", killed)
     train(0, tmp_path / "again", lambda done, metrics: told["again"].append((done, metrics)))
     assert told["again"] == told["whole"] and [done for done, _ in told["whole"]] == [1, 2]
-    assert bench.metric.name in told["whole"][0][1]
+    assert setup.metric.name in told["whole"][0][1]
     train(0, tmp_path / "again", lambda done, metrics: told["again"].append((done, metrics)))
     assert told["again"] == [*told["whole"], told["whole"][-1]], "what had ended tells its metrics again"

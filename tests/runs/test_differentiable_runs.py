@@ -13,7 +13,7 @@ import nas
 from nas.errors import UsageError
 from nas.latency.budget import expected_budget
 from nas.runs import export_architecture, proposing
-from nas.setup import Bench, RunFolder, resolve
+from nas.setup import RunFolder, Setup, resolve
 
 CELLS: dict[str, Any] = {
     "space": "nasbench201",
@@ -54,8 +54,8 @@ def test_more_candidates_come_from_the_learnt_probabilities(tmp_path: Path) -> N
 
 
 def test_a_collapsed_architecture_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(resolve(settings("darts"), "test"))
-    skips = bench.space.architecture(dict.fromkeys(bench.space.choices, "skip_connect"))
+    setup = Setup(resolve(settings("darts"), "test"))
+    skips = setup.space.architecture(dict.fromkeys(setup.space.choices, "skip_connect"))
     monkeypatch.setattr(proposing.RelaxedStep, "derived", property(lambda step: skips))
     finish(tmp_path, settings("darts"))
     (note,) = json.loads((tmp_path / "run/best.json").read_text())["notes"]
@@ -99,8 +99,8 @@ def test_a_supernet_that_was_tuned_is_tuned_when_a_run_goes_on(tmp_path: Path) -
 
 
 def test_the_accuracy_of_a_relaxed_supernet_is_one_number_and_leaves_no_trace() -> None:
-    bench = Bench(resolve(settings("darts-pt", space="toy_cell", space_args={"dropout": 0.5}), "test"))
-    phase = bench.phases()[1]
+    setup = Setup(resolve(settings("darts-pt", space="toy_cell", space_args={"dropout": 0.5}), "test"))
+    phase = setup.phases()[1]
     (decisions,) = phase.listeners
     before = {name: value.clone() for name, value in phase.step.model.state_dict().items()}
     assert len({decisions._score({}) for _ in range(5)}) == 1  # type: ignore[attr-defined]
@@ -108,12 +108,12 @@ def test_the_accuracy_of_a_relaxed_supernet_is_one_number_and_leaves_no_trace() 
 
 
 def test_the_searched_model_may_be_another_than_the_delivered_one() -> None:
-    bench = Bench(resolve(settings("pc-darts", space_args={"width": 8}), "test"))
-    assert bench.searched is not bench.supernet and bench.searched.space.fingerprint == bench.space.fingerprint
-    searched, delivered = (sum(p.numel() for p in net.parameters()) for net in (bench.searched, bench.supernet))
+    setup = Setup(resolve(settings("pc-darts", space_args={"width": 8}), "test"))
+    assert setup.searched is not setup.supernet and setup.searched.space.fingerprint == setup.space.fingerprint
+    searched, delivered = (sum(p.numel() for p in net.parameters()) for net in (setup.searched, setup.supernet))
     assert searched < delivered
-    bench = Bench(resolve(settings("darts", search_args={"cells": 2}), "test"))
-    assert len(bench.searched.model) > len(bench.supernet.model)  # type: ignore[arg-type]
+    setup = Setup(resolve(settings("darts", search_args={"cells": 2}), "test"))
+    assert len(setup.searched.model) > len(setup.supernet.model)  # type: ignore[arg-type]
 
 
 def two_layers(input_shape: tuple[int, int, int], classes: int, hidden: int = 40, third: bool = False) -> nn.Module:
@@ -128,13 +128,13 @@ OWN = f"{__name__}:two_layers"
 
 
 def test_an_architecture_is_the_largest_in_the_searched_and_in_the_delivered_model() -> None:
-    bench = Bench(resolve(settings("darts", space=OWN, space_args={}, search_args={"hidden": 2}), "test"))
-    kinds = bench.searched.model.get_submodule("1")
+    setup = Setup(resolve(settings("darts", space=OWN, space_args={}, search_args={"hidden": 2}), "test"))
+    kinds = setup.searched.model.get_submodule("1")
     deep, shallow = (sum(p.numel() for p in kinds.get_submodule(name).parameters()) for name in ("deep", "shallow"))
     assert deep < shallow, "by itself the searched model would be ordered the other way"
-    assert bench.supernet.space.largest()["1"] == bench.searched.space.largest()["1"] == "deep"
-    assert bench.supernet.space.order == bench.searched.space.order
-    assert bench.searched.architecture == bench.searched.space.largest()
+    assert setup.supernet.space.largest()["1"] == setup.searched.space.largest()["1"] == "deep"
+    assert setup.supernet.space.order == setup.searched.space.order
+    assert setup.searched.architecture == setup.searched.space.largest()
 
 
 def test_search_args_that_change_the_choices_are_refused() -> None:
@@ -143,7 +143,7 @@ def test_search_args_that_change_the_choices_are_refused() -> None:
         match=r"with search_args \{'third': True\} of space '.*two_layers': the model has other choices than the "
         r"supernet whose order of candidates it takes; only sizes may differ",
     ):
-        Bench(resolve(settings("darts", space=OWN, space_args={}, search_args={"third": True}), "test"))
+        Setup(resolve(settings("darts", space=OWN, space_args={}, search_args={"third": True}), "test"))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_search_args_that_change_the_choices_are_refused() -> None:
 )
 def test_what_does_not_fit_together_is_refused(given: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        Bench(resolve(given, "test"))
+        Setup(resolve(given, "test"))
 
 
 def test_partial_channels_need_a_space_that_has_them(tmp_path: Path) -> None:
@@ -173,25 +173,25 @@ def test_partial_channels_need_a_space_that_has_them(tmp_path: Path) -> None:
 
 def test_the_budget_of_a_run_is_its_constraint() -> None:
     given = settings("proxyless", constraints=["flops <= 50% of largest", "accuracy >= 0.1"])
-    bench = Bench(resolve(given, "test"))
-    budget = expected_budget(bench, None)
-    largest = bench.space.largest()
+    setup = Setup(resolve(given, "test"))
+    budget = expected_budget(setup, None)
+    largest = setup.space.largest()
     one_hot = {
         name: torch.eye(len(candidates))[candidates.index(largest[name])]
-        for name, candidates in bench.space.choices.items()
+        for name, candidates in setup.space.choices.items()
     }
-    flops = bench.costs(largest)["flops"]
+    flops = setup.costs(largest)["flops"]
     assert budget.bound == pytest.approx(0.5 * flops)
     assert float(budget.expected(one_hot)) == pytest.approx(flops, rel=1e-5)
     with pytest.raises(UsageError, match="peak_memory_bytes does not add up over blocks"):
-        expected_budget(Bench(resolve({**given, "constraints": ["peak_memory_bytes <= 50% of largest"]}, "test")), None)
+        expected_budget(Setup(resolve({**given, "constraints": ["peak_memory_bytes <= 50% of largest"]}, "test")), None)
 
 
 def test_half_of_the_images_teach_the_architecture() -> None:
-    bench = Bench(resolve(settings("darts"), "test"))
-    weights, architecture = bench.problem.bilevel
+    setup = Setup(resolve(settings("darts"), "test"))
+    weights, architecture = setup.problem.bilevel
     assert architecture is not None
-    assert len(weights) + len(architecture) == len(bench.data.train)
-    assert len(bench.phases()[0].data) == len(weights)
-    weights, architecture = Bench(resolve(settings("dropnas"), "test")).problem.bilevel
-    assert architecture is None and len(weights) == len(bench.data.train)
+    assert len(weights) + len(architecture) == len(setup.data.train)
+    assert len(setup.phases()[0].data) == len(weights)
+    weights, architecture = Setup(resolve(settings("dropnas"), "test")).problem.bilevel
+    assert architecture is None and len(weights) == len(setup.data.train)

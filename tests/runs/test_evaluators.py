@@ -15,7 +15,7 @@ from nas.evaluation import MakesNetworks
 from nas.ranking.run import rank_runs
 from nas.runs import run_search
 from nas.runs.export import export_architecture
-from nas.setup import Bench, RunFolder, resolve
+from nas.setup import RunFolder, Setup, resolve
 from nas.space import Architecture
 
 ALONE: dict[str, Any] = {
@@ -44,13 +44,13 @@ def test_what_was_judged_alone_is_delivered(alone: tuple[RunFolder, dict[str, An
     trained = {*table["id"], *draws["id"], result["largest"]["id"]}
     assert files == sorted(f"alone-{name}.safetensors" for name in trained), "no supernet, and none trained twice"
     before = {name: (folder.supernet.parent / name).stat().st_mtime_ns for name in files}
-    bench = Bench(resolve(ALONE, "test"), folder.path)
-    assert isinstance(bench.evaluator, MakesNetworks)
+    setup = Setup(resolve(ALONE, "test"), folder.path)
+    assert isinstance(setup.evaluator, MakesNetworks)
     chosen = Architecture(best["architecture"])
-    network = bench.evaluator.network(chosen)
-    assert bench.judge(network, bench.data.validation, chosen)["accuracy"] == best["selection_accuracy"]
-    assert bench.judge(network, bench.confirmation, chosen)["accuracy"] == pytest.approx(best["accuracy"], abs=0.006)
-    assert bench.judge(network, bench.data.test, chosen)["accuracy"] == best["test_accuracy"]
+    network = setup.evaluator.network(chosen)
+    assert setup.judge(network, setup.data.validation, chosen)["accuracy"] == best["selection_accuracy"]
+    assert setup.judge(network, setup.confirmation, chosen)["accuracy"] == pytest.approx(best["accuracy"], abs=0.006)
+    assert setup.judge(network, setup.data.test, chosen)["accuracy"] == best["test_accuracy"]
     assert before == {name: (folder.supernet.parent / name).stat().st_mtime_ns for name in files}
     assert {"best", "equals", "within", "of", "differ"} == set(result["selection"]), "examples tell who is equal"
     assert "test_accuracy" in result["random"] and "shared_accuracy" not in best
@@ -97,8 +97,8 @@ def test_it_may_be_trained_again_for_longer(tmp_path: Path) -> None:
 def test_the_method_has_no_say(tmp_path: Path) -> None:
     plain, other = (resolve({**ALONE, "method": method}, "test") for method in ("bignas", "darts"))
     assert plain == other.model_copy(update={"method": "bignas"})
-    bench = Bench(other)
-    assert bench.searched is bench.supernet and not bench.is_differentiable
+    setup = Setup(other)
+    assert setup.searched is setup.supernet and not setup.is_differentiable
     notes = run_search(resolve({**ALONE, "candidates": 1, "random_baseline": 0}, "test"), RunFolder(tmp_path / "run"))
     assert "Evaluator 'standalone' judges candidates without a supernet, so none is trained" in notes["notes"][0]
 
@@ -107,14 +107,14 @@ def test_another_network_than_was_judged_is_not_delivered(alone: tuple[RunFolder
     folder, result = alone
     best = result["best"]
     row = {"id": best["id"], "architecture": json.dumps(best["architecture"])}
-    bench = Bench(resolve(ALONE, "test"), folder.path)
-    check_scores(bench, {**row, "accuracy": best["selection_accuracy"]})
+    setup = Setup(resolve(ALONE, "test"), folder.path)
+    check_scores(setup, {**row, "accuracy": best["selection_accuracy"]})
     with pytest.raises(UsageError, match=f"judged architecture {best['id']} with accuracy .*, but the network that it"):
-        check_scores(bench, {**row, "accuracy": best["selection_accuracy"] - 0.02})
+        check_scores(setup, {**row, "accuracy": best["selection_accuracy"] - 0.02})
 
 
 def test_known_results_are_searched_and_the_chosen_network_is_trained(tmp_path: Path) -> None:
-    space = Bench(resolve(CHAIN, "test")).space
+    space = Setup(resolve(CHAIN, "test")).space
     rows = [{"architecture": each.key, "val": len(set(each.values())) / 3, "loss": 1.0} for each in space]
     pd.DataFrame(rows).to_parquet(tmp_path / "known.parquet")
     asked = {

@@ -23,7 +23,7 @@ from nas.report.usage import about_file
 from nas.retraining.run import retrain_run
 from nas.runs import export_architecture
 from nas.setup import RunFolder, resolve
-from nas.setup.experiment import Bench
+from nas.setup.run_setup import Setup
 
 SIZES = [6, 10]
 CONFIG: dict[str, Any] = {
@@ -61,19 +61,19 @@ def metadata(file: Path) -> dict[str, Any]:
     return {key: json.loads(value) for key, value in opened(file).get_modelmeta().custom_metadata_map.items()}
 
 
-def accuracy(file: Path, bench: Bench, size: int) -> float:
+def accuracy(file: Path, setup: Setup, size: int) -> float:
     """Of a file on the test images, resized as its notes say."""
-    (pixels, labels) = next(bench.data.test.pixels(10_000))  # type: ignore[attr-defined]
+    (pixels, labels) = next(setup.data.test.pixels(10_000))  # type: ignore[attr-defined]
     (output,) = opened(file).run(None, {"input": resized_images(pixels, {"image_size": size}).numpy()})
     return float((np.argmax(output, 1) == labels.numpy()).mean())
 
 
 def test_the_file_reads_images_of_the_chosen_size(finished: Path) -> None:
     folder = RunFolder(finished)
-    best, bench = folder.read(folder.best)["best"], Bench(folder.load_config())
+    best, setup = folder.read(folder.best)["best"], Setup(folder.load_config())
     size = best["architecture"]["image_size"]
     assert size in SIZES and opened(folder.onnx).get_inputs()[0].shape == ["batch", 1, size, size]
-    assert best["test_accuracy"] == accuracy(folder.onnx, bench, size)
+    assert best["test_accuracy"] == accuracy(folder.onnx, setup, size)
     told = metadata(folder.onnx)
     assert told["input_shape"] == [1, size, size] and told["architecture"]["image_size"] == size
     assert told["input"]["resized_from"] == [8, 8] and told["input"]["resized_by"] == "bilinear with antialiasing"
@@ -85,12 +85,12 @@ def test_the_file_reads_images_of_the_chosen_size(finished: Path) -> None:
 
 def test_every_figure_is_of_the_size(finished: Path) -> None:
     folder = RunFolder(finished)
-    result, bench = folder.read(folder.best), Bench(folder.load_config())
+    result, setup = folder.read(folder.best), Setup(folder.load_config())
     assert result["largest"]["architecture"]["image_size"] == max(SIZES)
     table = pd.read_csv(folder.candidates)
     architectures = list(map(json.loads, table["architecture"]))
     assert {each["image_size"] for each in architectures} == set(SIZES)
-    plain = nas.Supernet(bench.supernet.model)
+    plain = nas.Supernet(setup.supernet.model)
     costs = {size: StaticCosts(plain, (1, size, size)) for size in SIZES}
     for architecture, flops, memory in zip(architectures, table["flops"], table["peak_memory_bytes"], strict=True):
         inside = {name: value for name, value in architecture.items() if name != "image_size"}
@@ -134,18 +134,18 @@ def pack(config: Any) -> None:
 REFUSED: list[tuple[dict[str, Any], Callable[[Any], object], str]] = [
     (
         {"extra": {"imagesize": [6]}},
-        Bench,
+        Setup,
         "be it task 'digits', evaluator 'shared-weights' or its costs; did you mean 'image_size'?",
     ),
-    ({"extra": {"image_size": [6, 0]}}, Bench, "image_size is 0 in an architecture; give whole numbers of pixels"),
-    ({"extra": {"image_size": [6.5]}}, Bench, "image_size is 6.5 in an architecture; give whole numbers of pixels"),
-    ({"extra": {"image_size": []}}, Bench, "a Choice has no candidates"),
-    ({"extra": {"image_size": [6, 6]}}, Bench, "lists 6 twice"),
-    ({"method": "darts", "space": "toy_cell", "space_args": {}}, Bench, "method 'darts' trains a mixture of all"),
+    ({"extra": {"image_size": [6, 0]}}, Setup, "image_size is 0 in an architecture; give whole numbers of pixels"),
+    ({"extra": {"image_size": [6.5]}}, Setup, "image_size is 6.5 in an architecture; give whole numbers of pixels"),
+    ({"extra": {"image_size": []}}, Setup, "a Choice has no candidates"),
+    ({"extra": {"image_size": [6, 6]}}, Setup, "lists 6 twice"),
+    ({"method": "darts", "space": "toy_cell", "space_args": {}}, Setup, "method 'darts' trains a mixture of all"),
     ({}, pack, "the networks of a device pack all read inputs of one shape"),
     (
         {"space": f"{__name__}:flat", "space_args": {}},
-        Bench,
+        Setup,
         f"space '{__name__}:flat' does not fit input (1, 6, 6): architecture {{'kernel': ",
     ),
 ]
@@ -164,11 +164,11 @@ def test_text_has_no_size(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match=r"extra names .image_size., a choice that nothing in this run reads, .*leave it out"
     ):
-        Bench(resolve(settings, "test"))
+        Setup(resolve(settings, "test"))
 
 
 def test_the_largest_size_is_what_a_space_is_built_for() -> None:
-    bench = Bench(
+    setup = Setup(
         resolve({**CONFIG, "extra": {"image_size": [10]}, "space": f"{__name__}:flat", "space_args": {}}, "x")
     )
-    assert bench.supernet(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
+    assert setup.supernet(torch.zeros(2, 1, 8, 8)).shape == (2, 10)

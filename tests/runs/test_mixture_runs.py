@@ -8,7 +8,7 @@ import pytest
 from killing import finish, outcome, resume, run, search
 
 import nas
-from nas.setup import Bench, RunFolder, resolve
+from nas.setup import RunFolder, Setup, resolve
 
 METHODS: dict[str, dict[str, Any]] = {
     "balanced-mixture": {"space": "resnet_pooling", "space_args": {"blocks": 4, "widths": [4, 6, 8]}},
@@ -114,7 +114,7 @@ def test_the_result_tells_what_the_banks_hold(tmp_path: Path) -> None:
     values = settings("balanced-mixture", tmp_path)
     finish(tmp_path, {**values, "sharing_args": {"models": 2}})
     sharing = json.loads((tmp_path / "run/best.json").read_text())["sharing"]
-    model = Bench(resolve(values, "test")).searched.model
+    model = Setup(resolve(values, "test")).searched.model
     one = sum(parameter.numel() for parameter in model.parameters())
     assert sharing["scheme"] == "balanced-mixture"
     assert sharing["banks"] == 2

@@ -54,7 +54,9 @@ def test_a_seal_is_of_one_place_one_key_and_what_is_reached(key: Path) -> None:
 
 
 def test_processes_that_make_a_key_at_once_have_the_same(key: Path) -> None:
-    program = "from nas.runs import resolve; from nas.runs.trust import seal; print(seal('there', resolve({}, 'test')))"
+    program = (
+        "from nas.setup import resolve; from nas.setup.trust import seal; print(seal('there', resolve({}, 'test')))"
+    )
     started = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) for _ in range(2)]
     assert len({process.communicate()[0] for process in started}) == 1
 

@@ -13,8 +13,8 @@ from nas.setup import workers as place
 from nas.setup.workers import gpus_each, train_elsewhere, travelling
 
 
-def bench(device: str, **settings: Any) -> Any:
-    """As much of a bench as tells where it works."""
+def setup(device: str, **settings: Any) -> Any:
+    """As much of a setup as tells where it works."""
     return SimpleNamespace(config=resolve(settings, "test"), device=torch.device(device), target=None)
 
 
@@ -26,7 +26,7 @@ def test_a_worker_without_a_share_of_a_gpu_works_on_the_cpu_since_ray_lets_it_se
 
 
 def test_a_search_on_the_gpu_of_this_machine_needs_no_ray() -> None:
-    train_elsewhere(bench("cuda"), Path("nowhere"), None, lambda epoch: None)
+    train_elsewhere(setup("cuda"), Path("nowhere"), None, lambda epoch: None)
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ def test_gpus_are_shared_so_that_every_share_lies_on_one(
     monkeypatch: pytest.MonkeyPatch, workers: int | None, there: int, each: float
 ) -> None:
     monkeypatch.setattr(place, "free_of", lambda held: {"GPU": float(there)})
-    assert gpus_each(bench("cuda"), workers) == each
-    assert gpus_each(bench("cpu"), workers) == 0.0
-    assert gpus_each(bench("cuda", ray={"gpus_per_worker": 0.25}), workers) == 0.25
+    assert gpus_each(setup("cuda"), workers) == each
+    assert gpus_each(setup("cpu"), workers) == 0.0
+    assert gpus_each(setup("cuda", ray={"gpus_per_worker": 0.25}), workers) == 0.25
 
 
 @pytest.mark.parametrize(

@@ -167,8 +167,8 @@ def test_numbers_are_ordered_by_value() -> None:
 def test_the_edges_of_a_cell_go_from_nothing_over_the_input_to_the_most_weights() -> None:
     edges = {(0, 1): OneOf({"conv": conv(3), "skip": nn.Identity(), "none": Zero()})}
     assert by_size(nas.Supernet(nn.Sequential(Cell(edges))), "0.edge_0_1") == ["none", "skip", "conv"]
-    bench = nas.Supernet(nasbench201((1, 8, 8), 10, width=4), input_shape=(1, 8, 8))
-    assert set(bench.space.largest().values()) == {"nor_conv_3x3"} and set(bench.space.smallest().values()) == {"none"}
+    setup = nas.Supernet(nasbench201((1, 8, 8), 10, width=4), input_shape=(1, 8, 8))
+    assert set(setup.space.largest().values()) == {"nor_conv_3x3"} and set(setup.space.smallest().values()) == {"none"}
 
 
 def test_the_largest_network_of_darts_has_its_largest_convolutions() -> None:

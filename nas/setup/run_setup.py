@@ -46,14 +46,14 @@ from nas.training import Phase, Recipe
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LATENCY", "Bench"]
+__all__ = ["LATENCY", "Setup"]
 
 LATENCY = "latency_ms"
 _COLUMNS = ("id", "architecture", "feasible", "pareto", "measured_latency_ms", "measured_spread_ms")
 """What a table of candidates has beside metrics and costs."""
 
 
-class Bench:
+class Setup:
     """Built from a configuration alone, so that every process of a run builds the same.
 
     ``supernet`` holds the networks that are delivered and whose costs count, ``searched`` is what is trained and
