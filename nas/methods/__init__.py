@@ -1,4 +1,4 @@
-"""One named recipe for each published system, assembled from the parts below this layer."""
+"""Published methods, assembled from the parts of this package."""
 
 import pkgutil
 

@@ -1,4 +1,4 @@
-"""Balanced mixture of supernets: several supernets, each for an equal share of the architectures."""
+"""Balanced mixture of supernets: several supernets, each of which trains an equal share of the architectures."""
 
 from typing import cast
 
@@ -14,10 +14,10 @@ __all__ = ["BALANCED_MIXTURE"]
 def _phases(problem: Problem) -> list[Phase]:
     supernet, seed = problem.supernet, problem.seed
     mixture = cast(BalancedMixture, supernet.sharing)
-    judging = BatchStream(problem.data.validation, problem.recipe.batch_size, (seed, Stream.SCORE_BATCHES))
+    score_batches = BatchStream(problem.data.validation, problem.recipe.batch_size, (seed, Stream.SCORE_BATCHES))
     paths = InBanks(Uniform(supernet.space, seed), mixture, seed)
     step = SupernetStep(supernet, paths, [problem.loss()])
-    return [problem.phase(step, [ValidationScores(supernet, mixture, problem.task, judging)])]
+    return [problem.phase(step, [ValidationScores(supernet, mixture, problem.task, score_batches)])]
 
 
 BALANCED_MIXTURE = Method(

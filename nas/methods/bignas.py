@@ -1,7 +1,7 @@
 """BigNAS: one supernet whose subnets need no retraining."""
 
 from nas.methods.method import Method
-from nas.methods.sandwich import sandwich
+from nas.methods.sandwich import sandwich_phases
 
 __all__ = ["BIGNAS"]
 
@@ -10,5 +10,5 @@ BIGNAS = Method(
     family="sandwich",
     paper="Yu et al., BigNAS: Scaling up neural architecture search with big single-stage models, 2020",
     summary="sandwich rule: the largest subnet learns from labels, the others from it; no retraining",
-    phases=sandwich,
+    phases=sandwich_phases,
 )

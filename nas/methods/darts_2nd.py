@@ -1,20 +1,14 @@
-"""DARTS of second order: the architecture gradient sees one step of the weights ahead."""
+"""Second-order DARTS: the architecture gradient takes the next step of the weights into account."""
 
-from nas.methods.differentiable import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
-from nas.methods.method import Method
+from nas.methods.differentiable import differentiable_method, relaxed_phases, without_zero
 from nas.supernet.relaxations import Softmax
 from nas.training import unrolled
 
 __all__ = ["DARTS_2ND"]
 
-DARTS_2ND = Method(
-    name="darts-2nd",
-    family="differentiable",
+DARTS_2ND = differentiable_method(
+    "darts-2nd",
     paper="Liu et al., DARTS: Differentiable architecture search, 2019",
-    summary="softmax mixture; the architecture gradient looks one step of the weights ahead, second order",
+    summary="softmax mixture; the architecture gradient takes the next step of the weights into account, second order",
     phases=lambda problem: relaxed_phases(problem, Softmax(), rule=without_zero, estimator=unrolled),
-    recipe=RECIPE,
-    search_args=SEARCH_ARGS,
-    retrain="fresh",
-    settings=SETTINGS,
 )

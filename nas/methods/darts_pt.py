@@ -1,12 +1,11 @@
-"""DARTS-PT: keeps what the trained supernet misses most."""
+"""DARTS-PT: keeps the operations and edges whose removal hurts the trained supernet most."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
 
-from nas.methods.differentiable import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases
-from nas.methods.method import Method
+from nas.methods.differentiable import differentiable_method, relaxed_phases
 from nas.nn.batch_statistics import batch_statistics
 from nas.problem import Problem
 from nas.search import derive, select_by_perturbation, selection_rounds
@@ -15,12 +14,12 @@ from nas.supernet import Relaxed
 from nas.supernet.relaxations import Softmax
 from nas.training import Context, Listener, Phase, RelaxedStep
 
-__all__ = ["DARTS_PT", "decided", "with_rounds"]
+__all__ = ["DARTS_PT", "selected", "with_selection_rounds"]
 
 _BATCH = 256
 
 
-class _Decisions(Listener):
+class _SelectionRound(Listener):
     """Decides some choices when its phase begins, by the validation score without each of their options."""
 
     def __init__(self, relaxed: Relaxed, problem: Problem, names: Sequence[str]) -> None:
@@ -38,9 +37,9 @@ class _Decisions(Listener):
         )
 
     @torch.no_grad()
-    def _score(self, without: Mapping[str, frozenset[int]]) -> float:
-        """With the batch-norm statistics of each batch; all else is in evaluation mode, and is left as it was."""
-        self.relaxed.show(without)
+    def _score(self, removed: Mapping[str, frozenset[int]]) -> float:
+        """In evaluation mode, but with the batch-norm statistics of each batch; does not change the supernet."""
+        self.relaxed.show(removed)
         tally, supernet = self.data.task.tally(), self.relaxed.supernet
         with batch_statistics(supernet):
             for x, y in self.data.validation.batches(_BATCH):
@@ -48,21 +47,21 @@ class _Decisions(Listener):
         return tally.score
 
 
-def decided(relaxed: Relaxed) -> Architecture:
-    """What is decided, and the likeliest of what is not; there never an operation that passes nothing on."""
+def selected(relaxed: Relaxed) -> Architecture:
+    """The selected options, and the most likely ones of undecided choices, but not the zero operation."""
     supernet = relaxed.supernet
     zero = {name: each.is_zero for name, each in relaxed.decisions.items() if name not in relaxed.frozen}
     return derive(supernet.space, relaxed.arrays(), options=supernet.options, banned=zero)
 
 
-def with_rounds(problem: Problem, main: Phase) -> list[Phase]:
-    """The training of a relaxed supernet, and rounds of decisions by perturbation after it.
+def with_selection_rounds(problem: Problem, main: Phase) -> list[Phase]:
+    """The training of a relaxed supernet, followed by rounds of perturbation-based selection.
 
-    Each round is followed by some epochs of tuning, which anneal a tenth of the learning rate anew; as published one
-    cosine spans all rounds.
+    After each round some epochs of tuning anneal a tenth of the learning rate again; as published, one cosine spans all
+    rounds.
 
     Args:
-        main: whose step derives by :func:`decided`.
+        main: the training, whose step derives architectures by :func:`selected`.
     """
     assert isinstance(main.step, RelaxedStep)
     relaxed, recipe = main.step.relaxed, problem.recipe
@@ -73,22 +72,17 @@ def with_rounds(problem: Problem, main: Phase) -> list[Phase]:
             "final_learning_rate": recipe.final_learning_rate / 10,
         }
     )
-    names = selection_rounds(problem.space, problem.seed, options=problem.supernet.options)
-    decisions = [_Decisions(relaxed, problem, each) for each in names]
+    rounds = selection_rounds(problem.space, problem.seed, options=problem.supernet.options)
+    listeners = [_SelectionRound(relaxed, problem, names) for names in rounds]
     return [
         replace(main, name="search"),
-        *(replace(main, recipe=tuning, listeners=[each], name="decisions") for each in decisions),
+        *(replace(main, recipe=tuning, listeners=[each], name="decisions") for each in listeners),
     ]
 
 
-DARTS_PT = Method(
-    name="darts-pt",
-    family="differentiable",
+DARTS_PT = differentiable_method(
+    "darts-pt",
     paper="Wang et al., Rethinking architecture selection in differentiable NAS, 2021",
     summary="softmax mixture; keeps the operations and edges whose removal costs most accuracy",
-    phases=lambda problem: with_rounds(problem, *relaxed_phases(problem, Softmax(), rule=decided)),
-    recipe=RECIPE,
-    search_args=SEARCH_ARGS,
-    retrain="fresh",
-    settings=SETTINGS,
+    phases=lambda problem: with_selection_rounds(problem, *relaxed_phases(problem, Softmax(), rule=selected)),
 )

@@ -1,8 +1,10 @@
-"""The parts that differentiable methods have in common."""
+"""What differentiable methods have in common."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from nas.errors import UsageError
+from nas.methods.method import Method
 from nas.problem import Budget, Problem
 from nas.search import derive
 from nas.space import Architecture
@@ -12,23 +14,55 @@ from nas.supernet.relaxations import Relaxation
 from nas.training import BatchStream, LossTerm, Phase, RelaxedStep, Rule, first_order
 from nas.training.estimators import Estimator
 
-__all__ = ["RECIPE", "SEARCH_ARGS", "SETTINGS", "budget_of", "most_likely", "relaxed_phases", "without_zero"]
+__all__ = ["RECIPE", "budget_of", "differentiable_method", "most_likely", "relaxed_phases", "without_zero"]
 
 RECIPE = {"learning_rate": 0.025, "final_learning_rate": 0.001, "warmup_epochs": 0.0}
 """The weights' recipe of DARTS (Liu et al., 2019), which most others took over."""
 
-SEARCH_ARGS = {"affine": False}
-"""Batch norm of a mixture has no scale of its own, which would work against its weight."""
+_NO_AFFINE = {"affine": False}
+"""Scales of batch norms in a mixture would work against its weights."""
 
-SETTINGS = {"strategy": "derived", "candidates": 1, "constraints": []}
-"""A method that knows nothing of costs proposes one architecture, which no constraint may refuse."""
+
+def differentiable_method(
+    name: str,
+    *,
+    paper: str,
+    summary: str,
+    phases: Callable[[Problem], Sequence[Phase]],
+    recipe: Mapping[str, Any] | None = None,
+    learning: Mapping[str, Any] | None = None,
+    search_args: Mapping[str, Any] = _NO_AFFINE,
+    needs_budget: bool = False,
+) -> Method:
+    """A method with the recipe of DARTS that retrains the derived architecture from fresh weights.
+
+    One that needs a budget proposes several candidates, of which constraints exclude some. Others know nothing of
+    costs; they propose one architecture, without constraints.
+
+    Args:
+        recipe, learning, search_args: see :class:`~nas.methods.Method`; ``recipe`` changes the recipe of DARTS.
+    """
+    candidates = {"candidates": 25} if needs_budget else {"candidates": 1, "constraints": []}
+    return Method(
+        name=name,
+        family="differentiable",
+        paper=paper,
+        summary=summary,
+        phases=phases,
+        recipe={**RECIPE, **(recipe or {})},
+        learning=learning or {},
+        search_args=search_args,
+        needs_budget=needs_budget,
+        retrain="fresh",
+        settings={"strategy": "derived", **candidates},
+    )
 
 
 def most_likely(relaxed: Relaxed) -> Architecture:
-    """The most likely option of every choice; of edges to keep those of the largest weights.
+    """The most likely option of every choice; of subsets of edges those with the largest weights.
 
-    Where subsets say which edges are kept, an operation that passes nothing on would leave an edge out twice: there it
-    is never taken (as in the code of GDAS on the space of DARTS).
+    If there are subsets, the zero operation is never selected, since a subset removes edges already (as in the code of
+    GDAS on the space of DARTS).
     """
     supernet = relaxed.supernet
     if supernet.options != supernet.space.choices:
@@ -37,7 +71,7 @@ def most_likely(relaxed: Relaxed) -> Architecture:
 
 
 def without_zero(relaxed: Relaxed) -> Architecture:
-    """Like :func:`most_likely`, but never an operation that passes nothing on (DARTS, Liu et al., 2019)."""
+    """Like :func:`most_likely`, but never the zero operation (DARTS, Liu et al., 2019)."""
     supernet = relaxed.supernet
     zero = {name: each.is_zero for name, each in relaxed.decisions.items()}
     return derive(supernet.space, relaxed.arrays(), options=supernet.options, banned=zero)
@@ -57,33 +91,34 @@ def relaxed_phases(
 
     Args:
         relaxation: of the choices.
-        rule: which architecture the learnt probabilities stand for.
-        subsets, depths: of which edges a node keeps, and of depths, see :class:`nas.supernet.Relaxed`.
+        rule: derives an architecture from the learnt probabilities.
+        subsets, depths: relaxations of the edges that a node keeps and of depths, see :class:`nas.supernet.Relaxed`.
         objective: relaxed supernet → loss terms; those of the task by default.
         estimator: of the gradient of the architecture parameters.
     """
     relaxed = Relaxed(problem.supernet, relaxation, problem.seed, subsets, depths)
-    recipe, stream, (weights, own) = problem.recipe, None, problem.bilevel
-    if own is not None:
-        stream = BatchStream(own, recipe.batch_size, (problem.seed, Stream.ARCHITECTURE_BATCHES), problem.augment)
+    recipe, batches, (weight_split, architecture_split) = problem.recipe, None, problem.bilevel
+    if architecture_split is not None:
+        key = (problem.seed, Stream.ARCHITECTURE_BATCHES)
+        batches = BatchStream(architecture_split, recipe.batch_size, key, problem.augment)
     step = RelaxedStep(
         relaxed,
         problem.learning,
         objective(relaxed) if objective else [problem.loss()],
-        stream,
-        steps=weights.steps(recipe.batch_size) * recipe.epochs,
+        batches,
+        steps=weight_split.steps(recipe.batch_size) * recipe.epochs,
         rule=rule,
         estimator=estimator,
     )
-    return [Phase(step, weights, recipe, problem.augment)]
+    return [Phase(step, weight_split, recipe, problem.augment)]
 
 
 def budget_of(problem: Problem) -> Budget:
-    """The budget that the method was promised.
+    """The budget of a method that needs one.
 
     Raises:
         UsageError: there is none.
     """
     if problem.budget is None:
-        raise UsageError("this method learns to keep a cost, but was given none; set Problem.budget.")
+        raise UsageError("this method learns to keep within a budget, but was given none; set Problem.budget.")
     return problem.budget

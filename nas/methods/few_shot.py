@@ -1,4 +1,4 @@
-"""Few-shot: the space is cut by the candidates of one choice, and each part trains weights of its own."""
+"""Few-shot NAS: the space is split by the candidates of one choice, and each part has its own weights."""
 
 from nas.methods.method import Method
 from nas.problem import Problem
@@ -9,7 +9,7 @@ __all__ = ["FEW_SHOT"]
 
 
 def _phases(problem: Problem) -> list[Phase]:
-    """All parts share the epochs that are left after the cut, so the whole training is as long as without."""
+    """The parts share the remaining epochs, so the training takes as long as without a split."""
     supernet = problem.supernet
     step = SupernetStep(supernet, Uniform(supernet.space, problem.seed), [problem.loss()])
     cut = EveryCandidate(supernet)

@@ -1,4 +1,4 @@
-"""Gradient matching: the space is cut where the gradients of candidates disagree."""
+"""Gradient matching: the space is split where the gradients of candidates disagree."""
 
 from nas.methods.method import Method
 from nas.problem import Problem
@@ -10,8 +10,8 @@ __all__ = ["GRADIENT_MATCHING"]
 
 
 def _phases(problem: Problem) -> list[Phase]:
-    """All parts share the epochs that are left after a cut, so the whole training is as long as without, but for the
-    passes that compare gradients."""
+    """The parts share the remaining epochs, so the training takes as long as without a split, except for the comparison
+    of gradients."""
     supernet, recipe, objective = problem.supernet, problem.recipe, [problem.loss()]
     batches = BatchStream(
         problem.data.train, recipe.batch_size, (problem.seed, Stream.GRADIENT_BATCHES), problem.augment

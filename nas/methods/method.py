@@ -1,4 +1,4 @@
-"""What a published method consists of here."""
+"""The parts that make up a published method."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -18,22 +18,23 @@ Retrain = Literal["no", "inherited", "fresh"]
 
 @dataclass(frozen=True)
 class Method:
-    """A named bundle of parts.
+    """A named set of parts.
 
     Attributes:
         name: what ``--method`` takes.
         family: "single-path", "sandwich", "differentiable" or "mixture".
         paper: authors, title, year.
         summary: one line.
-        phases: in which the supernet trains; where the step of the last is a :class:`~nas.training.RelaxedStep`,
-            architectures are derived from what it learnt, else a search picks one.
-        recipe: fields of the training recipe in which the method departs from the default.
-        learning: the same of the learning of architecture parameters.
-        sharing: makes the sharing scheme of the supernet from its options; one set of weights for all by default.
-        search_args: arguments of the space while it is searched, where the space takes them.
-        needs_budget: whether the method learns to keep a cost.
+        phases: of the supernet's training. If the step of the last one is a :class:`~nas.training.RelaxedStep`,
+            architectures are derived from what it has learnt; otherwise a search selects one.
+        recipe: fields of the training recipe in which the method differs from the default.
+        learning: likewise of the learning of architecture parameters.
+        sharing: makes the sharing scheme of the supernet from its options; all architectures share one set of weights
+            by default.
+        search_args: arguments of the space during the search, if the space has them.
+        needs_budget: whether the method learns to keep within a cost.
         retrain: whether the chosen network is trained again by itself, from inherited or fresh weights.
-        settings: other settings of a run in which the method departs from the default.
+        settings: other settings of a run in which the method differs from the default.
     """
 
     name: str
@@ -51,18 +52,18 @@ class Method:
 
     @property
     def trains_banks_apart(self) -> bool:
-        """Whether the sharing scheme cuts the space in parts that no longer depend on each other."""
+        """Whether the sharing scheme splits the space into parts that train independently."""
         return isinstance(self.sharing, type) and issubclass(self.sharing, Partition)
 
     def make_sharing(self, options: Mapping[str, Any], seed: int) -> Sharing:
-        """The sharing scheme of a supernet; each supernet needs one of its own.
+        """A new sharing scheme, for one supernet.
 
         Args:
             options: of the scheme.
-            seed: of the run, for schemes that draw anything.
+            seed: of the run, for schemes that need random numbers.
 
         Raises:
-            UsageError: the scheme has no such option, or one of another type.
+            UsageError: the scheme has no such option, or the option has a value of another type.
         """
         given = check_options(self.sharing, options, "sharing_args", ["seed"])
         if "seed" in inspect.signature(self.sharing).parameters:

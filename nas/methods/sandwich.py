@@ -1,13 +1,13 @@
-"""What methods of the sandwich rule have in common."""
+"""What methods with the sandwich rule have in common."""
 
 from nas.problem import Problem
 from nas.training import Phase, Sandwich, SupernetStep
 
-__all__ = ["sandwich"]
+__all__ = ["sandwich_phases"]
 
 
-def sandwich(problem: Problem, random: int = 2) -> list[Phase]:
-    """The largest subnet learns from labels; the smallest and so many random ones learn from it."""
+def sandwich_phases(problem: Problem, random: int = 2) -> list[Phase]:
+    """The largest subnet learns from labels; the smallest and some random ones are distilled from it."""
     paths = Sandwich(problem.supernet.space, problem.seed, random=random)
     labels = problem.loss(roles=("largest",))
     return [problem.phase(SupernetStep(problem.supernet, paths, [labels, problem.task.distillation()]))]

@@ -1,36 +1,27 @@
-"""SD-DARTS: the supernet learns from its own past; reconstructed from the abstract."""
+"""SD-DARTS: the supernet is distilled from its own earlier versions; reconstructed from the abstract."""
 
-from nas.methods.differentiable import RECIPE, SEARCH_ARGS, SETTINGS, relaxed_phases, without_zero
-from nas.methods.method import Method
+from nas.methods.differentiable import differentiable_method, relaxed_phases, without_zero
 from nas.problem import Problem
+from nas.supernet import Relaxed
 from nas.supernet.relaxations import Softmax
-from nas.training import Phase, SelfDistillation
+from nas.training import LossTerm, Phase, SelfDistillation
 
 __all__ = ["SD_DARTS"]
 
 
 def _phases(problem: Problem) -> list[Phase]:
-    """Three snapshots, one an epoch, vote by the mean of their predictions and teach the weights."""
-    every = problem.bilevel[0].steps(problem.recipe.batch_size)
-    return relaxed_phases(
-        problem,
-        Softmax(),
-        rule=without_zero,
-        objective=lambda relaxed: [
-            problem.loss(),
-            SelfDistillation(problem.supernet, problem.task, every, relaxed),
-        ],
-    )
+    """The weights learn from the mean prediction of three snapshots, of which one is taken each epoch."""
+    steps = problem.bilevel[0].steps(problem.recipe.batch_size)
+
+    def objective(relaxed: Relaxed) -> list[LossTerm]:
+        return [problem.loss(), SelfDistillation(problem.supernet, problem.task, steps, relaxed)]
+
+    return relaxed_phases(problem, Softmax(), rule=without_zero, objective=objective)
 
 
-SD_DARTS = Method(
-    name="sd-darts",
-    family="differentiable",
+SD_DARTS = differentiable_method(
+    "sd-darts",
     paper="Zhu et al., Improving differentiable architecture search via self-distillation, 2023 (reconstructed)",
-    summary="softmax mixture taught by votes of its own earlier versions",
+    summary="softmax mixture distilled from its own earlier versions, which vote",
     phases=_phases,
-    recipe=RECIPE,
-    search_args=SEARCH_ARGS,
-    retrain="fresh",
-    settings=SETTINGS,
 )

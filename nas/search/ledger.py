@@ -159,17 +159,6 @@ class Ledger:
         trial = self._trials.get(key)
         return None if trial is None else _floats(trial.user_attrs["metrics"])
 
-    def add(
-        self,
-        key: ResultKey,
-        architecture: Architecture,
-        metrics: Mapping[str, float],
-        costs: Mapping[str, float] | None = None,
-        violations: Mapping[str, float] | None = None,
-    ) -> None:
-        """Writes one result, see :meth:`extend`."""
-        self.extend([Entry(key, architecture, metrics, costs or {}, violations or {})])
-
     def claim(self, keys: Iterable[ResultKey]) -> set[ResultKey]:
         """Claims what this owner is about to evaluate, until its result is written or the ledger is closed.
 

@@ -24,7 +24,7 @@ from nas.evaluation.metrics import evaluate
 from nas.evaluation.sharpness import sharpness
 from nas.files import write_file
 from nas.methods import METHODS
-from nas.methods.darts_pt import decided, with_rounds
+from nas.methods.darts_pt import selected, with_selection_rounds
 from nas.methods.differentiable import RECIPE, most_likely, relaxed_phases
 from nas.nn import OneOf, PartialChannels, Zero
 from nas.problem import Budget, Problem
@@ -86,7 +86,7 @@ def _gdas(problem: Problem, ghost_terms: bool) -> Sequence[Phase]:
 
 def _perturbed(problem: Problem) -> Sequence[Phase]:
     """sharpDARTS whose architecture is derived as DARTS-PT derives it."""
-    return with_rounds(problem, *relaxed_phases(problem, MaxW(), rule=decided))
+    return with_selection_rounds(problem, *relaxed_phases(problem, MaxW(), rule=selected))
 
 
 OPERATION_PLANS = {

@@ -4,12 +4,13 @@ import math
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 
 from nas.errors import UsageError
-from nas.search import Ledger, Objective, ResultIdentity, ResultKey
+from nas.search import Entry, Ledger, Objective, ResultIdentity, ResultKey
 from nas.space import Architecture, Condition, Space
 
 OBJECTIVES = [Objective("accuracy", maximise=True), Objective("latency_ms", maximise=False)]
@@ -28,6 +29,11 @@ def key(architecture: Architecture) -> ResultKey:
     return ResultKey(architecture.key, IDENTITY)
 
 
+def add(ledger: Ledger, architecture: Architecture, *metrics: dict[str, float], **changes: Any) -> None:
+    """A result with its metrics, costs and violations, and changes of its identity."""
+    ledger.extend([Entry(ResultKey(architecture.key, replace(IDENTITY, **changes)), architecture, *metrics)])
+
+
 def open_ledger(folder: Path, name: str = "search", objectives: list[Objective] = OBJECTIVES) -> Ledger:
     return Ledger(folder / "study.db", name, objectives, {"space": SPACE.fingerprint})
 
@@ -36,10 +42,10 @@ def test_results_survive_two_reopenings(tmp_path: Path) -> None:
     exact = 0.1 + 0.2
     with open_ledger(tmp_path) as ledger:
         assert ledger.get(key(ONE)) is None
-        ledger.add(key(ONE), ONE, {"accuracy": exact}, {"latency_ms": 2.0}, {"latency_ms <= 1": 1.0})
+        add(ledger, ONE, {"accuracy": exact}, {"latency_ms": 2.0}, {"latency_ms <= 1": 1.0})
     with open_ledger(tmp_path) as ledger:
         assert ledger.get(key(ONE)) == {"accuracy": exact}
-        ledger.add(key(TWO), TWO, {"accuracy": 0.9}, {"latency_ms": 3.0})
+        add(ledger, TWO, {"accuracy": 0.9}, {"latency_ms": 3.0})
         before = ledger.table()
     with open_ledger(tmp_path) as ledger:
         assert len(ledger) == 2
@@ -57,8 +63,8 @@ def test_results_survive_two_reopenings(tmp_path: Path) -> None:
 
 def test_the_first_of_equal_keys_counts(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path)
-    ledger.add(key(ONE), ONE, {"accuracy": 0.5, "latency_ms": 1.0})
-    ledger.add(key(ONE), ONE, {"accuracy": 0.6, "latency_ms": 1.0})
+    add(ledger, ONE, {"accuracy": 0.5, "latency_ms": 1.0})
+    add(ledger, ONE, {"accuracy": 0.6, "latency_ms": 1.0})
     assert ledger.get(key(ONE)) == {"accuracy": 0.5, "latency_ms": 1.0}
     assert len(ledger.table()) == 1
 
@@ -66,14 +72,14 @@ def test_the_first_of_equal_keys_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("part", ["evaluator", "fidelity", "seed", "weights"])
 def test_every_part_of_the_key_counts(tmp_path: Path, part: str) -> None:
     ledger = open_ledger(tmp_path)
-    ledger.add(key(ONE), ONE, {"accuracy": 0.5, "latency_ms": 1.0})
+    add(ledger, ONE, {"accuracy": 0.5, "latency_ms": 1.0})
     assert ledger.get(ResultKey(ONE.key, replace(IDENTITY, **{part: 8 if part == "seed" else "other"}))) is None
 
 
 def test_a_key_is_stored_as_a_list_of_five(tmp_path: Path) -> None:
     """As in the ledgers of earlier runs, which are found again."""
     with open_ledger(tmp_path) as ledger:
-        ledger.add(key(ONE), ONE, {"accuracy": 0.5, "latency_ms": 1.0})
+        add(ledger, ONE, {"accuracy": 0.5, "latency_ms": 1.0})
         assert ledger.claim([key(TWO)]) == {key(TWO)}
         with sqlite3.connect(tmp_path / "study.db") as database:
             claims = database.execute("select digest from nas_claims").fetchall()
@@ -85,18 +91,18 @@ def test_a_key_is_stored_as_a_list_of_five(tmp_path: Path) -> None:
 
 def test_two_open_ledgers_see_each_other(tmp_path: Path) -> None:
     first, second = open_ledger(tmp_path), open_ledger(tmp_path)
-    first.add(key(ONE), ONE, {"accuracy": 0.5, "latency_ms": 1.0})
-    second.add(key(ONE), ONE, {"accuracy": 0.9, "latency_ms": 1.0})
+    add(first, ONE, {"accuracy": 0.5, "latency_ms": 1.0})
+    add(second, ONE, {"accuracy": 0.9, "latency_ms": 1.0})
     assert second.get(key(ONE)) == {"accuracy": 0.5, "latency_ms": 1.0}
-    second.add(key(TWO), TWO, {"accuracy": 0.9, "latency_ms": 1.0})
+    add(second, TWO, {"accuracy": 0.9, "latency_ms": 1.0})
     first.refresh()
     assert first.table().equals(second.table())
 
 
 def test_optuna_reads_values_directions_and_constraints(tmp_path: Path) -> None:
     with open_ledger(tmp_path) as ledger:
-        ledger.add(key(ONE), ONE, {"accuracy": 0.5}, {"latency_ms": 2.0}, {"latency_ms <= 1": 1.0})
-        ledger.add(key(TWO), TWO, {"accuracy": 0.9}, {"latency_ms": 1.0}, {"latency_ms <= 1": 0.0})
+        add(ledger, ONE, {"accuracy": 0.5}, {"latency_ms": 2.0}, {"latency_ms <= 1": 1.0})
+        add(ledger, TWO, {"accuracy": 0.9}, {"latency_ms": 1.0}, {"latency_ms <= 1": 0.0})
     study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path / 'study.db'}")
     assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
     assert study.trials[0].values == [0.5, 2.0]
@@ -106,7 +112,7 @@ def test_optuna_reads_values_directions_and_constraints(tmp_path: Path) -> None:
 
 def test_a_result_that_is_not_a_number_is_a_failed_trial(tmp_path: Path) -> None:
     with open_ledger(tmp_path) as ledger:
-        ledger.add(key(ONE), ONE, {"accuracy": math.nan, "loss": math.inf, "latency_ms": 1.0})
+        add(ledger, ONE, {"accuracy": math.nan, "loss": math.inf, "latency_ms": 1.0})
     with open_ledger(tmp_path) as ledger:
         known = ledger.get(key(ONE))
         assert known is not None
@@ -117,8 +123,8 @@ def test_a_result_that_is_not_a_number_is_a_failed_trial(tmp_path: Path) -> None
 
 def test_the_study_of_choices_leaves_inactive_ones_out(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path)
-    ledger.add(key(ONE), ONE, {"accuracy": 0.5, "latency_ms": 1.0})
-    ledger.add(key(TWO), TWO, {"accuracy": 0.9, "latency_ms": 1.0})
+    add(ledger, ONE, {"accuracy": 0.5, "latency_ms": 1.0})
+    add(ledger, TWO, {"accuracy": 0.9, "latency_ms": 1.0})
     trials = ledger.study(SPACE).trials
     assert [trial.params for trial in trials] == [{"depth": 0, "kernel": 0}, {"depth": 1, "kernel": 1, "second": 1}]
 
@@ -126,7 +132,7 @@ def test_the_study_of_choices_leaves_inactive_ones_out(tmp_path: Path) -> None:
 def test_the_write_ahead_log_is_on_and_optuna_keeps_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     verbosity = optuna.logging.get_verbosity()
     with open_ledger(tmp_path) as ledger:
-        ledger.add(key(ONE), ONE, {"accuracy": 0.5, "latency_ms": 1.0})
+        add(ledger, ONE, {"accuracy": 0.5, "latency_ms": 1.0})
         assert (tmp_path / "study.db-wal").exists()
     assert optuna.logging.get_verbosity() == verbosity
     assert "".join(capfd.readouterr()) == ""
@@ -152,7 +158,7 @@ def test_a_foreign_study_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_objective_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="objective 'latency_ms'"):
-        open_ledger(tmp_path).add(key(ONE), ONE, {"accuracy": 0.5})
+        add(open_ledger(tmp_path), ONE, {"accuracy": 0.5})
 
 
 @pytest.mark.parametrize(
@@ -167,7 +173,7 @@ def test_a_corrupt_file_is_one_sentence(tmp_path: Path, content: bytes) -> None:
 def test_a_truncated_file_is_one_sentence(tmp_path: Path) -> None:
     with open_ledger(tmp_path) as ledger:
         for number in range(30):
-            ledger.add(ResultKey(ONE.key, replace(IDENTITY, seed=number)), ONE, {"accuracy": 0.5, "latency_ms": 1.0})
+            add(ledger, ONE, {"accuracy": 0.5, "latency_ms": 1.0}, seed=number)
     content = (tmp_path / "study.db").read_bytes()
     (tmp_path / "study.db").write_bytes(content[: len(content) // 2])
     with pytest.raises(UsageError, match=r"study\.db' is damaged \(.*\); delete .*study\.db and go on"):
@@ -177,7 +183,7 @@ def test_a_truncated_file_is_one_sentence(tmp_path: Path) -> None:
 def test_text_that_is_no_text_is_one_sentence(tmp_path: Path) -> None:
     """A flipped byte in a stored word was a UnicodeDecodeError."""
     with open_ledger(tmp_path) as ledger:
-        ledger.add(key(ONE), ONE, {"accuracy": 0.5, "latency_ms": 1.0})
+        add(ledger, ONE, {"accuracy": 0.5, "latency_ms": 1.0})
     with sqlite3.connect(tmp_path / "study.db") as database:
         database.execute("update study_user_attributes set value_json = cast(x'ff96' as text)")
     database.close()
