@@ -26,9 +26,21 @@ def logged(folder: Path, stage: str, **wanted: Any) -> bool:
     return any({**entry, **wanted, "stage": stage} == entry for entry in entries)
 
 
-def after(seconds: float) -> Callable[[], bool]:
-    begin = time.monotonic()
-    return lambda: time.monotonic() - begin > seconds
+def entries(folder: Path) -> list[str]:
+    """The stages of the entries of the run's log."""
+    return [json.loads(line)["stage"] for line in lines(folder / "run/log.jsonl")]
+
+
+def within(folder: Path, stage: str, seconds: float) -> Callable[[], bool]:
+    """Whether so many seconds have passed since the log got another entry of a stage."""
+    before, reached = entries(folder).count(stage), list[float]()
+
+    def is_over() -> bool:
+        if not reached and entries(folder).count(stage) > before:
+            reached.append(time.monotonic())
+        return bool(reached) and time.monotonic() - reached[0] > seconds
+
+    return is_over
 
 
 def test_killed_in_training_and_in_search(tmp_path: Path) -> None:
@@ -93,17 +105,15 @@ def test_measurements_before_a_kill_are_kept_and_not_taken_again(tmp_path: Path)
 @pytest.mark.slow
 def test_killed_ten_times_anywhere(tmp_path: Path) -> None:
     reference, killed = tmp_path / "reference", tmp_path / "killed"
-    begin = time.monotonic()
     assert run(search(reference, MOBILENET))
-    duration = time.monotonic() - begin
     rng = random.Random(1)
     arguments, stages = search(killed, MOBILENET), []
-    for _ in range(10):
-        if run(arguments, after(5 + rng.uniform(0, duration / 5))):
+    for stage in ("train", "train", "train", "search", "search", "search", "baseline", "measure", "export", "export"):
+        if run(arguments, within(killed, stage, rng.uniform(0, 1.5))):
             break
-        stages.append(json.loads(lines(killed / "run/log.jsonl")[-1])["stage"])
+        stages.append(entries(killed)[-1])
         arguments = resume(killed)
-    assert len(stages) >= 5 and len(set(stages)) >= 3, f"killed in {stages} of a run of {duration:.0f} s"
+    assert len(stages) >= 8 and set(stages) >= {"train", "search", "export"}, f"killed in {stages}"
     assert run(arguments)
     assert outcome(killed) == outcome(reference)
     assert not list(killed.rglob(".*.tmp"))
