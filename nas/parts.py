@@ -7,6 +7,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
 
@@ -194,7 +195,7 @@ def check_options(
     parameters = list(inspect.signature(function).parameters.values())
     by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     known = [each.name for each in parameters if each.kind in by_name and each.name not in given]
-    hints = _hints(function.__init__ if inspect.isclass(function) else function)
+    hints = _hints(function)
     for name in options:
         if name not in known:
             raise UsageError(f"{of} has no option '{name}'; {_instead(name, known)}")
@@ -203,8 +204,14 @@ def check_options(
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     """The types that annotations name; none where one names what only a type checker knows."""
+    if isinstance(function, partial):
+        return _hints(function.func)
+    if inspect.isclass(function):
+        annotated: Any = function.__init__
+    else:
+        annotated = function if inspect.isroutine(function) else type(function).__call__
     try:
-        return get_type_hints(function)
+        return get_type_hints(annotated)
     except NameError:
         return {}
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
@@ -141,3 +142,14 @@ def test_what_a_signature_does_not_name_is_no_option() -> None:
 
     with pytest.raises(UsageError, match="take has no option 'x'; there is none"):
         check_options(take, {"x": 1}, "take", ["space"])
+
+
+def test_options_of_objects_that_are_called_as_functions_are() -> None:
+    class Oven:
+        def __call__(self, candidate: object, bits: int = 8) -> None: ...
+
+    oven = Oven()
+    for each in (oven, partial(oven.__call__)):
+        assert check_options(each, {"bits": 4}, "cost 'oven'", ["candidate"]) == {"bits": 4}
+        with pytest.raises(UsageError, match="cost 'oven' has bits 'four', but input should be a valid integer"):
+            check_options(each, {"bits": "four"}, "cost 'oven'", ["candidate"])

@@ -99,11 +99,14 @@ def _asked(name: str, cost: Cost, candidate: Candidate) -> float:
     architecture = f"architecture {candidate.architecture.id}, {candidate.architecture.key}"
     try:
         value: Any = cost(candidate)
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    except UsageError:
+        raise
     except Exception as error:  # a user's code can fail in any way
         raise UsageError(f"cost '{name}' fails for {architecture}: {type(error).__name__}: {error}.") from error
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+    if not math.isfinite(number):
         raise UsageError(f"cost '{name}' gave {value!r} for {architecture}; return a finite number.")
-    return float(value)
+    return number
 
 
 def _column(cost: Cost) -> str:

@@ -13,7 +13,7 @@ from nas.search.pool import Metrics, metrics_of
 from nas.setup.evaluator import identity_of
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress
-from nas.setup.run_setup import LATENCY, Setup
+from nas.setup.run_setup import Setup
 from nas.setup.workers import batch_size
 from nas.space import Architecture
 from nas.streams import Stream, derive_seed
@@ -33,23 +33,22 @@ def judge_largest(setup: Setup, pool: Pool, costs: MetricFunction) -> dict[str, 
     """Metrics and costs of the largest architecture, which a run judges first, as it has all others evaluated.
 
     Raises:
-        UsageError: the evaluator gives no objective, or nothing that a constraint is on, or what is a cost already.
+        UsageError: the evaluator gives no objective, or nothing that a constraint is on, or what results tell already.
     """
     largest, evaluator = setup.space.largest(), f"evaluator '{setup.config.evaluator}'"
-    metrics, given = _judged(pool, largest), {LATENCY, *setup.cost_names}
+    metrics = _judged(pool, largest)
     for promised in setup.judging.metrics or ():
         if promised not in metrics:
             raise UsageError(
                 f"{evaluator} says that it gives '{promised}', but its table has numbers in "
                 f"{', '.join(metrics) or 'no column'} alone; give that column numbers, or leave it out of its metrics."
             )
-    if setup.objective.metric not in {*metrics, *given}:
+    setup.require_other(metrics)
+    if setup.objective.metric not in {*metrics, *setup.cost_names}:
         raise UsageError(
             f"{evaluator} gives {', '.join(metrics) or 'no number'}, but the objective is '{setup.objective}'; set "
             "objective to maximise or minimise one of these."
         )
-    if taken := sorted(given & metrics.keys()):
-        raise UsageError(f"{evaluator} gives '{taken[0]}', but a cost is called so; give it another name.")
     for constraint in setup.constraints:
         constraint.check_metric([*metrics, *setup.cost_names])
     (known,) = metrics_of(costs, [largest], "costs")

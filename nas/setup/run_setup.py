@@ -1,7 +1,7 @@
 """Everything that a configuration stands for: data, supernet, costs, target, constraints."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from nas.parts import check_options
 from nas.predictors import PREDICTORS, Features
 from nas.problem import Budget
 from nas.search import Constraint, Objective, make_strategy, needs_probabilities, strategy_options
+from nas.setup.columns import LATENCY, own_columns
 from nas.setup.config import RunConfig
 from nas.setup.evaluator import check_evaluator, made_evaluator, objective_of
 from nas.setup.recorded_targets import is_table, read_recorded
@@ -47,10 +48,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["LATENCY", "Setup"]
-
-LATENCY = "latency_ms"
-_COLUMNS = ("id", "architecture", "feasible", "pareto", "measured_latency_ms", "measured_spread_ms")
-"""What a table of candidates has beside metrics and costs."""
 
 
 class Setup:
@@ -253,7 +250,8 @@ class Setup:
     def _check_names(self) -> None:
         """Refuses columns of one name, and constraints on what nobody tells, as far as that is known."""
         judged, task = self.judging.metrics or (), self.data.task
-        self.own_costs.require_other([*_COLUMNS, LATENCY, *StaticCosts.names, *task.columns, *judged])
+        self.own_costs.require_other([*own_columns(task), *task.columns, *judged])
+        self.require_other(judged)
         if self.objective.metric == self.cost:
             raise UsageError(
                 f"objective '{self.objective}' is of the cost that is minimised beside it; name another cost, or "
@@ -263,6 +261,18 @@ class Setup:
             for constraint in self.constraints:
                 known = [*task.figures, *judged, self.objective.metric, *self.cost_names]
                 constraint.check_metric(list(dict.fromkeys(known)))
+
+    def require_other(self, judged: Iterable[str]) -> None:
+        """Refuses metrics of the evaluator that are called as something else that results tell.
+
+        Raises:
+            UsageError: one of them is.
+        """
+        for name in sorted({*judged} & {*own_columns(self.data.task), *self.own_costs.names}):
+            raise UsageError(
+                f"evaluator '{self.config.evaluator}' gives '{name}', but results call something else so; give it "
+                "another name."
+            )
 
     def _check_evaluator(self) -> None:
         """Makes one that waits for no training now, so that what is wrong with it shows before anything is done."""

@@ -3,6 +3,7 @@
 from torch import nn
 
 from nas.costs import Candidate
+from nas.errors import UsageError
 
 
 def bops(candidate: Candidate, bits: int = 8) -> float:
@@ -18,3 +19,18 @@ def layers(candidate: Candidate) -> float:
 def broken(candidate: Candidate) -> float:
     """Divides by nothing."""
     return 1 / (len(candidate.architecture) - len(candidate.architecture))
+
+
+def huge(candidate: Candidate) -> float:
+    """More than a float holds."""
+    return 10**400
+
+
+def absent(candidate: Candidate) -> float:
+    """Knows what is wrong with it."""
+    raise UsageError("the table of costs is not there; build it.")
+
+
+def test_accuracy(candidate: Candidate) -> float:
+    """Called as results call something else."""
+    return 1.0

@@ -62,3 +62,8 @@ class Promises(Short):
 
     def __call__(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
         return pd.DataFrame({"quality": ["good"] * len(architectures), "other": 1.0})
+
+
+def tested(architecture: Architecture) -> Mapping[str, float]:
+    """Calls something as results call something else."""
+    return {"accuracy": 0.5, "test_accuracy": 0.6}

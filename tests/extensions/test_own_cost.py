@@ -91,6 +91,9 @@ def test_a_folder_of_somebody_else_imports_none_of_them(folder: Path) -> None:
         ("costs_args={'mine:flops':{}}", "costs_args has options of 'mine:flops', which is none of costs; did you"),
         ("costs=[mine:bops,mine:bops]", "cost 'mine:bops' gives the column 'bops', but another gives it too"),
         ("costs=[mine:bops,mine:broken]", "cost 'mine:broken' fails for architecture"),
+        ("costs=[mine:test_accuracy]", "cost 'mine:test_accuracy' gives the column 'test_accuracy', but another gives"),
+        ("costs=[mine:bops,mine:huge]", "cost 'mine:huge' fails for architecture"),
+        ("costs=[mine:bops,mine:absent]", "nas: the table of costs is not there; build it."),
         ("cost=bop", "cost 'bop' is not known; did you mean 'bops'?"),
     ],
 )

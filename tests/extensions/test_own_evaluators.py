@@ -137,6 +137,10 @@ def test_what_is_wrong_with_them_is_a_sentence(
             {"evaluator": "mine:Promises"},
             "evaluator 'mine:Promises' says that it gives 'quality', but its table has numbers in other alone",
         ),
+        (
+            {"evaluator": "mine:tested"},
+            "evaluator 'mine:tested' gives 'test_accuracy', but results call something else so",
+        ),
         ({"evaluator": "mine:Short"}, "evaluator 'mine:Short' gave 0 rows for 1 architecture; expected a row each"),
         (
             {"evaluator": "mine:simulate", "objective": "minimise energy"},
