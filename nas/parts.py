@@ -162,6 +162,9 @@ def import_object(name: str, role: str) -> Any:
         raise UsageError(
             f"{role} '{name}' names no importable module '{module_name}'; install it or put its folder on PYTHONPATH."
         ) from error
+    except Exception as error:
+        error.add_note(f"{role[:1].upper()}{role[1:]} '{name}' cannot be had: its module fails when it is imported.")
+        raise
     if not hasattr(module, attribute):
         file = getattr(module, "__file__", None) or "built in"
         raise UsageError(

@@ -153,3 +153,11 @@ def test_options_of_objects_that_are_called_as_functions_are() -> None:
         assert check_options(each, {"bits": 4}, "cost 'oven'", ["candidate"]) == {"bits": 4}
         with pytest.raises(UsageError, match="cost 'oven' has bits 'four', but input should be a valid integer"):
             check_options(each, {"bits": "four"}, "cost 'oven'", ["candidate"])
+
+
+def test_a_module_that_fails_says_for_which_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_part.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ZeroDivisionError) as failed:
+        TARGETS["broken_part:Chip"]
+    assert failed.value.__notes__ == ["Target 'broken_part:Chip' cannot be had: its module fails when it is imported."]

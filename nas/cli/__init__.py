@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except usage_mistake as error:
         _fail(f"{error.format_message().rstrip('.')}. See: {' '.join(_command(error.ctx))} --help")
     except OSError as error:
-        _fail(f"{error.filename or 'a file'} cannot be read or written: {error.strerror}.")
+        sentence = f"{error.filename or 'a file'} cannot be read or written: {error.strerror}."
+        _fail(" ".join([sentence, *getattr(error, "__notes__", [])]))
     except (KeyboardInterrupt, Abort) as end:
         print("nas: interrupted.", file=sys.stderr)
         sys.exit(exit_code(end.__cause__ or end) or 130)

@@ -99,7 +99,7 @@ def _asked(name: str, cost: Cost, candidate: Candidate) -> float:
     architecture = f"architecture {candidate.architecture.id}, {candidate.architecture.key}"
     try:
         value: Any = cost(candidate)
-        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+        number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
     except UsageError:
         raise
     except Exception as error:  # a user's code can fail in any way

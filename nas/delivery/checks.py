@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nas.data import Split
 from nas.errors import UsageError
 from nas.evaluation import SharedWeights, check_extraction, check_inference, check_memory, check_verdict
-from nas.evaluation.evaluators import MakesNetworks
+from nas.evaluation.evaluators import MakesNetworks, made_network
 from nas.setup.run_setup import Setup
 from nas.space import Architecture
 
@@ -73,7 +73,8 @@ def check_scores(setup: Setup, row: Mapping[str, Any]) -> None:
     if isinstance(evaluator, SharedWeights) or not isinstance(evaluator, MakesNetworks) or name not in row:
         return
     architecture = Architecture.from_json(row["architecture"])
-    found = setup.judge(evaluator.network(architecture), setup.data.validation, architecture)[name]
+    network = made_network(setup.config.evaluator, evaluator, architecture)
+    found = setup.judge(network, setup.data.validation, architecture)[name]
     if abs(found - row[name]) > _ROUNDING * max(1.0, abs(row[name])):
         raise UsageError(
             f"evaluator '{setup.config.evaluator}' judged architecture {row['id']} with {name} {row[name]:.4g}, but "

@@ -12,7 +12,7 @@ from nas.delivery.exported import ExportedNetwork
 from nas.delivery.selection import tested, warnings
 from nas.errors import UsageError
 from nas.evaluation import Standalone
-from nas.evaluation.evaluators import MakesNetworks
+from nas.evaluation.evaluators import MakesNetworks, made_network
 from nas.hardware import Measurement, Recorded
 from nas.report.quantities import label, written
 from nas.search import Constraint
@@ -74,7 +74,7 @@ def final_network(
 def judged_network(setup: Setup, architecture: Architecture) -> nn.Module:
     """The network of an architecture as the evaluator of the run judges it."""
     assert isinstance(setup.evaluator, MakesNetworks), "the configuration was checked"
-    return setup.evaluator.network(architecture)
+    return made_network(setup.config.evaluator, setup.evaluator, architecture)
 
 
 def deliver(

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from nas.evaluation.evaluators import JudgesExamples, MakesNetworks
+from nas.evaluation.evaluators import JudgesExamples, MakesNetworks, judged_examples, made_network
 from nas.evaluation.metrics import groups_of, selected
 from nas.evaluation.paired import cheapest_of_equals
 from nas.report.quantities import label, written
@@ -42,7 +42,8 @@ def select(setup: Setup, front: Sequence[Row]) -> tuple[Row, dict[str, Any]]:
     if not (setup.compares_examples and isinstance(evaluator, JudgesExamples)):
         row = min(front, key=lambda row: (setup.objective.value(row), row[setup.cost], row["id"]))
         return row, {"best": row["id"], "of": len(front), "by": setup.score}
-    tallies = evaluator.judge([Architecture.from_json(row["architecture"]) for row in front], split)
+    architectures = [Architecture.from_json(row["architecture"]) for row in front]
+    tallies = judged_examples(setup.config.evaluator, evaluator, architectures, split)
     results: list[Floats] = [tally.results for tally in tallies]
     costs = [row[setup.cost] for row in front]
     within = setup.config.evaluation.equal_within
@@ -67,7 +68,7 @@ def confirm(setup: Setup, rows: Sequence[Row]) -> list[Row]:
     if not isinstance(evaluator, JudgesExamples):
         return [{selected(setup.data.task, key): value for key, value in row.items()} for row in rows]
     architectures = [Architecture.from_json(row["architecture"]) for row in rows]
-    tallies = evaluator.judge(architectures, setup.confirmation)
+    tallies = judged_examples(setup.config.evaluator, evaluator, architectures, setup.confirmation)
     confirmed = []
     for row, tally in zip(rows, tallies, strict=True):
         metrics = tally.metrics()
@@ -115,7 +116,8 @@ def _as_searched(setup: Setup, row: Row) -> dict[str, float]:
     if not isinstance(evaluator, MakesNetworks):
         return {setup.score: row[setup.score]}
     read = Architecture.from_json(architecture) if isinstance(architecture, str) else Architecture(architecture)
-    return tested(setup.metric, setup.judge(evaluator.network(read), setup.data.test, read))
+    network = made_network(setup.config.evaluator, evaluator, read)
+    return tested(setup.metric, setup.judge(network, setup.data.test, read))
 
 
 def as_selected(setup: Setup, candidates: "pd.DataFrame") -> "pd.DataFrame":

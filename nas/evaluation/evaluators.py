@@ -15,6 +15,7 @@ from nas.parts import Slot, check_options
 from nas.problem import Problem
 from nas.space import Architecture
 from nas.tasks import Tally
+from nas.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,8 @@ __all__ = [
     "MakesNetworks",
     "about_evaluator",
     "evaluator_options",
+    "judged_examples",
+    "made_network",
     "make_evaluator",
 ]
 
@@ -116,7 +119,7 @@ def about_evaluator(name: str) -> About:
     part = EVALUATORS[name]
     is_class, told = inspect.isclass(part), getattr(part, "metrics", None)
     if told is not None and not (
-        isinstance(told, Mapping) and told and all(each in _DIRECTIONS for each in told.values())
+        isinstance(told, Mapping) and told and all(each in list(_DIRECTIONS) for each in told.values())
     ):
         raise UsageError(
             f"evaluator '{name}' has metrics {told!r}; expected a mapping such as {{'accuracy': 'maximise'}}."
@@ -156,14 +159,51 @@ def make_evaluator(
     return made
 
 
+def made_network(name: str, evaluator: MakesNetworks, architecture: Architecture) -> nn.Module:
+    """The network of an architecture as the named evaluator judges it.
+
+    Raises:
+        UsageError: it gives something else.
+    """
+    network: Any = evaluator.network(architecture)
+    if not isinstance(network, nn.Module):
+        raise UsageError(
+            f"evaluator '{name}' gave a {type(network).__name__} as the network of architecture {architecture.id}; "
+            "its network must return a torch.nn.Module."
+        )
+    return network
+
+
+def judged_examples(
+    name: str, evaluator: JudgesExamples, architectures: Sequence[Architecture], split: Split
+) -> list[Tally]:
+    """What the named evaluator says that each architecture makes of every example of a split.
+
+    Raises:
+        UsageError: it says something else.
+    """
+    tallies: Any = evaluator.judge(architectures, split)
+    judged = list(tallies) if isinstance(tallies, Sequence) else []
+    if len(judged) != len(architectures) or not all(isinstance(each, Tally) for each in judged):
+        raise UsageError(
+            f"evaluator '{name}' judged no examples of {counted(len(architectures), 'architecture')}; its judge must "
+            "return a nas.tasks.Tally for each, in order."
+        )
+    return judged
+
+
 def _made(name: str, make: Callable[[], Evaluator]) -> Evaluator:
     """What a class makes; a mistake in it is told in a sentence."""
     try:
-        return make()
+        made = make()
     except UsageError:
         raise
     except Exception as error:  # a user's code can fail in any way
         raise UsageError(f"evaluator '{name}' cannot be made: {type(error).__name__}: {error}.") from error
+    batch = getattr(made, "batch", 1)
+    if not isinstance(batch, int) or batch < 1:
+        raise UsageError(f"evaluator '{name}' has batch {batch!r}; expected how many architectures it gets at most.")
+    return made
 
 
 def evaluator_options(name: str, options: Mapping[str, Any], settings: Collection[str]) -> dict[str, Any]:
@@ -203,15 +243,14 @@ class _EachAlone:
         who = f"architecture {architecture.id}, {architecture.key}"
         try:
             found = self._function(architecture)
+            told = found if isinstance(found, Mapping) else {self._metric: found}
+            if told and all(isinstance(value, Real) for value in told.values()):
+                return {str(key): float(value) for key, value in told.items()}
         except UsageError:
             raise
         except Exception as error:  # a user's code can fail in any way
             message = f"evaluator '{self._name}' fails for {who}: {type(error).__name__}: {error}."
             raise UsageError(message) from error
-        told = found if isinstance(found, Mapping) else {self._metric: found}
-        if not told or not all(isinstance(value, Real) for value in told.values()):
-            raise UsageError(
-                f"evaluator '{self._name}' gave {found!r} for {who}; return a number, or a "
-                "mapping of metrics to numbers."
-            )
-        return {str(key): float(value) for key, value in told.items()}
+        raise UsageError(
+            f"evaluator '{self._name}' gave {found!r} for {who}; return a number, or a mapping of metrics to numbers."
+        )

@@ -11,6 +11,7 @@ from nas.latency.model import check_profile
 from nas.report import write_latency_report
 from nas.setup.config import RunConfig
 from nas.setup.folder import RunFolder
+from nas.setup.own_code import naming_own_parts
 from nas.setup.progress import Progress, Silent
 from nas.setup.run_setup import Setup
 
@@ -28,10 +29,11 @@ def run_profile(config: RunConfig, folder: RunFolder, progress: Progress | None 
     Raises:
         UsageError: the configuration cannot be carried out, or the folder is another's.
     """
-    setup = Setup(config)
-    check_profile(config)
-    with folder.begin(config, "profile"):
-        return write_profile(setup, folder, progress or Silent())
+    with naming_own_parts(config):
+        setup = Setup(config)
+        check_profile(config)
+        with folder.begin(config, "profile"):
+            return write_profile(setup, folder, progress or Silent())
 
 
 def write_profile(setup: Setup, folder: RunFolder, progress: Progress) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from nas.errors import UsageError
@@ -18,6 +19,7 @@ from nas.predictors.lookup import LookupPredictor
 from nas.predictors.samples import Array, PredictionErrors, prediction_errors
 from nas.predictors.saving import reading
 from nas.space import Space
+from nas.wording import counted
 
 __all__ = ["PREDICTORS", "ArchitecturePredictor", "Predictor"]
 
@@ -97,8 +99,19 @@ class ArchitecturePredictor:
         mean, spread = np.empty(len(indices)), np.empty(len(indices))
         for start in range(0, len(indices), _ROWS):
             rows = slice(start, start + _ROWS)
-            mean[rows], spread[rows] = self.model.predict(self.encoding(indices[rows]))
+            mean[rows], spread[rows] = self._predicted(indices[rows])
         return mean, spread
+
+    def _predicted(self, indices: npt.NDArray[np.integer]) -> tuple[Array, Array]:
+        """What the model says of the rows of an index matrix, which must be a mean and a spread of each."""
+        said = self.model.predict(self.encoding(indices))
+        arrays = [np.asarray(each) for each in said] if isinstance(said, tuple) else []
+        if [each.shape for each in arrays] != [(len(indices),)] * 2 or not np.isfinite(arrays).all():
+            raise UsageError(
+                f"predictor '{self.kind}' gave no finite mean and spread for each of "
+                f"{counted(len(indices), 'network')}; its predict must return two arrays [n]."
+            )
+        return arrays[0], arrays[1]
 
     def errors_on(self, batch: Batch, values: ArrayLike) -> PredictionErrors:
         """The errors on architectures that the predictor has not seen."""

@@ -23,6 +23,7 @@ from nas.retraining.trial import Trainer, packed, standalone
 from nas.setup.config import RunConfig
 from nas.setup.folder import RunFolder
 from nas.setup.origin import read_object
+from nas.setup.own_code import naming_own_parts
 from nas.setup.progress import Progress, Silent
 from nas.setup.run_setup import LATENCY, Setup
 from nas.setup.workers import gpus_each, travelling
@@ -80,7 +81,7 @@ def retrain_run(
         begun = _begun(folder, asked)
         is_told = (folder.path / "retrained.parquet").exists() and result.get("retrained", {}).get("begun") == begun
         if begun is None or not is_told:
-            with folder.stage("retrain"):
+            with naming_own_parts(config), folder.stage("retrain"):
                 _Retraining(folder, config, front, asked, progress or Silent()).run(result)
     return _told(folder)
 

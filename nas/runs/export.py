@@ -16,6 +16,7 @@ from nas.latency.measuring import measure_with_largest
 from nas.latency.model import LatencyModel, frozen_level
 from nas.retraining.delivered import Delivered
 from nas.setup.folder import RunFolder
+from nas.setup.own_code import naming_own_parts
 from nas.setup.progress import Progress, Silent
 from nas.setup.run_setup import LATENCY, Setup
 from nas.space import Architecture
@@ -45,17 +46,19 @@ def export_architecture(
     """
     config = folder.load_config()
     check_dtype(config)
-    setup, progress = Setup(config, folder.path), progress or Silent()
-    architecture, network = network_of(setup, folder, wanted, progress)
-    check_delivered(setup, [architecture])
-    out = out or folder.path / f"{architecture.id}.onnx"
-    exported = ExportedNetwork(setup, network, out, setup.inputs_of(architecture, form))
-    progress.say(exported.compared())
-    metrics = {
-        **exported.rejudged(setup.judge(network, setup.confirmation, architecture)),
-        **setup.costs_of(architecture),
-        **_latency(setup, folder, architecture, network, exported),
-    }
+    progress = progress or Silent()
+    with naming_own_parts(config):
+        setup = Setup(config, folder.path)
+        architecture, network = network_of(setup, folder, wanted, progress)
+        check_delivered(setup, [architecture])
+        out = out or folder.path / f"{architecture.id}.onnx"
+        exported = ExportedNetwork(setup, network, out, setup.inputs_of(architecture, form))
+        progress.say(exported.compared())
+        metrics = {
+            **exported.rejudged(setup.judge(network, setup.confirmation, architecture)),
+            **setup.costs_of(architecture),
+            **_latency(setup, folder, architecture, network, exported),
+        }
     chosen = {"onnx": str(out), "architecture": dict(architecture), "metric": setup.metric.name}
     about = {"file": exported.write(architecture, metrics), "parity": asdict(exported.parity)}
     return {**chosen, **metrics, **about}

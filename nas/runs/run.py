@@ -25,6 +25,7 @@ from nas.runs.searching import Searching, judge_largest
 from nas.search import Constraint
 from nas.setup.config import RunConfig
 from nas.setup.folder import RunFolder
+from nas.setup.own_code import naming_own_parts
 from nas.setup.progress import Progress, Silent
 from nas.setup.run_setup import LATENCY, Setup
 from nas.setup.workers import evaluation, place_of, reserved, train_elsewhere
@@ -51,15 +52,16 @@ def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None =
     """
     progress = progress or Silent()
     check_dtype(config)
-    setup = Setup(config, folder.path)
-    with place_of(config), reserved(setup):
-        check_constraints(setup, setup.cost_table)
-        check_networks(setup)
-        if config.storage is not None:
-            open_ledger(setup, folder).close()
-        with folder.begin(config):
-            if not folder.is_complete:
-                _Stages(setup, folder, progress).run()
+    with naming_own_parts(config):
+        setup = Setup(config, folder.path)
+        with place_of(config), reserved(setup):
+            check_constraints(setup, setup.cost_table)
+            check_networks(setup)
+            if config.storage is not None:
+                open_ledger(setup, folder).close()
+            with folder.begin(config):
+                if not folder.is_complete:
+                    _Stages(setup, folder, progress).run()
     return folder.result
 
 
@@ -91,6 +93,8 @@ class _Stages:
                 candidates = searching.search(self.learnt)
             with stage("baseline"):
                 draws = searching.draw(candidates)
+                if self.setup.config.random_baseline != 0 and not len(draws):
+                    self.note("Not one random draw can be used, so nothing tells what luck finds.")
                 self.folder.write_table("random", as_selected(self.setup, draws))
         with stage("measure"):
             finalists = self.measure(candidates, largest)

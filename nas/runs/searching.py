@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 from nas.errors import UsageError
 from nas.files import write_file
 from nas.runs.ledgers import open_ledger
-from nas.search import Constraint, MetricFunction, Pool, Result, SingleObjective, Strategy, make_strategy, search
+from nas.search import (
+    Constraint,
+    MetricFunction,
+    NothingFeasibleError,
+    Pool,
+    Result,
+    SingleObjective,
+    Strategy,
+    make_strategy,
+    search,
+)
 from nas.search.pool import Metrics, metrics_of
 from nas.setup.evaluator import identity_of
 from nas.setup.folder import RunFolder
@@ -44,11 +54,7 @@ def judge_largest(setup: Setup, pool: Pool, costs: MetricFunction) -> dict[str, 
                 f"{', '.join(metrics) or 'no column'} alone; give that column numbers, or leave it out of its metrics."
             )
     setup.require_other(metrics)
-    if setup.objective.metric not in {*metrics, *setup.cost_names}:
-        raise UsageError(
-            f"{evaluator} gives {', '.join(metrics) or 'no number'}, but the objective is '{setup.objective}'; set "
-            "objective to maximise or minimise one of these."
-        )
+    setup.require_objective(metrics)
     for constraint in setup.constraints:
         constraint.check_metric([*metrics, *setup.cost_names])
     (known,) = metrics_of(costs, [largest], "costs")
@@ -93,8 +99,9 @@ class Searching:
     def draw(self, candidates: "pd.DataFrame") -> "pd.DataFrame":
         """Random draws under the same constraints on costs, as many as the search had candidates.
 
-        They are fewer where the run names another number, or where they would take more than a tenth of the time so
-        far. That number is kept in ``baseline.json``, so that a run that goes on draws the same.
+        There are none where not one of them can be used. They are fewer where the run names another number, or where
+        they would take more than a tenth of the time so far. That number is kept in ``baseline.json``, so that a run
+        that goes on draws the same.
         """
         config, space, file = self.setup.config, self.setup.space, self.folder.baseline
         if config.random_baseline is None and not file.exists():
@@ -104,12 +111,11 @@ class Searching:
         if not budget:
             return candidates.head(0)
         on_costs = [bound for bound in self.bounds if bound.metric in self.setup.cost_names]
-        return self._run(
-            make_strategy("random", space, derive_seed(config.seed, Stream.BASELINE)),
-            budget,
-            on_costs,
-            f"Evaluating {counted(budget, 'random candidate')}",
-        )
+        proposing = make_strategy("random", space, derive_seed(config.seed, Stream.BASELINE))
+        try:
+            return self._run(proposing, budget, on_costs, f"Evaluating {counted(budget, 'random candidate')}")
+        except NothingFeasibleError:
+            return candidates.head(0)
 
     def _affordable(self, candidates: int) -> int:
         seconds = self.folder.read(self.folder.origin)["seconds"]

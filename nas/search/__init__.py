@@ -1,6 +1,6 @@
 """Search: objectives, constraints, strategies, the ledger of results and the search loop."""
 
-from nas.search.constraints import Constraint, check_feasible
+from nas.search.constraints import Constraint, NothingFeasibleError, check_feasible
 from nas.search.derivation import collapse_warning, derive, entropy, longest_path, threshold
 from nas.search.evolution import Evolution
 from nas.search.exhaustive_search import ExhaustiveSearch
@@ -28,6 +28,7 @@ __all__ = [
     "Ledger",
     "LocalSearch",
     "MetricFunction",
+    "NothingFeasibleError",
     "Objective",
     "Pool",
     "Projection",

@@ -13,7 +13,7 @@ from nas.wording import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Constraint", "check_feasible"]
+__all__ = ["Constraint", "NothingFeasibleError", "check_feasible"]
 
 _PATTERN = re.compile(
     r"\s*(?P<metric>[^\s<>=]+)\s*(?P<operator><=|>=|<|>)"
@@ -109,6 +109,10 @@ class Constraint:
         return f"{self.metric} {self.operator} {int(self.bound) if whole else repr(self.bound)}{share}"
 
 
+class NothingFeasibleError(UsageError):
+    """Not one of the architectures tried satisfies every constraint with finite objectives."""
+
+
 def check_feasible(constraints: Sequence[Constraint], samples: "pd.DataFrame") -> None:
     """Checks that some sampled architecture satisfies every constraint.
 
@@ -117,8 +121,8 @@ def check_feasible(constraints: Sequence[Constraint], samples: "pd.DataFrame") -
         samples: a row for each architecture, with a column for each constrained metric.
 
     Raises:
-        UsageError: no row does. It names the constraint that no row satisfies and the nearest value; if there is none,
-            the values of the row that comes nearest to satisfying all of them.
+        NothingFeasibleError: no row does. It names the constraint that no row satisfies and the nearest value; if
+            there is none, the values of the row that comes nearest to satisfying all of them.
     """
     rows = [{str(name): value for name, value in row.items()} for row in samples.to_dict("records")]
     violations = [[constraint.violation(row) for constraint in constraints] for row in rows]
@@ -129,14 +133,14 @@ def check_feasible(constraints: Sequence[Constraint], samples: "pd.DataFrame") -
     for column, constraint in enumerate(constraints):
         nearest = min(range(len(rows)), key=lambda row: violations[row][column])
         if violations[nearest][column]:
-            raise UsageError(
+            raise NothingFeasibleError(
                 f"constraint '{constraint}' is met by none of the {counted(len(rows), 'architecture')} tried "
                 f"(the nearest has {_value(constraint.metric, rows[nearest])}); loosen it or widen the space."
             )
     nearest = min(range(len(rows)), key=lambda row: sum(violations[row]))
     values = ", ".join(_value(metric, rows[nearest]) for metric in dict.fromkeys(c.metric for c in constraints))
     names = " and ".join(f"'{constraint}'" for constraint in constraints)
-    raise UsageError(
+    raise NothingFeasibleError(
         f"constraints {names} are met together by none of the {counted(len(rows), 'architecture')} tried "
         f"(the nearest has {values}); loosen one or widen the space."
     )

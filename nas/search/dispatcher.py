@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from nas.errors import UsageError
-from nas.search.constraints import check_feasible
+from nas.search.constraints import NothingFeasibleError, check_feasible
 from nas.search.criteria import Criteria
 from nas.search.ledger import Entry, Ledger, ResultIdentity, ResultKey
 from nas.search.pool import MetricFunction, Metrics, Pool, metrics_of
@@ -98,17 +98,20 @@ class Dispatcher:
             self._evaluate(self._without_recorded(awaited))
 
     def require_feasible(self) -> None:
-        """Raises a UsageError that names the nearest value if nothing feasible was found."""
+        """Raises a NothingFeasibleError that names the nearest value if nothing feasible was found."""
         import pandas as pd
 
         evaluated = self.evaluated
         if any(result.feasible for result in evaluated):
             return
+        if not self.results:
+            raise NothingFeasibleError("the strategy proposed no architecture; see what its ask gives.")
         tried = pd.DataFrame([result.metrics for result in (evaluated or self.results.values())])
         check_feasible([each for each in self._criteria.constraints if each.metric in tried], tried)
-        raise UsageError(
+        raise NothingFeasibleError(
             f"none of the {counted(len(tried), 'architecture')} tried has finite objectives "
-            f"({', '.join(map(str, self._criteria.objectives))}); check the evaluator."
+            f"({', '.join(map(str, self._criteria.objectives))}); mend the evaluator"
+            f"{'' if self._ledger is None else ', and search under another name, since what it gave is kept'}."
         )
 
     def _without_recorded(self, architectures: list[Architecture]) -> list[Architecture]:

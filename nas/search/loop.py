@@ -70,7 +70,8 @@ def search(
         the patience is exhausted before.
 
     Raises:
-        UsageError: bad arguments, a metric that nothing computes, or no feasible architecture at all.
+        NothingFeasibleError: no feasible architecture at all.
+        UsageError: bad arguments, or a metric that nothing computes.
     """
     if budget < 1 or batch < 1 or not objectives:
         raise UsageError(

@@ -67,7 +67,7 @@ def metrics_of(function: MetricFunction, architectures: list[Architecture], name
         name: of the function in messages.
 
     Raises:
-        UsageError: it returns something other than a table, or another number of rows.
+        UsageError: it returns something other than a table, several columns of one name, or another number of rows.
     """
     import pandas as pd
 
@@ -76,7 +76,9 @@ def metrics_of(function: MetricFunction, architectures: list[Architecture], name
         raise UsageError(
             f"{name} gave a {type(table).__name__}; expected a pandas.DataFrame with a row each, in order."
         )
-    frame = table.select_dtypes("number")
+    frame = table.select_dtypes("number").rename(columns=str)
+    if repeated := list(frame.columns[frame.columns.duplicated()]):
+        raise UsageError(f"{name} gave several columns '{repeated[0]}'; give each another name.")
     if len(frame) != len(architectures):
         gave = f"{counted(len(frame), 'row')} for {counted(len(architectures), 'architecture')}"
         raise UsageError(f"{name} gave {gave}; expected a row each, in order.")

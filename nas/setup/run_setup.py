@@ -1,7 +1,7 @@
 """Everything that a configuration stands for: data, supernet, costs, target, constraints."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -116,7 +116,7 @@ class Setup:
     def needs_latency(self) -> bool:
         """Whether the search itself depends on latency, or a predictor is there, or nothing else tells latency."""
         given = self.is_recorded or self.config.profile.run is not None
-        return given or LATENCY in (self.cost, *(constraint.metric for constraint in self.constraints))
+        return given or LATENCY in (self.cost, self.objective.metric, *(each.metric for each in self.constraints))
 
     @property
     def guard(self) -> dict[str, str]:
@@ -257,10 +257,24 @@ class Setup:
                 f"objective '{self.objective}' is of the cost that is minimised beside it; name another cost, or "
                 "another objective."
             )
-        if self.judging.judges_examples or self.judging.metrics:
+        if self.judging.judges_examples and not judged:
+            self.require_objective(task.columns)
+        if self.judging.judges_examples or judged:
             for constraint in self.constraints:
                 known = [*task.figures, *judged, self.objective.metric, *self.cost_names]
                 constraint.check_metric(list(dict.fromkeys(known)))
+
+    def require_objective(self, judged: Collection[str]) -> None:
+        """Refuses an objective that is neither a metric of the evaluator nor a cost.
+
+        Raises:
+            UsageError: it is neither.
+        """
+        if self.objective.metric not in {*judged, *self.cost_names}:
+            raise UsageError(
+                f"evaluator '{self.config.evaluator}' gives {', '.join(judged) or 'no number'}, but the objective is "
+                f"'{self.objective}'; set objective to maximise or minimise one of these."
+            )
 
     def require_other(self, judged: Iterable[str]) -> None:
         """Refuses metrics of the evaluator that are called as something else that results tell.

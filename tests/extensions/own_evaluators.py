@@ -67,3 +67,46 @@ class Promises(Short):
 def tested(architecture: Architecture) -> Mapping[str, float]:
     """Calls something as results call something else."""
     return {"accuracy": 0.5, "test_accuracy": 0.6}
+
+
+class Failing(Short):
+    """Fails where its user did not think of it."""
+
+    def __call__(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
+        raise KeyError("weights")
+
+
+class Empty(Short):
+    """Asks for no architectures at a time."""
+
+    batch = 0
+
+
+class Twice(Short):
+    """Two columns of one name."""
+
+    def __call__(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
+        return pd.DataFrame([[0.5, 0.6]] * len(architectures), columns=["accuracy", "accuracy"])
+
+
+class Nothing(Short):
+    """Judges, but has neither network nor examples to show."""
+
+    def __call__(self, architectures: Sequence[Architecture]) -> pd.DataFrame:
+        return pd.DataFrame({"accuracy": [0.5] * len(architectures)})
+
+    def network(self, architecture: Architecture) -> None: ...
+
+
+class NoExamples(Nothing):
+    def judge(self, architectures: Sequence[Architecture], split: object) -> None: ...
+
+
+def rarely(architecture: Architecture) -> float:
+    """Fails to train all networks but one."""
+    return 0.5 if set(architecture.values()) == {"identity"} else float("nan")
+
+
+def diverged(architecture: Architecture) -> float:
+    """Fails to train all."""
+    return float("nan")

@@ -113,6 +113,11 @@ def test_commands_that_read_a_run_work_or_say_why_not(folder: Path) -> None:
             ["--evaluator", "standalone", "--set", "evaluator_args.epochs=0"],
             "evaluator 'standalone' has epochs 0; give",
         ),
+        (["--evaluator", "mine:Empty"], "evaluator 'mine:Empty' has batch 0; expected how many architectures"),
+        (
+            ["--evaluator", "shared-weights", "--set", "objective=maximise top5"],
+            "evaluator 'shared-weights' gives accuracy, accuracy_low, accuracy_high, loss, but the objective is",
+        ),
         (["--evaluator", "table"], "evaluator 'table' needs an option 'path'; give it in evaluator_args."),
         (["--evaluator", "table", "--set", "evaluator_args.path=no.csv"], "table 'no.csv' is no file"),
     ],
@@ -141,6 +146,13 @@ def test_what_is_wrong_with_them_is_a_sentence(
             {"evaluator": "mine:tested"},
             "evaluator 'mine:tested' gives 'test_accuracy', but results call something else so",
         ),
+        ({"evaluator": "mine:Twice"}, "evaluator 'mine:Twice' gave several columns 'accuracy'; give each another name"),
+        ({"evaluator": "mine:Nothing"}, "evaluator 'mine:Nothing' gave a NoneType as the network of architecture"),
+        ({"evaluator": "mine:NoExamples"}, "evaluator 'mine:NoExamples' judged no examples of"),
+        (
+            {"evaluator": "mine:diverged"},
+            "mend the evaluator, and search under another name, since what it gave is kept",
+        ),
         ({"evaluator": "mine:Short"}, "evaluator 'mine:Short' gave 0 rows for 1 architecture; expected a row each"),
         (
             {"evaluator": "mine:simulate", "objective": "minimise energy"},
@@ -155,3 +167,23 @@ def test_what_is_wrong_with_them_is_a_sentence(
 def test_nonsense_is_refused_when_the_first_is_judged(settings: dict[str, Any], sentence: str, folder: Path) -> None:
     code, said = search(folder, "run", settings)
     assert code == 2 and sentence in said
+
+
+def test_its_own_exception_comes_with_its_lines_and_its_name(folder: Path) -> None:
+    code, said = search(folder, "run", {"evaluator": "mine:Failing"})
+    assert code == 1 and 'raise KeyError("weights")' in said
+    assert said.endswith(f"error of evaluator 'mine:Failing', in Failing.__call__ ({folder}/mine.py, line 76).")
+
+
+def test_random_draws_that_cannot_be_used_end_no_search(folder: Path) -> None:
+    asked = {"evaluator": "mine:rarely", "strategy": "exhaustive", "candidates": 27, "random_baseline": 1, "seed": 1}
+    done(search(folder, "run", {**asked, "constraints": []}))
+    found = best(folder, "run")
+    assert found["random"] is None and "Not one random draw can be used" in " ".join(found["notes"])
+    assert "random draw under" not in (folder / "results/run/report.html").read_text()
+
+
+def test_latency_may_be_what_is_searched_for(folder: Path) -> None:
+    asked = {"evaluator": "mine:simulate", "objective": "minimise latency_ms", "cost": "params", "candidates": 4}
+    done(search(folder, "run", {**asked, "profile": {"networks": 6, "held_out": 4, "seconds": 1, "samples": 20}}))
+    assert best(folder, "run")["score"] == "latency_ms"

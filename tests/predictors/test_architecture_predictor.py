@@ -225,3 +225,13 @@ def test_samples_that_do_not_fit_get_a_sentence(make: Callable[[], ArchitectureP
         make().predict(every)
     with pytest.raises(UsageError, match="choice 'depth' is 3, but its candidates"):
         make().fit([{**every[0], "depth": 3}], [1.0])
+
+
+@pytest.mark.parametrize(
+    "said", [np.ones(3), (np.ones(3),), (np.ones(1), np.ones(1)), (np.full(3, np.nan), np.ones(3)), None]
+)
+def test_what_is_no_mean_and_spread_of_each_gets_a_sentence(said: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = ArchitecturePredictor("mine:P", Encoding(space()), LinearPredictor()).fit(list(space()), latencies())
+    monkeypatch.setattr(predictor.model, "predict", lambda x: said)
+    with pytest.raises(UsageError, match="predictor 'mine:P' gave no finite mean and spread for each of 3 networks"):
+        predictor.predict(list(space())[:3])

@@ -6,7 +6,17 @@ import pandas as pd
 import pytest
 
 from nas.errors import UsageError
-from nas.search import STRATEGIES, Ledger, Objective, Result, ResultIdentity, make_strategy, needs_probabilities, search
+from nas.search import (
+    STRATEGIES,
+    Ledger,
+    Objective,
+    RandomSearch,
+    Result,
+    ResultIdentity,
+    make_strategy,
+    needs_probabilities,
+    search,
+)
 from nas.space import Architecture, Condition, Space
 
 SPACE = Space(
@@ -188,3 +198,9 @@ def test_nothing_but_diverged_architectures_is_a_sentence() -> None:
     evaluate: Callable[[list[Architecture]], pd.DataFrame] = lambda a: pd.DataFrame({"accuracy": [math.nan] * len(a)})  # noqa: E731
     with pytest.raises(UsageError, match="none of the 40 architectures tried has finite objectives"):
         run("random", evaluate)
+
+
+def test_a_strategy_that_proposes_nothing_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RandomSearch, "ask", lambda self, n: [])
+    with pytest.raises(UsageError, match="the strategy proposed no architecture; see what its ask gives"):
+        run("random", Evaluator())
