@@ -32,7 +32,7 @@ _START_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class _Order:
+class _Batch:
     """A batch on its way, and what it has run into."""
 
     number: int
@@ -88,8 +88,8 @@ class EvaluationPool:
         self._load: dict[int, int] = {}
         """Worker → batches that it has, of those that are ready."""
         self._waking: dict[Any, int] = {}
-        self._running: dict[Any, tuple[int, _Order]] = {}
-        self._waiting: deque[_Order] = deque()
+        self._running: dict[Any, tuple[int, _Batch]] = {}
+        self._waiting: deque[_Batch] = deque()
         self._deaths: Counter[int] = Counter()
         self._submitted = 0
         for number in range(count):
@@ -128,7 +128,7 @@ class EvaluationPool:
 
     def submit(self, batch: Sequence[Architecture]) -> None:
         """Has a batch evaluated by the worker that has the least to do."""
-        self._waiting.append(_Order(self._submitted, list(batch)))
+        self._waiting.append(_Batch(self._submitted, list(batch)))
         self._submitted += 1
         self._hand_out()
 
@@ -174,30 +174,30 @@ class EvaluationPool:
 
     def _finished(self, call: Any) -> list[Evaluated]:
         """The metrics of a batch; none if its worker died, in which case it waits for another."""
-        number, order = self._running.pop(call)
+        number, batch = self._running.pop(call)
         try:
             done: _Done = self._ray.get(call)
         except self._ray.exceptions.RayTaskError as error:
             raise far_mistake(error) from error
         except self._ray.exceptions.RayError as error:
-            self._died(number, order, error)
+            self._died(number, batch, error)
             return []
         if number in self._load:
             self._load[number] -= 1
         self.blocks += done.blocks
         self.blocks_alone += done.blocks_alone
-        return list(zip(order.architectures, done.metrics, strict=True))
+        return list(zip(batch.architectures, done.metrics, strict=True))
 
-    def _died(self, number: int, order: _Order, error: Exception) -> None:
+    def _died(self, number: int, batch: _Batch, error: Exception) -> None:
         is_first = self._load.pop(number, None) is not None
-        self._deaths[order.number] += is_first
-        if self._deaths[order.number] > _RETRIES:
-            names = ", ".join(architecture.id for architecture in order.architectures)
+        self._deaths[batch.number] += is_first
+        if self._deaths[batch.number] > _RETRIES:
+            names = ", ".join(architecture.id for architecture in batch.architectures)
             raise UsageError(
                 f"{_RETRIES + 1} workers died of the same batch ({names}): {str(error).splitlines()[0]} Give each "
                 "worker more memory, or see the log of the cluster."
             ) from error
-        self._waiting.appendleft(order)
+        self._waiting.appendleft(batch)
         if is_first:
             self._wake(number)
 
@@ -209,9 +209,9 @@ class EvaluationPool:
         """Gives waiting batches to the workers that are ready and have the least."""
         while self._waiting and self._load and min(self._load.values()) < _DEPTH:
             number = min(self._load, key=lambda each: (self._load[each], each))
-            order = self._waiting.popleft()
-            call = self._actors[number].evaluate.remote(self._weights, order.architectures)
-            self._running[call] = number, order
+            batch = self._waiting.popleft()
+            call = self._actors[number].evaluate.remote(self._weights, batch.architectures)
+            self._running[call] = number, batch
             self._load[number] += 1
 
 

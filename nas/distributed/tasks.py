@@ -8,20 +8,20 @@ from nas.distributed.failures import result_of
 
 __all__ = ["cancel", "each"]
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Item = TypeVar("_Item")
+_Returned = TypeVar("_Returned")
 
 _RETRIES = 3
 
 
 def each(
-    function: Callable[[Item], Result],
-    items: Sequence[Item],
+    function: Callable[[_Item], _Returned],
+    items: Sequence[_Item],
     *,
     cpus: float = 1.0,
     gpus: float = 0.0,
     on_done: Callable[[int], None] | None = None,
-) -> list[Result]:
+) -> list[_Returned]:
     """What a function gives for each item, as Ray tasks; tasks that die are repeated.
 
     Args:
@@ -61,5 +61,5 @@ def cancel(calls: Sequence[Any], *, force: bool = False) -> None:
         ray.cancel(call, force=force)
 
 
-def _call(function: Callable[[Item], Result], item: Item) -> Result:
+def _call(function: Callable[[_Item], _Returned], item: _Item) -> _Returned:
     return function(item)

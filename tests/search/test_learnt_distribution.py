@@ -26,22 +26,22 @@ def uniform(space: Space) -> dict[str, np.ndarray]:
     return {name: np.full(len(candidates), 1 / len(candidates)) for name, candidates in space.choices.items()}
 
 
-def player_of(space: Space, seed: int = 0, proposals: Sequence[Architecture] | None = None) -> LearntDistribution:
+def new_strategy(space: Space, seed: int = 0, proposals: Sequence[Architecture] | None = None) -> LearntDistribution:
     chosen = [space.largest(), space.smallest()] if proposals is None else proposals
     return LearntDistribution(space, seed, proposals=chosen, probabilities=uniform(space))
 
 
-def play(player: LearntDistribution, rounds: int, batch: int) -> list[list[Architecture]]:
+def ask_and_tell(strategy: LearntDistribution, rounds: int, batch: int) -> list[list[Architecture]]:
     asked = []
     for _ in range(rounds):
-        asked.append(player.ask(batch))
-        player.tell([Result(architecture, {}, None, 1.0) for architecture in asked[-1]])
+        asked.append(strategy.ask(batch))
+        strategy.tell([Result(architecture, {}, None, 1.0) for architecture in asked[-1]])
     return asked
 
 
 @pytest.mark.parametrize("space", [FLAT, NESTED], ids=["flat", "nested"])
 def test_proposals_are_members_new_and_no_more_than_asked(space: Space) -> None:
-    batches = play(player_of(space, 3), rounds=8, batch=6)
+    batches = ask_and_tell(new_strategy(space, 3), rounds=8, batch=6)
     flat = [architecture for batch in batches for architecture in batch]
     assert all(len(batch) <= 6 for batch in batches)
     assert all(architecture in space for architecture in flat)
@@ -50,68 +50,68 @@ def test_proposals_are_members_new_and_no_more_than_asked(space: Space) -> None:
 
 
 def test_it_is_a_function_of_seed_and_calls() -> None:
-    first = play(player_of(FLAT, 3), rounds=5, batch=10)
-    assert play(player_of(FLAT, 3), rounds=5, batch=10) == first
-    assert play(player_of(FLAT, 4), rounds=5, batch=10) != first
+    first = ask_and_tell(new_strategy(FLAT, 3), rounds=5, batch=10)
+    assert ask_and_tell(new_strategy(FLAT, 3), rounds=5, batch=10) == first
+    assert ask_and_tell(new_strategy(FLAT, 4), rounds=5, batch=10) != first
 
 
 @pytest.mark.parametrize("space", [NESTED, SINGLE], ids=["nested", "single"])
 def test_a_small_space_is_visited_wholly_and_then_ends(space: Space) -> None:
-    player = player_of(space)
+    strategy = new_strategy(space)
     seen: set[Architecture] = set()
-    while batch := player.ask(7):
+    while batch := strategy.ask(7):
         seen.update(batch)
     assert seen == set(space)
-    assert player.ask(7) == []
+    assert strategy.ask(7) == []
 
 
 def test_results_that_were_not_asked_for_are_not_proposed_again() -> None:
-    player = player_of(NESTED)
+    strategy = new_strategy(NESTED)
     known = list(NESTED)[:10]
-    player.tell([Result(architecture, {}, (1.0,), 0.0) for architecture in known])
-    assert {a for batch in play(player, rounds=20, batch=5) for a in batch} == set(NESTED) - set(known)
+    strategy.tell([Result(architecture, {}, (1.0,), 0.0) for architecture in known])
+    assert {a for batch in ask_and_tell(strategy, rounds=20, batch=5) for a in batch} == set(NESTED) - set(known)
 
 
 def test_the_proposals_come_first_in_order_and_once() -> None:
     last, middle, first = FLAT.largest(), FLAT.smallest(), FLAT.sample(0)
-    player = player_of(FLAT, proposals=[last, middle, last, middle, first])
-    assert player.ask(2) == [last, middle]
-    following = player.ask(3)
+    strategy = new_strategy(FLAT, proposals=[last, middle, last, middle, first])
+    assert strategy.ask(2) == [last, middle]
+    following = strategy.ask(3)
     assert following[0] == first and len(following) == 3
     assert not {last, middle, first} & set(following[1:])
 
 
 def test_draws_follow_the_probabilities() -> None:
     space = Space({"often": ["a", "b"], **{f"c{index}": list(range(10)) for index in range(6)}})
-    player = LearntDistribution(space, 1, proposals=[], probabilities=uniform(space) | {"often": [0.8, 0.2]})
-    shares = Counter(architecture["often"] for architecture in player.ask(2000))
+    strategy = LearntDistribution(space, 1, proposals=[], probabilities=uniform(space) | {"often": [0.8, 0.2]})
+    shares = Counter(architecture["often"] for architecture in strategy.ask(2000))
     assert shares["a"] / 2000 == pytest.approx(0.8, abs=0.03)
 
 
 def test_subsets_are_drawn_by_the_product_of_their_elements() -> None:
     """Products 0.3, 0.12 and 0.1 of the pairs: shares of 30, 12 and 10 in 52."""
     space = Space({"node": NODE, **{f"c{index}": list(range(10)) for index in range(6)}})
-    player = LearntDistribution(
+    strategy = LearntDistribution(
         space, 1, proposals=[], probabilities=uniform(space) | {"node": [0.6, 0.5, 0.2]}, options={"node": NODE.options}
     )
-    shares = Counter(architecture["node"] for architecture in player.ask(2000))
+    shares = Counter(architecture["node"] for architecture in strategy.ask(2000))
     for pair, share in {("p", "q"): 30 / 52, ("p", "r"): 12 / 52, ("q", "r"): 10 / 52}.items():
         assert shares[pair] / 2000 == pytest.approx(share, abs=0.03)
 
 
 def test_what_has_no_probability_comes_last_what_is_banned_never_and_it_ends() -> None:
     space = Space({"edge": ["none", "skip", "conv"], "width": [1, 2, 3]})
-    player = LearntDistribution(
+    strategy = LearntDistribution(
         space,
         proposals=[],
         probabilities={"edge": [0.8, 0.1, 0.1], "width": [0.5, 0.5, 0.0]},
         banned={"edge": (True, False, False)},
         patience=1000,
     )
-    drawn = [(each["edge"], each["width"]) for each in player.ask(100)]
+    drawn = [(each["edge"], each["width"]) for each in strategy.ask(100)]
     assert set(drawn[:4]) == {(e, w) for e in ("skip", "conv") for w in (1, 2)}
     assert set(drawn[4:]) == {("skip", 3), ("conv", 3)}
-    assert player.ask(1) == []
+    assert strategy.ask(1) == []
 
 
 def test_decided_probabilities_are_followed_by_what_differs_in_little() -> None:
@@ -124,10 +124,10 @@ def test_decided_probabilities_are_followed_by_what_differs_in_little() -> None:
 
 def test_where_only_what_is_banned_has_weight_the_rest_is_drawn_uniformly() -> None:
     space = Space({"edge": ["none", "skip", "conv"]})
-    player = LearntDistribution(
+    strategy = LearntDistribution(
         space, proposals=[], probabilities={"edge": [1.0, 0.0, 0.0]}, banned={"edge": [1, 0, 0]}
     )
-    assert {each["edge"] for each in player.ask(5)} == {"skip", "conv"}
+    assert {each["edge"] for each in strategy.ask(5)} == {"skip", "conv"}
 
 
 def test_a_search_evaluates_the_derived_architecture_first() -> None:
@@ -138,7 +138,7 @@ def test_a_search_evaluates_the_derived_architecture_first() -> None:
 
     proposal = FLAT.sample(5)
     found = search(
-        FLAT, table, player_of(FLAT, proposals=[proposal]), objectives=[Objective("total", maximise=True)], budget=30
+        FLAT, table, new_strategy(FLAT, proposals=[proposal]), objectives=[Objective("total", maximise=True)], budget=30
     )
     assert len(found) == 30 and found["id"][0] == proposal.id
 

@@ -25,7 +25,7 @@ def flops(architectures: Sequence[Architecture]) -> pd.DataFrame:
     return pd.DataFrame({"flops": [sum(10**3 * each[name] / 5 for name in "abcde") for each in architectures]})
 
 
-class Scrambled:
+class UnorderedPool:
     """A pool with so many workers, of which any may be the next to finish."""
 
     def __init__(self, workers: int, seed: int) -> None:
@@ -58,22 +58,22 @@ def table(pool: object, chosen: Strategy, budget: int = 90, ledger: Ledger | Non
 
 @pytest.mark.parametrize("name", ["random", "exhaustive"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_strategy_that_does_not_listen_ends_with_the_table_of_one_process(name: str, seed: int) -> None:
+def test_a_strategy_that_ignores_results_ends_with_the_table_of_one_process(name: str, seed: int) -> None:
     alone = table(accuracy, make_strategy(name, SPACE, 5))
-    together = table(Scrambled(5, seed), make_strategy(name, SPACE, 5))
+    together = table(UnorderedPool(5, seed), make_strategy(name, SPACE, 5))
     pd.testing.assert_frame_equal(together, alone)
 
 
 @pytest.mark.parametrize("name", ["random", "evolution", "local", "nsga2", "exhaustive"])
 def test_nothing_is_evaluated_twice_and_the_budget_is_kept(name: str) -> None:
-    pool = Scrambled(4, 0)
+    pool = UnorderedPool(4, 0)
     found = table(pool, make_strategy(name, SPACE, 1))
     assert len(found) == len(set(found["id"])) == len(pool.seen) == len(set(pool.seen)) == 90
     assert found["feasible"].all()
 
 
-def test_one_worker_is_asked_and_told_as_this_process_is() -> None:
-    pool = Scrambled(1, 0)
+def test_one_worker_gets_what_this_process_does() -> None:
+    pool = UnorderedPool(1, 0)
     pd.testing.assert_frame_equal(
         table(pool, make_strategy("evolution", SPACE, 3, population=20)),
         table(accuracy, make_strategy("evolution", SPACE, 3, population=20)),
@@ -81,7 +81,7 @@ def test_one_worker_is_asked_and_told_as_this_process_is() -> None:
 
 
 def test_batches_hold_neighbours_in_the_order_of_keys() -> None:
-    pool = Scrambled(4, 0)
+    pool = UnorderedPool(4, 0)
     search(SPACE, pool, make_strategy("random", SPACE, 0), objectives=OBJECTIVES[:1], budget=32, batch=8)
     keys = [each.key for each in pool.seen[:32]]
     assert keys == sorted(keys)
@@ -90,7 +90,7 @@ def test_batches_hold_neighbours_in_the_order_of_keys() -> None:
 def test_a_search_that_had_begun_asks_the_pool_for_the_rest_alone(tmp_path: Path) -> None:
     with Ledger(tmp_path / "study.db", "s", OBJECTIVES) as ledger:
         table(accuracy, make_strategy("random", SPACE, 0), budget=40, ledger=ledger)
-    pool = Scrambled(3, 0)
+    pool = UnorderedPool(3, 0)
     with Ledger(tmp_path / "study.db", "s", OBJECTIVES) as ledger:
         found = table(pool, make_strategy("random", SPACE, 0), budget=60, ledger=ledger)
         assert len(pool.seen) == 20 and len(ledger) == 60
@@ -103,7 +103,7 @@ def test_a_space_that_ends_before_the_budget_ends_the_search() -> None:
     def measured(architectures: Sequence[Architecture]) -> pd.DataFrame:
         return pd.DataFrame({"accuracy": [each["a"] * each["b"] for each in architectures]})
 
-    class Small(Scrambled):
+    class Small(UnorderedPool):
         def collect(self, seconds: float | None = None) -> list[Evaluated]:
             self.idle = 0
             batch = self.batches.pop() if self.batches else []

@@ -35,7 +35,7 @@ FREE = [name for name in STRATEGIES if not needs_probabilities(name)]
 every_strategy = pytest.mark.parametrize("name", FREE)
 
 
-def told(space: Space, architectures: Sequence[Architecture]) -> list[Result]:
+def results_of(space: Space, architectures: Sequence[Architecture]) -> list[Result]:
     """Two objectives from the indices; every fifth is infeasible without evaluation, some after it."""
     results = []
     for architecture in architectures:
@@ -47,18 +47,18 @@ def told(space: Space, architectures: Sequence[Architecture]) -> list[Result]:
     return results
 
 
-def play(player: Strategy, space: Space, rounds: int, batch: int) -> list[list[Architecture]]:
+def ask_and_tell(strategy: Strategy, space: Space, rounds: int, batch: int) -> list[list[Architecture]]:
     asked = []
     for _ in range(rounds):
-        asked.append(player.ask(batch))
-        player.tell(told(space, asked[-1]))
+        asked.append(strategy.ask(batch))
+        strategy.tell(results_of(space, asked[-1]))
     return asked
 
 
 @every_strategy
 @pytest.mark.parametrize("space", [FLAT, NESTED], ids=["flat", "nested"])
 def test_proposals_are_members_new_and_no_more_than_asked(name: str, space: Space) -> None:
-    batches = play(make_strategy(name, space, 3), space, rounds=8, batch=6)
+    batches = ask_and_tell(make_strategy(name, space, 3), space, rounds=8, batch=6)
     flat = [architecture for batch in batches for architecture in batch]
     assert all(len(batch) <= 6 for batch in batches)
     assert all(architecture in space for architecture in flat)
@@ -68,72 +68,72 @@ def test_proposals_are_members_new_and_no_more_than_asked(name: str, space: Spac
 
 @every_strategy
 def test_a_strategy_is_a_function_of_seed_and_results(name: str) -> None:
-    first = play(make_strategy(name, FLAT, 3), FLAT, rounds=5, batch=10)
-    assert play(make_strategy(name, FLAT, 3), FLAT, rounds=5, batch=10) == first
+    first = ask_and_tell(make_strategy(name, FLAT, 3), FLAT, rounds=5, batch=10)
+    assert ask_and_tell(make_strategy(name, FLAT, 3), FLAT, rounds=5, batch=10) == first
     if name != "exhaustive":
-        assert play(make_strategy(name, FLAT, 4), FLAT, rounds=5, batch=10) != first
+        assert ask_and_tell(make_strategy(name, FLAT, 4), FLAT, rounds=5, batch=10) != first
 
 
 @every_strategy
 @pytest.mark.parametrize("space", [NESTED, SINGLE], ids=["nested", "single"])
 def test_a_small_space_is_visited_wholly_and_then_ends(name: str, space: Space) -> None:
-    player = make_strategy(name, space, 0)
+    strategy = make_strategy(name, space, 0)
     seen: set[Architecture] = set()
-    while batch := player.ask(7):
+    while batch := strategy.ask(7):
         seen.update(batch)
-        player.tell(told(space, batch))
+        strategy.tell(results_of(space, batch))
     assert seen == set(space)
-    assert player.ask(7) == []
+    assert strategy.ask(7) == []
 
 
 @pytest.mark.parametrize("name", [name for name in FREE if name != "exhaustive"])
 def test_results_that_were_not_asked_for_are_not_proposed_again(name: str) -> None:
-    player = make_strategy(name, NESTED, 0)
+    strategy = make_strategy(name, NESTED, 0)
     known = list(NESTED)[:10]
-    player.tell(told(NESTED, known))
-    seen = {architecture for batch in play(player, NESTED, rounds=20, batch=5) for architecture in batch}
+    strategy.tell(results_of(NESTED, known))
+    seen = {architecture for batch in ask_and_tell(strategy, NESTED, rounds=20, batch=5) for architecture in batch}
     assert seen == set(NESTED) - set(known)
 
 
 @every_strategy
 def test_infeasible_results_alone_do_not_stop_it(name: str) -> None:
-    player = make_strategy(name, FLAT, 0)
+    strategy = make_strategy(name, FLAT, 0)
     for _ in range(8):
-        batch = player.ask(20)
+        batch = strategy.ask(20)
         assert batch
-        player.tell([Result(architecture, {}, None, 1.0) for architecture in batch])
+        strategy.tell([Result(architecture, {}, None, 1.0) for architecture in batch])
 
 
 @pytest.mark.parametrize("name", ["evolution", "local", "nsga2"])
 def test_a_tight_constraint_is_approached_on_violations_alone(name: str) -> None:
     """One architecture in 65,536 is feasible, and nothing is evaluated on the way."""
-    player = make_strategy(name, FLAT, 1)
+    strategy = make_strategy(name, FLAT, 1)
     for _ in range(60):
-        batch = player.ask(25)
+        batch = strategy.ask(25)
         distances = FLAT.indices(batch).sum(axis=1)
         if 0 in distances:
             return
-        player.tell([Result(a, {}, None, float(d)) for a, d in zip(batch, distances, strict=True)])
+        strategy.tell([Result(a, {}, None, float(d)) for a, d in zip(batch, distances, strict=True)])
     pytest.fail("the feasible architecture was not found in 1,500 proposals")
 
 
 def test_evolution_lets_the_oldest_die() -> None:
     """With a population of two, the best architecture is forgotten after two others."""
-    player = Evolution(FLAT, 0, population=2, tournament=2, mutation=0.0, crossover=0.0)
+    strategy = Evolution(FLAT, 0, population=2, tournament=2, mutation=0.0, crossover=0.0)
     best, *others = [FLAT.smallest(), FLAT.largest(), FLAT.architecture(dict.fromkeys(FLAT.choices, 3))]
-    player.tell([Result(best, {}, (0.0,), 0.0)])
-    player.tell([Result(other, {}, (1.0,), 0.0) for other in others])
-    distances = [(FLAT.indices([child]) != FLAT.indices([best])).sum() for child in player.ask(10)]
+    strategy.tell([Result(best, {}, (0.0,), 0.0)])
+    strategy.tell([Result(other, {}, (1.0,), 0.0) for other in others])
+    distances = [(FLAT.indices([child]) != FLAT.indices([best])).sum() for child in strategy.ask(10)]
     assert min(distances) > 1
 
 
 @pytest.mark.parametrize("name", ["random", "evolution", "nsga2"])
 def test_a_proposal_costs_less_than_20_ms_after_a_thousand_results(name: str) -> None:
     wide = Space({f"c{index}": [1, 2, 3] for index in range(20)})
-    player = make_strategy(name, wide, 0)
-    play(player, wide, rounds=20, batch=50)
+    strategy = make_strategy(name, wide, 0)
+    ask_and_tell(strategy, wide, rounds=20, batch=50)
     start = time.process_time()
-    asked = play(player, wide, rounds=2, batch=25)
+    asked = ask_and_tell(strategy, wide, rounds=2, batch=25)
     assert (time.process_time() - start) / sum(map(len, asked)) < 0.020
 
 
@@ -184,10 +184,10 @@ def test_local_search_climbs_to_a_block_that_pays_with_one_of_its_operations_alo
         {"operation": [(Condition(("depth",), frozenset({(1,)})),)]},
     )
     score = {None: 0.5, "bad": 0.1, "poor": 0.2, "good": 1.0}
-    player = make_strategy("local", space, 0, starts=1)
+    strategy = make_strategy("local", space, 0, starts=1)
     first = Architecture({"depth": 1})
-    player.tell([Result(first, {}, (0.5,), 0.0)])
-    asked = player.ask(3)
+    strategy.tell([Result(first, {}, (0.5,), 0.0)])
+    asked = strategy.ask(3)
     assert set(asked) == {Architecture({"depth": 2, "operation": each}) for each in ("bad", "poor", "good")}
     assert max(asked, key=lambda each: score[each.get("operation")])["operation"] == "good"
 
