@@ -1,7 +1,8 @@
-"""What every strategy must do, and that the learning ones beat random search."""
+"""Our strategies keep to what every strategy must do, and the learning ones beat random search."""
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -21,18 +22,21 @@ from nas.search import (
     search,
 )
 from nas.space import Architecture, Condition, Space
+from nas.testing import StrategySuite
 
 FLAT = Space({f"c{index}": [1, 2, 3, 4] for index in range(8)})
 NESTED = Space(
-    {"depth": [1, 2, 3], "a": ["x", "y"], "b": ["x", "y", "z"], "c": [3, 5, 7]},
-    {
-        "b": [(Condition(("depth",), frozenset({(1,), (2,)})),)],
-        "c": [(Condition(("depth",), frozenset({(2,)})), Condition(("b",), frozenset({(0,), (1,)})))],
-    },
+    {"depth": [1, 2, 3], "a": ["x", "y"], "b": ["x", "y", "z"]},
+    {"b": [(Condition(("depth",), frozenset({(1,), (2,)})),)]},
 )
-SINGLE = Space({"only": [1]})
 FREE = [name for name in STRATEGIES if not needs_probabilities(name)]
-every_strategy = pytest.mark.parametrize("name", FREE)
+
+
+class TestEveryStrategy(StrategySuite):
+    @pytest.fixture(autouse=True, params=FREE)
+    def strategy(self, request: pytest.FixtureRequest) -> None:
+        self.make = partial(make_strategy, request.param)
+        self.draws = request.param != "exhaustive"
 
 
 def results_of(space: Space, architectures: Sequence[Architecture]) -> list[Result]:
@@ -55,37 +59,6 @@ def ask_and_tell(strategy: Strategy, space: Space, rounds: int, batch: int) -> l
     return asked
 
 
-@every_strategy
-@pytest.mark.parametrize("space", [FLAT, NESTED], ids=["flat", "nested"])
-def test_proposals_are_members_new_and_no_more_than_asked(name: str, space: Space) -> None:
-    batches = ask_and_tell(make_strategy(name, space, 3), space, rounds=8, batch=6)
-    flat = [architecture for batch in batches for architecture in batch]
-    assert all(len(batch) <= 6 for batch in batches)
-    assert all(architecture in space for architecture in flat)
-    assert len(set(flat)) == len(flat)
-    assert len(flat) >= min(space.size, 20)
-
-
-@every_strategy
-def test_a_strategy_is_a_function_of_seed_and_results(name: str) -> None:
-    first = ask_and_tell(make_strategy(name, FLAT, 3), FLAT, rounds=5, batch=10)
-    assert ask_and_tell(make_strategy(name, FLAT, 3), FLAT, rounds=5, batch=10) == first
-    if name != "exhaustive":
-        assert ask_and_tell(make_strategy(name, FLAT, 4), FLAT, rounds=5, batch=10) != first
-
-
-@every_strategy
-@pytest.mark.parametrize("space", [NESTED, SINGLE], ids=["nested", "single"])
-def test_a_small_space_is_visited_wholly_and_then_ends(name: str, space: Space) -> None:
-    strategy = make_strategy(name, space, 0)
-    seen: set[Architecture] = set()
-    while batch := strategy.ask(7):
-        seen.update(batch)
-        strategy.tell(results_of(space, batch))
-    assert seen == set(space)
-    assert strategy.ask(7) == []
-
-
 @pytest.mark.parametrize("name", [name for name in FREE if name != "exhaustive"])
 def test_results_that_were_not_asked_for_are_not_proposed_again(name: str) -> None:
     strategy = make_strategy(name, NESTED, 0)
@@ -93,15 +66,6 @@ def test_results_that_were_not_asked_for_are_not_proposed_again(name: str) -> No
     strategy.tell(results_of(NESTED, known))
     seen = {architecture for batch in ask_and_tell(strategy, NESTED, rounds=20, batch=5) for architecture in batch}
     assert seen == set(NESTED) - set(known)
-
-
-@every_strategy
-def test_infeasible_results_alone_do_not_stop_it(name: str) -> None:
-    strategy = make_strategy(name, FLAT, 0)
-    for _ in range(8):
-        batch = strategy.ask(20)
-        assert batch
-        strategy.tell([Result(architecture, {}, None, 1.0) for architecture in batch])
 
 
 @pytest.mark.parametrize("name", ["evolution", "local", "nsga2"])

@@ -1,4 +1,4 @@
-"""What every sharing scheme must do, whatever it shares."""
+"""Our sharing schemes keep to what every scheme must do, and train as they should."""
 
 import math
 import pathlib
@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 import nas
-from nas.costs import StaticCosts
-from nas.evaluation import Trie
 from nas.nn.channels import Region, select, write
 from nas.sharing import BalancedMixture, FewShot, GradientMatching, OneBank, RoutedExperts, Shared, Sharing, Tied
+from nas.testing import SharingSuite
 from nas.training import (
     Context,
     CrossEntropy,
@@ -87,44 +86,19 @@ def images(batch: int = 6) -> Tensor:
     return torch.randn(batch, *INPUT, generator=torch.Generator().manual_seed(1))
 
 
-def some(supernet: nas.Supernet, count: int = 3) -> list[nas.Architecture]:
+def some(supernet: nas.Supernet) -> list[nas.Architecture]:
     return [
         supernet.space.smallest(),
         supernet.space.largest(),
-        *(supernet.space.sample(seed) for seed in range(count)),
+        *(supernet.space.sample(seed) for seed in range(3)),
     ]
 
 
-@pytest.mark.parametrize(("space", "scheme"), CASES)
-def test_the_extracted_network_computes_what_the_active_one_does(space: str, scheme: str) -> None:
-    supernet = supernet_of(space, SCHEMES[scheme]()).eval()
-    for architecture in some(supernet):
-        supernet.activate(architecture)
-        torch.testing.assert_close(supernet.extract(architecture)(images()), supernet(images()), rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize(("space", "scheme"), CASES)
-def test_the_extracted_network_is_plain_and_can_learn(space: str, scheme: str) -> None:
-    supernet = supernet_of(space, SCHEMES[scheme]())
-    network = supernet.extract(supernet.space.largest()).train()
-    network(images()).square().sum().backward()
-    parameters = list(network.parameters())
-    assert parameters
-    assert all(parameter.grad is not None for parameter in parameters)
-    assert not any(type(module).__module__.startswith("nas.") for module in network.modules())
-
-
-@pytest.mark.parametrize(("space", "scheme"), CASES)
-def test_the_gradient_of_what_is_seen_is_that_of_the_extracted_network(space: str, scheme: str) -> None:
-    supernet = supernet_of(space, SCHEMES[scheme]()).train()
-    architecture = supernet.space.sample(3)
-    network = supernet.extract(architecture).train()
-    supernet.activate(architecture)
-    x = images().requires_grad_()
-    y = images().requires_grad_()
-    supernet(x).square().sum().backward()
-    network(y).square().sum().backward()
-    torch.testing.assert_close(x.grad, y.grad, rtol=1e-4, atol=1e-5)
+class TestEveryScheme(SharingSuite):
+    @pytest.fixture(autouse=True, params=CASES, ids="-".join)
+    def scheme(self, request: pytest.FixtureRequest) -> None:
+        space, scheme = request.param
+        self.model, self.make = SPACES[space], SCHEMES[scheme]
 
 
 @pytest.mark.parametrize(("space", "scheme"), CASES)
@@ -134,83 +108,9 @@ def test_a_forward_pass_leaves_every_module_with_its_own_tensors(space: str, sch
     for architecture in some(supernet):
         supernet.activate(architecture)
         supernet(images())
-    assert {name: id(tensor) for name, tensor in supernet.model.named_parameters()} == before
-
-
-@pytest.mark.parametrize(("space", "scheme"), CASES)
-def test_a_failing_forward_pass_leaves_every_module_with_its_own_tensors(space: str, scheme: str) -> None:
-    supernet = supernet_of(space, SCHEMES[scheme]())
-    before = {name: id(tensor) for name, tensor in supernet.model.named_parameters()}
-    for architecture in some(supernet):
-        supernet.activate(architecture)
         with pytest.raises(RuntimeError):
             supernet(torch.zeros(1, 7, 8, 8))
     assert {name: id(tensor) for name, tensor in supernet.model.named_parameters()} == before
-
-
-@pytest.mark.parametrize(("space", "scheme"), CASES)
-def test_a_trie_judges_a_population_as_it_judges_each_alone(space: str, scheme: str) -> None:
-    supernet = supernet_of(space, SCHEMES[scheme]()).eval()
-    population = list(dict.fromkeys(some(supernet)))
-
-    def outputs(architectures: list[nas.Architecture]) -> list[Tensor]:
-        trie = Trie(supernet, architectures)
-        trie.calibrate([images(), images(5)])
-        return trie.outputs(images(3))
-
-    together = outputs(population)
-    for architecture, output in zip(population, together, strict=True):
-        assert torch.equal(output, outputs([architecture])[0])
-
-
-@pytest.mark.parametrize(("space", "scheme"), CASES)
-def test_a_trie_judges_with_the_weights_that_extraction_gives(space: str, scheme: str) -> None:
-    supernet = supernet_of(space, SCHEMES[scheme]()).eval()
-    for architecture in some(supernet, 1):
-        network = supernet.extract(architecture)
-        trie = Trie(supernet, [architecture])
-        trie.calibrate([images()])
-        nas.evaluation.recalibrate(network, [images()])
-        torch.testing.assert_close(trie.outputs(images(3))[0], network(images(3)), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize(("space", "scheme"), CASES)
-def test_the_state_holds_every_bank_and_who_sees_it(space: str, scheme: str) -> None:
-    supernet = supernet_of(space, SCHEMES[scheme]()).eval()
-    other = supernet_of(space, SCHEMES[scheme](), seed=1).eval()
-    other.load_state_dict(supernet.state_dict())
-    for architecture in some(supernet):
-        supernet.activate(architecture)
-        other.activate(architecture)
-        assert torch.equal(supernet(images()), other(images()))
-
-
-@pytest.mark.parametrize(("space", "scheme"), CASES)
-def test_costs_are_those_of_the_extracted_network(space: str, scheme: str) -> None:
-    supernet = supernet_of(space, SCHEMES[scheme]())
-    costs = StaticCosts(supernet, INPUT)
-    for architecture in some(supernet):
-        network = supernet.extract(architecture)
-        assert costs(architecture)["params"] == sum(each.numel() for each in network.parameters())
-
-
-@pytest.mark.parametrize(("space", "scheme"), CASES)
-def test_what_a_step_does_not_see_stays_as_it_is(space: str, scheme: str) -> None:
-    supernet = supernet_of(space, SCHEMES[scheme]())
-    optimizer = torch.optim.SGD(supernet.parameters(), 0.1, momentum=0.9, weight_decay=0.1)
-    everything = dict(supernet.named_parameters())
-    for architecture in some(supernet):  # momentum for all that is ever seen
-        optimizer.zero_grad()
-        supernet.activate(architecture)
-        supernet(images()).square().sum().backward()
-        optimizer.step()
-    optimizer.zero_grad()
-    supernet.activate(supernet.space.smallest())
-    supernet(images()).square().sum().backward()
-    unseen = {name: each.detach().clone() for name, each in everything.items() if each.grad is None}
-    optimizer.step()
-    assert all(torch.equal(everything[name], before) for name, before in unseen.items())
-    assert any(not torch.equal(each, unseen.get(name, torch.zeros(()))) for name, each in everything.items())
 
 
 @pytest.mark.parametrize("space", SPACES)

@@ -1,27 +1,18 @@
-"""Path samplers: their distribution, and that they are functions of (seed, step)."""
+"""Path samplers: their distribution, and what every sampler must do."""
 
-import pickle
 from collections import Counter
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
-import torch
 
 from nas.space import Architecture, Condition, Space
-from nas.training import Context, Fair, Path, PathSampler, Sandwich, Uniform
+from nas.testing import PathSamplerSuite
+from nas.training import Context, Fair, Path, Sandwich, Uniform
 
 SPACE = Space({"a": [1, 2, 3, 4], "b": ["w", "x", "y", "z"], "c": [0, 1, 2, 3]})
 MIXED = Space({"a": [1, 2], "b": ["x", "y", "z"], "c": [0, 1, 2, 3]})
 CONDITIONAL = Space({"a": [1, 2, 3], "b": [0, 1, 2]}, {"b": [(Condition(("a",), frozenset({(2,)})),)]})
-
-SAMPLERS: dict[str, Callable[[Space, int], PathSampler]] = {
-    "uniform": lambda space, seed: Uniform(space, seed, paths=2),
-    "fair": Fair,
-    "fair, odd": lambda space, seed: Fair(space, seed, paths=5),
-    "sandwich": Sandwich,
-}
-EACH = pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
 
 
 def test_uniform_marginals() -> None:
@@ -74,30 +65,11 @@ def test_sandwich_goes_from_the_largest_to_the_smallest() -> None:
     assert [path.role for path in Sandwich(SPACE, seed=0, random=0).draw(Context(0))] == ["largest", "smallest"]
 
 
-@EACH
-@pytest.mark.parametrize("space", [SPACE, MIXED, CONDITIONAL], ids=["equal", "mixed", "conditional"])
-def test_paths_are_a_pure_function_of_seed_and_step(make: Callable[[Space, int], PathSampler], space: Space) -> None:
-    sampler = make(space, 5)
-    forwards = [list(sampler.draw(Context(step))) for step in range(30)]
-    torch.manual_seed(1)
-    np.random.seed(1)
-    other = make(space, 5)
-    backwards = [list(other.draw(Context(step))) for step in reversed(range(30))][::-1]
-    assert forwards == backwards
-    assert all(path.architecture in space for paths in forwards for path in paths)
-    assert [list(make(space, 6).draw(Context(step))) for step in range(30)] != forwards
-    assert len({tuple(paths) for paths in forwards}) > 3, "steps differ"
-
-
-@EACH
-def test_samplers_leave_the_global_generators_alone(make: Callable[[Space, int], PathSampler]) -> None:
-    before = torch.get_rng_state(), repr(np.random.get_state())
-    make(SPACE, 0).draw(Context(0))
-    assert torch.equal(torch.get_rng_state(), before[0])
-    assert repr(np.random.get_state()) == before[1]
-
-
-@EACH
-def test_samplers_travel_between_processes(make: Callable[[Space, int], PathSampler]) -> None:
-    sampler = make(SPACE, 2)
-    assert pickle.loads(pickle.dumps(sampler)).draw(Context(9)) == sampler.draw(Context(9))
+class TestEverySampler(PathSamplerSuite):
+    @pytest.fixture(
+        autouse=True,
+        params=[partial(Uniform, paths=2), Fair, partial(Fair, paths=5), Sandwich],
+        ids=["uniform", "fair", "fair, odd", "sandwich"],
+    )
+    def sampler(self, request: pytest.FixtureRequest) -> None:
+        self.make = request.param

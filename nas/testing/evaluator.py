@@ -1,0 +1,86 @@
+"""What every evaluator must do."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from nas.data import load
+from nas.evaluation import Evaluator, JudgesExamples, MakesNetworks
+from nas.problem import Problem
+from nas.space import Architecture
+from nas.supernet import Supernet
+from nas.testing.spaces import small_model
+from nas.training import Recipe
+
+__all__ = ["EvaluatorSuite"]
+
+
+class EvaluatorSuite:
+    """Tests of a :class:`nas.evaluation.Evaluator`.
+
+    >>> from nas.evaluation.trained_alone import TrainedAlone
+    >>> class TestTrainedAlone(EvaluatorSuite):
+    ...     def make(self, problem):
+    ...         return TrainedAlone(problem)
+
+    Attributes:
+        make: a fresh evaluator, given a problem.
+    """
+
+    make: Callable[[Problem], Evaluator]
+
+    def problem(self) -> Problem:
+        """A small one; another if it must be of a kind."""
+        torch.manual_seed(0)
+        data = load("digits", limit=100)
+        return Problem(Supernet(small_model()), data, retraining=Recipe(epochs=1, batch_size=50))
+
+    def test_rows_are_those_of_each_alone_in_order(self) -> None:
+        """Workers get other batches, and a resumed search judges the rest: nothing may depend on what came before."""
+        problem = self.problem()
+        asked = self._asked(problem)
+        table, other = self.make(problem)(asked), self.make(problem)
+        alone = pd.concat([other([each]) for each in reversed(asked)][::-1], ignore_index=True)
+        pd.testing.assert_frame_equal(table.reset_index(drop=True), alone)
+
+    def test_it_gives_the_finite_numbers_that_it_promises(self) -> None:
+        """What ``metrics`` names, which is searched for; without it the metric of the data."""
+        problem = self.problem()
+        evaluator, asked = self.make(problem), self._asked(problem)
+        table = evaluator(asked)
+        promised = getattr(evaluator, "metrics", [problem.task.metric.name])
+        assert len(table) == len(asked) and set(promised) <= set(table.columns)
+        assert np.isfinite(table[list(promised)].to_numpy(float)).all()
+
+    def test_it_leaves_the_supernet_as_it_was(self) -> None:
+        """Others of the same process judge and deliver by its weights."""
+        problem = self.problem()
+        before = {name: tensor.clone() for name, tensor in problem.supernet.state_dict().items()}
+        evaluator = self.make(problem)
+        evaluator(self._asked(problem))
+        assert all(torch.equal(tensor, before[name]) for name, tensor in problem.supernet.state_dict().items())
+        assert not getattr(evaluator, "needs_supernet", False) or evaluator.supernet is problem.supernet  # type: ignore[attr-defined]
+
+    def test_examples_and_networks_are_those_that_it_judged(self) -> None:
+        """Only of an evaluator that judges examples or makes networks; candidates are compared pair by pair."""
+        problem = self.problem()
+        evaluator, asked, split = self.make(problem), self._asked(problem), problem.data.validation
+        if not isinstance(evaluator, JudgesExamples | MakesNetworks):
+            pytest.skip("it neither judges examples nor makes networks")
+        if isinstance(evaluator, JudgesExamples):
+            tallies, table = evaluator.judge(asked, split), evaluator(asked)
+            assert [len(tally.results) for tally in tallies] == [len(split)] * len(asked)
+            told = pd.DataFrame([tally.metrics() for tally in tallies])
+            shared = [name for name in table if name in told]
+            pd.testing.assert_frame_equal(told[shared], table[shared].reset_index(drop=True))
+        if isinstance(evaluator, MakesNetworks):
+            (x, _) = next(iter(split.batches(4)))
+            output = evaluator.network(asked[0])(x)
+            assert output.shape[1:] == problem.data.output_shape and output.isfinite().all()
+
+    @staticmethod
+    def _asked(problem: Problem) -> list[Architecture]:
+        return list(dict.fromkeys([problem.space.largest(), problem.space.smallest(), problem.space.sample(0)]))
