@@ -80,9 +80,9 @@ class Run:
         Raises:
             UsageError: the configuration cannot be carried out, or the name belongs to another run.
         """
-        place = Path(results)
-        name = name or free_name(place, self.config.space.rpartition(":")[2])
-        folder = RunFolder(place / name)
+        parent = Path(results)
+        name = name or free_name(parent, self.config.space.rpartition(":")[2])
+        folder = RunFolder(parent / name)
         if not folder.config.exists():
             check_profile(self.config)
         run_search(self.config, folder, progress or RichProgress())
@@ -190,7 +190,7 @@ def _plain(key: str, value: Any) -> Any:
 
 def _name_of(key: str, part: Any) -> str:
     """The name, or ``module:object``, under which every process finds a part."""
-    for module, name in _places(part):
+    for module, name in _definitions(part):
         if module != "__main__" and import_object(f"{module}:{name}", key) is part:
             return _SLOTS[key].name_of(f"{module}:{name}") if key in _SLOTS else f"{module}:{name}"
     raise UsageError(
@@ -199,7 +199,7 @@ def _name_of(key: str, part: Any) -> str:
     )
 
 
-def _places(part: Any) -> list[tuple[str, str]]:
+def _definitions(part: Any) -> list[tuple[str, str]]:
     """Modules and names at their top that are bound to an object: where it is defined if that is known, else all."""
     own = getattr(part, "__module__", None), getattr(part, "__qualname__", None)
     modules = {own[0]: sys.modules[own[0]]} if own[0] in sys.modules and own[1] else dict(sys.modules)

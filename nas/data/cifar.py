@@ -29,14 +29,14 @@ def read_cifar10(data_dir: Path | None, image_size: int | None) -> RawData:
         UsageError: for a missing or damaged file, or labels out of range.
     """
     folder = folder_of("cifar10", data_dir, "the CIFAR-10 batches (python, .bin or .npz)")
-    places = [folder, folder / "cifar-10-batches-py", folder / "cifar-10-batches-bin"]
+    folders = [folder, folder / "cifar-10-batches-py", folder / "cifar-10-batches-bin"]
     readers: dict[str, Callable[[Path], tuple[Tensor, Tensor]]] = {
         "": read_python_batch,
         ".bin": read_binary_batch,
         ".npz": read_npz_batch,
     }
-    suffix = find(places, [f"{_TRAIN[0]}{suffix}" for suffix in readers]).suffix
-    batches = [readers[suffix](find(places, [f"{name}{suffix}"])) for name in (*_TRAIN, "test_batch")]
+    suffix = find(folders, [f"{_TRAIN[0]}{suffix}" for suffix in readers]).suffix
+    batches = [readers[suffix](find(folders, [f"{name}{suffix}"])) for name in (*_TRAIN, "test_batch")]
     images, labels = zip(*batches[:-1], strict=True)
     return from_arrays(Classification(_CLASSES), (torch.cat(images), torch.cat(labels)), None, batches[-1], image_size)
 

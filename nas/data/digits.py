@@ -75,8 +75,8 @@ def _moved(images: Tensor, draws: torch.Generator) -> Tensor:
 def _square(count: int, side: int, draws: torch.Generator) -> Tensor:
     """Which rows (or columns) of each image ``[count, side]`` the square covers; it may stick out."""
     start = torch.randint(0, side, (count, 1), generator=draws) - _COVERED // 2
-    place = torch.arange(side)
-    return (place >= start) & (place < start + _COVERED)
+    position = torch.arange(side)
+    return (position >= start) & (position < start + _COVERED)
 
 
 def _digits(name: str, data_dir: Path | None) -> tuple[Tensor, Tensor]:

@@ -66,8 +66,8 @@ def read_fashion_mnist(data_dir: Path | None, image_size: int | None) -> RawData
 
 
 def _read_pair(folder: Path, prefix: str) -> tuple[Tensor, Tensor]:
-    places = [folder, folder / "FashionMNIST" / "raw"]
+    folders = [folder, folder / "FashionMNIST" / "raw"]
     names = [f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"]
-    images_path, labels_path = (find(places, [f"{name}.gz", name]) for name in names)
+    images_path, labels_path = (find(folders, [f"{name}.gz", name]) for name in names)
     images = torch.from_numpy(read_idx(images_path, 3))[:, None]
     return images, check_labels(read_idx(labels_path, 1), len(images), len(_FASHION), f"File '{labels_path}'")

@@ -137,8 +137,8 @@ class ImageSplit:
         if self.groups is None:
             return order
         names, members = torch.unique(self.groups[order], return_inverse=True)
-        places = torch.arange(len(order), device=self.device)
-        first = torch.full_like(names, len(order)).scatter_reduce(0, members, places, "amin")
+        indices = torch.arange(len(order), device=self.device)
+        first = torch.full_like(names, len(order)).scatter_reduce(0, members, indices, "amin")
         return order[first.sort().values]
 
     def _batch(self, positions: Tensor) -> Batch:

@@ -96,12 +96,12 @@ class ExportedNetwork:
         target = self.setup.target
         if target.name != OnnxRuntime.name or self.setup.is_recorded:
             return None
-        cache, place = LatencyCache(folder.finalists), (target.fingerprint(), self.inputs.shape)
+        cache, conditions = LatencyCache(folder.finalists), (target.fingerprint(), self.inputs.shape)
         key = f"file {hashlib.sha256(self.model).hexdigest()}"
-        found = cache.get(key, *place)
+        found = cache.get(key, *conditions)
         if found is None:
             found = measure_file(self.setup, self.model, self.inputs, _SECONDS)
-            cache.add(key, *place, found)
+            cache.add(key, *conditions, found)
         return found
 
     def write(self, architecture: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -132,11 +132,11 @@ def describe_blocks(setup: Setup, architecture: Architecture) -> list[dict[str, 
     """The network block by block, in order, blocks that its depth leaves out included."""
     active = setup.costs.blocks(architecture)
     rows = [(number, 0, _described(setup, block, architecture)) for number, block in enumerate(active)]
-    place = {path: number for number, (path, _) in enumerate(modules(setup.costs.supernet.model))}
+    order = {path: number for number, (path, _) in enumerate(modules(setup.costs.supernet.model))}
     for number, (path, kind) in enumerate(_skipped(setup)):
         stage = f"{path.rpartition('.')[0]}."
         inside = [rank for rank, block in enumerate(active) if block.path.startswith(stage)]
-        before = inside or [rank for rank, block in enumerate(active) if place.get(block.path, -1) < place[path]]
+        before = inside or [rank for rank, block in enumerate(active) if order.get(block.path, -1) < order[path]]
         choices = {name: architecture[name] for name in setup.supernet.read_by(path) if name in architecture}
         row = {"path": path, "kind": kind, "choices": choices, "skipped": True, "params": 0, "flops": 0}
         rows.append((max(before, default=-1), 1 + number, {**row, "output_shape": []}))

@@ -50,7 +50,7 @@ def select(setup: Setup, front: Sequence[Row]) -> tuple[Row, dict[str, Any]]:
     verdict = cheapest_of_equals(results, costs, setup.metric.maximise, within, groups_of(split))
     about = {
         "best": front[verdict.best]["id"],
-        "equals": [front[place]["id"] for place in verdict.equals],
+        "equals": [front[index]["id"] for index in verdict.equals],
         "within": within,
         "of": len(front),
         "differ": verdict.differ,

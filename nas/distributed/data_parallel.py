@@ -147,8 +147,8 @@ def _train(make: Make, mailbox: Any, checkpoint: Path) -> None:
         try:
             make().run(file, on_epoch=send, ranks=ranks)
         except UsageError as error:
-            place = f"worker on {ray.util.get_node_ip_address()}: "
-            mistake = place + str(error).replace(str(file), str(checkpoint))
+            where = f"worker on {ray.util.get_node_ip_address()}: "
+            mistake = where + str(error).replace(str(file), str(checkpoint))
             ray.get(mailbox.refuse.remote(mistake), timeout=_ANSWER_SECONDS)
             raise
 

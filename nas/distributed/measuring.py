@@ -166,7 +166,7 @@ class _Held:
 def _holding(address: str, label: str, make: Callable[[], Target], patience: float) -> Iterator[_Held]:
     with connected(address) as ray:
         node = _marked(ray, label)
-        with _reserved(ray, node, patience) as place, _measuring(ray, node, place, make) as meter:
+        with _reserved(ray, node, patience) as group, _measuring(ray, node, group, make) as meter:
             about = _answer(ray, node, meter.about.remote(), _START_SECONDS)
             yield _Held(ray, node, meter, about)
 
@@ -207,22 +207,22 @@ def _reserved(ray: Any, node: _Node, patience: float) -> Iterator[Any]:
     """Everything of a machine, kept also while the process that measures is started again."""
     from ray.util import placement_group, remove_placement_group
 
-    place = placement_group([node.resources])
+    group = placement_group([node.resources])
     try:
-        if not place.wait(patience):
+        if not group.wait(patience):
             cpus = node.resources.get("CPU", 0)
             raise UsageError(
                 f"machine {node.name}, which ray.measure_on names, has {cpus:g} CPUs that did not all become free in "
                 f"{patience:g} s; end what runs there, or measure on another."
             )
-        yield place
+        yield group
     finally:
         if ray.is_initialized():
-            remove_placement_group(place)
+            remove_placement_group(group)
 
 
 @contextmanager
-def _measuring(ray: Any, node: _Node, place: Any, make: Callable[[], Target]) -> Iterator[Any]:
+def _measuring(ray: Any, node: _Node, group: Any, make: Callable[[], Target]) -> Iterator[Any]:
     from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
     others = {name: count for name, count in node.resources.items() if name not in ("CPU", "GPU")}
@@ -232,7 +232,7 @@ def _measuring(ray: Any, node: _Node, place: Any, make: Callable[[], Target]) ->
             num_cpus=node.resources.get("CPU", 0),
             num_gpus=node.resources.get("GPU", 0),
             resources=others,
-            scheduling_strategy=PlacementGroupSchedulingStrategy(place, placement_group_bundle_index=0),
+            scheduling_strategy=PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=0),
             max_restarts=_RETRIES,
             max_task_retries=-1,
         )

@@ -146,8 +146,8 @@ def require_shared_folder(folder: Path, option: str) -> None:
         return
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".shared-", suffix=".tmp") as file:
         look = ray.remote(num_cpus=0)(os.path.exists)
-        places = {node: NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes}
-        asked = {look.options(scheduling_strategy=places[node]).remote(file.name): nodes[node] for node in nodes}
+        strategies = {node: NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes}
+        asked = {look.options(scheduling_strategy=strategies[node]).remote(file.name): nodes[node] for node in nodes}
         answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_SECONDS)
         blind = [host for call, host in asked.items() if call not in answered or not _is_true(call)]
     if blind:

@@ -37,11 +37,11 @@ def check_inference(network: nn.Module, x: Tensor) -> None:
                 f"{_first_call(network, x, x)} gives something else each time in evaluation mode, so no figure is "
                 "that of the network; draw and count in training alone, such as by F.dropout(x, p, self.training)."
             )
-        alone = [x[place : place + 1] for place in range(len(x))]
+        alone = [x[index : index + 1] for index in range(len(x))]
         unlike = [
             each
-            for place, each in enumerate(alone)
-            if _differ([part[place : place + 1] for part in first], _outputs(network, each))
+            for index, each in enumerate(alone)
+            if _differ([part[index : index + 1] for part in first], _outputs(network, each))
         ]
         if 2 * len(unlike) > len(x):
             raise UsageError(

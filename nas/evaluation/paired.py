@@ -22,7 +22,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What the examples say of the networks; places are positions among them.
+    """What the examples say of the networks; indices are positions among them.
 
     Attributes:
         chosen: the cheapest of the equals.
@@ -46,7 +46,7 @@ def cheapest_of_equals(
 ) -> Verdict:
     """The cheapest network that is not more than so many standard errors worse than the best.
 
-    One is the rule of Breiman et al. (1984), with the error of the difference in place of that of the score. The best
+    One is the rule of Breiman et al. (1984), with the error of the difference in index of that of the score. The best
     of noisy scores is less far ahead than it looks, but dearer networks tend to be better: the more errors are allowed,
     the more of the metric is given away for a lower cost.
 
@@ -59,11 +59,11 @@ def cheapest_of_equals(
     """
     scores = np.asarray(results, dtype=float) * (1.0 if maximise else -1.0)
     means = scores.mean(axis=1)
-    best = min(range(len(means)), key=lambda place: (-means[place], costs[place], place))
+    best = min(range(len(means)), key=lambda index: (-means[index], costs[index], index))
     behind, errors = means[best] - means, standard_errors(scores[best] - scores, groups)
     reach = within * _finite(errors) * (1 + _ROUNDING)
-    equals = [place for place in range(len(means)) if place == best or behind[place] <= reach[place]]
-    chosen = min(equals, key=lambda place: (costs[place], -means[place], place))
+    equals = [index for index in range(len(means)) if index == best or behind[index] <= reach[index]]
+    chosen = min(equals, key=lambda index: (costs[index], -means[index], index))
     return Verdict(chosen, best, behind, errors, equals, _differ(behind, errors, scores.shape[1], groups))
 
 

@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from nas.costs.tracing import Shape, cannot_run, meta_copy
 from nas.errors import UsageError
-from nas.hardware.places import Place, junctions, places
+from nas.hardware.call_sites import CallSite, block_sites, junctions
 from nas.hardware.signatures import shapes, signature
 from nas.predictors import BlockTable, BlockValues
 from nas.space import Architecture, Space, candidate_key
@@ -55,7 +55,7 @@ class Catalogue:
     """Every block that any architecture can run, found by running architectures on the meta device.
 
     Blocks are told apart by their layers, settings and input shapes, not by their weights or their place: ``blocks``
-    lists the different ones. ``numbers`` maps each place, with the choices that decide what runs there and what shapes
+    lists the different ones. ``numbers`` maps each site, with the choices that decide what runs there and what shapes
     it gets, to an array with an axis for each of these choices, the last entry of an axis for the choice being
     inactive: the number of the block that runs there, or -1.
 
@@ -80,10 +80,10 @@ class Catalogue:
         self._order = {name: column for column, name in enumerate(self.space.choices)}
         self._seen: dict[Architecture, _Visit] = {}
         self._work: dict[Any, int] = {}
-        self._canonical: dict[Place, dict[Key, Key]] = {}
-        self._places, self._junctions = places(self.supernet), junctions(self.supernet)
+        self._canonical: dict[CallSite, dict[Key, Key]] = {}
+        self._sites, self._junctions = block_sites(self.supernet), junctions(self.supernet)
         self._shapes: dict[Any, int] = {}
-        self.numbers = {place: self._table(place) for place in self._settled()}
+        self.numbers = {site: self._table(site) for site in self._settled()}
 
     def table(self, columns: Sequence[str], values: NDArray[np.float64]) -> BlockTable:
         """The sums of block values over an architecture.
@@ -93,33 +93,33 @@ class Catalogue:
             values: ``[blocks, columns]``, what each of ``blocks`` adds.
         """
         extended = np.vstack([values, np.zeros((1, len(columns)))])
-        blocks = [BlockValues(self._columns(place), extended[numbers]) for place, numbers in self.numbers.items()]
+        blocks = [BlockValues(self._columns(site), extended[numbers]) for site, numbers in self.numbers.items()]
         return BlockTable(columns, blocks)
 
-    def _table(self, place: Place) -> Numbers:
+    def _table(self, site: CallSite) -> Numbers:
         """The numbers as an array with an axis a choice; what an inactive choice would be makes no difference."""
-        known = {self._key(place, visit): visit.calls.get(place.call_of, -1) for visit in self._seen.values()}
-        sizes = self._sizes(place)
-        keys = self._canonical[place]
+        known = {self._key(site, visit): visit.calls.get(site.call_of, -1) for visit in self._seen.values()}
+        sizes = self._sizes(site)
+        keys = self._canonical[site]
         which = np.array([known[keys[given]] for given in np.ndindex(*sizes)], dtype=np.int64).reshape(sizes)
         return np.asarray(which[np.ix_(*([*range(size), 0] for size in sizes))])
 
-    def _settled(self) -> list[Place]:
-        """The places, each with all choices that decide what runs there and on inputs of what shape."""
-        rng, found, around = np.random.default_rng(0), self._places, self._junctions
+    def _settled(self) -> list[CallSite]:
+        """The sites, each with all choices that decide what runs there and on inputs of what shape."""
+        rng, found, around = np.random.default_rng(0), self._sites, self._junctions
         while True:
             self._check_size(found)
-            for place in (*found, *around):
-                self._visit_combinations(place, rng)
+            for site in (*found, *around):
+                self._visit_combinations(site, rng)
             self._visit_neighbours()
             wider = [self._with_causes(junction) for junction in around]
-            following = [self._with_causes(self._inside(place, wider)) for place in self._with_repeated_calls(found)]
+            following = [self._with_causes(self._inside(site, wider)) for site in self._with_repeated_calls(found)]
             if (following, wider) == (found, around):
                 return found
             found, around = following, wider
 
-    def _check_size(self, found: Sequence[Place]) -> None:
-        sizes = [math.prod(size + 1 for size in self._sizes(place)) for place in found]
+    def _check_size(self, found: Sequence[CallSite]) -> None:
+        sizes = [math.prod(size + 1 for size in self._sizes(site)) for site in found]
         if sum(sizes) > _MOST_ENTRIES:
             widest = found[int(np.argmax(sizes))]
             raise NoBlockTableError(
@@ -128,78 +128,78 @@ class Catalogue:
                 "depends on few choices into blocks of their own, and let few choices decide the resolution."
             )
 
-    def _visit_combinations(self, place: Place, rng: np.random.Generator) -> None:
-        """Visits architectures until it is known for each combination of its choices what runs at a place."""
-        if place in self._canonical:
+    def _visit_combinations(self, site: CallSite, rng: np.random.Generator) -> None:
+        """Visits architectures until it is known for each combination of its choices what runs at a site."""
+        if site in self._canonical:
             return
-        known = {self._key(place, visit) for visit in self._seen.values()}
-        keys = self._canonical[place] = {}
-        for given in np.ndindex(*self._sizes(place)):
+        known = {self._key(site, visit) for visit in self._seen.values()}
+        keys = self._canonical[site] = {}
+        for given in np.ndindex(*self._sizes(site)):
             keys[given] = given
             if given not in known:
-                wanted = {name: self.space.choices[name][i] for name, i in zip(place.choices, given, strict=True)}
+                wanted = {name: self.space.choices[name][i] for name, i in zip(site.choices, given, strict=True)}
                 architecture = self.space.complete({**self.space.sample(rng), **wanted})
                 (row,) = self.space.indices([architecture]).tolist()
-                keys[given] = tuple(row[column] for column in self._columns(place))
+                keys[given] = tuple(row[column] for column in self._columns(site))
                 if keys[given] not in known:
-                    known.add(self._key(place, self._visit(architecture)))
+                    known.add(self._key(site, self._visit(architecture)))
 
     def _visit_neighbours(self) -> None:
-        """Changes one choice at a time: what runs where no choice of the place changed must be the same."""
+        """Changes one choice at a time: what runs where no choice of the site changed must be the same."""
         for name, candidates in self.space.choices.items():
             for base in [each for each in self._seen if name in each][:1]:
                 for candidate in candidates:
                     self._visit(self.space.complete({**base, name: candidate}))
 
-    def _inside(self, place: Place, around: Sequence[Place]) -> Place:
-        """The place with the choices that decide what the junctions around it get."""
-        above = [junction for junction in around if place.path.startswith(f"{junction.path}." if junction.path else "")]
-        return self._with_choices(place, [name for junction in above for name in junction.choices])
+    def _inside(self, site: CallSite, around: Sequence[CallSite]) -> CallSite:
+        """The site with the choices that decide what the junctions around it get."""
+        above = [junction for junction in around if site.path.startswith(f"{junction.path}." if junction.path else "")]
+        return self._with_choices(site, [name for junction in above for name in junction.choices])
 
-    def _with_choices(self, place: Place, names: Iterable[str]) -> Place:
-        """The place with more choices, and with those that decide whether these are active."""
-        chosen, waiting = set(place.choices), list(names)
+    def _with_choices(self, site: CallSite, names: Iterable[str]) -> CallSite:
+        """The site with more choices, and with those that decide whether these are active."""
+        chosen, waiting = set(site.choices), list(names)
         while waiting:
             name = waiting.pop()
             if name not in chosen:
                 chosen.add(name)
                 waiting += [each for use in self.space.uses[name] for condition in use for each in condition.names]
-        return replace(place, choices=tuple(sorted(chosen, key=self._order.__getitem__)))
+        return replace(site, choices=tuple(sorted(chosen, key=self._order.__getitem__)))
 
-    def _with_repeated_calls(self, found: Sequence[Place]) -> list[Place]:
-        """The places, and a place for each further call of a module."""
-        known = {place.call_of for place in found}
+    def _with_repeated_calls(self, found: Sequence[CallSite]) -> list[CallSite]:
+        """The sites, and a site for each further call of a module."""
+        known = {site.call_of for site in found}
         seen = {call for visit in self._seen.values() for call in visit.calls}
-        first = {place.path: place for place in found if place.call == 0}
+        first = {site.path: site for site in found if site.call == 0}
         further = [(path, call) for path, call in sorted(seen - known) if path in first]
         return [*found, *(replace(first[path], call=call) for path, call in further)]
 
-    def _with_causes(self, place: Place) -> Place:
-        """The place with the choices that it takes to tell apart what was seen to run there."""
-        while (pair := self._contradiction(place)) is not None:
-            place = self._with_choices(place, [self._cause(place, *pair)])
-        return place
+    def _with_causes(self, site: CallSite) -> CallSite:
+        """The site with the choices that it takes to tell apart what was seen to run there."""
+        while (pair := self._contradiction(site)) is not None:
+            site = self._with_choices(site, [self._cause(site, *pair)])
+        return site
 
-    def _contradiction(self, place: Place) -> tuple[Architecture, Architecture] | None:
-        """Two architectures that agree in the choices of a place and run different blocks there."""
+    def _contradiction(self, site: CallSite) -> tuple[Architecture, Architecture] | None:
+        """Two architectures that agree in the choices of a site and run different blocks there."""
         known: dict[Key, tuple[Architecture, int]] = {}
         for architecture, visit in self._seen.items():
-            number = visit.calls.get(place.call_of, -1)
-            other, theirs = known.setdefault(self._key(place, visit), (architecture, number))
+            number = visit.calls.get(site.call_of, -1)
+            other, theirs = known.setdefault(self._key(site, visit), (architecture, number))
             if theirs != number:
                 return other, architecture
         return None
 
-    def _cause(self, place: Place, first: Architecture, second: Architecture) -> str:
-        """A choice that decides what runs at a place: the one whose change does, on a way from first to second."""
+    def _cause(self, site: CallSite, first: Architecture, second: Architecture) -> str:
+        """A choice that decides what runs at a site: the one whose change does, on a way from first to second."""
         values = {name: first.get(name, candidates[0]) for name, candidates in self.space.choices.items()}
-        before = self._seen[first].calls.get(place.call_of, -1)
+        before = self._seen[first].calls.get(site.call_of, -1)
         for name, value in second.items():
             values[name] = value
             visit = self._visit(self.space.complete(values))
-            if visit.calls.get(place.call_of, -1) != before:
+            if visit.calls.get(site.call_of, -1) != before:
                 return name
-        raise AssertionError(f"{first} and {second} run different blocks at {place.path}, but no choice says why")
+        raise AssertionError(f"{first} and {second} run different blocks at {site.path}, but no choice says why")
 
     def _visit(self, architecture: Architecture) -> "_Visit":
         """Notes which blocks run under an architecture."""
@@ -229,7 +229,7 @@ class Catalogue:
         """Runs the active architecture.
 
         Returns:
-            The inputs of every call of a place, by path and number of the call; and by path the shapes of what each
+            The inputs of every call of a site, by path and number of the call; and by path the shapes of what each
             junction gets.
         """
         calls: dict[tuple[str, int], tuple[Tensor, ...]] = {}
@@ -255,7 +255,7 @@ class Catalogue:
 
             return hook
 
-        blocks = {place.module: place.path for place in reversed(self._places)}
+        blocks = {site.module: site.path for site in reversed(self._sites)}
         hooks = [module.register_forward_pre_hook(note(path), with_kwargs=True) for module, path in blocks.items()]
         hooks += [each.module.register_forward_pre_hook(look(each.path)) for each in self._junctions]
         try:
@@ -265,21 +265,21 @@ class Catalogue:
             raise
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             read = self.supernet.reads(self.example)
-            place = f"on an input of shape {tuple(read.shape[1:])} and type {read.dtype}"
-            raise cannot_run(type(self.supernet.model).__name__, place, error) from error
+            where = f"on an input of shape {tuple(read.shape[1:])} and type {read.dtype}"
+            raise cannot_run(type(self.supernet.model).__name__, where, error) from error
         finally:
             for each in hooks:
                 each.remove()
         return calls, around
 
-    def _columns(self, place: Place) -> tuple[int, ...]:
-        return tuple(self._order[name] for name in place.choices)
+    def _columns(self, site: CallSite) -> tuple[int, ...]:
+        return tuple(self._order[name] for name in site.choices)
 
-    def _sizes(self, place: Place) -> list[int]:
-        return [len(self.space.choices[name]) for name in place.choices]
+    def _sizes(self, site: CallSite) -> list[int]:
+        return [len(self.space.choices[name]) for name in site.choices]
 
-    def _key(self, place: Place, visit: "_Visit") -> Key:
-        return tuple(visit.row[column] for column in self._columns(place))
+    def _key(self, site: CallSite, visit: "_Visit") -> Key:
+        return tuple(visit.row[column] for column in self._columns(site))
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from nas.hardware.call_sites import CallSite
 from nas.hardware.catalogue import Catalogue
-from nas.hardware.places import Place
 from nas.nn import Cell, OneOf, Zero
 from nas.nn.tree import modules
 from nas.predictors import BlockTable, BlockValues
@@ -51,9 +51,9 @@ def graph_table(catalogue: Catalogue, columns: Sequence[str], values: Floats) ->
 
 def _cell_values(catalogue: Catalogue, path: str, cell: Cell, values: Floats) -> BlockValues | None:
     edges = [cell.edge(*edge) for edge in cell.edges]
-    below = [_places(catalogue, ".".join(filter(None, (path, f"edge_{s}_{node}")))) for s, node in cell.edges]
+    below = [_sites(catalogue, ".".join(filter(None, (path, f"edge_{s}_{node}")))) for s, node in cell.edges]
     order = list(catalogue.space.choices)
-    inside = {*catalogue.supernet.read_by(path), *(name for each in below for place in each for name in place.choices)}
+    inside = {*catalogue.supernet.read_by(path), *(name for each in below for site in each for name in site.choices)}
     names = sorted(inside, key=order.index)
     sizes = [len(catalogue.space.choices[name]) for name in names]
     count = math.prod(sizes)
@@ -70,16 +70,16 @@ def _cell_values(catalogue: Catalogue, path: str, cell: Cell, values: Floats) ->
     return BlockValues(tuple(order.index(name) for name in names), table)
 
 
-def _places(catalogue: Catalogue, path: str) -> list[Place]:
-    """The places at a path or below it."""
-    return [place for place in catalogue.numbers if f"{place.path}.".startswith(f"{path}.")]
+def _sites(catalogue: Catalogue, path: str) -> list[CallSite]:
+    """The sites at a path or below it."""
+    return [site for site in catalogue.numbers if f"{site.path}.".startswith(f"{path}.")]
 
 
-def _numbers(catalogue: Catalogue, below: Sequence[Place], picked: Mapping[str, Indices], count: int) -> Indices:
-    """The block, or -1, at each of several places ``[places, n]`` for each of `count` combinations of choices."""
+def _numbers(catalogue: Catalogue, below: Sequence[CallSite], picked: Mapping[str, Indices], count: int) -> Indices:
+    """The block, or -1, at each of several sites ``[sites, n]`` for each of `count` combinations of choices."""
     found = np.full((len(below), count), -1)
-    for row, place in zip(found, below, strict=True):
-        row[:] = catalogue.numbers[place][tuple(picked[name] for name in place.choices)]
+    for row, site in zip(found, below, strict=True):
+        row[:] = catalogue.numbers[site][tuple(picked[name] for name in site.choices)]
     return found
 
 

@@ -124,8 +124,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if users[number]:
                 node, name = self._nodes[number], _hash([above[number], *sorted(users[number])])
                 live.append(name)
-                for place, source in enumerate(node.sources):
-                    users[source].append(f"{name} {place if node.ordered else ''}")
+                for index, source in enumerate(node.sources):
+                    users[source].append(f"{name} {index if node.ordered else ''}")
         return _hash(sorted(live))
 
     def _hashes_from_above(self) -> list[str]:

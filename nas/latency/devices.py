@@ -236,8 +236,8 @@ def _networks(setup: Setup, count: int) -> list[Architecture]:
     if not known:
         return pool[:count]
     encoding = Encoding(setup.space, setup.features())
-    places = transfer_predictor(setup, encoding).choose(encoding(pool), min(count, len(pool)), seed)
-    return [pool[place] for place in np.sort(places)]
+    indices = transfer_predictor(setup, encoding).choose(encoding(pool), min(count, len(pool)), seed)
+    return [pool[index] for index in np.sort(indices)]
 
 
 class _Extracted(Mapping[str, nn.Module]):

@@ -16,7 +16,7 @@ _CONTEXTS = 6
 def other_networks(
     setup: Setup, encoding: Encoding, trained: Sequence[Architecture], held_out: Sequence[Architecture]
 ) -> list[int]:
-    """The places of those held out that are another network than each of ``trained``.
+    """The indices of those held out that are another network than each of ``trained``.
 
     Only where all features of two architectures are equal their networks are compared; see :class:`_Networks`.
     """
@@ -28,8 +28,8 @@ def other_networks(
         alike.setdefault(tuple(row), []).append(architecture)
     rows = encoding(held_out)[:, encoding.one_hot :].tolist()
     return [
-        place
-        for place, (architecture, row) in enumerate(zip(held_out, rows, strict=True))
+        index
+        for index, (architecture, row) in enumerate(zip(held_out, rows, strict=True))
         if not any(networks.same(architecture, known) for known in alike.get(tuple(row), ()))
     ]
 

@@ -71,7 +71,7 @@ def measure_finalists(
         ranked = _by_rank(setup, rows)
         if largest["id"] in measured and all(row["id"] in measured for row, rank in ranked if rank == 0):
             break
-        wanted = [row for place, (row, rank) in enumerate(ranked) if rank == 0 or place < _AT_LEAST]
+        wanted = [row for index, (row, rank) in enumerate(ranked) if rank == 0 or index < _AT_LEAST]
         wanted = [*(row for row in wanted if row["id"] not in measured), largest]
         if setup.is_recorded:
             measured |= _recalled(setup, folder, wanted)
@@ -106,7 +106,7 @@ def _by_rank(setup: Setup, rows: Sequence[Row]) -> list[tuple[Row, int]]:
 
 def _measured(setup: Setup, folder: RunFolder, cache: LatencyCache, rows: Sequence[Row]) -> Latencies:
     """What was measured of these rows so far, at one speed of the machine."""
-    known = {row["id"]: cache.get(row["architecture"], *_place(setup)) for row in rows}
+    known = {row["id"]: cache.get(row["architecture"], *_conditions(setup)) for row in rows}
     found = {name: measurement for name, measurement in known.items() if measurement is not None}
     if not found:
         return {}
@@ -121,7 +121,7 @@ def _measure(setup: Setup, cache: LatencyCache, rows: Sequence[Row]) -> None:
     architectures = {row["architecture"]: Architecture.from_json(row["architecture"]) for row in rows}
     networks = {key: (each, setup.supernet.extract(each)) for key, each in architectures.items()}
     for key, found in measure_with_largest(setup, networks, _SECONDS_EACH * len(networks)).items():
-        cache.add(key, *_place(setup), found)
+        cache.add(key, *_conditions(setup), found)
 
 
 def _recalled(setup: Setup, folder: RunFolder, rows: Sequence[Row]) -> Latencies:
@@ -130,7 +130,7 @@ def _recalled(setup: Setup, folder: RunFolder, rows: Sequence[Row]) -> Latencies
     return {row["id"]: model.recall(Architecture.from_json(row["architecture"])) for row in rows}
 
 
-def _place(setup: Setup) -> tuple[str, tuple[int, ...]]:
+def _conditions(setup: Setup) -> tuple[str, tuple[int, ...]]:
     return setup.target.fingerprint(), setup.data.input_shape
 
 

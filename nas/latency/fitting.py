@@ -66,7 +66,7 @@ def _fitted(setup: Setup, folder: RunFolder, progress: Progress) -> LatencyModel
     seconds = time.perf_counter() - started
     fitted = [_predictor(kind, setup, encoding, transfer).fit(samples.trained, samples.trained_ms) for kind in kinds]
     errors = [each.errors_on(samples.held_out, samples.held_out_ms) for each in fitted]
-    best = min(range(len(fitted)), key=lambda place: fitted[place].model.errors.capped_mape)
+    best = min(range(len(fitted)), key=lambda index: fitted[index].model.errors.capped_mape)
     summary = {
         "kind": kinds[best],
         "samples": len(samples.trained),
@@ -81,10 +81,10 @@ def _fitted(setup: Setup, folder: RunFolder, progress: Progress) -> LatencyModel
             {
                 "kind": kind,
                 **_errors(error),
-                "cross_validated": fitted[place].model.errors.capped_mape,
-                "chosen": place == best,
+                "cross_validated": fitted[index].model.errors.capped_mape,
+                "chosen": index == best,
             }
-            for place, (kind, error) in enumerate(zip(kinds, errors, strict=True))
+            for index, (kind, error) in enumerate(zip(kinds, errors, strict=True))
         ],
         "held_out": _held_out(samples, fitted[best]),
     }

@@ -31,7 +31,7 @@ class MeasuringSession:
     def __init__(self, setup: Setup, path: Path, seconds: float, done: Callable[[int], None]) -> None:
         self.setup, self.seconds, self.done = setup, seconds, done
         self.cache = LatencyCache(path)
-        self.place = setup.target.fingerprint(), setup.data.input_shape
+        self.conditions = setup.target.fingerprint(), setup.data.input_shape
         self._found: dict[str, Measurement] = {}
 
     @property
@@ -51,15 +51,15 @@ class MeasuringSession:
             note: keeps a second measurement of a network apart from the first.
         """
         keys = {each.key + note: each for each in architectures}
-        missing = [key for key in keys if self.cache.get(key, *self.place) is None]
+        missing = [key for key in keys if self.cache.get(key, *self.conditions) is None]
         for start in range(0, len(missing), _GROUP):
             group = missing[start : start + _GROUP]
             networks = {key: (keys[key], self.setup.supernet.extract(keys[key])) for key in group}
             for key, found in measure_with_largest(self.setup, networks, self.seconds * len(group)).items():
-                self.cache.add(key, *self.place, found)
+                self.cache.add(key, *self.conditions, found)
                 self._found[key] = found
             self.done(len(self._found))
-        known = {key: self.cache.get(key, *self.place) for key in keys}
+        known = {key: self.cache.get(key, *self.conditions) for key in keys}
         self._found |= {key: found for key, found in known.items() if found is not None}
         level = reference_level(self._found.values())
         return np.array([self._found[each.key + note].at(level).latency_ms for each in architectures])

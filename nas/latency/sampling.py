@@ -100,7 +100,7 @@ def take_samples(
     return Samples(
         trained=trained,
         trained_ms=trained_ms,
-        held_out=[held_out[place] for place in kept],
+        held_out=[held_out[index] for index in kept],
         held_out_ms=held_out_ms[kept],
         noise_floor=noise_floor,
         reference_ms=median(session.references),
@@ -114,14 +114,14 @@ def _from_table(setup: Setup, table: Recorded, encoding: Encoding, transfer: Tra
     settings, draws = setup.config.profile, rng(setup.config.seed, Stream.TABLE_POOL)
     everything = [Architecture(json.loads(key)) for key in table.latencies]
     budget = min(settings.networks, len(everything) * 2 // 3)
-    pool = [everything[place] for place in draws.permutation(len(everything))[: _POOL + budget]]
+    pool = [everything[index] for index in draws.permutation(len(everything))[: _POOL + budget]]
     first, rest = _first(setup, encoding, transfer, pool, budget)
     trained = _rounds(encoding, first, rest, budget, table.measure, lambda chosen, latencies: False)
     learnt = set(trained)
     others = [each for each in everything if each not in learnt]
     if not isinstance(encoding.features, BlockTable) and len(others) > _MOST_TRACED:
-        others = [others[place] for place in np.sort(draws.permutation(len(others))[:_MOST_TRACED])]
-    held_out = [others[place] for place in _told_apart(setup, encoding, trained, others)]
+        others = [others[index] for index in np.sort(draws.permutation(len(others))[:_MOST_TRACED])]
+    held_out = [others[index] for index in _told_apart(setup, encoding, trained, others)]
     return Samples(trained, table.measure(trained), held_out, table.measure(held_out), table.noise_floor)
 
 
@@ -131,8 +131,8 @@ def _first(
     """The architectures to begin with, and the rest: all that tell known devices apart, where there are any."""
     if transfer is None:
         return pool[: min(_FIRST, budget)], pool[min(_FIRST, budget) :]
-    places = transfer.choose(encoding(pool), budget, setup.config.seed)
-    return [pool[place] for place in places], []
+    indices = transfer.choose(encoding(pool), budget, setup.config.seed)
+    return [pool[index] for index in indices], []
 
 
 def _rounds(
@@ -146,16 +146,16 @@ def _rounds(
     """``chosen`` and what is measured after them, least certain first, until it is good enough or the budget ends."""
     while len(chosen) < budget and pool and not good_enough(chosen, measure(chosen)):
         size = min(_ROUND, budget - len(chosen), len(pool))
-        places = choose_uncertain(encoding(pool), encoding(chosen), size)
-        chosen = [*chosen, *(pool[place] for place in places)]
-        pool = [each for place, each in enumerate(pool) if place not in places]
+        indices = choose_uncertain(encoding(pool), encoding(chosen), size)
+        chosen = [*chosen, *(pool[index] for index in indices)]
+        pool = [each for index, each in enumerate(pool) if index not in indices]
     return chosen
 
 
 def _told_apart(
     setup: Setup, encoding: Encoding, trained: Sequence[Architecture], held_out: Sequence[Architecture]
 ) -> list[int]:
-    """The places of those held out that are no network to learn from, written in another way.
+    """The indices of those held out that are no network to learn from, written in another way.
 
     Raises:
         UsageError: none is left.

@@ -44,7 +44,7 @@ def _of_columns(setup: Setup, table: Recorded) -> tuple[list[Architecture], np.n
     """Some architectures that all known columns have, and their latencies ``[devices, architectures]``."""
     keys = sorted(set.intersection(*(set(column) for column in table.known.values())))
     order = rng(setup.config.seed, Stream.KNOWN_COLUMNS).permutation(len(keys))[:_ARCHITECTURES]
-    chosen = [keys[place] for place in order]
+    chosen = [keys[index] for index in order]
     latencies = np.array([[column[key] for key in chosen] for column in table.known.values()])
     return [Architecture(json.loads(key)) for key in chosen], latencies
 

@@ -71,10 +71,10 @@ class BlockTable:
         columns = [name for table in tables for name in table.columns]
         blocks, start = [], 0
         for table in tables:
-            places = slice(start, start := start + len(table.columns))
+            own = slice(start, start := start + len(table.columns))
             for block in table.blocks:
                 values = np.zeros((*block.values.shape[:-1], len(columns)))
-                values[..., places] = block.values
+                values[..., own] = block.values
                 blocks.append(BlockValues(block.choices, values))
         joined = cls(columns, blocks)
         used = {name for block in joined.blocks for name in _used(columns, block.values)}

@@ -121,5 +121,5 @@ def _value(cell: Any, table: Table, row: int, column: str) -> float:
     """The number in a cell, NaN where it is empty."""
     value = as_number(cell)
     if np.isinf(value) or (np.isnan(value) and not is_blank(cell)):
-        raise UsageError(f"{table.place(row, column)} holds {cell!r}; expected a finite number, or nothing.")
+        raise UsageError(f"{table.cell_name(row, column)} holds {cell!r}; expected a finite number, or nothing.")
     return value

@@ -40,8 +40,8 @@ def recorded(content: ReportContent) -> list[Mapping[str, Any]]:
 
 def thinned(epochs: Sequence[Mapping[str, Any]], most: int = MOST_EPOCHS) -> list[Mapping[str, Any]]:
     """At most so many of the epochs, evenly spaced, with the first and the last."""
-    places = np.unique(np.linspace(0, len(epochs) - 1, min(most, len(epochs))).round().astype(int))
-    return [epochs[place] for place in places]
+    indices = np.unique(np.linspace(0, len(epochs) - 1, min(most, len(epochs))).round().astype(int))
+    return [epochs[index] for index in indices]
 
 
 def grouped(choices: Iterable[str]) -> dict[str, list[str]]:

@@ -34,8 +34,8 @@ def _entropy_caption(content: ReportContent) -> str:
 def _probabilities(content: ReportContent) -> str:
     return "".join(
         f'<div class="heat"><h3>Probabilities: {html.escape(title)}</h3>'
-        f"{figure_with_caption(f'probability-{place}', figure, _probability_caption(figure), '')}</div>"
-        for place, (title, figure) in enumerate(probability_figures(content).items(), start=1)
+        f"{figure_with_caption(f'probability-{index}', figure, _probability_caption(figure), '')}</div>"
+        for index, (title, figure) in enumerate(probability_figures(content).items(), start=1)
     )
 
 
@@ -52,8 +52,8 @@ def _derived(content: ReportContent) -> str:
     operations = sorted({operation for cell in cells for operation in cell.edges.values()})
     drawn = "".join(
         f"<h3>{html.escape(_title(cell))}</h3>"
-        + figure_with_caption(f"cell-{place}", cell_figure(cell, operations), _cell_caption(cell), "")
-        for place, cell in enumerate(cells, start=1)
+        + figure_with_caption(f"cell-{index}", cell_figure(cell, operations), _cell_caption(cell), "")
+        for index, cell in enumerate(cells, start=1)
     )
     return f"{drawn}<h3>Changes of the derived architecture</h3>{_changes(changes(epochs), len(epochs))}"
 

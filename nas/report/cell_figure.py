@@ -72,23 +72,23 @@ def cell_figure(cell: DerivedCell, operations: Sequence[str]) -> Figure:
     Args:
         operations: all that occur in any cell of the page; each has one colour, from the seventh on dotted.
     """
-    place = {node: index for index, node in enumerate(cell.nodes)}
-    heights = _heights([(place[source], place[target]) for source, target in cell.edges])
+    position = {node: index for index, node in enumerate(cell.nodes)}
+    heights = _heights([(position[source], position[target]) for source, target in cell.edges])
     curves: dict[str, list[_Curve]] = {}
     for (source, target), operation in cell.edges.items():
-        ends = place[source], place[target]
+        ends = position[source], position[target]
         curves.setdefault(operation, []).append(_Curve(*ends, heights[ends], f"{source} → {target}"))
     edges = [_edges(name, curves[name], index) for index, name in enumerate(operations) if name in curves]
     frame = layout("", "")
     frame["annotations"] = [_annotation(name, curve) for name in curves for curve in curves[name]]
-    frame["xaxis"] = {"visible": False, "range": [-0.5, len(place) - 0.5]}
+    frame["xaxis"] = {"visible": False, "range": [-0.5, len(position) - 0.5]}
     frame["yaxis"] = {"visible": False, "range": [min(0.0, *heights.values()) - 1, max(0.0, *heights.values()) + 1]}
     return {"data": [*edges, _nodes(cell)], "layout": frame}
 
 
 @dataclass(frozen=True)
 class _Curve:
-    """An edge from one place on the line of nodes to another, with the height of its middle over that line."""
+    """An edge from one position on the line of nodes to another, with the height of its middle over that line."""
 
     start: int
     end: int

@@ -23,8 +23,8 @@ def feasibility_section(feasibility: Mapping[str, Any]) -> str:
     """HTML: how many architectures were counted, each constraint's share, the table of costs and their histograms."""
     names = list(feasibility["costs"])
     plots = "".join(
-        plot(f"space-{place}", cost_histogram(feasibility, name), f"Histogram: {axis_title(name)}")
-        for place, name in enumerate(names)
+        plot(f"space-{index}", cost_histogram(feasibility, name), f"Histogram: {axis_title(name)}")
+        for index, name in enumerate(names)
     )
     shares = "".join(_constraint(text, row) for text, row in feasibility["constraints"].items())
     caption = "Dashed: the constraints. Bars count architectures as drawn, each choice with equal chances."

@@ -76,9 +76,9 @@ def training_figure(content: ReportContent) -> Figure | None:
     """The loss and its parts by epoch, on a logarithmic axis where they span more than a factor of ten."""
     names = dict.fromkeys(name for epoch in content.epochs for name in epoch if name.split("_")[0] == "loss")
     lines: list[dict[str, Any]] = []
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         known = [epoch for epoch in content.epochs if not math.isnan(number(epoch, name))]
-        color = (BLUE, AMBER, GREEN, VIOLET, RED, SLATE)[place % 6]
+        color = (BLUE, AMBER, GREEN, VIOLET, RED, SLATE)[index % 6]
         lines.append(
             {
                 "type": "scatter",

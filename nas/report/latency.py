@@ -48,11 +48,11 @@ class LatencyContent:
                 f"latency report has {len(self.measured)} measured and {len(self.predicted)} predicted latencies; "
                 "give one prediction for each measurement."
             )
-        for place, value in enumerate(self.measured):
+        for index, value in enumerate(self.measured):
             if not 0 < value < np.inf:
-                raise UsageError(f"latency report has measured[{place}] {value}, expected ms above 0; leave it out.")
-        for place, value in enumerate(self.predicted):
+                raise UsageError(f"latency report has measured[{index}] {value}, expected ms above 0; leave it out.")
+        for index, value in enumerate(self.predicted):
             if not np.isfinite(value):
                 raise UsageError(
-                    f"latency report has predicted[{place}] {value}, expected a number of ms; leave it out."
+                    f"latency report has predicted[{index}] {value}, expected a number of ms; leave it out."
                 )

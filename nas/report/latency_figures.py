@@ -116,7 +116,7 @@ def _strip(ends: Sequence[float], noise: float) -> dict[str, Any]:
 
 
 def _filled(name: str, x: list[float], y: list[float], color: str, opacity: float) -> dict[str, Any]:
-    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
+    red, green, blue = (int(color[index : index + 2], 16) for index in (1, 3, 5))
     return {
         "type": "scatter",
         "mode": "lines",

@@ -32,11 +32,11 @@ def expected_best(values: Floats, maximise: bool = True) -> Floats:
     ascending = np.sort(values[~np.isnan(values)])
     ordered = ascending if maximise else ascending[::-1]
     n = len(ordered)
-    place = np.arange(n)
+    position = np.arange(n)
     probability = np.full(n, 1 / max(n, 1))
     expected = np.empty(n)
     for k in range(1, n + 1):
         expected[k - 1] = probability @ ordered
         if k < n:
-            probability = probability * np.maximum(place + 1 - k, 0) / k * (k + 1) / (n - k)
+            probability = probability * np.maximum(position + 1 - k, 0) / k * (k + 1) / (n - k)
     return expected

@@ -31,7 +31,7 @@ def front_table(content: ReportContent) -> str:
     if not content.front:
         return '<p class="empty">The front is empty.</p>'
     ordered = sorted(content.front, key=lambda network: (math.isnan(cost := number(network, content.cost)), cost))
-    rows = [{"id": place, **network} for place, network in enumerate(ordered, start=1)]
+    rows = [{"id": index, **network} for index, network in enumerate(ordered, start=1)]
     scores = [name for name in dict.fromkeys([content.metric, content.score]) if any(name in row for row in rows)]
     columns = [*scores, *(name for name in (*_COSTS, *content.own_costs) if any(name in row for row in rows))]
     return sortable_table("front-table", ["id", *columns, "architecture"], rows, content.metric)

@@ -99,8 +99,8 @@ class _Bounded(gzip.GzipFile):
         self._check(offset)
         return super().seek(offset, whence)
 
-    def _check(self, place: int) -> None:
-        if place > self._most:
+    def _check(self, position: int) -> None:
+        if position > self._most:
             raise tarfile.ReadError(f"it unpacks to more than {self._most:,} bytes")
 
 

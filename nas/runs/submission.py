@@ -58,7 +58,7 @@ def search_to_send(config: RunConfig, name: str, beside: Path, include: Sequence
     with tempfile.TemporaryDirectory(prefix="nas-submit-") as made:
         folder = Path(made)
         for path in include:
-            _copy(path, folder / _place(path))
+            _copy(path, folder / _sent_path(path))
         for own in own_parts(config).values():
             _copy_module(own, beside, folder)
         write_file(folder / _CONFIG, config.to_yaml())
@@ -179,10 +179,12 @@ def _check_paths(config: RunConfig, include: Sequence[Path]) -> None:
     }
     named = [(key, Path(path)) for key, path in paths.items() if path is not None]
     named += [] if table else [("profile.known", Path(known.partition("@")[0])) for known in config.profile.known]
-    sent = [_place(path) for path in include]
+    sent = [_sent_path(path) for path in include]
     for key, path in named:
-        if not path.is_absolute() and not any(path.is_relative_to(place) for place in sent):
-            advice = f"add --include {shlex.quote(str(path))}" if _place(path) == path else "move it below this folder"
+        if not path.is_absolute() and not any(path.is_relative_to(each) for each in sent):
+            advice = (
+                f"add --include {shlex.quote(str(path))}" if _sent_path(path) == path else "move it below this folder"
+            )
             raise UsageError(
                 f"{key} is '{path}', which is not sent to the cluster; {advice}, or give the absolute path that it has "
                 "there."
@@ -195,7 +197,7 @@ def _copy_module(function: str, beside: Path, folder: Path) -> None:
     One that is installed here is taken to be so on the cluster too.
     """
     module = function.partition(":")[0].partition(".")[0]
-    files = [place / name for place in (folder, beside, Path()) for name in (module, f"{module}.py") if module]
+    files = [parent / name for parent in (folder, beside, Path()) for name in (module, f"{module}.py") if module]
     found = next((file for file in files if file.exists()), None)
     if found and found.parent != folder:
         _copy(found, folder / found.name)
@@ -216,7 +218,7 @@ def _copy(path: Path, to: Path) -> None:
         shutil.copy2(path, to)
 
 
-def _place(path: Path) -> Path:
+def _sent_path(path: Path) -> Path:
     """Where an included path goes: its place below the current folder, or the top."""
     path, here = path.resolve(), Path().resolve()
     return path.relative_to(here) if path.is_relative_to(here) else Path(path.name)

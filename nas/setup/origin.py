@@ -37,7 +37,7 @@ class Origin:
             "seed": config.seed,
             "versions": versions(),
         }
-        proof = {"seal": seal(self._place, config)} if is_new else {}
+        proof = {"seal": seal(self._location, config)} if is_new else {}
         self._replace({**told, **proof, "config": config.model_dump(mode="json"), "seconds": {}})
 
     def read(self, *keys: str) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Origin:
 
     def is_own(self, config: RunConfig) -> bool:
         """Whether this user started the run with this configuration in this place, or confirmed it."""
-        return is_sealed(self._place, config, self.read().get("seal") if self.path.exists() else None)
+        return is_sealed(self._location, config, self.read().get("seal") if self.path.exists() else None)
 
     def seal(self, config: RunConfig) -> None:
         """Keeps the proof that this user confirms the configuration.
@@ -72,7 +72,7 @@ class Origin:
         Raises:
             UsageError: also if no key can be kept.
         """
-        proof = seal(self._place, config)
+        proof = seal(self._location, config)
         if proof is None:
             raise UsageError(
                 f"{self.path.parent} cannot be made yours, since no key can be kept; let XDG_STATE_HOME name a folder "
@@ -100,7 +100,7 @@ class Origin:
         self._replace(told)
 
     @property
-    def _place(self) -> str:
+    def _location(self) -> str:
         return str(self.path.parent.resolve())
 
     def _replace(self, content: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 A configuration may name a part that is imported (``module:object``), a database or a cluster. That counts where the
 user typed it. A folder keeps a *seal*: proof that this user, who alone has the key, typed or confirmed these names for
-that place. Without it they are refused until they are confirmed.
+that location. Without it they are refused until they are confirmed.
 """
 
 import hashlib
@@ -68,16 +68,16 @@ def outward_links(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_symlink() and not path.resolve().is_relative_to(top))
 
 
-def seal(place: str, config: RunConfig) -> str | None:
-    """Hex HMAC-SHA256 of a place and of what a configuration reaches there, under the key of this user.
+def seal(location: str, config: RunConfig) -> str | None:
+    """Hex HMAC-SHA256 of a location and of what a configuration reaches there, under the key of this user.
 
     None, and a word about what follows, where no key can be kept.
 
     Args:
-        place: path of a run's folder, or the kind of thing that goes elsewhere and comes back.
+        location: path of a run's folder, or the kind of thing that goes elsewhere and comes back.
     """
     try:
-        return _seal(_key(), place, config)
+        return _seal(_key(), location, config)
     except OSError as error:
         if reached(config):
             logger.warning(
@@ -89,17 +89,17 @@ def seal(place: str, config: RunConfig) -> str | None:
         return None
 
 
-def is_sealed(place: str, config: RunConfig, found: object) -> bool:
-    """Whether this user made a seal, ``found`` in a file, for that place and what the configuration reaches."""
+def is_sealed(location: str, config: RunConfig, found: object) -> bool:
+    """Whether this user made a seal, ``found`` in a file, for that location and what the configuration reaches."""
     if not isinstance(found, str) or not found.isascii() or not _key_file().exists():
         return False
-    return hmac.compare_digest(found, _seal(_key(), place, config))
+    return hmac.compare_digest(found, _seal(_key(), location, config))
 
 
-def _seal(key: bytes, place: str, config: RunConfig) -> str:
+def _seal(key: bytes, location: str, config: RunConfig) -> str:
     arguments = config.model_dump(mode="json", include=_ARGUMENTS)
     sealed = {"data" if name == "task" else name: value for name, value in reached(config).items()}  # as it ever was
-    content = json.dumps([place, sealed, arguments], sort_keys=True)
+    content = json.dumps([location, sealed, arguments], sort_keys=True)
     return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nas.nn.tree import below, modules
 
-__all__ = ["Bank", "Slot", "TensorPlace", "folded", "held", "is_within", "placed", "tensor_places"]
+__all__ = ["Bank", "Slot", "TensorRef", "folded", "held", "is_within", "substituted", "tensor_refs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class Slot:
 
 
 @dataclass(frozen=True, eq=False)
-class TensorPlace:
+class TensorRef:
     """Where a module of the model holds a parameter or buffer.
 
     Attributes:
@@ -58,24 +58,24 @@ class Bank(nn.Module):
         return tensor
 
 
-def tensor_places(model: nn.Module) -> list[TensorPlace]:
+def tensor_refs(model: nn.Module) -> list[TensorRef]:
     """Everywhere that modules of the model hold a parameter or buffer."""
-    found: list[TensorPlace] = []
+    found: list[TensorRef] = []
     first: dict[int, str] = {}
     for path, module in modules(model):
         for name, tensor in _held(module):
             key = first.setdefault(id(tensor), below(path, name))
-            found.append(TensorPlace(path, module, name, key))
+            found.append(TensorRef(path, module, name, key))
     return found
 
 
 def held(model: nn.Module) -> dict[str, Tensor]:
-    """The parameters and buffers of the model by :attr:`TensorPlace.key`."""
-    return {place.key: getattr(place.module, place.name) for place in tensor_places(model)}
+    """The parameters and buffers of the model by :attr:`TensorRef.key`."""
+    return {ref.key: getattr(ref.module, ref.name) for ref in tensor_refs(model)}
 
 
 @contextmanager
-def placed(slots: Sequence[Slot]) -> Iterator[None]:
+def substituted(slots: Sequence[Slot]) -> Iterator[None]:
     """Within it modules read the tensors of the slots, afterwards their own again.
 
     ``torch.func.functional_call`` does the same for one call of one module; extraction copies modules, and a trie calls

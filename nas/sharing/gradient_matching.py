@@ -79,4 +79,4 @@ class GradientMatching(Partition):
             return
         choice = max(groupings, key=lambda name: mean_between(distances[name], groupings[name]))
         region = self.region(bank)[choice]
-        self.split(bank, choice, [[region[place] for place in group] for group in groupings[choice]])
+        self.split(bank, choice, [[region[index] for index in group] for group in groupings[choice]])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.sharing.bank import Bank, Slot, held, is_within, tensor_places
+from nas.sharing.bank import Bank, Slot, held, is_within, tensor_refs
 from nas.sharing.sharing import Sharing
 from nas.space import Architecture, Space
 
@@ -35,7 +35,7 @@ class OneBank(Sharing):
 
     def bind(self, model: nn.Module, space: Space) -> None:
         self.space = space
-        self._places = tensor_places(model)
+        self._refs = tensor_refs(model)
         self.copies = nn.ModuleList(Bank(self.first_tensors(model, bank)) for bank in range(1, self.models))
 
     def first_tensors(self, model: nn.Module, bank: int) -> Mapping[str, Tensor]:
@@ -53,11 +53,7 @@ class OneBank(Sharing):
         if not bank:
             return ()
         tensors = self.tensors(bank)
-        return [
-            Slot(place.module, place.name, tensors[place.key])
-            for place in self._places
-            if is_within(place.path, within)
-        ]
+        return [Slot(ref.module, ref.name, tensors[ref.key]) for ref in self._refs if is_within(ref.path, within)]
 
     def key(self, architecture: Architecture, bank: int | None, path: str) -> Hashable:
         return bank
@@ -70,9 +66,9 @@ class OneBank(Sharing):
     def tensors(self, bank: int) -> dict[str, Tensor]:
         """The parameters and buffers of a bank by their name in the model."""
         if not bank:
-            return {place.key: getattr(place.module, place.name) for place in self._places}
+            return {ref.key: getattr(ref.module, ref.name) for ref in self._refs}
         copy = cast(Bank, self.copies[self.check_bank(bank) - 1])
-        return {place.key: copy[place.key] for place in self._places}
+        return {ref.key: copy[ref.key] for ref in self._refs}
 
     @torch.no_grad()
     def copy_bank(self, source: int, target: int) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.sharing.bank import Bank, Slot, TensorPlace, is_within, tensor_places
+from nas.sharing.bank import Bank, Slot, TensorRef, is_within, tensor_refs
 from nas.sharing.embedding import ArchitectureEmbedding
 from nas.sharing.sharing import Sharing
 from nas.space import Architecture, Space
@@ -73,14 +73,14 @@ class RoutedExperts(Sharing):
                 neuron-wise.
         """
         self._embed = self.embedding or ArchitectureEmbedding(space)
-        self._places = _routed(model, self.only)
+        self._refs = _routed(model, self.only)
         self._parameters_of_one = sum(parameter.numel() for parameter in model.parameters())
         rows = self._rows()
         with torch.random.fork_rng():
             torch.manual_seed(derive_seed(self.seed, Stream.EXPERTS))
             self.copies = nn.ModuleList(self._noisy_copy() for _ in range(1, self.experts))
             self.routers = nn.ModuleDict(self._make_routers(len(self._embed(space.largest())), rows))
-        self.routers.to(_own(self._places[0]))
+        self.routers.to(_own(self._refs[0]))
 
     @property
     def banks(self) -> int:
@@ -88,15 +88,15 @@ class RoutedExperts(Sharing):
 
     def weights(self, architecture: Architecture, bank: int | None, within: str = "") -> Sequence[Slot]:
         """The mixed tensors, of a fresh graph at each call."""
-        here = [place for place in self._places if is_within(place.path, within)]
+        here = [ref for ref in self._refs if is_within(ref.path, within)]
         if self._is_plain or not here:
             return ()
-        gates = self._gates(architecture, (self._router_of(place) for place in here))
-        mixed = {place.key: self._mixed(place, gates[self._router_of(place)]) for place in here}
-        return [Slot(place.module, place.name, mixed[place.key]) for place in here]
+        gates = self._gates(architecture, (self._router_of(ref) for ref in here))
+        mixed = {ref.key: self._mixed(ref, gates[self._router_of(ref)]) for ref in here}
+        return [Slot(ref.module, ref.name, mixed[ref.key]) for ref in here]
 
     def key(self, architecture: Architecture, bank: int | None, path: str) -> Hashable:
-        if self._is_plain or not any(is_within(place.path, path) for place in self._places):
+        if self._is_plain or not any(is_within(ref.path, path) for ref in self._refs):
             return None
         return tuple(self._embed(architecture))
 
@@ -108,23 +108,23 @@ class RoutedExperts(Sharing):
         return {
             **super().describe(),
             "neuron_wise": self.neuron_wise,
-            "layers": list(dict.fromkeys(place.path for place in self._places)),
+            "layers": list(dict.fromkeys(ref.path for ref in self._refs)),
             "parameters_of_one": self._parameters_of_one,
         }
 
     @property
     def _is_plain(self) -> bool:
         """Whether there is nothing to mix: one expert, or tensors on the meta device, which have no values."""
-        return self.experts == 1 or _own(self._places[0]).is_meta
+        return self.experts == 1 or _own(self._refs[0]).is_meta
 
     def _gates(self, architecture: Architecture, routers: Iterable[str]) -> dict[str, Tensor]:
-        like = _own(self._places[0])
+        like = _own(self._refs[0])
         numbers = torch.tensor(self._embed(architecture), dtype=like.dtype, device=like.device)
         return {name: self.routers[name](numbers).view(-1, self.experts).softmax(-1) for name in dict.fromkeys(routers)}
 
-    def _mixed(self, place: TensorPlace, gates: Tensor) -> Tensor:
-        own = _own(place)
-        experts = [own, *(bank[place.key] for bank in self._banks())]
+    def _mixed(self, ref: TensorRef, gates: Tensor) -> Tensor:
+        own = _own(ref)
+        experts = [own, *(bank[ref.key] for bank in self._banks())]
         rows = ((-1,) + (1,) * own.dim())[: own.dim()]
         parts = [gate.view(rows) * expert for gate, expert in zip(gates.unbind(-1), experts, strict=True)]
         return reduce(torch.add, parts)
@@ -136,22 +136,22 @@ class RoutedExperts(Sharing):
 
     @torch.no_grad()
     def _noisy_copy(self) -> Bank:
-        bank = Bank({place.key: _own(place) for place in self._places})
+        bank = Bank({ref.key: _own(ref) for ref in self._refs})
         for parameter in bank.parameters():
             noise = torch.randn(parameter.shape).to(parameter)
             parameter.add_(noise * parameter.std(correction=0), alpha=self.noise)
         return bank
 
-    def _router_of(self, place: TensorPlace) -> str:
+    def _router_of(self, ref: TensorRef) -> str:
         """The name of a router: the path of the layer that first held the tensor, or of its parent."""
-        layer = place.key.rpartition(".")[0]
+        layer = ref.key.rpartition(".")[0]
         return "/" + (layer if self.neuron_wise else layer.rpartition(".")[0]).replace(".", "/")
 
     def _rows(self) -> dict[str, int]:
         """How many rows of coefficients each router gives."""
         sizes: dict[str, set[tuple[int, ...]]] = {}
-        for place in self._places:
-            sizes.setdefault(self._router_of(place), set()).add(tuple(_own(place).shape[:1]))
+        for ref in self._refs:
+            sizes.setdefault(self._router_of(ref), set()).add(tuple(_own(ref).shape[:1]))
         if not self.neuron_wise:
             return dict.fromkeys(sizes, 1)
         for name, found in sizes.items():
@@ -175,23 +175,23 @@ def _path(router: str) -> str:
     return router[1:].replace("/", ".")
 
 
-def _own(place: TensorPlace) -> Tensor:
-    tensor: Tensor = getattr(place.module, place.name)
+def _own(ref: TensorRef) -> Tensor:
+    tensor: Tensor = getattr(ref.module, ref.name)
     return tensor
 
 
-def _routed(model: nn.Module, only: Sequence[str]) -> list[TensorPlace]:
+def _routed(model: nn.Module, only: Sequence[str]) -> list[TensorRef]:
     """The parameters of the layers that match, and wherever else these are held.
 
     Raises:
         UsageError: none does.
     """
-    held = [place for place in tensor_places(model) if isinstance(_own(place), nn.Parameter)]
-    matched = {place.key for place in held if any(fnmatchcase(place.path, pattern) for pattern in only)}
+    held = [ref for ref in tensor_refs(model) if isinstance(_own(ref), nn.Parameter)]
+    matched = {ref.key for ref in held if any(fnmatchcase(ref.path, pattern) for pattern in only)}
     if not matched:
-        paths = list(dict.fromkeys(place.path for place in held))
+        paths = list(dict.fromkeys(ref.path for ref in held))
         raise UsageError(
             f"no layer with parameters has a path that matches only={list(only)}; "
             f"paths of this model are {', '.join(map(repr, paths[:: len(paths) // 4 + 1]))}."
         )
-    return [place for place in held if place.key in matched]
+    return [ref for ref in held if ref.key in matched]

@@ -234,8 +234,8 @@ def _checked(model: nn.Module, graph: fx.Graph) -> list[fx.Node]:
 
 def _runs(model: nn.Module, nodes: Sequence[fx.Node]) -> list[tuple[fx.Node, list[fx.Node]]]:
     """Stretches between single values, each after the node that gives its input."""
-    place = {node: number for number, node in enumerate(nodes)}
-    last = [max((place.get(user, len(nodes)) for user in node.users), default=0) for node in nodes]
+    order = {node: number for number, node in enumerate(nodes)}
+    last = [max((order.get(user, len(nodes)) for user in node.users), default=0) for node in nodes]
     stretches: list[list[fx.Node]] = []
     begun, furthest = 1, 0
     for number, node in enumerate(nodes):

@@ -13,7 +13,7 @@ from nas.nn import Elastic, Gate
 from nas.nn.channels import Region
 from nas.nn.modes import evaluating
 from nas.sharing import Shared, Sharing
-from nas.sharing.bank import Slot, folded, placed
+from nas.sharing.bank import Slot, folded, substituted
 from nas.space import Architecture, Choice, Space, candidate_key
 from nas.supernet.attachments import check_attached, check_forwards, check_sizes, check_tree, tree_above
 from nas.supernet.discovery import discover
@@ -235,7 +235,7 @@ class Supernet(nn.Module):
         Args:
             within: paths of blocks of the model; by default all of it.
         """
-        return placed([slot for path in within or ("",) for slot in self._slots(path)])
+        return substituted([slot for path in within or ("",) for slot in self._slots(path)])
 
     def extract(self, architecture: Mapping[str, Any], bank: int | None = None) -> nn.Module:
         """The plain network of an architecture with the weights it inherits; needs torch alone and shares no state.
@@ -251,7 +251,7 @@ class Supernet(nn.Module):
         try:
             with torch.no_grad():
                 slots = folded(self._slots())
-            with placed(slots):
+            with substituted(slots):
                 return extract(self.model, self.values)
         finally:
             self._configure(gates)

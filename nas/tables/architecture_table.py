@@ -48,7 +48,7 @@ class Table:
             raise UsageError(f"file '{self.path}' has several columns '{name}'; rename or drop all but one.")
         return self.cells[self.names.index(name)]
 
-    def place(self, row: int, *columns: str) -> str:
+    def cell_name(self, row: int, *columns: str) -> str:
         """How messages call a cell, or cells, of a row."""
         where = f"file '{self.path}', row {self.numbers[row]} ({self.counting})"
         return f"{where}, column{'s' if len(columns) > 1 else ''} {_quoted(columns)}"
@@ -103,7 +103,7 @@ class Table:
         try:
             return space.architecture({**outside, **reader.parse(*cells)})
         except UsageError as error:
-            raise UsageError(f"{self.place(row, *reader.columns)}: {error}") from None
+            raise UsageError(f"{self.cell_name(row, *reader.columns)}: {error}") from None
 
 
 def open_table(path: Path) -> Table:
@@ -218,7 +218,7 @@ def _rows(table: Table, column: str | None, wanted: Sequence[int]) -> dict[int, 
 def _size(value: Any, table: Table, row: int, column: str) -> int:
     size = as_number(value)
     if not size.is_integer() or size < 1:
-        raise UsageError(f"{table.place(row, column)} holds {value!r}; expected an input size in whole pixels.")
+        raise UsageError(f"{table.cell_name(row, column)} holds {value!r}; expected an input size in whole pixels.")
     return int(size)
 
 

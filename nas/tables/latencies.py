@@ -88,7 +88,7 @@ def read_table(
     rows = table.architectures(space, notation, input_size)
     found: dict[Architecture, list[float]] = {}
     for row, architecture in rows:
-        found.setdefault(architecture, []).append(scale * _time(times[row], table.place(row, column), counted))
+        found.setdefault(architecture, []).append(scale * _time(times[row], table.cell_name(row, column), counted))
     latencies = np.array([np.median(values) for values in found.values()])
     return Measured(list(found), latencies, _noise_floor(list(found.values())), column, len(times) - len(rows), dropped)
 
@@ -103,11 +103,11 @@ def _known_unit(unit: str | float) -> tuple[float, str]:
     return scale, name
 
 
-def _time(value: Any, place: str, counted: str) -> float:
+def _time(value: Any, cell: str, counted: str) -> float:
     time = as_number(value)
     if not 0 < time < math.inf:
         raise UsageError(
-            f"{place} holds {value!r}; expected a positive number of {counted}, so mend the cell or drop the row."
+            f"{cell} holds {value!r}; expected a positive number of {counted}, so mend the cell or drop the row."
         )
     return time
 

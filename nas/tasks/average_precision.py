@@ -72,7 +72,7 @@ class _Curve:
     Attributes:
         order: examples by falling score.
         positive: ``[examples]`` in that order, whether they have the label, as 0 or 1.
-        ends: ``[examples]``, the last place with the score of this one.
+        ends: ``[examples]``, the last rank with the score of this one.
     """
 
     order: npt.NDArray[np.int64]
@@ -85,10 +85,10 @@ class _Curve:
 
     def precision(self, weights: Floats) -> Floats:
         """The average precision under each of the weights ``[draws, examples]``; NaN where nothing has the label."""
-        places, ends = self._places
+        ranks, ends = self._ranks
         own = weights[:, self.order]
-        found = own[:, places]
-        together = np.searchsorted(places, ends, side="right") - 1  # the last of those found together
+        found = own[:, ranks]
+        together = np.searchsorted(ranks, ends, side="right") - 1  # the last of those found together
         hits = found.cumsum(axis=1)[:, together]
         borders, which = np.unique(ends, return_inverse=True)
         starts = np.concatenate([[0], borders[:-1] + 1])
@@ -103,7 +103,7 @@ class _Curve:
         hits, seen = self.positive.cumsum()[self.ends], self.ends + 1.0
         precision, whole = hits / seen, self.positive.sum()
         average = (self.positive * precision).sum() / whole
-        starts = np.searchsorted(self.ends, self.ends)  # the first place with the score of this one
+        starts = np.searchsorted(self.ends, self.ends)  # the first rank with the score of this one
         below = _from_end(self.positive / seen)[starts], _from_end(self.positive * hits / seen**2)[starts]
         slope = self.positive * (precision - average + below[0]) - below[1]
         values = np.empty(self.examples)
@@ -111,10 +111,10 @@ class _Curve:
         return values
 
     @property
-    def _places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Where the positive ones are, and the last places with their scores."""
-        places = np.flatnonzero(self.positive)
-        return places, self.ends[places]
+    def _ranks(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Where the positive ones are, and the last ranks with their scores."""
+        ranks = np.flatnonzero(self.positive)
+        return ranks, self.ends[ranks]
 
 
 def _curves(scores: npt.ArrayLike, labels: npt.ArrayLike) -> Iterator[_Curve]:

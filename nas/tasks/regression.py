@@ -80,10 +80,10 @@ class Regression(Task):
             UsageError: naming the number that is the same for all examples.
         """
         spread = targets["train"].double().std(0, unbiased=False)
-        for place in (spread == 0).nonzero().flatten().tolist()[:1]:
-            value = float(targets["train"][0, place])
+        for index in (spread == 0).nonzero().flatten().tolist()[:1]:
+            value = float(targets["train"][0, index])
             raise UsageError(
-                f"Every training target of '{name}' is {value:g} in number {place}, so there is nothing to learn; add "
+                f"Every training target of '{name}' is {value:g} in number {index}, so there is nothing to learn; add "
                 "other examples or drop that number."
             )
         return list(_unscaled(name, targets["train"].double().mean(0), spread))
@@ -163,9 +163,9 @@ class _Errors(Tally):
 def _unscaled(name: str, mean: Tensor, spread: Tensor) -> Iterator[str]:
     """A note if targets are far from mean 0 and spread 1."""
     far = (mean.abs() > _FAR * spread) | (spread > _WIDE) | (spread < 1 / _WIDE)
-    for place in far.nonzero().flatten().tolist()[:1]:
+    for index in far.nonzero().flatten().tolist()[:1]:
         yield (
-            f"Targets of '{name}' have mean {float(mean[place]):.3g} and spread {float(spread[place]):.3g} in number "
-            f"{place}; networks learn best where these are about 0 and 1, so subtract and divide, and undo it where "
+            f"Targets of '{name}' have mean {float(mean[index]):.3g} and spread {float(spread[index]):.3g} in number "
+            f"{index}; networks learn best where these are about 0 and 1, so subtract and divide, and undo it where "
             "the network is used."
         )

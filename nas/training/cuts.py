@@ -132,8 +132,8 @@ class ByGradients(Cut[GradientMatching]):
 
         None where no architectures of the bank are alike but for that choice.
         """
-        place = list(self.supernet.space.choices).index(choice)
-        draws = rng(self.seed, Stream.GRADIENT_VARIANTS, context.step, bank, place)
+        option = list(self.supernet.space.choices).index(choice)
+        draws = rng(self.seed, Stream.GRADIENT_VARIANTS, context.step, bank, option)
         first = context.step * self.batches.split.steps(self.batches.batch_size)
         parameters, found = self._common_parameters(bank, choice), []
         with _without_trace(self.scheme, bank):

@@ -85,8 +85,8 @@ def _cover(supernet: Supernet) -> Iterator[Architecture]:
     space = supernet.space
     most = max(map(len, space.choices.values()))
     rows = (
-        {name: candidates[min(place, len(candidates) - 1)] for name, candidates in space.choices.items()}
-        for place in range(most)
+        {name: candidates[min(index, len(candidates) - 1)] for name, candidates in space.choices.items()}
+        for index in range(most)
     )
     yield from dict.fromkeys([space.largest(), space.smallest(), *map(space.architecture, rows)])
 
@@ -150,14 +150,14 @@ def _release() -> str:
 
 def _difference(name: str, then: Fingerprint, now: Fingerprint) -> str:
     """What a user sees of a difference: which module or parameter of the model, and how it changed."""
-    told, place = name.removesuffix("'").split(" '", 1)
-    told, within = told.removesuffix(" of"), "model" if now.get("module ''") == Supernet.__name__ else ""
-    if told != "operations" and within:
-        place = "" if place == within else place.removeprefix(f"{within}.")
-    thing = f"{'parameter' if told == 'parameter' else 'module'} '{place}'" if place else "the model"
-    if told == "operations":
-        kind = now.get(f"module '{below(within, place) if place else within}'", "which is gone")
-        return f"{thing} ({kind}) does not compute what it did"
+    kind, path = name.removesuffix("'").split(" '", 1)
+    kind, within = kind.removesuffix(" of"), "model" if now.get("module ''") == Supernet.__name__ else ""
+    if kind != "operations" and within:
+        path = "" if path == within else path.removeprefix(f"{within}.")
+    thing = f"{'parameter' if kind == 'parameter' else 'module'} '{path}'" if path else "the model"
+    if kind == "operations":
+        layer = now.get(f"module '{below(within, path) if path else within}'", "which is gone")
+        return f"{thing} ({layer}) does not compute what it did"
     if name not in now:
         return f"{thing} ({then[name]}) is no longer there"
     if name not in then:

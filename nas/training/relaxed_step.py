@@ -109,9 +109,9 @@ class RelaxedStep(Step):
         for name, values in _below(state, "frozen/").items():
             self.relaxed.freeze(name, values.nonzero().flatten().tolist())
         moments: dict[int, dict[str, Tensor]] = {}
-        for place, value in _below(state, "moments/").items():
-            index, key = place.split("/")
-            moments.setdefault(int(index), {})[key] = value
+        for key, value in _below(state, "moments/").items():
+            index, name = key.split("/")
+            moments.setdefault(int(index), {})[name] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
 
     def record(self) -> dict[str, Any]:

@@ -106,8 +106,8 @@ class SelfDistillation(Listener):
         """Takes what :meth:`state` gave."""
         device = next(self.model.parameters()).device
         found: dict[int, _Snapshot] = {}
-        for place, value in state.items():
-            number, part, name = place.split("/", 2)
+        for key, value in state.items():
+            number, part, name = key.split("/", 2)
             snapshot = found.setdefault(int(number), _Snapshot({}, {}))
             vars(snapshot)[part][name] = value.to(device, copy=True)
         self._ring.clear()

@@ -95,8 +95,8 @@ def regret(scores: ArrayLike, truth: ArrayLike, k: int = 1) -> float:
     sure, tied = _best(x, k)
     left, count = k - int(sure.sum()), int(tied.sum())
     values = np.sort(np.maximum(y[tied], y[sure].max(initial=-np.inf)))[::-1]
-    place = np.arange(count)
-    none_so_far = np.cumprod(np.maximum(count - left - place, 0) / (count - place))
+    position = np.arange(count)
+    none_so_far = np.cumprod(np.maximum(count - left - position, 0) / (count - position))
     is_best = -np.diff(none_so_far, prepend=1.0)
     return float(y.max() - is_best @ values)
 

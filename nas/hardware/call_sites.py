@@ -14,12 +14,12 @@ from nas.nn.tree import below, children
 from nas.space import Choice, choices_of, outcomes
 from nas.supernet import Supernet
 
-__all__ = ["Place", "junctions", "places"]
+__all__ = ["CallSite", "block_sites", "junctions"]
 
 
 @dataclass(frozen=True)
-class Place:
-    """One block of the model.
+class CallSite:
+    """A block of the model, at one of its calls.
 
     Attributes:
         path: its module path in the model.
@@ -39,7 +39,7 @@ class Place:
         return self.path, self.call
 
 
-def places(supernet: Supernet) -> list[Place]:
+def block_sites(supernet: Supernet) -> list[CallSite]:
     """The blocks that every architecture is put together from, in the order of the model.
 
     Opened is whatever chooses between modules (:class:`~nas.nn.OneOf`, :class:`~nas.nn.Repeat`,
@@ -52,11 +52,11 @@ def places(supernet: Supernet) -> list[Place]:
     for path, module, deciding in _walk(supernet.model, "", ()):
         if not _is_opened(module, path):
             names = {supernet.name_of(choice) for choice in deciding} | set(supernet.read_by(path))
-            found.append(Place(path, module, tuple(sorted(names, key=order.__getitem__))))
+            found.append(CallSite(path, module, tuple(sorted(names, key=order.__getitem__))))
     return found
 
 
-def junctions(supernet: Supernet) -> list[Place]:
+def junctions(supernet: Supernet) -> list[CallSite]:
     """Where modules are chosen between, each with the choices that decide whether it runs.
 
     What is inside gets what such a module gets, or what follows from that and choices inside.
@@ -66,7 +66,7 @@ def junctions(supernet: Supernet) -> list[Place]:
     for path, module, deciding in _walk(supernet.model, "", ()):
         if isinstance(module, OneOf | Repeat | Cell):
             names = {supernet.name_of(choice) for choice in deciding}
-            found.append(Place(path, module, tuple(sorted(names, key=order.__getitem__))))
+            found.append(CallSite(path, module, tuple(sorted(names, key=order.__getitem__))))
     return found
 
 
