@@ -39,8 +39,8 @@ class Problem:
     """Networks to find, data to find them for, and how to train; built once, and the same in every process.
 
     Attributes:
-        supernet: that is trained and judged, on its device.
-        data: the training split trains, the validation split judges candidates; no part of a run reads the test split.
+        supernet: that is trained and evaluated, on its device.
+        data: the training split trains, the validation split evaluates candidates; the test split is not read.
         seed: of every random number of the run.
         recipe: by which the supernet trains.
         learning: of architecture parameters.

@@ -71,7 +71,7 @@ def search(
     data_dir: DataDir = None,
     method: Annotated[str | None, typer.Option(help="How the supernet is trained: see `nas list methods`.")] = None,
     evaluator: Annotated[
-        str | None, typer.Option(help="What judges candidates: see `nas list evaluators`, or module:function.")
+        str | None, typer.Option(help="What evaluates candidates: see `nas list evaluators`, or module:function.")
     ] = None,
     strategy: Annotated[str | None, typer.Option(help="How it is searched: see `nas list strategies`.")] = None,
     target: Target = None,
@@ -178,7 +178,7 @@ def export(
 ) -> None:
     """Write one architecture of a run as ONNX, in the run's dtype.
 
-    The network is recalibrated, checked against PyTorch, judged by ONNX Runtime and measured.
+    The network is recalibrated, checked against PyTorch, evaluated by ONNX Runtime and measured.
     """
     folder = opened(results, run, trust)
     report = runs.export_architecture(folder, architecture, out, RichProgress(), input_form)

@@ -6,7 +6,7 @@ from typing import Any
 
 from nas import setup
 from nas.errors import UsageError
-from nas.evaluation.evaluators import about_evaluator
+from nas.evaluation.evaluators import traits_of
 from nas.latency.devices import find_known, find_target
 from nas.setup.names import plain_name
 from nas.setup.recorded_targets import is_table
@@ -76,7 +76,7 @@ def resolve_search(
     if own_predictor and not is_given(values, "profile", "run"):
         setup.put(values, "profile.run", str(own_predictor))
     config = setup.resolve(values, "command line")
-    how = config.method if about_evaluator(config.evaluator).needs_supernet else config.evaluator
+    how = config.method if traits_of(config.evaluator).needs_supernet else config.evaluator
     return config, "-".join(map(plain_name, (config.space, config.task, how)))
 
 

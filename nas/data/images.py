@@ -32,7 +32,7 @@ class ImageSplit:
         mean: [C] float32, subtracted from each channel.
         std: [C] float32, by which each channel is then divided.
         groups: [N] int64, equal for images that are copies of one; None where every image is one of its own. What
-            judges sees all copies, an epoch of training one of each image.
+            evaluates sees all copies, an epoch of training one of each image.
         size: height and width of the images in batches, None for those that are stored; they are resized last, after
             all that training does to them.
     """
@@ -103,7 +103,7 @@ class ImageSplit:
         return self._select(first), self._select(second)
 
     def divided(self, share: float, seed: Seed) -> tuple["ImageSplit", "ImageSplit"]:
-        """The same where both parts only judge, so that a rare class may be missing in one of them.
+        """The same where both parts only evaluate, so that a rare class may be missing in one of them.
 
         Raises:
             UsageError: for a share outside (0, 1), or a single image.

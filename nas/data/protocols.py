@@ -48,7 +48,7 @@ class Split(Protocol):
         """The same examples as the network of an architecture reads them."""
 
     def divided(self, share: float, seed: Seed) -> "tuple[Split, Split]":
-        """Two disjoint splits that only judge: ``share`` of the examples, and the rest, each enough for an interval."""
+        """Two disjoint splits that only evaluate: ``share`` of the examples, and the rest, enough for intervals."""
 
 
 class Data(Protocol):
@@ -60,7 +60,7 @@ class Data(Protocol):
 
     @property
     def task(self) -> Task:
-        """What networks learn, by what they are judged, and what their outputs mean."""
+        """What networks learn, by what they are evaluated, and what their outputs mean."""
 
     @property
     def examples(self) -> str:

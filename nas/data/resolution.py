@@ -22,7 +22,7 @@ def resized_images(images: Tensor, values: Mapping[str, Any]) -> Tensor:
     """Images ``[N, C, H, W]`` at the ``image_size`` of an architecture, bilinearly with antialiasing; else as they are.
 
     Whatever reads images of another size than the data are stored at gets them from here: training, evaluation,
-    measurement and what judges the exported file.
+    measurement and what evaluates the exported file.
 
     >>> import torch
     >>> resized_images(torch.ones(2, 1, 8, 8), {"image_size": 6}).shape

@@ -44,7 +44,7 @@ def halves(
 
 
 def divided(labels: Tensor, share: float, seed: Seed, groups: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The same of images that only judge: a class with a single image is in one part alone.
+    """The same of images that only evaluate: a class with a single image is in one part alone.
 
     Raises:
         UsageError: for a share outside (0, 1), or a single image (or group).

@@ -19,7 +19,7 @@ class TaskData:
     Attributes:
         train: a Dataset with a length.
         task: what networks must do, such as ``nas.tasks.Regression()``.
-        validation: by which candidates are judged; by default it is taken out of ``train``.
+        validation: by which candidates are evaluated; by default it is taken out of ``train``.
         test: for the final networks; likewise.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Checks that networks can be judged at all, and before they are delivered, that they are the ones that were judged."""
+"""Checks that networks can be evaluated at all, and that those that are delivered are those that were evaluated."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -47,7 +47,7 @@ def check_delivered(setup: Setup, architectures: Iterable[Architecture]) -> None
     search with fewer cells, verdicts are of the other one; then extraction alone is checked.
 
     Raises:
-        UsageError: a network differs from what was judged, or does not answer for each example alone.
+        UsageError: a network differs from what was evaluated, or does not answer for each example alone.
     """
     x = _examples(setup.data.validation, _EXAMPLES)
     some = list(dict.fromkeys(map(setup.space.architecture, architectures)))[:_BESIDE_LARGEST]
@@ -59,7 +59,7 @@ def check_delivered(setup: Setup, architectures: Iterable[Architecture]) -> None
 
 
 def check_scores(setup: Setup, row: Mapping[str, Any]) -> None:
-    """Checks that a network that is to be delivered as it was judged still scores what it did then.
+    """Checks that a network that is to be delivered as it was evaluated still scores what it did then.
 
     Shared weights are checked before, on one batch.
 
@@ -74,12 +74,12 @@ def check_scores(setup: Setup, row: Mapping[str, Any]) -> None:
         return
     architecture = Architecture.from_json(row["architecture"])
     network = made_network(setup.config.evaluator, evaluator, architecture)
-    found = setup.judge(network, setup.data.validation, architecture)[name]
+    found = setup.evaluate(network, setup.data.validation, architecture)[name]
     if abs(found - row[name]) > _ROUNDING * max(1.0, abs(row[name])):
         raise UsageError(
-            f"evaluator '{setup.config.evaluator}' judged architecture {row['id']} with {name} {row[name]:.4g}, but "
+            f"evaluator '{setup.config.evaluator}' evaluated architecture {row['id']} with {name} {row[name]:.4g}, but "
             f"the network that it makes now has {found:.4g} on the same {setup.data.examples}, so another network "
-            "would be delivered; it must keep what it judged, or make it again bit for bit."
+            "would be delivered; it must keep what it evaluated, or make it again bit for bit."
         )
 
 

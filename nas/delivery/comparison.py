@@ -31,12 +31,12 @@ def is_better(setup: Setup, new: File, old: File) -> bool:
         old: another; it stays unless the new one is better.
     """
     split, maximise = setup.data.validation, setup.metric.maximise
-    results = [_judged(setup, *file).results for file in (old, new)]
+    results = [_tally(setup, *file).results for file in (old, new)]
     return cheapest_of_equals(results, [0, 1], maximise, _ERRORS, groups_of(split)).chosen == 1
 
 
 @torch.inference_mode()
-def _judged(setup: Setup, file: bytes | Path, inputs: Inputs) -> Tally:
+def _tally(setup: Setup, file: bytes | Path, inputs: Inputs) -> Tally:
     split, network = setup.data.validation, OnnxNetwork(file)
     tally = setup.data.task.tally(groups_of(split))
     for x, y in inputs.batches(split, setup.config.evaluation.batch_size):

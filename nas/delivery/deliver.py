@@ -27,8 +27,8 @@ __all__ = [
     "broken_constraints",
     "deliver",
     "delivery_notes",
+    "evaluated_network",
     "final_network",
-    "judged_network",
     "latency_row",
     "precision_lost",
     "restore_trained",
@@ -38,14 +38,14 @@ __all__ = [
 def final_network(
     setup: Setup, folder: RunFolder, architecture: Architecture, progress: Progress, say: Callable[[str], None]
 ) -> nn.Module:
-    """The plain network: as it was judged, or trained by itself if the run asks for that.
+    """The plain network: as it was evaluated, or trained by itself if the run asks for that.
 
     Where the supernet was trained for its networks as they are, the retrained one must be better, which is said if it
     is not. A differentiable method trains another model, or mixtures, whose weights do not compete.
     """
     config = setup.config
     if config.retrain == "no":
-        return judged_network(setup, architecture)
+        return evaluated_network(setup, architecture)
     trainer = Standalone(
         setup.supernet, setup.data, config.retraining, config.seed, inherit=config.retrain == "inherited"
     )
@@ -56,14 +56,14 @@ def final_network(
             task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
 
         trained = trainer.train(architecture, folder.retrained(architecture), report)
-    if setup.is_differentiable or setup.searched is not setup.supernet or not setup.judging.makes_networks:
+    if setup.is_differentiable or setup.searched is not setup.supernet or not setup.traits.makes_networks:
         return trained
-    inherited = judged_network(setup, architecture)
+    inherited = evaluated_network(setup, architecture)
     file, inputs = folder.path / f"{architecture.id}.onnx", setup.inputs_of(architecture)
     new, old = ((ExportedNetwork(setup, each, file, inputs).model, inputs) for each in (trained, inherited))
     if is_better(setup, new, old):
         return trained
-    kept = "of the supernet" if setup.judging.needs_supernet else "with which it was judged"
+    kept = "of the supernet" if setup.traits.needs_supernet else "with which it was evaluated"
     say(
         f"{architecture.id} keeps the weights {kept}: retrained it is not ahead by more than one standard "
         "error of the paired difference on the part of the validation split that selects."
@@ -71,8 +71,8 @@ def final_network(
     return inherited
 
 
-def judged_network(setup: Setup, architecture: Architecture) -> nn.Module:
-    """The network of an architecture as the evaluator of the run judges it."""
+def evaluated_network(setup: Setup, architecture: Architecture) -> nn.Module:
+    """The network of an architecture as the evaluator of the run evaluates it."""
     assert isinstance(setup.evaluator, MakesNetworks), "the configuration was checked"
     return made_network(setup.config.evaluator, setup.evaluator, architecture)
 
@@ -101,7 +101,7 @@ def deliver(
     """
     exported = ExportedNetwork(setup, network, path, setup.inputs_of(row["architecture"]))
     progress.say(exported.compared())
-    row = {**exported.rejudged(row), **tested(setup.metric, exported.judge(setup.data.test))}
+    row = {**exported.with_own_metrics(row), **tested(setup.metric, exported.evaluate(setup.data.test))}
     if measured := exported.measure(folder):
         row |= latency_row(setup, measured.at(largest_ms))
     return {**row, "file": exported.write(row["architecture"], row), "parity": asdict(exported.parity)}
@@ -155,7 +155,7 @@ def restore_trained(setup: Setup, folder: RunFolder) -> None:
     Raises:
         UsageError: the training has not ended.
     """
-    if not setup.judging.needs_supernet:
+    if not setup.traits.needs_supernet:
         return
     if not (folder.supernet.exists() and has_ended(read_header(folder.supernet))):
         raise UsageError(f"run '{folder.name}' has no trained supernet yet; finish it with: nas resume {folder.name}")

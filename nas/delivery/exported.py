@@ -1,4 +1,4 @@
-"""A network as the ONNX file that is handed over: made once; judged, measured and written as the same bytes."""
+"""A network as the ONNX file that is handed over: made once; evaluated, measured and written as the same bytes."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ from nas.setup.folder import RunFolder
 from nas.setup.run_setup import Setup
 from nas.setup.versions import versions
 
-__all__ = ["ExportedNetwork", "check_dtype", "judge_file"]
+__all__ = ["ExportedNetwork", "check_dtype", "evaluate_file"]
 
 _CALIBRATION_EXAMPLES = 512
 _SECONDS = 2.0
@@ -77,11 +77,11 @@ class ExportedNetwork:
         if self.dtype != "float32":
             self.parity = check_parity(deployed, self.model, self._validation(), self.task)
 
-    def judge(self, split: Split) -> dict[str, float]:
+    def evaluate(self, split: Split) -> dict[str, float]:
         """The metrics of the file on a split, by ONNX Runtime on the CPU."""
-        return _judged(self.setup, self.model, self.inputs, split)
+        return _evaluated(self.setup, self.model, self.inputs, split)
 
-    def rejudged(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def with_own_metrics(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """What is known of the network in a row as it is in the file.
 
         The metrics of the file take the place of the network's: even in float32 it may read rounded pixels. Where it
@@ -89,7 +89,7 @@ class ExportedNetwork:
         """
         name = self.setup.metric.name
         exact = {} if self.dtype == "float32" else {f"float32_{name}": row[name]}
-        return {**row, **exact, **self.judge(self.setup.confirmation)}
+        return {**row, **exact, **self.evaluate(self.setup.confirmation)}
 
     def measure(self, folder: RunFolder) -> Measurement | None:
         """The latency of the file beside that of the largest network, once a run; None where ONNX files are not run."""
@@ -157,18 +157,18 @@ class ExportedNetwork:
         return (x.cpu().numpy() for x, _ in islice(batches, _CALIBRATION_EXAMPLES // size))
 
 
-def judge_file(setup: Setup, path: Path, inputs: Inputs, split: Split) -> dict[str, float]:
+def evaluate_file(setup: Setup, path: Path, inputs: Inputs, split: Split) -> dict[str, float]:
     """The metrics of a file that a run has delivered and that reads these inputs, by ONNX Runtime on the CPU.
 
     Raises:
         UsageError: the file is damaged.
     """
     try:
-        return _judged(setup, path, inputs, split)
+        return _evaluated(setup, path, inputs, split)
     except UsageError as error:
         raise UsageError(f"{path} is damaged ({error}); delete it and resume the run to make it again.") from error
 
 
-def _judged(setup: Setup, model: bytes | Path, inputs: Inputs, split: Split) -> dict[str, float]:
+def _evaluated(setup: Setup, model: bytes | Path, inputs: Inputs, split: Split) -> dict[str, float]:
     batches = inputs.batches(split, setup.config.evaluation.batch_size)
     return evaluate(OnnxNetwork(model), batches, setup.data.task, groups_of(split))

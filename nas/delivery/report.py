@@ -45,7 +45,7 @@ def write_run_report(
     content = ReportContent(
         title=folder.name,
         summary={
-            **_judging(setup),
+            **_method_summary(setup),
             "strategy": config.strategy,
             "target": target_name(setup),
             **run_summary(setup, folder),
@@ -81,7 +81,7 @@ def rewrite_run_report(setup: Setup, folder: RunFolder, result: dict[str, Any]) 
     unpredicted = [] if setup.needs_latency else [LATENCY]
     candidates = candidates.drop(columns=["measured_latency_ms", "measured_spread_ms", *unpredicted])
     latency = LatencyModel.load(folder.predictor, setup) if setup.needs_latency else None
-    history = read_header(folder.supernet)["history"] if setup.judging.needs_supernet else []
+    history = read_header(folder.supernet)["history"] if setup.traits.needs_supernet else []
     write_run_report(setup, folder, result, candidates, draws, history, latency)
 
 
@@ -98,10 +98,10 @@ def _table(folder: RunFolder, name: str) -> "pd.DataFrame":
         ) from None
 
 
-def _judging(setup: Setup) -> dict[str, str]:
-    """What judged the candidates."""
+def _method_summary(setup: Setup) -> dict[str, str]:
+    """What evaluated the candidates."""
     config = setup.config
-    if not setup.judging.needs_supernet:
+    if not setup.traits.needs_supernet:
         return {"evaluator": config.evaluator}
     sharing = {"sharing": _sharing(setup)} if setup.sharing["banks"] > 1 else {}
     return {"method": config.method, "evaluator": config.evaluator, **sharing}

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from nas.evaluation.evaluators import JudgesExamples, MakesNetworks, judged_examples, made_network
+from nas.evaluation.evaluators import MakesNetworks, TalliesExamples, made_network, tallied_examples
 from nas.evaluation.metrics import groups_of, selected
 from nas.evaluation.paired import cheapest_of_equals
 from nas.report.quantities import label, written
@@ -39,11 +39,11 @@ def select(setup: Setup, front: Sequence[Row]) -> tuple[Row, dict[str, Any]]:
         it); or ``best``, ``of`` and ``by``, the column of the score alone.
     """
     evaluator, split = setup.evaluator, setup.data.validation
-    if not (setup.compares_examples and isinstance(evaluator, JudgesExamples)):
+    if not (setup.compares_examples and isinstance(evaluator, TalliesExamples)):
         row = min(front, key=lambda row: (setup.objective.value(row), row[setup.cost], row["id"]))
         return row, {"best": row["id"], "of": len(front), "by": setup.score}
     architectures = [Architecture.from_json(row["architecture"]) for row in front]
-    tallies = judged_examples(setup.config.evaluator, evaluator, architectures, split)
+    tallies = tallied_examples(setup.config.evaluator, evaluator, architectures, split)
     results: list[Floats] = [tally.results for tally in tallies]
     costs = [row[setup.cost] for row in front]
     within = setup.config.evaluation.equal_within
@@ -59,16 +59,16 @@ def select(setup: Setup, front: Sequence[Row]) -> tuple[Row, dict[str, Any]]:
 
 
 def confirm(setup: Setup, rows: Sequence[Row]) -> list[Row]:
-    """The rows with their scores called ``selection_``, and with the confirmed figures of the networks as judged.
+    """The rows with their scores called ``selection_``, and with the confirmed figures of the networks as evaluated.
 
-    There are none where the evaluator does not judge examples. ``optimism`` is by how much the score looked better than
+    There are none where the evaluator does not tally examples. ``optimism`` is by how much the score looked better than
     the confirmed figure.
     """
     evaluator = setup.evaluator
-    if not isinstance(evaluator, JudgesExamples):
+    if not isinstance(evaluator, TalliesExamples):
         return [{selected(setup.data.task, key): value for key, value in row.items()} for row in rows]
     architectures = [Architecture.from_json(row["architecture"]) for row in rows]
-    tallies = judged_examples(setup.config.evaluator, evaluator, architectures, setup.confirmation)
+    tallies = tallied_examples(setup.config.evaluator, evaluator, architectures, setup.confirmation)
     confirmed = []
     for row, tally in zip(rows, tallies, strict=True):
         metrics = tally.metrics()
@@ -87,15 +87,15 @@ def tested(metric: Metric, metrics: Mapping[str, float]) -> dict[str, float]:
 
 def searched_figure(setup: Setup, row: Mapping[str, Any]) -> dict[str, float]:
     """What is known of a network before it is trained again, by the name that this then has."""
-    name, kind = setup.metric.name, "shared" if setup.judging.needs_supernet else "searched"
+    name, kind = setup.metric.name, "shared" if setup.traits.needs_supernet else "searched"
     return {f"{kind}_{name}": row[name]} if name in row else {}
 
 
 def random_choice(setup: Setup, draws: "pd.DataFrame", chosen: Row) -> Row | None:
-    """The best of the random draws, taken by the same rule as the chosen network and tested as it was judged.
+    """The best of the random draws, taken by the same rule as the chosen network and tested as it was evaluated.
 
     Its latency, if it has one, is predicted. Where the chosen network is delivered with other weights or in another
-    type, ``chosen`` is what it scores as the draw does, with the weights that were judged in float32. Where the
+    type, ``chosen`` is what it scores as the draw does, with the weights that were evaluated in float32. Where the
     evaluator makes no networks there is no test, and ``chosen`` is its score.
     """
     if not len(draws):
@@ -111,13 +111,13 @@ def random_choice(setup: Setup, draws: "pd.DataFrame", chosen: Row) -> Row | Non
 
 
 def _as_searched(setup: Setup, row: Row) -> dict[str, float]:
-    """What the network as it was judged scores on the test split; its score where there is no such network."""
+    """What the network as it was evaluated scores on the test split; its score where there is no such network."""
     evaluator, architecture = setup.evaluator, row["architecture"]
     if not isinstance(evaluator, MakesNetworks):
         return {setup.score: row[setup.score]}
     read = Architecture.from_json(architecture) if isinstance(architecture, str) else Architecture(architecture)
     network = made_network(setup.config.evaluator, evaluator, read)
-    return tested(setup.metric, setup.judge(network, setup.data.test, read))
+    return tested(setup.metric, setup.evaluate(network, setup.data.test, read))
 
 
 def as_selected(setup: Setup, candidates: "pd.DataFrame") -> "pd.DataFrame":

@@ -1,6 +1,6 @@
 """How good is an architecture?"""
 
-from nas.evaluation.evaluators import EVALUATORS, Evaluator, JudgesExamples, MakesNetworks
+from nas.evaluation.evaluators import EVALUATORS, Evaluator, MakesNetworks, TalliesExamples
 from nas.evaluation.exactness import check_extraction, check_verdict
 from nas.evaluation.inference import check_inference, check_memory
 from nas.evaluation.metrics import evaluate, groups_of
@@ -13,10 +13,10 @@ from nas.evaluation.trie import Trie
 __all__ = [
     "EVALUATORS",
     "Evaluator",
-    "JudgesExamples",
     "MakesNetworks",
     "SharedWeights",
     "Standalone",
+    "TalliesExamples",
     "Trie",
     "check_extraction",
     "check_inference",

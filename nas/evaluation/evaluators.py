@@ -1,4 +1,4 @@
-"""What can judge architectures in a run: shared weights, stand-alone training, a table, or a user's own."""
+"""What can evaluate architectures in a run: shared weights, stand-alone training, a table, or a user's own."""
 
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVALUATORS",
-    "About",
     "Evaluator",
-    "JudgesExamples",
+    "EvaluatorTraits",
     "MakesNetworks",
-    "about_evaluator",
+    "TalliesExamples",
     "evaluator_options",
-    "judged_examples",
     "made_network",
     "make_evaluator",
+    "tallied_examples",
+    "traits_of",
 ]
 
 _DIRECTIONS = {"maximise": True, "minimise": False}
@@ -44,7 +44,7 @@ class Evaluator(Protocol):
     instance keeps it as ``supernet``, whose weights then are the trained ones), ``batch`` (how many architectures it
     gets at most at a time), ``name`` and ``fidelity`` (what its results in the ledger belong to), ``choices`` (names
     of choices outside the model that it reads of architectures), and the methods of :class:`MakesNetworks` and
-    :class:`JudgesExamples`.
+    :class:`TalliesExamples`.
     """
 
     def __call__(self, architectures: Sequence[Architecture], /) -> "pd.DataFrame":
@@ -53,17 +53,17 @@ class Evaluator(Protocol):
 
 @runtime_checkable
 class MakesNetworks(Protocol):
-    """An evaluator whose networks are delivered as they were judged."""
+    """An evaluator whose networks are delivered as they were evaluated."""
 
     def network(self, architecture: Architecture, /) -> nn.Module:
-        """The plain network of an architecture as it is judged."""
+        """The plain network of an architecture as it is evaluated."""
 
 
 @runtime_checkable
-class JudgesExamples(Protocol):
+class TalliesExamples(Protocol):
     """An evaluator that knows what a network makes of each example, so that networks can be compared in pairs."""
 
-    def judge(self, architectures: Sequence[Architecture], split: Split, /) -> list[Tally]:
+    def tallies(self, architectures: Sequence[Architecture], split: Split, /) -> list[Tally]:
         """What each architecture makes of every example of a split."""
 
 
@@ -89,28 +89,28 @@ EVALUATORS: Slot[Callable[..., Any]] = Slot(
         "table": "nas.evaluation.known_results:KnownResults",
     },
     _fits,
-    "a function of an architecture, or a class made of a nas.problem.Problem whose instances judge architectures",
+    "a function of an architecture, or a class made of a nas.problem.Problem whose instances evaluate architectures",
 )
 
 
 @dataclass(frozen=True)
-class About:
+class EvaluatorTraits:
     """What is known of an evaluator before it is made.
 
     Attributes:
         needs_supernet: whether a supernet is trained first.
-        makes_networks: whether the networks that it judges can be delivered.
-        judges_examples: whether it knows what a network makes of each example.
+        makes_networks: whether the networks that it evaluates can be delivered.
+        tallies_examples: whether it knows what a network makes of each example.
         metrics: the metrics that it says it gives → whether more is better; None if it says nothing.
     """
 
     needs_supernet: bool
     makes_networks: bool
-    judges_examples: bool
+    tallies_examples: bool
     metrics: Mapping[str, bool] | None
 
 
-def about_evaluator(name: str) -> About:
+def traits_of(name: str) -> EvaluatorTraits:
     """What the named evaluator says of itself.
 
     Raises:
@@ -124,10 +124,10 @@ def about_evaluator(name: str) -> About:
         raise UsageError(
             f"evaluator '{name}' has metrics {told!r}; expected a mapping such as {{'accuracy': 'maximise'}}."
         )
-    return About(
+    return EvaluatorTraits(
         needs_supernet=bool(getattr(part, "needs_supernet", False)),
         makes_networks=is_class and issubclass(part, MakesNetworks),  # type: ignore[arg-type]
-        judges_examples=is_class and issubclass(part, JudgesExamples),  # type: ignore[arg-type]
+        tallies_examples=is_class and issubclass(part, TalliesExamples),  # type: ignore[arg-type]
         metrics=None if told is None else {str(key): _DIRECTIONS[each] for key, each in told.items()},
     )
 
@@ -160,7 +160,7 @@ def make_evaluator(
 
 
 def made_network(name: str, evaluator: MakesNetworks, architecture: Architecture) -> nn.Module:
-    """The network of an architecture as the named evaluator judges it.
+    """The network of an architecture as the named evaluator evaluates it.
 
     Raises:
         UsageError: it gives something else.
@@ -174,22 +174,22 @@ def made_network(name: str, evaluator: MakesNetworks, architecture: Architecture
     return network
 
 
-def judged_examples(
-    name: str, evaluator: JudgesExamples, architectures: Sequence[Architecture], split: Split
+def tallied_examples(
+    name: str, evaluator: TalliesExamples, architectures: Sequence[Architecture], split: Split
 ) -> list[Tally]:
     """What the named evaluator says that each architecture makes of every example of a split.
 
     Raises:
         UsageError: it says something else.
     """
-    tallies: Any = evaluator.judge(architectures, split)
-    judged = list(tallies) if isinstance(tallies, Sequence) else []
-    if len(judged) != len(architectures) or not all(isinstance(each, Tally) for each in judged):
+    tallies: Any = evaluator.tallies(architectures, split)
+    found = list(tallies) if isinstance(tallies, Sequence) else []
+    if len(found) != len(architectures) or not all(isinstance(each, Tally) for each in found):
         raise UsageError(
-            f"evaluator '{name}' judged no examples of {counted(len(architectures), 'architecture')}; its judge must "
+            f"evaluator '{name}' tallied no examples of {counted(len(architectures), 'architecture')}; its judge must "
             "return a nas.tasks.Tally for each, in order."
         )
-    return judged
+    return found
 
 
 def _made(name: str, make: Callable[[], Evaluator]) -> Evaluator:

@@ -1,4 +1,4 @@
-"""What is judged is what is delivered: the supernet against the networks that are extracted from it, on one batch.
+"""What is evaluated is what is delivered: the supernet against the networks that are extracted from it, on one batch.
 
 A difference has a cause that numbers at the end of a run do not show: something that extraction lost, statistics that
 are those of another place. So it is a refusal, with the first module whose output differs.
@@ -49,7 +49,7 @@ def check_extraction(supernet: Supernet, architecture: Architecture, *inputs: Te
 
 
 def check_verdict(evaluator: SharedWeights, architecture: Architecture) -> None:
-    """Checks that an architecture is judged by the outputs of its extracted, recalibrated network.
+    """Checks that an architecture is evaluated by the outputs of its extracted, recalibrated network.
 
     Raises:
         UsageError: it is not.
@@ -61,7 +61,7 @@ def check_verdict(evaluator: SharedWeights, architecture: Architecture) -> None:
     trie.calibrate(evaluator.calibration_batches())
     _compare(
         architecture,
-        "where it is judged",
+        "where it is evaluated",
         _Side(evaluator.supernet.model, lambda: trie.outputs(x)[0]),
         _Side(network, lambda: network(evaluator.supernet.reads(x, architecture))),
     )
@@ -84,8 +84,8 @@ class _Side:
         return calls(_extracted_places(self.model, ""), self.run)
 
 
-def _compare(architecture: Architecture, where: str, judged: _Side, delivered: _Side) -> None:
-    expected = judged.run()
+def _compare(architecture: Architecture, where: str, evaluated: _Side, delivered: _Side) -> None:
+    expected = evaluated.run()
     try:
         apart = difference(expected, delivered.run())
     except Exception as error:
@@ -95,19 +95,19 @@ def _compare(architecture: Architecture, where: str, judged: _Side, delivered: _
         ) from error
     if apart is not None:
         raise UsageError(
-            f"architecture {architecture.id}: {_first_that_differs(judged, delivered)} does not compute in the "
+            f"architecture {architecture.id}: {_first_that_differs(evaluated, delivered)} does not compute in the "
             f"extracted network what it does {where} ({apart}), so another network would be delivered than the "
-            "one that was judged. Look there for what a copy of the module does not have, and make it a module of its "
-            "own around a layer of nas.nn."
+            "one that was evaluated. Look there for what a copy of the module does not have, and make it a module of "
+            "its own around a layer of nas.nn."
         )
 
 
-def _first_that_differs(judged: _Side, delivered: _Side) -> str:
+def _first_that_differs(evaluated: _Side, delivered: _Side) -> str:
     call = first_different_call(
-        delivered.calls(), judged.calls(), lambda theirs, ours: difference(ours, theirs) is not None
+        delivered.calls(), evaluated.calls(), lambda theirs, ours: difference(ours, theirs) is not None
     )
     if call is None:
-        return f"the model ({type(judged.model).__name__})"
+        return f"the model ({type(evaluated.model).__name__})"
     return f"'{call}' ({type(delivered.model.get_submodule(call.path)).__name__})"
 
 
@@ -115,10 +115,10 @@ def difference(expected: object, found: object) -> str | None:
     """By what the tensors of two outputs differ, if it is more than rounding; None if nothing does."""
     if len(tensors(expected)) != len(tensors(found)):
         return "another number of outputs"
-    for judged, delivered in zip(tensors(expected), tensors(found), strict=True):
-        if judged.shape != delivered.shape:
-            return f"shape {tuple(delivered.shape)} instead of {tuple(judged.shape)}"
-        ours, theirs = judged.double(), delivered.double()
+    for evaluated, delivered in zip(tensors(expected), tensors(found), strict=True):
+        if evaluated.shape != delivered.shape:
+            return f"shape {tuple(delivered.shape)} instead of {tuple(evaluated.shape)}"
+        ours, theirs = evaluated.double(), delivered.double()
         finite = ours.isfinite()
         if not torch.equal(finite, theirs.isfinite()):
             return "values that are not finite in one of them"

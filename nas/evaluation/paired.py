@@ -1,4 +1,4 @@
-"""Which of several networks is to be taken, where they were judged by the same examples.
+"""Which of several networks is to be taken, where they were evaluated by the same examples.
 
 Two networks that see the same examples err on much the same of them, so their difference is known far better than
 either score. Everything here goes by the differences example by example, be these right or wrong answers (where the

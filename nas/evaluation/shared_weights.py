@@ -28,7 +28,7 @@ class SharedWeights:
 
     Args:
         supernet: trained; it is put in evaluation mode.
-        data: training images, or windows of text, calibrate; those for validation judge; the test split is not
+        data: training images, or windows of text, calibrate; those for validation evaluate; the test split is not
             touched.
         calibration_images: how many training images the statistics are averaged over; none run without batch norm.
         batch_size: of both passes.
@@ -52,9 +52,9 @@ class SharedWeights:
         """
         import pandas as pd
 
-        return pd.DataFrame([tally.metrics() for tally in self.judge(architectures, self.data.validation, on_done)])
+        return pd.DataFrame([tally.metrics() for tally in self.tallies(architectures, self.data.validation, on_done)])
 
-    def judge(
+    def tallies(
         self, architectures: Sequence[Architecture], split: Split, on_done: Callable[[int], None] | None = None
     ) -> list[Tally]:
         """What each architecture makes of every example of a split."""
@@ -68,7 +68,7 @@ class SharedWeights:
         return tallies
 
     def network(self, architecture: Architecture) -> nn.Module:
-        """The plain network of an architecture as it is judged: inherited weights, recalibrated batch norm."""
+        """The plain network of an architecture as it is evaluated: inherited weights, recalibrated batch norm."""
         batches = (self.supernet.reads(x, architecture) for x in self.calibration_batches())
         return recalibrate(self.supernet.extract(architecture), batches)
 

@@ -71,9 +71,9 @@ class Standalone:
         """One row for each architecture, with the ``columns`` of the task."""
         import pandas as pd
 
-        return pd.DataFrame([self._judge(architecture) for architecture in architectures])
+        return pd.DataFrame([self._evaluate(architecture) for architecture in architectures])
 
-    def _judge(self, architecture: Mapping[str, Any]) -> dict[str, float]:
+    def _evaluate(self, architecture: Mapping[str, Any]) -> dict[str, float]:
         network, split = self.train(architecture), self.data.at(architecture).validation
         return evaluate(network, split.batches(256), self.data.task, groups_of(split))
 

@@ -21,7 +21,7 @@ __all__ = ["TrainedAlone"]
 
 
 class TrainedAlone:
-    """Each candidate trained by itself from fresh weights; the networks that were judged are delivered.
+    """Each candidate trained by itself from fresh weights; the networks that were evaluated are delivered.
 
     In the folder of a run a network is kept as a checkpoint, so that a training that was interrupted goes on, and none
     is done twice.
@@ -50,17 +50,17 @@ class TrainedAlone:
         """One row for each architecture, with the columns of the ``columns`` of the task."""
         import pandas as pd
 
-        return pd.DataFrame([tally.metrics() for tally in self.judge(architectures, self._data.validation)])
+        return pd.DataFrame([tally.metrics() for tally in self.tallies(architectures, self._data.validation)])
 
-    def judge(self, architectures: Sequence[Architecture], split: Split) -> list[Tally]:
+    def tallies(self, architectures: Sequence[Architecture], split: Split) -> list[Tally]:
         """What the trained network of each architecture makes of every example of a split."""
-        return [self._judged(architecture, split) for architecture in architectures]
+        return [self._tally(architecture, split) for architecture in architectures]
 
     def network(self, architecture: Architecture) -> nn.Module:
         """The trained network; trained now if it is not there."""
         return self._trainer.train(architecture, self._kept(architecture)).eval()
 
-    def _judged(self, architecture: Architecture, split: Split) -> Tally:
+    def _tally(self, architecture: Architecture, split: Split) -> Tally:
         batches = split.at(architecture).batches(self._batch_size)
         return tally_of(self.network(architecture), batches, self._data.task, groups_of(split))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas.files import write_file
-from nas.ranking.scores import Judgement
+from nas.ranking.scores import SupernetScores
 from nas.report.ranking import RankingContent, write_ranking_report
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["write_ranking"]
 
 
-def write_ranking(judgement: Judgement, between: Mapping[str, Any] | None) -> dict[str, Any]:
+def write_ranking(scored: SupernetScores, between: Mapping[str, Any] | None) -> dict[str, Any]:
     """Puts ``ranking.json``, ``.csv``, ``.parquet`` and ``.html`` into the run's folder.
 
     Args:
@@ -25,11 +25,11 @@ def write_ranking(judgement: Judgement, between: Mapping[str, Any] | None) -> di
     Returns:
         The content of ``ranking.json``.
     """
-    folder, record, table = judgement.folder, _record(judgement, between), _table(judgement)
+    folder, record, table = scored.folder, _record(scored, between), _table(scored)
     folder.write_table("ranking", table)
     content = RankingContent(
         title=f"Ranking of {folder.name}",
-        summary={name: getattr(judgement.setup.config, name) for name in ("method", "space", "task")},
+        summary={name: getattr(scored.setup.config, name) for name in ("method", "space", "task")},
         record=record,
         table=table,
     )
@@ -38,11 +38,11 @@ def write_ranking(judgement: Judgement, between: Mapping[str, Any] | None) -> di
     return record
 
 
-def _record(judgement: Judgement, between: Mapping[str, Any] | None) -> dict[str, Any]:
+def _record(scored: SupernetScores, between: Mapping[str, Any] | None) -> dict[str, Any]:
     """Everything in plain values."""
-    question, setup = judgement.question, judgement.setup
+    question, setup = scored.question, scored.setup
     return {
-        "run": judgement.folder.name,
+        "run": scored.folder.name,
         "space": setup.config.space,
         "method": setup.config.method,
         "sharing": setup.sharing,
@@ -52,8 +52,8 @@ def _record(judgement: Judgement, between: Mapping[str, Any] | None) -> dict[str
         "columns": list(question.truth.columns),
         "percent": question.percent,
         "maximise": question.maximise,
-        **judgement.ranking.record(),
-        "epochs": judgement.epochs,
+        **scored.ranking.record(),
+        "epochs": scored.epochs,
         "between_runs": between,
         "notes": [*question.notes, *([] if between is None else [_told(between)])],
     }
@@ -64,16 +64,16 @@ def _told(between: Mapping[str, Any]) -> str:
     return f"The runs {others} rank these architectures alike with tau {between['mean']:.2f} on average."
 
 
-def _table(judgement: Judgement) -> "pd.DataFrame":
+def _table(scored: SupernetScores) -> "pd.DataFrame":
     """A row for each architecture, the best scored first; ranks count from 1, equals share the best one."""
     import pandas as pd
 
-    truth, sign = judgement.question.truth, 1 if judgement.question.maximise else -1
+    truth, sign = scored.question.truth, 1 if scored.question.maximise else -1
     table = pd.DataFrame(
         {
             "id": [architecture.id for architecture in truth.architectures],
-            "score": judgement.scores,
-            "score_rank": _ranks(judgement.turned * sign),
+            "score": scored.scores,
+            "score_rank": _ranks(scored.turned * sign),
             "truth": truth.trainings.mean(axis=1),
             "truth_rank": _ranks(truth.trainings.mean(axis=1) * sign),
         }
@@ -81,7 +81,7 @@ def _table(judgement: Judgement) -> "pd.DataFrame":
     if truth.trainings.shape[1] > 1:
         for number, training in enumerate(truth.trainings.T, start=1):
             table[f"truth_{number}"] = training
-    table = table.join(judgement.costs).assign(architecture=[each.key for each in truth.architectures])
+    table = table.join(scored.costs).assign(architecture=[each.key for each in truth.architectures])
     return table.sort_values(["score_rank", "id"], ignore_index=True)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from nas.delivery.deliver import restore_trained
 from nas.errors import UsageError
 from nas.ranking.files import write_ranking
-from nas.ranking.scores import Costs, Question, agreed, judge
+from nas.ranking.scores import Costs, Question, agreed, score_supernet
 from nas.ranking.truth import read_truth
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress, Silent
@@ -30,9 +30,9 @@ def rank_runs(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Judges the supernets of runs by a table; writes ``ranking.json``, ``.csv``, ``.parquet`` and ``.html`` into each.
+    """Compares supernets of runs with a table; writes ``ranking.json``, ``.csv``, ``.parquet`` and ``.html`` into each.
 
-    Checkpoints of the last epochs are judged too, where a run kept them.
+    Checkpoints of the last epochs are scored too, where a run kept them.
 
     Args:
         folders: trained runs of one space.
@@ -48,19 +48,19 @@ def rank_runs(
         ``runs``: name → what ``ranking.json`` holds; ``agreement`` of several runs, else None.
 
     Raises:
-        UsageError: a run is not there, not trained or of another space, or the table cannot judge it.
+        UsageError: a run is not there, not trained or of another space, or the table says too little of it.
     """
     progress = progress or Silent()
     benches = _trained(folders)
     question = _ask(benches[0], truth, columns, samples, threshold, minimise, seed)
     costs = Costs(question.truth.architectures, progress)
-    judged = [
-        judge(setup, folder, question, costs.of(setup), progress)
+    scored = [
+        score_supernet(setup, folder, question, costs.of(setup), progress)
         for setup, folder in zip(benches, folders, strict=True)
     ]
-    between = agreed([each.scores for each in judged]) if len(judged) > 1 else None
+    between = agreed([each.scores for each in scored]) if len(scored) > 1 else None
     named = between and {"runs": [folder.name for folder in folders], **between}
-    return {"runs": {each.folder.name: write_ranking(each, named) for each in judged}, "agreement": between}
+    return {"runs": {each.folder.name: write_ranking(each, named) for each in scored}, "agreement": between}
 
 
 def _trained(folders: Sequence[RunFolder]) -> list[Setup]:
@@ -74,9 +74,9 @@ def _trained(folders: Sequence[RunFolder]) -> list[Setup]:
         if folder.kind != "search":
             raise UsageError(f"run '{folder.name}' is a {folder.kind}, which trains no supernet; name a search.")
         setup = Setup(config, folder.path)
-        if not setup.judging.needs_supernet:
+        if not setup.traits.needs_supernet:
             raise UsageError(
-                f"run '{folder.name}' trained no supernet: evaluator '{config.evaluator}' judged its candidates, and a "
+                f"run '{folder.name}' trained no supernet: evaluator '{config.evaluator}' scored its candidates, and a "
                 "ranking is of shared weights; name another search."
             )
         restore_trained(setup, folder)

@@ -16,14 +16,14 @@ from nas.ranking.truth import Truth
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress
 from nas.setup.run_setup import Setup
-from nas.setup.supernets import judged_by
+from nas.setup.supernets import shared_weights_of
 from nas.space import Architecture
 from nas.training import load_checkpoint, restore
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Costs", "Judgement", "Question", "agreed", "judge"]
+__all__ = ["Costs", "Question", "SupernetScores", "agreed", "score_supernet"]
 
 _COSTS = ("flops", "params")
 
@@ -83,7 +83,7 @@ class Costs:
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class SupernetScores:
     """What was found out about the supernet of one run.
 
     Attributes:
@@ -103,7 +103,9 @@ class Judgement:
     epochs: dict[str, Any] | None
 
 
-def judge(setup: Setup, folder: RunFolder, question: Question, costs: "pd.DataFrame", progress: Progress) -> Judgement:
+def score_supernet(
+    setup: Setup, folder: RunFolder, question: Question, costs: "pd.DataFrame", progress: Progress
+) -> SupernetScores:
     """Scores the architectures of the truth with a trained supernet, which ends with the weights of another epoch."""
     trained = _weights(setup.searched)
     scores = _score(setup, question, f"Scoring architectures with {folder.name}", progress)
@@ -125,7 +127,7 @@ def judge(setup: Setup, folder: RunFolder, question: Question, costs: "pd.DataFr
         restore(tensors, setup.searched)
         of_epochs.append(_score(setup, question, f"Scoring architectures with epoch {epoch}", progress))
     epochs = _over_epochs([epoch for epoch, _ in kept], of_epochs, sign, question.truth) if kept else None
-    return Judgement(setup, folder, question, costs, scores, sign * scores, ranking, epochs)
+    return SupernetScores(setup, folder, question, costs, scores, sign * scores, ranking, epochs)
 
 
 def agreed(scores: Sequence[np.ndarray]) -> dict[str, Any]:
@@ -143,7 +145,7 @@ def _score(setup: Setup, question: Question, title: str, progress: Progress) -> 
     """The metric ``[n]`` of the architectures with shared weights, as the supernet is now."""
     architectures = question.truth.architectures
     with progress.task(title, len(architectures)) as task:
-        table = judged_by(setup.config, setup.searched, setup.data)(architectures, task.update)
+        table = shared_weights_of(setup.config, setup.searched, setup.data)(architectures, task.update)
     return table[setup.metric.name].to_numpy(dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""What stand-alone training found: tables against which a ranking is judged."""
+"""What stand-alone training found: tables against which a ranking is evaluated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

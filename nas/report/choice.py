@@ -69,8 +69,8 @@ def _why(result: Mapping[str, Any], metric: str) -> list[str]:
     )
     (shared,) = (row for row in result["front"] if row["id"] == best["id"])
     optimism = (
-        f"With the weights that the search judged, in float32, the part of the validation split that selected it gave "
-        f"{written(score, shared[score])} and the part that confirms {written(metric, shared[metric])}"
+        "With the weights that the search evaluated, in float32, the part of the validation split that selected it "
+        f"gave {written(score, shared[score])} and the part that confirms {written(metric, shared[metric])}"
         f"{_optimism(metric, shared)}."
     )
     alike = f"No other network on the front differs from the best of the {why['of']} by more than chance explains."
@@ -95,7 +95,7 @@ def _optimism(metric: str, shared: Mapping[str, Any]) -> str:
 
 
 def _luck(result: Mapping[str, Any], tested: str) -> list[str]:
-    """What random draws find beside the chosen network; both as the search judged them where that was not delivered."""
+    """What random draws find beside the chosen network; both as evaluated where that is not delivered."""
     draw = result.get("random")
     if not draw:
         return []
@@ -112,7 +112,7 @@ def _luck(result: Mapping[str, Any], tested: str) -> list[str]:
     if "chosen" not in draw:
         return [f"T{luck}.{_no_difference(result['best'], draw, tested)}"]
     return [
-        f"With the weights that the search judged, in float32, t{luck}; the chosen network has "
+        f"With the weights that the search evaluated, in float32, t{luck}; the chosen network has "
         f"{_with_interval(draw['chosen'], tested)} with these."
         f"{_no_difference(draw['chosen'], draw, tested)}"
     ]

@@ -36,7 +36,7 @@ class ReportContent:
         summary: ``space``, ``method``, ``strategy``, ``data``, ``target``, ``constraints`` (list of texts), ``seed``,
             ``command``, ``versions`` (package → version), ``seconds`` (stage → seconds), ``config`` (text); each
             may be missing, and other keys are shown as they are.
-        metric: what networks are judged by.
+        metric: what networks are evaluated by.
         selected_by: column of ``candidates`` and ``random``, and number of every network, that the search went by; the
             metric itself by default.
         maximise: whether more is better of what the search went by.

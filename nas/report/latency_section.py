@@ -20,7 +20,7 @@ def latency_cards(content: LatencyContent) -> str:
     cards = [card(label(name), written(name, value), "", "") for name, value in content.errors.items()]
     if content.noise_floor is not None:
         cards.append(card("Noise floor", written("noise_floor", content.noise_floor), "", "between two measurements"))
-    fitted = f"judged on {len(content.measured):,} that it has not seen"
+    fitted = f"evaluated on {len(content.measured):,} that it has not seen"
     return "".join([*cards, card("Networks fitted on", f"{content.trained:,}", "", fitted)])
 
 

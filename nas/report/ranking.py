@@ -46,14 +46,14 @@ def render_ranking_report(content: RankingContent) -> str:
 def _cards(content: RankingContent) -> str:
     """HTML of a card for each headline number."""
     record = content.record
-    judging = {None: "trained once", True: "the truth can judge", False: "the truth cannot judge"}[record["judgeable"]]
+    trust = {None: "trained once", True: "the truth can judge", False: "the truth cannot judge"}[record["judgeable"]]
     cards = [_estimate_card("Tau of the supernet", record["tau"], f"over {counted(record['count'], 'architecture')}")]
     if record["costs"]:
         name, cost = max(record["costs"].items(), key=lambda item: item[1]["tau"]["value"])
         cards.append(_estimate_card(f"Tau of {cost_word(name)} alone", cost["tau"], "without any training"))
         within = f"Tau within {alike(cost)} {cost_word(name)}"
         cards.append(_estimate_card(within, cost["within"], "where counting tells little"))
-    cards.append(_estimate_card("Ceiling", record["ceiling"], judging))
+    cards.append(_estimate_card("Ceiling", record["ceiling"], trust))
     for k, rank in list(record["best_rank"].items())[:1]:
         lost = (
             f"{record['regret'][k]:.3g} worse than the best {content.truth}; "

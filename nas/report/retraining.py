@@ -14,7 +14,7 @@ def retraining_sentence(metric: str, retrained: Mapping[str, Any]) -> str:
     """Which network the run hands over now, by which rule, and how it compares with the other.
 
     Args:
-        metric: name of the metric that judged them.
+        metric: name of the metric that evaluated them.
         retrained: of ``best.json``.
     """
     name, tested = label(metric).lower(), f"test_{metric}"

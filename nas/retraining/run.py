@@ -10,7 +10,7 @@ from torch import nn
 
 from nas.delivery.comparison import is_better
 from nas.delivery.deliver import deliver, delivery_notes, restore_trained
-from nas.delivery.exported import ExportedNetwork, judge_file
+from nas.delivery.exported import ExportedNetwork, evaluate_file
 from nas.delivery.report import rewrite_run_report
 from nas.delivery.selection import searched_figure
 from nas.distributed import connected, require
@@ -107,8 +107,8 @@ class _Retraining:
             self.setup.data,
             count=asked["trials"],
             seed=self.seed,
-            can_inherit=self.setup.judging.needs_supernet and self.setup.searched is self.setup.supernet,
-            can_distil=self.setup.judging.needs_supernet,
+            can_inherit=self.setup.traits.needs_supernet and self.setup.searched is self.setup.supernet,
+            can_distil=self.setup.traits.needs_supernet,
         )
 
     def run(self, result: Mapping[str, Any]) -> None:
@@ -169,10 +169,10 @@ class _Retraining:
         assert winner.checkpoint is not None
         network = standalone(plan, setup.supernet, setup.data, self.seed).restored(plan.architecture, winner.checkpoint)
         found = next(row for row in self.front if row["architecture"] == plan.architecture)
-        judged = setup.judge(network, setup.confirmation, plan.architecture)
-        row = {**found, **searched_figure(setup, found), **judged}
+        metrics = setup.evaluate(network, setup.confirmation, plan.architecture)
+        row = {**found, **searched_figure(setup, found), **metrics}
         old = setup.inputs_of(result["best"]["architecture"])
-        before = judge_file(setup, self.folder.onnx, old, setup.confirmation)[name]
+        before = evaluate_file(setup, self.folder.onnx, old, setup.confirmation)[name]
         exported = ExportedNetwork(setup, network, self.folder.onnx, setup.inputs_of(plan.architecture))
         about = {
             **plan.model_dump(mode="json"),
@@ -183,7 +183,7 @@ class _Retraining:
             "seed": self.seed,
             "begun": begun,
         }
-        compared = {"before": before, "after": exported.judge(setup.confirmation)[name]}
+        compared = {"before": before, "after": exported.evaluate(setup.confirmation)[name]}
         if not is_better(setup, (exported.model, exported.inputs), (self.folder.onnx, old)):
             return {"retrained": {**row, **about, **compared, "delivered": False, "former": None}}
         best, former = self.deliver(network, winner.checkpoint, {**row, **about}, result)

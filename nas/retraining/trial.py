@@ -12,7 +12,7 @@ from nas.distributed.trials import Report
 from nas.evaluation import Standalone, evaluate, groups_of
 from nas.retraining.plans import Plan
 from nas.setup.config import RunConfig
-from nas.setup.supernets import build_searched, build_supernet, find_device, judged_by, load_data
+from nas.setup.supernets import build_searched, build_supernet, find_device, load_data, shared_weights_of
 from nas.supernet import Supernet
 from nas.training import Distillation, Epoch
 
@@ -53,18 +53,18 @@ class Trainer:
         network, split = trainer.begin(plan.architecture), data.at(plan.architecture).validation
         done = 0
 
-        def judge(epoch: int) -> None:
+        def validate(epoch: int) -> None:
             nonlocal done
             done = epoch + 1
             batches = split.batches(config.evaluation.batch_size)
             report(done, evaluate(network, batches, data.task, groups_of(split)))
 
         def on_epoch(epoch: Epoch) -> None:
-            judge(epoch["epoch"])
+            validate(epoch["epoch"])
 
         trainer.fit(plan.architecture, network, checkpoint, on_epoch)
         if done < plan.recipe.epochs:
-            judge(plan.recipe.epochs - 1)
+            validate(plan.recipe.epochs - 1)
 
 
 def packed(model: nn.Module) -> bytes:
@@ -87,4 +87,4 @@ def _teacher(plan: Plan, config: RunConfig, searched: Supernet, data: Data) -> D
         return None
     read = {name: plan.architecture[name] for name in searched.extra}
     largest = searched.space.complete(read, share=1.0)
-    return Distillation(judged_by(config, searched, data).network(largest), data.task, share=plan.distillation)
+    return Distillation(shared_weights_of(config, searched, data).network(largest), data.task, share=plan.distillation)

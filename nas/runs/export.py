@@ -33,7 +33,7 @@ def export_architecture(
     progress: Progress | None = None,
     form: InputForm | None = None,
 ) -> dict[str, Any]:
-    """Exports one architecture of a run as ONNX: recalibrated or retrained, checked against PyTorch, judged, measured.
+    """Exports one architecture of a run as ONNX: recalibrated or retrained, checked, evaluated, measured.
 
     Args:
         wanted: an architecture's id from ``candidates.csv`` or its JSON; by default the delivered network, with the
@@ -55,7 +55,7 @@ def export_architecture(
         exported = ExportedNetwork(setup, network, out, setup.inputs_of(architecture, form))
         progress.say(exported.compared())
         metrics = {
-            **exported.rejudged(setup.judge(network, setup.confirmation, architecture)),
+            **exported.with_own_metrics(setup.evaluate(network, setup.confirmation, architecture)),
             **setup.costs_of(architecture),
             **_latency(setup, folder, architecture, network, exported),
         }

@@ -37,7 +37,7 @@ def largest_notes(supernet: Supernet) -> list[str]:
 
 
 def opening_notes(supernet: Supernet) -> list[str]:
-    """A sentence about a model whose forward might be a chain of modules and is judged as a whole."""
+    """A sentence about a model whose forward might be a chain of modules and is evaluated as a whole."""
     if supernet.unopened is None:
         return []
     return [
@@ -48,11 +48,11 @@ def opening_notes(supernet: Supernet) -> list[str]:
 
 def evaluator_notes(setup: Setup) -> list[str]:
     """As of :func:`opening_notes`; or that no supernet is trained."""
-    if setup.judging.needs_supernet:
+    if setup.traits.needs_supernet:
         return opening_notes(setup.searched)
     return [
-        f"Evaluator '{setup.config.evaluator}' judges candidates without a supernet, so none is trained, and neither "
-        "method nor training have any effect."
+        f"Evaluator '{setup.config.evaluator}' evaluates candidates without a supernet, so none is trained, and "
+        "neither method nor training have any effect."
     ]
 
 

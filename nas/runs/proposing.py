@@ -1,4 +1,4 @@
-"""What a differentiable method has learnt, as architectures to judge."""
+"""What a differentiable method has learnt, as architectures to evaluate."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -21,7 +21,7 @@ from nas.retraining.delivered import Delivered
 from nas.runs.ledgers import open_ledger
 from nas.runs.model_notes import evaluator_notes, largest_notes
 from nas.runs.proposing import collapse_of, derive_final, learnt_by
-from nas.runs.searching import Searching, judge_largest
+from nas.runs.searching import Searching, evaluate_largest
 from nas.search import Constraint
 from nas.setup.config import RunConfig
 from nas.setup.folder import RunFolder
@@ -79,7 +79,7 @@ class _Stages:
         self.note(*self.setup.data.notes, *largest_notes(self.setup.supernet), *evaluator_notes(self.setup))
         with stage("profile"):
             constraints = self.profile()
-        if self.setup.judging.needs_supernet:
+        if self.setup.traits.needs_supernet:
             with stage("train"):
                 history = self.train()
                 self.warn_of_untried(history)
@@ -87,7 +87,7 @@ class _Stages:
                 self.derive(history)
         with evaluation(self.setup) as evaluate:
             with stage("search"):
-                largest = judge_largest(self.setup, evaluate, self.costs)
+                largest = evaluate_largest(self.setup, evaluate, self.costs)
                 bounds = [constraint.resolve(largest) for constraint in constraints]
                 searching = Searching(self.setup, self.folder, self.progress, self.costs, bounds, evaluate)
                 candidates = searching.search(self.learnt)
@@ -203,7 +203,7 @@ class _Stages:
         )
         if setup.config.retrain != "no" or name not in best:
             for row, final in ((best, network), (largest, largest_network)):
-                row |= {**searched_figure(setup, row), **setup.judge(final, setup.confirmation, row["architecture"])}
+                row |= {**searched_figure(setup, row), **setup.evaluate(final, setup.confirmation, row["architecture"])}
         delivered = Delivered(self.folder)
         best = deliver(setup, self.folder, network, best, largest[LATENCY], self.progress, delivered.search_file)
         taken |= {each: best[each] for each in (LATENCY, "latency_spread_ms")}
@@ -214,8 +214,8 @@ class _Stages:
             "run": self.folder.name,
             "space": setup.config.space,
             "evaluator": setup.config.evaluator,
-            "method": setup.config.method if setup.judging.needs_supernet else None,
-            "sharing": setup.sharing if setup.judging.needs_supernet else None,
+            "method": setup.config.method if setup.traits.needs_supernet else None,
+            "sharing": setup.sharing if setup.traits.needs_supernet else None,
             "metric": name,
             "objective": str(setup.objective),
             "score": setup.score,
@@ -234,10 +234,10 @@ class _Stages:
         """The row of the largest network with its one reading of the test split, in the type of the delivered file."""
         setup = self.setup
         if setup.config.dtype == "float32":
-            return {**row, **tested(setup.metric, setup.judge(network, setup.data.test, row["architecture"]))}
+            return {**row, **tested(setup.metric, setup.evaluate(network, setup.data.test, row["architecture"]))}
         inputs = setup.inputs_of(row["architecture"])
         exported = ExportedNetwork(setup, network, self.folder.path / "largest.onnx", inputs)
-        return {**exported.rejudged(row), **tested(setup.metric, exported.judge(setup.data.test))}
+        return {**exported.with_own_metrics(row), **tested(setup.metric, exported.evaluate(setup.data.test))}
 
 
 def _described(row: dict[str, Any]) -> dict[str, Any]:

@@ -32,22 +32,22 @@ from nas.wording import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Searching", "judge_largest"]
+__all__ = ["Searching", "evaluate_largest"]
 
 _SHARE = 0.08
 """Of the time so far that random draws may take, each as long as a candidate of the search did. They share fewer blocks
 with each other, and so take longer: up to a tenth of the time."""
 
 
-def judge_largest(setup: Setup, pool: Pool, costs: MetricFunction) -> dict[str, Any]:
-    """Metrics and costs of the largest architecture, which a run judges first, as it has all others evaluated.
+def evaluate_largest(setup: Setup, pool: Pool, costs: MetricFunction) -> dict[str, Any]:
+    """Metrics and costs of the largest architecture, which a run evaluates first, as it has all others evaluated.
 
     Raises:
         UsageError: the evaluator gives no objective, or nothing that a constraint is on, or what results tell already.
     """
     largest, evaluator = setup.space.largest(), f"evaluator '{setup.config.evaluator}'"
-    metrics = _judged(pool, largest)
-    for promised in setup.judging.metrics or ():
+    metrics = _evaluated(pool, largest)
+    for promised in setup.traits.metrics or ():
         if promised not in metrics:
             raise UsageError(
                 f"{evaluator} says that it gives '{promised}', but its table has numbers in "
@@ -61,7 +61,7 @@ def judge_largest(setup: Setup, pool: Pool, costs: MetricFunction) -> dict[str, 
     return {"id": largest.id, "architecture": largest.key, **metrics, **known}
 
 
-def _judged(pool: Pool, architecture: Architecture) -> Metrics:
+def _evaluated(pool: Pool, architecture: Architecture) -> Metrics:
     pool.submit([architecture])
     while True:
         for found, metrics in pool.collect():
@@ -76,7 +76,7 @@ class Searching:
     Attributes:
         costs: everything that is known about architectures without running them.
         bounds: the constraints, those on costs absolute.
-        evaluate: judges candidates by the part of the validation split that selects.
+        evaluate: evaluates candidates by the part of the validation split that selects.
     """
 
     setup: Setup

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from nas.data import InputForm
 from nas.errors import UsageError, did_you_mean
-from nas.evaluation.evaluators import About, about_evaluator
+from nas.evaluation.evaluators import EvaluatorTraits, traits_of
 from nas.methods import METHODS, Retrain
 from nas.search.database_url import holds_password
 from nas.setup.names import check_name
@@ -25,7 +25,7 @@ class _Strict(BaseModel):
 
 
 class EvaluationConfig(_Strict):
-    """How candidates are judged with shared weights.
+    """How candidates are evaluated with shared weights.
 
     Attributes:
         calibration_images: training images, or windows of text, over which batch-norm statistics are averaged.
@@ -119,7 +119,7 @@ class RunConfig(_Strict):
         length: characters of a window of text; 64 by default.
         limit: keep at most this many training images, or windows of text.
         method: how the supernet is trained.
-        evaluator: what judges candidates: "shared-weights" of a supernet that the method trains; "standalone", each
+        evaluator: what evaluates candidates: "shared-weights" of a supernet that the method trains; "standalone", each
             trained by itself by the recipe ``retraining``; "table", known results; an installed one or
             ``module:object``.
         evaluator_args: options of the evaluator.
@@ -158,7 +158,7 @@ class RunConfig(_Strict):
             method adds its own where the space takes them.
         retrain: whether the chosen network is trained again: "no", "inherited" or "fresh" weights.
         retraining: recipe of that; what is not given is taken from ``training``.
-        evaluation: how candidates are judged.
+        evaluation: how candidates are evaluated.
         profile: how latency is learnt.
         export: how the network is handed over.
     """
@@ -244,7 +244,7 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     """
     check_values(values, source)
     values = renamed(values, source)
-    about = about_evaluator(str(values.get("evaluator", RunConfig.model_fields["evaluator"].default)))
+    about = traits_of(str(values.get("evaluator", RunConfig.model_fields["evaluator"].default)))
     chosen = METHODS[str(values.get("method", RunConfig.model_fields["method"].default))]
     if not about.needs_supernet:
         chosen = replace(chosen, recipe={}, learning={}, settings={}, needs_budget=False, retrain="no")
@@ -275,7 +275,7 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     return config
 
 
-def _check_retrain(config: RunConfig, about: About, source: str) -> None:
+def _check_retrain(config: RunConfig, about: EvaluatorTraits, source: str) -> None:
     """Refuses to deliver weights that nobody has."""
     where = f"{source}: retrain is '{config.retrain}', but evaluator '{config.evaluator}'"
     if config.retrain == "no" and not about.makes_networks:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from nas.evaluation.evaluators import About, Evaluator, about_evaluator, evaluator_options, make_evaluator
+from nas.evaluation.evaluators import Evaluator, EvaluatorTraits, evaluator_options, make_evaluator, traits_of
 from nas.problem import Problem
 from nas.search import Objective, ResultIdentity
 from nas.setup.config import RunConfig
@@ -14,7 +14,7 @@ from nas.supernet import Supernet
 __all__ = ["check_evaluator", "evaluator_of", "identity_of", "known_results", "made_evaluator", "objective_of"]
 
 
-def objective_of(config: RunConfig, about: About, problem: Problem) -> Objective:
+def objective_of(config: RunConfig, about: EvaluatorTraits, problem: Problem) -> Objective:
     """What the search makes better: what is asked for, else the first metric that the evaluator tells of, else that of
     the data.
 
@@ -35,7 +35,7 @@ def made_evaluator(config: RunConfig, problem: Problem) -> Evaluator:
     Raises:
         UsageError: it cannot be made.
     """
-    metric = objective_of(config, about_evaluator(config.evaluator), problem).metric
+    metric = objective_of(config, traits_of(config.evaluator), problem).metric
     return make_evaluator(config.evaluator, problem, config.evaluator_args, _settings(config), metric)
 
 
@@ -70,7 +70,7 @@ def identity_of(config: RunConfig, evaluator: Evaluator, problem: Problem) -> Re
     name = str(getattr(evaluator, "name", config.evaluator))
     options = f" {json.dumps(config.evaluator_args, sort_keys=True)}" if config.evaluator_args else ""
     fidelity = str(getattr(evaluator, "fidelity", f"{len(data.validation)} {data.examples} of {data.name}"))
-    weights = _digest(problem.supernet) if about_evaluator(config.evaluator).needs_supernet else ""
+    weights = _digest(problem.supernet) if traits_of(config.evaluator).needs_supernet else ""
     return ResultIdentity(name + options, fidelity, config.seed, weights)
 
 

@@ -110,7 +110,7 @@ class RunFolder:
 
     @property
     def has_value(self) -> bool:
-        """Whether work would be lost: trained weights, judged candidates or a result, measurements of a profile."""
+        """Whether work would be lost: trained weights, evaluated candidates or a result, measurements of a profile."""
         made = [self.best, self.profile, self.study, *self.supernet.parent.glob("*.safetensors")]
         measured = [self.measurements, self.blocks, self.predictor / "summary.json"]
         return any(file.exists() for file in (made if self.kind == "search" else [*made, *measured]))

@@ -15,7 +15,7 @@ from nas.data import Data, Inputs, Split
 from nas.distributed import RemoteMachine
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import evaluate, groups_of
-from nas.evaluation.evaluators import Evaluator, about_evaluator
+from nas.evaluation.evaluators import Evaluator, traits_of
 from nas.evaluation.metrics import selected
 from nas.hardware import (
     Catalogue,
@@ -54,8 +54,8 @@ class Setup:
     """Built from a configuration alone, so that every process of a run builds the same.
 
     ``supernet`` holds the networks that are delivered and whose costs count, ``searched`` is what is trained and
-    judged: the same, unless method or settings search another model of the same space. ``data`` has for validation the
-    part that selects, ``confirmation`` is the other one.
+    evaluated: the same, unless method or settings search another model of the same space. ``data`` has for validation
+    the part that selects, ``confirmation`` is the other one.
 
     Args:
         folder: of the run, where its evaluator keeps what it needs again.
@@ -67,7 +67,7 @@ class Setup:
     def __init__(self, config: RunConfig, folder: Path | None = None) -> None:
         self.config = config
         self.method: Method = METHODS[config.method]
-        self.judging = about_evaluator(config.evaluator)
+        self.traits = traits_of(config.evaluator)
         check_evaluator(config)
         self.is_recorded = is_table(config.target)
         self.constraints = [Constraint.parse(text) for text in config.constraints]
@@ -89,7 +89,7 @@ class Setup:
         self.target: Machine | Recorded = self._find_target()
         self.problem = made_problem(config, self.data, self.supernet, self.searched, folder=folder)
         self.costs = self.problem.costs
-        self.objectives = [objective_of(config, self.judging, self.problem), Objective(self.cost, maximise=False)]
+        self.objectives = [objective_of(config, self.traits, self.problem), Objective(self.cost, maximise=False)]
         self._check_names()
         self._check_evaluator()
         self._check_strategy()
@@ -99,7 +99,7 @@ class Setup:
 
     @property
     def cost_names(self) -> tuple[str, ...]:
-        """What a search may keep low; all other columns judge."""
+        """What a search may keep low; all other columns say how good a network is."""
         return (LATENCY, *StaticCosts.names, *self.own_costs.names)
 
     @property
@@ -142,7 +142,7 @@ class Setup:
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """Judges candidates; with the supernet's weights, if it needs one, which must be trained."""
+        """Evaluates candidates; with the supernet's weights, if it needs one, which must be trained."""
         return made_evaluator(self.config, self.problem)
 
     @property
@@ -158,7 +158,7 @@ class Setup:
     @property
     def compares_examples(self) -> bool:
         """Whether the evaluator says example by example how good a network is at what is searched for."""
-        return self.judging.judges_examples and self.objective == Objective(self.metric.name, self.metric.maximise)
+        return self.traits.tallies_examples and self.objective == Objective(self.metric.name, self.metric.maximise)
 
     @cached_property
     def samples(self) -> list[Architecture]:
@@ -200,7 +200,7 @@ class Setup:
         """Architecture → a key, equal for those whose stand-alone networks are the same but for their weights."""
         return NetworkKeys(self.costs)
 
-    def judge(self, network: nn.Module, split: Split, architecture: Mapping[str, Any]) -> dict[str, float]:
+    def evaluate(self, network: nn.Module, split: Split, architecture: Mapping[str, Any]) -> dict[str, float]:
         """The metrics of the network of an architecture on a split, as it stands."""
         batches = split.at(architecture).batches(self.config.evaluation.batch_size)
         return evaluate(network, batches, self.data.task, groups_of(split))
@@ -245,44 +245,44 @@ class Setup:
     @property
     def is_differentiable(self) -> bool:
         """Whether the method learns architecture parameters in this run."""
-        return self.method.family == "differentiable" and self.judging.needs_supernet
+        return self.method.family == "differentiable" and self.traits.needs_supernet
 
     def _check_names(self) -> None:
         """Refuses columns of one name, and constraints on what nobody tells, as far as that is known."""
-        judged, task = self.judging.metrics or (), self.data.task
-        self.own_costs.require_other([*own_columns(task), *task.columns, *judged])
-        self.require_other(judged)
+        promised, task = self.traits.metrics or (), self.data.task
+        self.own_costs.require_other([*own_columns(task), *task.columns, *promised])
+        self.require_other(promised)
         if self.objective.metric == self.cost:
             raise UsageError(
                 f"objective '{self.objective}' is of the cost that is minimised beside it; name another cost, or "
                 "another objective."
             )
-        if self.judging.judges_examples and not judged:
+        if self.traits.tallies_examples and not promised:
             self.require_objective(task.columns)
-        if self.judging.judges_examples or judged:
+        if self.traits.tallies_examples or promised:
             for constraint in self.constraints:
-                known = [*task.figures, *judged, self.objective.metric, *self.cost_names]
+                known = [*task.figures, *promised, self.objective.metric, *self.cost_names]
                 constraint.check_metric(list(dict.fromkeys(known)))
 
-    def require_objective(self, judged: Collection[str]) -> None:
+    def require_objective(self, metrics: Collection[str]) -> None:
         """Refuses an objective that is neither a metric of the evaluator nor a cost.
 
         Raises:
             UsageError: it is neither.
         """
-        if self.objective.metric not in {*judged, *self.cost_names}:
+        if self.objective.metric not in {*metrics, *self.cost_names}:
             raise UsageError(
-                f"evaluator '{self.config.evaluator}' gives {', '.join(judged) or 'no number'}, but the objective is "
+                f"evaluator '{self.config.evaluator}' gives {', '.join(metrics) or 'no number'}, but the objective is "
                 f"'{self.objective}'; set objective to maximise or minimise one of these."
             )
 
-    def require_other(self, judged: Iterable[str]) -> None:
+    def require_other(self, metrics: Iterable[str]) -> None:
         """Refuses metrics of the evaluator that are called as something else that results tell.
 
         Raises:
             UsageError: one of them is.
         """
-        for name in sorted({*judged} & {*own_columns(self.data.task), *self.own_costs.names}):
+        for name in sorted({*metrics} & {*own_columns(self.data.task), *self.own_costs.names}):
             raise UsageError(
                 f"evaluator '{self.config.evaluator}' gives '{name}', but results call something else so; give it "
                 "another name."
@@ -290,7 +290,7 @@ class Setup:
 
     def _check_evaluator(self) -> None:
         """Makes one that waits for no training now, so that what is wrong with it shows before anything is done."""
-        if not self.judging.needs_supernet and not callable(self.evaluator):
+        if not self.traits.needs_supernet and not callable(self.evaluator):
             raise UsageError(
                 f"evaluator '{self.config.evaluator}' makes a {type(self.evaluator).__name__}, which cannot be called "
                 "with architectures; give its class a __call__."
@@ -302,7 +302,7 @@ class Setup:
             make_strategy(config.strategy, self.space, config.seed, **config.strategy_args)
             return
         strategy_options(config.strategy, config.strategy_args)
-        if not self.judging.needs_supernet:
+        if not self.traits.needs_supernet:
             raise UsageError(
                 f"strategy '{config.strategy}' proposes what a method has learnt, but evaluator '{config.evaluator}' "
                 "trains no supernet; use another strategy."
@@ -315,7 +315,7 @@ class Setup:
 
     def _check_retraining(self) -> None:
         """Refuses fresh weights where a module cannot make them, and others where the searched model is another."""
-        if self.config.retrain == "fresh" or not self.judging.needs_supernet:
+        if self.config.retrain == "fresh" or not self.traits.needs_supernet:
             initialise(self.supernet.extract(self.space.largest()), self.config.seed)
         elif self.searched is not self.supernet:
             raise UsageError(

@@ -11,7 +11,7 @@ from nas.data import Data, Split, load
 from nas.distributed import Training
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights
-from nas.evaluation.evaluators import EVALUATORS, about_evaluator
+from nas.evaluation.evaluators import EVALUATORS, traits_of
 from nas.methods import METHODS
 from nas.problem import Budget, Problem
 from nas.setup.config import RunConfig
@@ -24,11 +24,11 @@ __all__ = [
     "build_searched",
     "build_supernet",
     "find_device",
-    "judged_by",
     "load_data",
     "load_parts",
     "made_problem",
     "problem_of",
+    "shared_weights_of",
     "training_of",
 ]
 
@@ -89,7 +89,7 @@ def _check_extra(config: RunConfig, data: Data) -> None:
                 f"extra names '{name}', a choice that nothing in this run reads, be it task '{config.task}', evaluator "
                 f"'{config.evaluator}' or its costs; {did_you_mean(name, known) if known else 'leave it out.'}"
             )
-        if METHODS[config.method].family == "differentiable" and about_evaluator(config.evaluator).needs_supernet:
+        if METHODS[config.method].family == "differentiable" and traits_of(config.evaluator).needs_supernet:
             raise UsageError(
                 f"extra names '{name}', but method '{config.method}' trains a mixture of all candidates, and nothing "
                 "mixes those of a choice outside the model; leave it out, or use a method that trains architectures."
@@ -99,7 +99,7 @@ def _check_extra(config: RunConfig, data: Data) -> None:
 
 
 def build_searched(config: RunConfig, data: Data, delivered: Supernet | None = None) -> Supernet:
-    """The supernet that is trained and judged: the delivered one unless method or settings search another model.
+    """The supernet that is trained and evaluated: the delivered one unless method or settings search another model.
 
     It is the delivered one, too, where the evaluator trains none.
 
@@ -109,7 +109,7 @@ def build_searched(config: RunConfig, data: Data, delivered: Supernet | None = N
         UsageError: the other cannot be built, or has other choices.
     """
     delivered = delivered or build_supernet(config, data, config.space_args)
-    if not about_evaluator(config.evaluator).needs_supernet:
+    if not traits_of(config.evaluator).needs_supernet:
         return delivered
     taken = space_arguments(config.space)
     own = {name: value for name, value in METHODS[config.method].search_args.items() if name in taken}
@@ -122,8 +122,8 @@ def build_searched(config: RunConfig, data: Data, delivered: Supernet | None = N
         raise UsageError(f"with search_args {arguments} of space '{config.space}': {error}") from error
 
 
-def judged_by(config: RunConfig, searched: Supernet, data: Data) -> SharedWeights:
-    """Judges candidates with the weights of a supernet, which must be trained."""
+def shared_weights_of(config: RunConfig, searched: Supernet, data: Data) -> SharedWeights:
+    """Evaluates candidates with the weights of a supernet, which must be trained."""
     return SharedWeights(searched, data, config.evaluation.calibration_images, config.evaluation.batch_size)
 
 

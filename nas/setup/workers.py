@@ -97,11 +97,11 @@ def evaluation(setup: Setup) -> Iterator[Pool]:
         yield SerialPool(setup.evaluator, called)
         return
     gpus, folder = gpus_each(setup, config.workers), setup.problem.folder
-    if folder is not None and setup.judging.makes_networks and not setup.judging.needs_supernet:
+    if folder is not None and setup.traits.makes_networks and not setup.traits.needs_supernet:
         require_shared_folder(folder, "--results")
     with EvaluationPool(
         partial(evaluator_of, travelling(config, gpus), folder and folder.resolve()),
-        setup.searched if setup.judging.needs_supernet else None,
+        setup.searched if setup.traits.needs_supernet else None,
         config.workers,
         cpus=config.ray.cpus_per_worker,
         gpus=gpus,

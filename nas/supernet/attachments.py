@@ -22,7 +22,7 @@ __all__ = ["Child", "check_attached", "check_forwards", "check_sizes", "check_tr
 
 _SYNCHRONISED = (
     " Leave SyncBatchNorm out: it has no choices, running statistics are averaged over processes without it, and each "
-    "network is recalibrated before it is judged."
+    "network is recalibrated before it is evaluated."
 )
 
 

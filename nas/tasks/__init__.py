@@ -1,4 +1,4 @@
-"""What the networks of a data set must do: what they learn from, are judged by, and how they agree."""
+"""What the networks of a data set must do: what they learn from, are evaluated by, and how they agree."""
 
 from collections.abc import Mapping
 

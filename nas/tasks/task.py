@@ -17,7 +17,7 @@ __all__ = ["Task"]
 
 
 class Task(ABC):
-    """Says what a network is trained for and judged by, and of what shape its outputs are; to be extended.
+    """Says what a network is trained for and evaluated by, and of what shape its outputs are; to be extended.
 
     Outputs are ``[N, ...]`` with at least one more dimension. Targets are what a split gives beside its inputs.
 
@@ -75,7 +75,7 @@ class Task(ABC):
         """
 
     def check_splits(self, name: str, targets: Mapping[str, Tensor]) -> list[str]:
-        """Refuses splits from which nothing could be learnt, or by which nothing could be judged.
+        """Refuses splits from which nothing could be learnt, or by which nothing could be evaluated.
 
         Args:
             name: of the data set.

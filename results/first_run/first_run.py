@@ -129,7 +129,7 @@ def same_weights(setup: Setup, result: Mapping[str, Any]) -> Row:
     if not within:
         return {"uniform_shared": math.nan, "uniform_shared_latency_share": math.nan}
     name = max(within, key=lambda each: setup.costs(found[each])["flops"])
-    tested = setup.judge(setup.evaluator.network(found[name]), setup.data.test)["accuracy"]
+    tested = setup.evaluate(setup.evaluator.network(found[name]), setup.data.test)["accuracy"]
     return {"uniform_shared": tested, "uniform_shared_latency_share": within[name]}
 
 
@@ -174,7 +174,7 @@ def alone(setup: Setup, seed: int, cpu_seconds: float) -> Row:
     network = initialise(scaled(setup, depth, factor), seed)
     spent = seconds(epochs, network)
     return {
-        "uniform": setup.judge(network, data.test)["accuracy"],
+        "uniform": setup.evaluate(network, data.test)["accuracy"],
         "uniform_depth": depth,
         "uniform_factor": factor,
         "uniform_latency_share": share,

@@ -93,7 +93,7 @@ def flops_line(
 def few_networks(model: LatencyModel, drawn: list[Architecture], measured: dict[str, float]) -> list[dict[str, Any]]:
     """The regression from few of the randomly drawn networks, half of them chosen by predicted spread or none.
 
-    Five seeds each; judged on those drawn networks among which none was chosen.
+    Five seeds each; evaluated on those drawn networks among which none was chosen.
     """
     catalogue = Catalogue(model.setup.supernet, model.setup.data.input_shape)
     encoding = Encoding(model.setup.space, feature_table(catalogue))

@@ -122,8 +122,8 @@ def noise(table: Published, device: str) -> dict[str, float]:
     many = [group for group in groups if len(group) >= MANY_TWINS]
     few, rest = rows[: max(SIZES)], rows[max(SIZES) :]
     sizes = np.bincount(table.twins[rows])
-    judged = rest[sizes[table.twins[rest]] >= MANY_TWINS]
-    predicted = regression(table.X[few], y[few], table.X[judged], table.one_hot)
+    evaluated = rest[sizes[table.twins[rest]] >= MANY_TWINS]
+    predicted = regression(table.X[few], y[few], table.X[evaluated], table.one_hot)
     shares = {
         "two twins": [abs(group[0] / group[1] - 1) <= 0.1 for group in groups if len(group) > 1],
         "median of twins": [
@@ -131,7 +131,7 @@ def noise(table: Published, device: str) -> dict[str, float]:
             for group in many
             for place, each in enumerate(group)
         ],
-        "regression of twins": np.abs(predicted / y[judged] - 1) <= 0.1,
+        "regression of twins": np.abs(predicted / y[evaluated] - 1) <= 0.1,
     }
     return {name: round(float(np.mean(hits)), 3) for name, hits in shares.items()}
 

@@ -90,7 +90,7 @@ def architectures(supernet: Supernet, keys: Sequence[str]) -> list[Architecture]
 
 
 def images(seed: int, limit: int = IMAGES) -> ImageData:
-    """Small Fashion-MNIST; some validation images are enough to judge many cells."""
+    """Small Fashion-MNIST; some validation images are enough to evaluate many cells."""
     data = load("fashion_mnist", data_dir=DATA / "fashion_mnist", seed=seed, image_size=PIXELS, limit=limit)
     judging, _ = data.validation.fraction(VALIDATION_SHARE, (seed, 5))
     return replace(data, validation=judging)

@@ -30,7 +30,7 @@ def summarise(
         table: every cell's ``key``, ``test_acc`` and ``rank``.
         cells: those that the supernets scored, with ``params`` and ``flops`` besides.
         stored: the tables runs, probabilities and scores.
-        about: how the supernets were trained and judged.
+        about: how the supernets were trained and evaluated.
     """
     rows = pd.DataFrame(list(_judged(table, cells, stored)))
     write_file(folder / "summary.csv", rows.to_csv(index=False, float_format="%.4g"))

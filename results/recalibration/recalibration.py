@@ -1,4 +1,4 @@
-"""Over how many training images should batch-norm statistics be averaged before a candidate is judged?
+"""Over how many training images should batch-norm statistics be averaged before a candidate is evaluated?
 
 Run from the repository root, with the four idx files of Fashion-MNIST in a folder:
 
@@ -80,7 +80,7 @@ def study(setup: Setup) -> list[Row]:
 
 
 def accuracies(evaluator: SharedWeights, candidates: list[Architecture], split: Any) -> Any:
-    tallies = evaluator.judge(candidates, split)
+    tallies = evaluator.tallies(candidates, split)
     return torch.tensor([tally.correct / tally.seen for tally in tallies]).numpy()
 
 

@@ -42,7 +42,7 @@ def cell_truth() -> pd.DataFrame:
     return table.assign(flops=found["flops"], params=found["params"])
 
 
-def judged(name: str, truth: pd.DataFrame, costs: Sequence[str]) -> pd.DataFrame:
+def evaluated(name: str, truth: pd.DataFrame, costs: Sequence[str]) -> pd.DataFrame:
     """A row for each supernet: how well it ranks after its last epoch."""
     trainings = [column for column in truth if column.startswith("training")]
     rows = []
@@ -144,7 +144,7 @@ def gaps() -> tuple[pd.DataFrame, float]:
 
 
 def _verdict(agreement: float) -> str:
-    return ", so it may judge" if agreement >= ranking.JUDGEABLE else ", so what follows is inconclusive"
+    return ", so it may judge" if agreement >= ranking.LEAST_CEILING else ", so what follows is inconclusive"
 
 
 def table(rows: pd.DataFrame) -> str:
@@ -154,8 +154,8 @@ def table(rows: pd.DataFrame) -> str:
 
 def main() -> None:
     placements, cells = pooling_truth(), cell_truth()
-    judged_placements = judged("pooling", placements, ["flops"])
-    judged_cells = judged("toy_cell", cells, ["flops", "params"])
+    judged_placements = evaluated("pooling", placements, ["flops"])
+    judged_cells = evaluated("toy_cell", cells, ["flops", "params"])
     for name, rows in (("pooling", judged_placements), ("toy_cell", judged_cells)):
         write_file(HERE / f"summary_{name}.csv", rows.to_csv(index=False, float_format="%.4g"))
     transformers, noise = gaps()

@@ -29,7 +29,7 @@ RECIPE = Recipe(epochs=4, batch_size=64)
 
 
 def images(seed: int) -> ImageData:
-    """Small Fashion-MNIST; a quarter of the validation images is enough to judge many cells."""
+    """Small Fashion-MNIST; a quarter of the validation images is enough to evaluate many cells."""
     data = load("fashion_mnist", data_dir=DATA / "fashion_mnist", seed=seed, image_size=PIXELS, limit=IMAGES)
     judging, _ = data.validation.fraction(0.25, (seed, 5))
     return replace(data, validation=judging)

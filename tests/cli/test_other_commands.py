@@ -59,7 +59,7 @@ def test_export_of_another_architecture(by: str, copied: Path, tmp_path: Path) -
     folder = RunFolder(copied / "tiny")
     row, setup = pd.read_csv(folder.candidates).iloc[-1], Setup(folder.load_config())
     restore_trained(setup, folder)
-    (tally,) = setup.evaluator.judge([Architecture.from_json(row["architecture"])], setup.confirmation)
+    (tally,) = setup.evaluator.tallies([Architecture.from_json(row["architecture"])], setup.confirmation)
     wanted, out = row["id"] if by == "id" else row["architecture"], tmp_path / "new" / "network.onnx"
     outcome = nas("export", "tiny", "--architecture", wanted, "--out", out, "--results", copied, "--json")
     assert outcome.code == 0, outcome.err

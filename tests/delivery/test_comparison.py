@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nas.data import Inputs
-from nas.delivery import comparison as competing
+from nas.delivery import comparison
 from nas.setup import RunFolder, Setup
 
 
@@ -20,8 +20,8 @@ def test_a_single_image_does_not_decide(finished: Path, monkeypatch: pytest.Monk
         return SimpleNamespace(results=np.arange(count) < int(file))
 
     def is_better(new: bytes, old: bytes) -> bool:
-        return competing.is_better(setup, (new, setup.inputs), (old, setup.inputs))
+        return comparison.is_better(setup, (new, setup.inputs), (old, setup.inputs))
 
-    monkeypatch.setattr(competing, "_judged", pretend)
+    monkeypatch.setattr(comparison, "_tally", pretend)
     assert not is_better(b"11", b"10") and not is_better(b"9", b"10")
     assert is_better(b"15", b"10")

@@ -1,4 +1,4 @@
-"""A run does not deliver a network that is not the one it judged."""
+"""A run does not deliver a network that is not the one it evaluated."""
 
 import json
 from collections.abc import Callable, Mapping

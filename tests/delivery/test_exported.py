@@ -20,7 +20,7 @@ from torch import nn
 from nas.cli.tables import print_result
 from nas.data import load
 from nas.delivery.deliver import broken_constraints, final_network, precision_lost, restore_trained
-from nas.delivery.exported import ExportedNetwork, judge_file
+from nas.delivery.exported import ExportedNetwork, evaluate_file
 from nas.errors import UsageError
 from nas.export import dynamic_onnx
 from nas.files import write_file
@@ -140,7 +140,7 @@ def test_each_type_and_input_gives_the_right_class(
         "normalised": next(validation.batches(1000))[0],
     }[form]
     found = accuracy(made.path, images, validation.labels)
-    assert found == made.judge(validation)["accuracy"]
+    assert found == made.evaluate(validation)["accuracy"]
     assert found == pytest.approx(result["best"]["float32_accuracy"], abs=0.02)
     assert "latency_ms" not in json.loads(opened(made.path).get_modelmeta().custom_metadata_map["metrics"])
 
@@ -245,9 +245,9 @@ def test_figures_of_a_float32_file_that_reads_bytes_are_those_of_rounded_pixels(
     folder = RunFolder(tmp_path / "run")
     best = run_search(resolve(NOISY, "test"), folder)["best"]
     setup = Setup(folder.load_config())
-    confirmed = judge_file(setup, folder.onnx, setup.inputs, setup.confirmation)
+    confirmed = evaluate_file(setup, folder.onnx, setup.inputs, setup.confirmation)
     assert {name: best[name] for name in confirmed} == confirmed
-    assert best["test_accuracy"] == judge_file(setup, folder.onnx, setup.inputs, setup.data.test)["accuracy"]
+    assert best["test_accuracy"] == evaluate_file(setup, folder.onnx, setup.inputs, setup.data.test)["accuracy"]
 
 
 def test_latency_that_pytorch_took_is_not_said_to_be_that_of_the_file(
@@ -267,8 +267,8 @@ def test_intervals_of_the_file_do_not_count_copies_of_an_image_as_several(tmp_pa
     setup = Setup(resolve({**NOISY, "export": {"input": "unit"}}, "test"))
     network = setup.supernet.extract(setup.space.largest()).eval()
     made = ExportedNetwork(setup, network, tmp_path / "file.onnx", setup.inputs)
-    file, own = made.judge(setup.confirmation), setup.judge(network, setup.confirmation, setup.space.largest())
+    file, own = made.evaluate(setup.confirmation), setup.evaluate(network, setup.confirmation, setup.space.largest())
     assert setup.confirmation.groups is not None
     assert (file["accuracy_low"], file["accuracy_high"]) == (own["accuracy_low"], own["accuracy_high"])
     path = write_file(made.path, made.model)
-    assert judge_file(setup, path, setup.inputs, setup.confirmation) == file
+    assert evaluate_file(setup, path, setup.inputs, setup.confirmation) == file

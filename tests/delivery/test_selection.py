@@ -79,8 +79,8 @@ def test_figures_of_a_network_are_those_of_its_part(found: tuple[RunFolder, dict
     restore_trained(work, folder)
     chosen = Architecture(best["architecture"])
     network = work.evaluator.network(chosen)
-    assert work.judge(network, work.confirmation, chosen)["accuracy"] == pytest.approx(best["accuracy"], abs=0.006)
-    assert work.judge(network, work.data.test, chosen)["accuracy"] == best["test_accuracy"]
+    assert work.evaluate(network, work.confirmation, chosen)["accuracy"] == pytest.approx(best["accuracy"], abs=0.006)
+    assert work.evaluate(network, work.data.test, chosen)["accuracy"] == best["test_accuracy"]
     assert best["test_accuracy_low"] < best["test_accuracy"] < best["test_accuracy_high"]
 
 
@@ -124,7 +124,7 @@ def test_among_equals_the_cheapest_is_taken(monkeypatch: pytest.MonkeyPatch) -> 
     ]
     wrong = [[0], [0, 1], list(range(len(split) // 2))]
 
-    def judged(self: SharedWeights, architectures: Any, split: Any) -> list[Tally]:
+    def evaluated(self: SharedWeights, architectures: Any, split: Any) -> list[Tally]:
         tallies = []
         for places in wrong:
             tally, logits = work.data.task.tally(), torch.eye(2)[[int(place in places) for place in range(len(split))]]
@@ -132,7 +132,7 @@ def test_among_equals_the_cheapest_is_taken(monkeypatch: pytest.MonkeyPatch) -> 
             tallies.append(tally)
         return tallies
 
-    monkeypatch.setattr(SharedWeights, "judge", judged)
+    monkeypatch.setattr(SharedWeights, "tallies", evaluated)
     strict = setup(evaluation={"equal_within": 0.0})
     assert select(strict, rows)[0]["id"] == "dear"
     row, why = select(work, rows)

@@ -1,4 +1,4 @@
-"""A supernet whose networks are not what was judged is refused, with the module that differs."""
+"""A supernet whose networks are not what was evaluated is refused, with the module that differs."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -86,7 +86,7 @@ def test_statistics_of_another_network_are_noticed(monkeypatch: pytest.MonkeyPat
     evaluator = SharedWeights(network, blobs(), 64, 32)
     check_verdict(evaluator, network.space.largest())
     monkeypatch.setattr(Trie, "calibrate", forgets)
-    with pytest.raises(nas.UsageError, match=r"'.+' \(BatchNorm2d\) does not compute .* where it is judged"):
+    with pytest.raises(nas.UsageError, match=r"'.+' \(BatchNorm2d\) does not compute .* where it is evaluated"):
         check_verdict(evaluator, network.space.largest())
 
 

@@ -1,4 +1,4 @@
-"""The size of images as a choice: judged with shared weights, by the extracted network and by itself at that size."""
+"""The size of images as a choice: evaluated with shared weights, by the extracted network and alone at that size."""
 
 import dataclasses
 

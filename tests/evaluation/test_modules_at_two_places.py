@@ -1,4 +1,4 @@
-"""One module object at several places of a model: what is judged, counted and shown is what is delivered."""
+"""One module object at several places of a model: what is evaluated, counted and shown is what is delivered."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -100,10 +100,10 @@ def test_the_verdict_is_that_of_the_network(make: Callable[[], nn.Module]) -> No
     network, data = supernet(make), blobs()
     evaluator = SharedWeights(network, data, 64, 32)
     architectures = list(network.space)
-    judged = rows(evaluator, architectures)
+    evaluated = rows(evaluator, architectures)
     delivered = [evaluate(evaluator.network(each), data.validation.batches(32), data.task) for each in architectures]
-    assert [row["loss"] for row in judged] == pytest.approx([row["loss"] for row in delivered], rel=1e-5)
-    assert len({round(row["loss"], 6) for row in judged}) > 1
+    assert [row["loss"] for row in evaluated] == pytest.approx([row["loss"] for row in delivered], rel=1e-5)
+    assert len({round(row["loss"], 6) for row in evaluated}) > 1
 
 
 @every_model

@@ -1,4 +1,4 @@
-"""Forty odd models: what is judged is delivered and exported, or the supernet is refused when it is built."""
+"""Forty odd models: what is evaluated is delivered and exported, or the supernet is refused when it is built."""
 
 from pathlib import Path
 

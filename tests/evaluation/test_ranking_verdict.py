@@ -36,14 +36,14 @@ def known() -> dict[str, np.ndarray]:
     return {"cost": cost, "trainings": trainings, "truth": trainings.mean(axis=1), "luck": rng.normal(0, 1, N)}
 
 
-def judged(scores: np.ndarray, known: dict[str, np.ndarray], **more: Any) -> Ranking:
+def evaluated(scores: np.ndarray, known: dict[str, np.ndarray], **more: Any) -> Ranking:
     costs = {"flops": known["cost"], "params": -known["cost"]}
     return rank(scores, known["trainings"], costs, **{"threshold": 0.1, "samples": 40, **more})
 
 
 def test_everything_is_told_together_and_as_the_measures_say(known: dict[str, np.ndarray]) -> None:
     scores, truth, cost = known["truth"] + known["luck"], known["truth"], known["cost"]
-    found = judged(scores, known)
+    found = evaluated(scores, known)
     assert (found.count, found.trainings, found.threshold) == (N, 2, 0.1)
     assert found.tau.value == tau(scores, truth)
     assert found.sparse_tau.value == sparse_tau(scores, truth, 0.1)
@@ -62,20 +62,20 @@ def test_everything_is_told_together_and_as_the_measures_say(known: dict[str, np
 
 
 def test_scores_that_follow_the_truth_are_better_than_counting(known: dict[str, np.ndarray]) -> None:
-    found = judged(known["truth"] + 0.3 * known["luck"], known)
+    found = evaluated(known["truth"] + 0.3 * known["luck"], known)
     assert (found.judgeable, found.outcome) == (True, "better")
     assert found.verdict.startswith("The supernet ranks better than FLOPs or parameters alone: tau 0.")
     assert f"against {found.costs['flops'].tau.value:.2f} by FLOPs and -0." in found.verdict
 
 
 def test_scores_that_count_are_not_shown_to_be_better_than_counting(known: dict[str, np.ndarray]) -> None:
-    found = judged(known["cost"], known)
+    found = evaluated(known["cost"], known)
     assert found.tau.low > 0.3 and found.outcome == "undecided"
     assert found.verdict.startswith("It is not shown that the supernet ranks better than FLOPs alone: tau ")
 
 
 def test_luck_is_worse_than_counting(known: dict[str, np.ndarray]) -> None:
-    found = judged(known["luck"], known)
+    found = evaluated(known["luck"], known)
     assert found.outcome == "worse"
     assert found.verdict.startswith("The supernet ranks worse than FLOPs alone: tau ")
 
@@ -97,7 +97,7 @@ LESS, HARDLY = Estimate(-0.1, -0.2, -0.05), Estimate(-0.1, -0.2, 0.05)
 def test_only_an_interval_without_zero_decides_and_every_cost_counts(
     gains: tuple[Estimate, Estimate], outcome: str, known: dict[str, np.ndarray]
 ) -> None:
-    found = judged(known["luck"], known, samples=2)
+    found = evaluated(known["luck"], known, samples=2)
     costs = zip(found.costs.items(), gains, strict=True)
     changed = replace(found, costs={name: replace(cost, gain=gain) for (name, cost), gain in costs})
     assert changed.outcome == outcome
@@ -105,7 +105,7 @@ def test_only_an_interval_without_zero_decides_and_every_cost_counts(
 
 def test_a_truth_that_disagrees_with_itself_judges_nothing(known: dict[str, np.ndarray]) -> None:
     shaken = known["trainings"] + np.random.default_rng(1).normal(0, 5, (N, 2))
-    found = judged(known["truth"], {**known, "trainings": shaken})
+    found = evaluated(known["truth"], {**known, "trainings": shaken})
     assert (found.judgeable, found.outcome) == (False, "inconclusive")
     assert found.verdict.startswith("Inconclusive: trainings of the ground truth agree with each other by tau 0.")
 
@@ -119,15 +119,15 @@ def test_one_training_has_no_ceiling_and_no_cost_no_comparison(known: dict[str, 
 
 def test_of_a_loss_less_is_better(known: dict[str, np.ndarray]) -> None:
     scores = known["truth"] + known["luck"]
-    accuracy = judged(scores, known)
-    loss = judged(-scores, {**known, "trainings": -known["trainings"]}, maximise=False)
+    accuracy = evaluated(scores, known)
+    loss = evaluated(-scores, {**known, "trainings": -known["trainings"]}, maximise=False)
     assert loss == accuracy
     assert min(loss.regret.values()) >= 0
 
 
 def test_the_seed_fixes_the_intervals(known: dict[str, np.ndarray]) -> None:
     scores = known["truth"] + known["luck"]
-    assert judged(scores, known, seed=1) == judged(scores, known, seed=1) != judged(scores, known, seed=2)
+    assert evaluated(scores, known, seed=1) == evaluated(scores, known, seed=1) != evaluated(scores, known, seed=2)
 
 
 def test_three_architectures_are_enough_and_tops_need_others_below() -> None:
@@ -144,7 +144,7 @@ def test_three_architectures_are_enough_and_tops_need_others_below() -> None:
     ("arguments", "sentence"),
     [
         (([1, 2], [1, 2]), "a ranking of 2 architectures says nothing; give 3 or more"),
-        (([1, 2, 3], [1, 2]), r"scores of shape \(3,\) cannot be judged by truth of shape \(2,\)"),
+        (([1, 2, 3], [1, 2]), r"scores of shape \(3,\) cannot be evaluated by truth of shape \(2,\)"),
         (([[1, 2, 3]], [1, 2, 3]), r"scores of shape \(1, 3\)"),
         (([1, 2, np.nan], [1, 2, 3]), "hold a value that is not finite"),
         (([1, 2, 3], [1, np.inf, 3]), "hold a value that is not finite"),

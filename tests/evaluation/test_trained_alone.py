@@ -11,7 +11,7 @@ import torch
 import nas
 from nas.errors import UsageError
 from nas.evaluation import evaluate, standalone
-from nas.evaluation.evaluators import about_evaluator, make_evaluator
+from nas.evaluation.evaluators import make_evaluator, traits_of
 from nas.evaluation.trained_alone import TrainedAlone
 from nas.problem import Problem
 from nas.training import Recipe
@@ -88,10 +88,10 @@ def test_its_epochs_are_an_option(made: Callable[..., object], problem: Problem)
 
 
 def test_what_evaluators_say_of_themselves() -> None:
-    shared, alone, table = (about_evaluator(name) for name in ("shared-weights", "standalone", "table"))
-    assert shared.needs_supernet and shared.makes_networks and shared.judges_examples
-    assert not alone.needs_supernet and alone.makes_networks and alone.judges_examples
-    assert not (table.needs_supernet or table.makes_networks or table.judges_examples)
+    shared, alone, table = (traits_of(name) for name in ("shared-weights", "standalone", "table"))
+    assert shared.needs_supernet and shared.makes_networks and shared.tallies_examples
+    assert not alone.needs_supernet and alone.makes_networks and alone.tallies_examples
+    assert not (table.needs_supernet or table.makes_networks or table.tallies_examples)
 
 
 class Odd:
@@ -116,6 +116,6 @@ class Careless:
 
 def test_what_cannot_be_told_is_refused(made: Callable[..., object]) -> None:
     with pytest.raises(UsageError, match=r"Odd' has metrics \('accuracy',\); expected a mapping such as"):
-        about_evaluator(f"{__name__}:Odd")
+        traits_of(f"{__name__}:Odd")
     with pytest.raises(UsageError, match="Careless' needs a supernet, but does not keep it; set"):
         made(f"{__name__}:Careless")

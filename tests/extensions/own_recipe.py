@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Tuned:
-    """Each candidate trained by itself at its learning rate; it is delivered as it was judged."""
+    """Each candidate trained by itself at its learning rate; it is delivered as it was evaluated."""
 
     choices = ("learning_rate",)
     batch = 1

@@ -1,4 +1,4 @@
-"""Evaluators of a user: a zero-cost score, a simulation, a number; judged, bounded, delivered and told of as such."""
+"""Evaluators of a user: a zero-cost score, a simulation, a number; evaluated, bounded, delivered, reported."""
 
 import shutil
 import sys
@@ -53,7 +53,7 @@ def test_a_zero_cost_score_goes_all_the_way(folder: Path) -> None:
     assert found["random"]["synflow"] > 0 and "test_accuracy" not in found["random"]
     page = (folder / "results/whole/report.html").read_text()
     assert "<b>evaluator</b> mine:Synflow" in page and "<b>method</b>" not in page and "shared weights" not in page
-    assert "with the weights that the search judged" not in page.lower()
+    assert "with the weights that the search evaluated" not in page.lower()
 
 
 @pytest.mark.slow
@@ -84,7 +84,7 @@ def test_commands_that_read_a_run_work_or_say_why_not(folder: Path) -> None:
     assert (folder / f"results/run/{other}.onnx").exists()
     pd.DataFrame({"architecture": ["{}"], "top": [0.5]}).to_csv(folder / "truth.csv")
     code, said = nas(folder, "rank", "run", "--truth", "truth.csv", "--column", "top")
-    assert code == 2 and "run 'run' trained no supernet: evaluator 'mine:depth' judged its candidates" in said
+    assert code == 2 and "run 'run' trained no supernet: evaluator 'mine:depth' evaluated its candidates" in said
     done(nas(folder, "retrain", "run", "--top", "1", "--trials", "2", "--epochs", "2"))
     assert best(folder, "run")["retrained"]["start"] == "fresh"
     shutil.move(folder / "results/run", folder / "results/theirs")

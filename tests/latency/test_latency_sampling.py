@@ -1,4 +1,4 @@
-"""Which networks of a table are learnt from, and that a predictor is judged by the others."""
+"""Which networks of a table are learnt from, and that a predictor is evaluated by the others."""
 
 import shutil
 from pathlib import Path

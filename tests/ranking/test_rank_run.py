@@ -13,7 +13,7 @@ import torch
 
 from nas.errors import UsageError
 from nas.evaluation.ranking import agreement, rank, tau
-from nas.ranking import scores as judging
+from nas.ranking import scores
 from nas.ranking.run import rank_runs
 from nas.setup import RunFolder, Setup, resolve
 from nas.tasks import BITS_PER_CHARACTER
@@ -111,13 +111,13 @@ def test_of_a_loss_less_is_better(lab: dict[str, Any]) -> None:
 
 def test_scores_of_a_minimised_metric_are_turned(lab: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     before = rank_runs([lab["a"]], lab["truth"], ["loss"], minimise=True)["runs"]["a"]
-    judged_by = judging.judged_by
+    shared_weights_of = scores.shared_weights_of
 
     def in_bits(*what: Any) -> Callable[..., pd.DataFrame]:
-        judge = judged_by(*what)
+        judge = shared_weights_of(*what)
         return lambda *args: judge(*args).assign(bits_per_character=lambda table: 3 - table["accuracy"])
 
-    monkeypatch.setattr(judging, "judged_by", in_bits)
+    monkeypatch.setattr(scores, "shared_weights_of", in_bits)
     build = Setup.__init__
 
     def rebuilt(setup: Setup, *arguments: Any) -> None:
@@ -151,17 +151,17 @@ def test_several_runs_are_compared_with_each_other(lab: dict[str, Any]) -> None:
 
 def test_kept_epochs_are_ranked_in_their_order(lab: dict[str, Any], tmp_path: Path) -> None:
     folder, setup = trained(tmp_path / "kept", epochs=12)
-    scores = []
+    taught = []
     for epoch in (9, 10, 11):
         with torch.no_grad():
             for parameter in setup.searched.parameters():
                 parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(epoch)))
         save_checkpoint(folder.path / "checkpoints" / f"epoch-{epoch}.safetensors", setup.searched)
-        scores.append(setup.evaluator(lab["everything"])["accuracy"].to_numpy())
+        taught.append(setup.evaluator(lab["everything"])["accuracy"].to_numpy())
     record = rank_runs([folder], lab["truth"], ["one"])["runs"]["kept"]
-    epochs, found = record["epochs"], agreement(scores)
+    epochs, found = record["epochs"], agreement(taught)
     assert epochs["epoch"] == [9, 10, 11]
-    assert epochs["tau"] == pytest.approx([tau(each, lab["table"]["one"]) for each in scores])
+    assert epochs["tau"] == pytest.approx([tau(each, lab["table"]["one"]) for each in taught])
     assert epochs["consecutive"] == pytest.approx([found.taus[0, 1], found.taus[1, 2]])
     assert epochs["agreement"]["mean"] == pytest.approx(found.mean)
     assert epochs["agreement"]["deviation"] == pytest.approx(found.deviation.mean())
@@ -176,13 +176,13 @@ def test_the_epoch_that_the_run_ended_with_is_not_scored_again(
     with torch.no_grad():
         next(setup.searched.parameters()).mul_(2)
     save_checkpoint(folder.path / "checkpoints" / "epoch-0.safetensors", setup.searched)
-    score, scored = judging._score, []
+    score, scored = scores._score, []
 
     def counted(setup: Setup, question: Any, title: str, progress: Any) -> np.ndarray:
         scored.append(title)
         return score(setup, question, title, progress)
 
-    monkeypatch.setattr(judging, "_score", counted)
+    monkeypatch.setattr(scores, "_score", counted)
     record = rank_runs([folder], lab["truth"], ["one"])["runs"]["kept"]
     assert scored == ["Scoring architectures with kept", "Scoring architectures with epoch 0"]
     assert record["epochs"]["epoch"] == [0, 1] and record["epochs"]["tau"][1] == record["tau"]["value"]

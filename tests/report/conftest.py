@@ -95,7 +95,7 @@ BITS = {
 
 @pytest.fixture
 def minimised(content: ReportContent) -> ReportContent:
-    """The same networks judged by bits per character, 3 less their accuracy."""
+    """The same networks evaluated by bits per character, 3 less their accuracy."""
 
     def in_bits(row: Mapping[str, Any]) -> dict[str, Any]:
         return {BITS.get(name, name): 3 - value if name in BITS else value for name, value in row.items()}

@@ -39,20 +39,20 @@ def retrained(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     untrained = setup.supernet.extract(setup.space.largest()).eval()
     poor = write_file(folder.onnx, ExportedNetwork(setup, untrained, folder.onnx, setup.inputs).model).read_bytes()
     read: list[int] = []
-    judge, judge_file = Setup.judge, ExportedNetwork.judge
+    evaluate, evaluate_file = Setup.evaluate, ExportedNetwork.evaluate
 
     def counted(setup: Setup, network: torch.nn.Module, split: ImageSplit, architecture: Any) -> dict[str, float]:
         read.append(len(split))
-        return judge(setup, network, split, architecture)
+        return evaluate(setup, network, split, architecture)
 
     def counted_file(exported: ExportedNetwork, split: ImageSplit) -> dict[str, float]:
         read.append(len(split))
-        return judge_file(exported, split)
+        return evaluate_file(exported, split)
 
     with connected(cpus=2):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Setup, "judge", counted)
-            patch.setattr(ExportedNetwork, "judge", counted_file)
+            patch.setattr(Setup, "evaluate", counted)
+            patch.setattr(ExportedNetwork, "evaluate", counted_file)
             report = retrain_run(folder, folder.load_config(), **ASKED)
         yield folder, {**report, "read": read, "poor": poor}
 
@@ -89,7 +89,7 @@ def test_the_onnx_file_is_the_network_of_the_best_trial(retrained: tuple[RunFold
 def test_the_test_split_is_read_once_for_the_winner_alone(retrained: tuple[RunFolder, dict[str, Any]]) -> None:
     folder, report = retrained
     data = data_of(folder.load_config())
-    assert report["read"] == [*[len(data.validation)] * 3, len(data.test)], "judged, its file, that delivered, tested"
+    assert report["read"] == [*[len(data.validation)] * 3, len(data.test)], "network, file, delivered file, test"
     assert not any("test" in column for column in pd.read_csv(folder.path / "retrained.csv"))
 
 
@@ -218,13 +218,13 @@ def test_a_network_that_is_as_good_is_not_replaced(
     (folder.path / report["retrained"]["former"]).unlink()
     before = folder.onnx.read_bytes()
     read: list[int] = []
-    judge_file = ExportedNetwork.judge
+    evaluate_file = ExportedNetwork.evaluate
 
     def counted(exported: ExportedNetwork, split: ImageSplit) -> dict[str, float]:
         read.append(len(split))
-        return judge_file(exported, split)
+        return evaluate_file(exported, split)
 
-    monkeypatch.setattr(ExportedNetwork, "judge", counted)
+    monkeypatch.setattr(ExportedNetwork, "evaluate", counted)
     kept = retrain_run(folder, folder.load_config(), **ASKED)["retrained"]
     assert folder.onnx.read_bytes() == before and not list(folder.path.glob("best-before*"))
     assert (kept["delivered"], kept["former"], kept["before"]) == (False, None, kept["after"])

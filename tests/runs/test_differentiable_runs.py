@@ -1,4 +1,4 @@
-"""Runs of methods that learn an architecture: what is derived is judged, exported and reported like any other."""
+"""Runs of methods that learn an architecture: what is derived is evaluated, exported and reported like any other."""
 
 import json
 from pathlib import Path

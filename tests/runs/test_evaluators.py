@@ -1,4 +1,4 @@
-"""Runs whose candidates are judged otherwise than with shared weights."""
+"""Runs whose candidates are evaluated otherwise than with shared weights."""
 
 import json
 from collections.abc import Iterator
@@ -48,9 +48,9 @@ def test_what_was_judged_alone_is_delivered(alone: tuple[RunFolder, dict[str, An
     assert isinstance(setup.evaluator, MakesNetworks)
     chosen = Architecture(best["architecture"])
     network = setup.evaluator.network(chosen)
-    assert setup.judge(network, setup.data.validation, chosen)["accuracy"] == best["selection_accuracy"]
-    assert setup.judge(network, setup.confirmation, chosen)["accuracy"] == pytest.approx(best["accuracy"], abs=0.006)
-    assert setup.judge(network, setup.data.test, chosen)["accuracy"] == best["test_accuracy"]
+    assert setup.evaluate(network, setup.data.validation, chosen)["accuracy"] == best["selection_accuracy"]
+    assert setup.evaluate(network, setup.confirmation, chosen)["accuracy"] == pytest.approx(best["accuracy"], abs=0.006)
+    assert setup.evaluate(network, setup.data.test, chosen)["accuracy"] == best["test_accuracy"]
     assert before == {name: (folder.supernet.parent / name).stat().st_mtime_ns for name in files}
     assert {"best", "equals", "within", "of", "differ"} == set(result["selection"]), "examples tell who is equal"
     assert "test_accuracy" in result["random"] and "shared_accuracy" not in best
@@ -65,7 +65,7 @@ def test_another_of_its_networks_is_exported_as_it_was_judged(
     told = export_architecture(folder, row["id"], tmp_path / "other.onnx")
     assert told["accuracy"] == pytest.approx(row["accuracy"], abs=0.006) and (tmp_path / "other.onnx").exists()
     assert sorted(folder.supernet.parent.iterdir()) == files, "nothing is trained for it"
-    with pytest.raises(UsageError, match="run 'run' trained no supernet: evaluator 'standalone' judged its candidates"):
+    with pytest.raises(UsageError, match="trained no supernet: evaluator 'standalone' evaluated its candidates"):
         rank_runs([folder], tmp_path / "truth.csv", ["top"])
 
 
@@ -100,7 +100,7 @@ def test_the_method_has_no_say(tmp_path: Path) -> None:
     setup = Setup(other)
     assert setup.searched is setup.supernet and not setup.is_differentiable
     notes = run_search(resolve({**ALONE, "candidates": 1, "random_baseline": 0}, "test"), RunFolder(tmp_path / "run"))
-    assert "Evaluator 'standalone' judges candidates without a supernet, so none is trained" in notes["notes"][0]
+    assert "Evaluator 'standalone' evaluates candidates without a supernet, so none is trained" in notes["notes"][0]
 
 
 def test_another_network_than_was_judged_is_not_delivered(alone: tuple[RunFolder, dict[str, Any]]) -> None:
@@ -109,7 +109,7 @@ def test_another_network_than_was_judged_is_not_delivered(alone: tuple[RunFolder
     row = {"id": best["id"], "architecture": json.dumps(best["architecture"])}
     setup = Setup(resolve(ALONE, "test"), folder.path)
     check_scores(setup, {**row, "accuracy": best["selection_accuracy"]})
-    with pytest.raises(UsageError, match=f"judged architecture {best['id']} with accuracy .*, but the network that it"):
+    with pytest.raises(UsageError, match=f"evaluated architecture {best['id']} with accuracy .*, but the network"):
         check_scores(setup, {**row, "accuracy": best["selection_accuracy"] - 0.02})
 
 

@@ -1,4 +1,4 @@
-"""A run in which the size of images is a choice: trained, judged, measured, retrained and delivered at that size."""
+"""A run in which the size of images is a choice: trained, evaluated, measured, retrained and delivered at that size."""
 
 import json
 from collections.abc import Callable

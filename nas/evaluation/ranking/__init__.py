@@ -11,11 +11,20 @@ from nas.evaluation.ranking.measures import (
 )
 from nas.evaluation.ranking.repeats import Agreement, agreement, bootstrap, ceiling, consecutive
 from nas.evaluation.ranking.strata import Strata, equal_cost, tau_within_strata
-from nas.evaluation.ranking.verdict import FEWEST, JUDGEABLE, CostRanking, Estimate, Outcome, Ranking, cost_word, rank
+from nas.evaluation.ranking.verdict import (
+    FEWEST,
+    LEAST_CEILING,
+    CostRanking,
+    Estimate,
+    Outcome,
+    Ranking,
+    cost_word,
+    rank,
+)
 
 __all__ = [
     "FEWEST",
-    "JUDGEABLE",
+    "LEAST_CEILING",
     "Agreement",
     "CostRanking",
     "Estimate",

@@ -22,13 +22,13 @@ from nas.evaluation.ranking.repeats import bootstrap, ceiling
 from nas.evaluation.ranking.strata import Rule, Strata, equal_cost, tau_within_strata
 from nas.wording import counted
 
-__all__ = ["FEWEST", "JUDGEABLE", "CostRanking", "Estimate", "Outcome", "Ranking", "cost_word", "rank"]
+__all__ = ["FEWEST", "LEAST_CEILING", "CostRanking", "Estimate", "Outcome", "Ranking", "cost_word", "rank"]
 
 FEWEST = 3
 """Architectures that a ranking needs."""
 
-JUDGEABLE = 0.5
-"""What two trainings of the truth must agree in (tau) to judge a ranking."""
+LEAST_CEILING = 0.5
+"""What two trainings of the truth must agree in (tau) to evaluate a ranking."""
 
 _TOPS = (1, 5, 10)
 
@@ -105,8 +105,8 @@ class Ranking:
 
     @property
     def judgeable(self) -> bool | None:
-        """Whether the truth agrees with itself well enough to judge; None where it was trained once."""
-        return None if self.ceiling is None else self.ceiling.value >= JUDGEABLE
+        """Whether the truth agrees with itself well enough to evaluate; None where it was trained once."""
+        return None if self.ceiling is None else self.ceiling.value >= LEAST_CEILING
 
     @property
     def outcome(self) -> Outcome:
@@ -129,7 +129,7 @@ class Ranking:
         if self.ceiling is not None and not self.judgeable:
             return (
                 f"Inconclusive: trainings of the ground truth agree with each other by tau {self.ceiling} only, and "
-                f"below {JUDGEABLE} they cannot judge a ranking."
+                f"below {LEAST_CEILING} they cannot judge a ranking."
             )
         if not self.costs:
             return f"The scores rank with tau {self.tau}; no cost is known to compare them with."
@@ -184,7 +184,7 @@ def rank(
     seed: int = 0,
     samples: int = 500,
 ) -> Ranking:
-    """Judges scores by the truth, and both by what costs alone would have said.
+    """Evaluates scores by the truth, and both by what costs alone would have said.
 
     Args:
         scores: ``[n]``, such as accuracy with shared weights.
@@ -265,7 +265,7 @@ def _checked(scores: Floats, truth: Floats) -> tuple[Floats, Floats]:
     trainings = truth[:, None] if truth.ndim == 1 else truth
     if scores.ndim != 1 or trainings.ndim != 2 or len(trainings) != len(scores) or not trainings.shape[1]:
         raise UsageError(
-            f"scores of shape {scores.shape} cannot be judged by truth of shape {truth.shape}; give [n] and [n], or "
+            f"scores of shape {scores.shape} cannot be evaluated by truth of shape {truth.shape}; give [n] and [n], or "
             "[n, trainings], for the same architectures in the same order."
         )
     if len(scores) < FEWEST:
@@ -273,7 +273,7 @@ def _checked(scores: Floats, truth: Floats) -> tuple[Floats, Floats]:
     if not (np.isfinite(scores).all() and np.isfinite(trainings).all()):
         raise UsageError("scores or truth hold a value that is not finite; drop these architectures.")
     if np.ptp(trainings.mean(axis=1)) == 0:
-        raise UsageError(f"the truth is {abs(trainings.mean()):g} for all architectures, so no ranking can be judged.")
+        raise UsageError(f"the truth is {abs(trainings.mean()):g} for all architectures, so nothing can be ranked.")
     return scores, trainings
 
 
