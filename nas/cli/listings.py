@@ -81,8 +81,8 @@ def _methods() -> Iterator[Row]:
     from nas.methods import METHODS
 
     for each in METHODS.listing():
-        told = {name: getattr(each.part, name, "") for name in ("family", "paper")}
-        yield {"name": each.name, **told, "summary": each.summary, "from": each.package}
+        about = {name: getattr(each.part, name, "") for name in ("family", "paper")}
+        yield {"name": each.name, **about, "summary": each.summary, "from": each.package}
 
 
 def _costs() -> Iterator[Row]:

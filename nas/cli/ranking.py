@@ -113,8 +113,8 @@ def _estimate(found: Mapping[str, float | None] | None) -> str:
 
 def _over_epochs(epochs: Mapping[str, Any]) -> str:
     taus = ", ".join(f"{tau:.2f}" for tau in epochs["tau"])
-    told = f"tau with the truth after epochs {', '.join(map(str, epochs['epoch']))}: {taus}"
-    return f"{told}; {_between('these epochs', epochs['agreement'])}" if epochs["agreement"] else told
+    taus = f"tau with the truth after epochs {', '.join(map(str, epochs['epoch']))}: {taus}"
+    return f"{taus}; {_between('these epochs', epochs['agreement'])}" if epochs["agreement"] else taus
 
 
 def _between(what: str, agreement: Mapping[str, Any]) -> str:

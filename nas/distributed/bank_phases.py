@@ -26,7 +26,7 @@ def apart_from(phases: Sequence[Phase]) -> int | None:
     step = phases[-1].step
     if not isinstance(step, SupernetStep) or not isinstance(step.model.sharing, Partition):
         return None
-    if not all(isinstance(each, Cut | Step) for phase in phases for each in phase.told):
+    if not all(isinstance(each, Cut | Step) for phase in phases for each in phase.observers):
         return None
     return spans(phases)[-1].first + 1 if len(phases) > 1 else 0
 

@@ -113,9 +113,9 @@ class Jobs:
         Raises:
             UsageError: there is no such job, or the cluster is gone.
         """
-        told = _Told(tell)
-        ending = self._until_end(job, lambda: asyncio.run(self._tail(job, told)))
-        told.all_of(self.output(job))
+        printer = _Printer(tell)
+        ending = self._until_end(job, lambda: asyncio.run(self._tail(job, printer)))
+        printer.all_of(self.output(job))
         return ending
 
     def wait(self, job: str) -> Ending:
@@ -152,23 +152,23 @@ class Jobs:
             "look at its head node, the job may still run there."
         )
 
-    async def _tail(self, job: str, told: "_Told") -> None:
+    async def _tail(self, job: str, printer: "_Printer") -> None:
         """Tells the log as it grows, until the job ends or nothing has come for a while."""
         parts = self._client.tail_job_logs(job)
-        told.rewind()
+        printer.rewind()
         while True:
             async with asyncio.timeout(_TAIL_SECONDS):
                 part = await anext(parts, None)
             if part is None:
                 return
-            told.more(part)
+            printer.more(part)
 
 
-class _Told:
+class _Printer:
     """Tells the lines of a log once each, however often it is read from its beginning."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell, self._log, self._told = tell, "", 0
+        self._tell, self._log, self._printed = tell, "", 0
 
     def rewind(self) -> None:
         """What comes next is the log from its beginning."""
@@ -178,10 +178,10 @@ class _Told:
         """The next part of the log, which may end within a line."""
         self._log += part
         end = self._log.rfind("\n") + 1
-        if end > self._told:
-            for line in self._log[self._told : end].splitlines():
+        if end > self._printed:
+            for line in self._log[self._printed : end].splitlines():
                 self._tell(line)
-            self._told = end
+            self._printed = end
 
     def all_of(self, log: str) -> None:
         """The whole log, of which nothing more will come."""

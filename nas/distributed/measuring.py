@@ -266,7 +266,7 @@ def _answer(ray: Any, node: _Node, call: Any, seconds: float = math.inf) -> Any:
     try:
         return ray.get(call)
     except ray.exceptions.RayTaskError as error:
-        raise _told(ray, node, error.cause) from error
+        raise _error_of(ray, node, error.cause) from error
     except ray.exceptions.RayError as error:
         raise UsageError(
             f"the process that measures on machine {node.name} died and died again ({str(error).splitlines()[-1]}); "
@@ -274,7 +274,7 @@ def _answer(ray: Any, node: _Node, call: Any, seconds: float = math.inf) -> Any:
         ) from error
 
 
-def _told(ray: Any, node: _Node, cause: Exception) -> UsageError:
+def _error_of(ray: Any, node: _Node, cause: Exception) -> UsageError:
     """The sentence for what was raised on a machine."""
     if isinstance(cause, UsageError):
         return UsageError(f"on machine {node.name}: {cause}")

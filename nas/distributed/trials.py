@@ -188,8 +188,8 @@ def _trial(config: Mapping[str, Any], train: Train, epochs: Sequence[int]) -> No
             shutil.copyfile(kept, file)
 
         def report(done: int, metrics: Mapping[str, float]) -> None:
-            told = {"told": list(metrics), "epochs": done, "percent": 100 * done / epochs[number]}
-            tune.report({**metrics, **told}, checkpoint=tune.Checkpoint.from_directory(temporary))
+            extra = {"told": list(metrics), "epochs": done, "percent": 100 * done / epochs[number]}
+            tune.report({**metrics, **extra}, checkpoint=tune.Checkpoint.from_directory(temporary))
 
         try:
             train(number, file, report)
@@ -220,14 +220,14 @@ def _watching(tune: Any, count: int, on_done: Callable[[int, int], None] | None)
     class Watch(tune.Callback):
         def __init__(self) -> None:
             self.left = False
-            self.told: tuple[int, int] | None = None
+            self.reported: tuple[int, int] | None = None
 
         def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
             ended = sum(trial.status in ("TERMINATED", "ERROR") for trial in trials)
             epochs = sum(int((trial.last_result or {}).get("epochs", 0)) for trial in trials)
             self.left = ended < count
-            if on_done is not None and self.told != (ended, epochs):
-                self.told = ended, epochs
+            if on_done is not None and self.reported != (ended, epochs):
+                self.reported = ended, epochs
                 on_done(ended, epochs)
 
     return Watch()

@@ -117,18 +117,18 @@ def traits_of(name: str) -> EvaluatorTraits:
         UsageError: there is no such evaluator, or its ``metrics`` are no directions.
     """
     part = EVALUATORS[name]
-    is_class, told = inspect.isclass(part), getattr(part, "metrics", None)
-    if told is not None and not (
-        isinstance(told, Mapping) and told and all(each in list(_DIRECTIONS) for each in told.values())
+    is_class, declared = inspect.isclass(part), getattr(part, "metrics", None)
+    if declared is not None and not (
+        isinstance(declared, Mapping) and declared and all(each in list(_DIRECTIONS) for each in declared.values())
     ):
         raise UsageError(
-            f"evaluator '{name}' has metrics {told!r}; expected a mapping such as {{'accuracy': 'maximise'}}."
+            f"evaluator '{name}' has metrics {declared!r}; expected a mapping such as {{'accuracy': 'maximise'}}."
         )
     return EvaluatorTraits(
         needs_supernet=bool(getattr(part, "needs_supernet", False)),
         makes_networks=is_class and issubclass(part, MakesNetworks),  # type: ignore[arg-type]
         tallies_examples=is_class and issubclass(part, TalliesExamples),  # type: ignore[arg-type]
-        metrics=None if told is None else {str(key): _DIRECTIONS[each] for key, each in told.items()},
+        metrics=None if declared is None else {str(key): _DIRECTIONS[each] for key, each in declared.items()},
     )
 
 
@@ -186,14 +186,14 @@ def tallied_examples(
     found = list(tallies) if isinstance(tallies, Sequence) else []
     if len(found) != len(architectures) or not all(isinstance(each, Tally) for each in found):
         raise UsageError(
-            f"evaluator '{name}' tallied no examples of {counted(len(architectures), 'architecture')}; its judge must "
+            f"evaluator '{name}' tallied no examples of {counted(len(architectures), 'architecture')}; its tallies must "
             "return a nas.tasks.Tally for each, in order."
         )
     return found
 
 
 def _made(name: str, make: Callable[[], Evaluator]) -> Evaluator:
-    """What a class makes; a mistake in it is told in a sentence."""
+    """What a class makes; a mistake in it is declared in a sentence."""
     try:
         made = make()
     except UsageError:
@@ -243,9 +243,9 @@ class _EachAlone:
         who = f"architecture {architecture.id}, {architecture.key}"
         try:
             found = self._function(architecture)
-            told = found if isinstance(found, Mapping) else {self._metric: found}
-            if told and all(isinstance(value, Real) for value in told.values()):
-                return {str(key): float(value) for key, value in told.items()}
+            declared = found if isinstance(found, Mapping) else {self._metric: found}
+            if declared and all(isinstance(value, Real) for value in declared.values()):
+                return {str(key): float(value) for key, value in declared.items()}
         except UsageError:
             raise
         except Exception as error:  # a user's code can fail in any way

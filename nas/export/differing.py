@@ -67,8 +67,8 @@ def _answers(model: bytes | str | Path, names: set[str], batch: Tensor) -> dict[
 
     opened = onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(model)
     there = sorted(names.intersection(name for node in opened.graph.node for name in node.output))
-    told = {each.name for each in opened.graph.output}
-    opened.graph.output.extend(onnx.ValueInfoProto(name=name) for name in there if name not in told)
+    named = {each.name for each in opened.graph.output}
+    opened.graph.output.extend(onnx.ValueInfoProto(name=name) for name in there if name not in named)
     session = open_session(opened.SerializeToString())
     (entry,) = session.get_inputs()
     return dict(zip(there, session.run(there, {entry.name: batch.cpu().numpy()}), strict=True)) if there else {}

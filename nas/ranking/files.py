@@ -55,11 +55,11 @@ def _record(scored: SupernetScores, between: Mapping[str, Any] | None) -> dict[s
         **scored.ranking.record(),
         "epochs": scored.epochs,
         "between_runs": between,
-        "notes": [*question.notes, *([] if between is None else [_told(between)])],
+        "notes": [*question.notes, *([] if between is None else [_agreement_note(between)])],
     }
 
 
-def _told(between: Mapping[str, Any]) -> str:
+def _agreement_note(between: Mapping[str, Any]) -> str:
     others = ", ".join(between["runs"])
     return f"The runs {others} rank these architectures alike with tau {between['mean']:.2f} on average."
 

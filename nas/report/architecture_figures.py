@@ -84,8 +84,8 @@ def _mean_entropy(record: Mapping[str, Any], options: Mapping[str, Sequence[str]
 def _heat_map(
     epochs: Sequence[Mapping[str, Any]], options: Mapping[str, Sequence[str]], choices: Sequence[str]
 ) -> Figure | None:
-    told = set().union(*(epoch["architecture"]["probabilities"] for epoch in epochs))
-    choices = [name for name in choices if name in told]
+    recorded = set().union(*(epoch["architecture"]["probabilities"] for epoch in epochs))
+    choices = [name for name in choices if name in recorded]
     if not choices:
         return None
     columns = list(dict.fromkeys(text for name in choices for text in options[name]))

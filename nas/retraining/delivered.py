@@ -27,13 +27,13 @@ class Delivered:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self.record = folder.path / "delivered.json"
-        self.told: dict[str, Any] = folder.read(self.record, "retrained") if self.record.exists() else {}
+        self.record_file = folder.path / "delivered.json"
+        self.record: dict[str, Any] = folder.read(self.record_file, "retrained") if self.record_file.exists() else {}
 
     @property
     def is_retrained(self) -> bool:
         """Whether ``best.onnx`` holds a network of a retraining."""
-        return "best" in self.told
+        return "best" in self.record
 
     @property
     def search_file(self) -> Path:
@@ -52,10 +52,10 @@ class Delivered:
         """The weights of its network."""
         return self.folder.path / "checkpoints" / f"delivered-{_stamp(begun)}.safetensors"
 
-    def keep(self, told: Mapping[str, Any]) -> None:
+    def keep(self, record: Mapping[str, Any]) -> None:
         """Adds to the record, after the files that it tells of are there."""
-        self.told |= told
-        write_file(self.record, json.dumps(self.told, indent=2))
+        self.record |= record
+        write_file(self.record_file, json.dumps(self.record, indent=2))
 
     def put_into(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """The result of a run with what the record says; ``best.onnx`` is then the network of which it tells.
@@ -64,16 +64,16 @@ class Delivered:
             UsageError: the file of the retraining is damaged or gone.
         """
         if self.is_retrained:
-            file, wanted = self.file(self.told["best"]["begun"]), self.told["best"]["file"]["sha256"]
+            file, wanted = self.file(self.record["best"]["begun"]), self.record["best"]["file"]["sha256"]
             content = file.read_bytes() if file.exists() else b""
             if hashlib.sha256(content).hexdigest() != wanted:
                 raise UsageError(
-                    f"{file} is damaged or gone, so the retrained network cannot be delivered; delete {self.record}, "
-                    "and the run delivers what its search found."
+                    f"{file} is damaged or gone, so the retrained network cannot be delivered; delete "
+                    f"{self.record_file}, and the run delivers what its search found."
                 )
             if not self.folder.onnx.exists() or self.folder.onnx.read_bytes() != content:
                 write_file(self.folder.onnx, content)
-        return {**result, **self.told}
+        return {**result, **self.record}
 
     def network(self, setup: Setup) -> nn.Module:
         """The network in ``best.onnx``, with its trained weights.
@@ -81,7 +81,7 @@ class Delivered:
         Raises:
             UsageError: they are damaged.
         """
-        best = self.told["best"]
+        best = self.record["best"]
         plan = Plan(**{name: best[name] for name in Plan.model_fields})
         trainer = standalone(plan, setup.supernet, setup.data, best["seed"])
         return trainer.restored(plan.architecture, self.weights(best["begun"]))

@@ -79,11 +79,11 @@ def retrain_run(
             "architectures": [row["id"] for row in front],
         }
         begun = _begun(folder, asked)
-        is_told = (folder.path / "retrained.parquet").exists() and result.get("retrained", {}).get("begun") == begun
-        if begun is None or not is_told:
+        is_recorded = (folder.path / "retrained.parquet").exists() and result.get("retrained", {}).get("begun") == begun
+        if begun is None or not is_recorded:
             with naming_own_parts(config), folder.stage("retrain"):
                 _Retraining(folder, config, front, asked, progress or Silent()).run(result)
-    return _told(folder)
+    return _report(folder)
 
 
 class _Retraining:
@@ -116,7 +116,7 @@ class _Retraining:
         outcomes = self.train()
         self.folder.write_table("retrained", self.table(outcomes))
         begun, delivered = str(_begun(self.folder, self.asked)), Delivered(self.folder)
-        if delivered.told.get("retrained", {}).get("begun") != begun:
+        if delivered.record.get("retrained", {}).get("begun") != begun:
             delivered.keep(self.compete(self.best(outcomes), begun, result))
         result = delivered.put_into(result)
         rewrite_run_report(self.setup, self.folder, result)
@@ -281,7 +281,7 @@ def _begin(folder: RunFolder, asked: Mapping[str, Any]) -> None:
         write_file(folder.retraining / _SETTINGS, json.dumps({"begun": begun, **asked}, indent=2))
 
 
-def _told(folder: RunFolder) -> dict[str, Any]:
+def _report(folder: RunFolder) -> dict[str, Any]:
     """What the files say."""
     import pandas as pd
 

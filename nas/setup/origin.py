@@ -31,14 +31,14 @@ class Origin:
 
     def write(self, config: RunConfig, kind: Kind, is_new: bool) -> None:
         """Begins the account of a run; one that is new is the user's own."""
-        told = {
+        record = {
             "kind": kind,
             "command": ["nas", *map(without_password, sys.argv[1:])],
             "seed": config.seed,
             "versions": versions(),
         }
         proof = {"seal": seal(self._location, config)} if is_new else {}
-        self._replace({**told, **proof, "config": config.model_dump(mode="json"), "seconds": {}})
+        self._replace({**record, **proof, "config": config.model_dump(mode="json"), "seconds": {}})
 
     def read(self, *keys: str) -> dict[str, Any]:
         """The content, which must have these keys."""
@@ -49,18 +49,18 @@ class Origin:
         """What the run is, None if the file is lost; runs from before this was told are searches."""
         if not self.path.exists():
             return None
-        told = self.read().get("kind", "search")
-        if told not in get_args(Kind):
-            raise UsageError(f"{self.path} is damaged (its kind is {told!r}); delete that folder and begin again.")
-        return cast(Kind, told)
+        kind = self.read().get("kind", "search")
+        if kind not in get_args(Kind):
+            raise UsageError(f"{self.path} is damaged (its kind is {kind!r}); delete that folder and begin again.")
+        return cast(Kind, kind)
 
     @property
     def config(self) -> RunConfig | None:
         """The configuration as it was at the start; None if the file is lost, or from before it told this."""
-        told = self.read().get("config") if self.path.exists() else None
-        if told is not None and not isinstance(told, dict):
-            raise UsageError(f"{self.path} is damaged (its config is {told!r}); delete that folder and begin again.")
-        return None if told is None else read_back(told, str(self.path))
+        record = self.read().get("config") if self.path.exists() else None
+        if record is not None and not isinstance(record, dict):
+            raise UsageError(f"{self.path} is damaged (its config is {record!r}); delete that folder and begin again.")
+        return None if record is None else read_back(record, str(self.path))
 
     def is_own(self, config: RunConfig) -> bool:
         """Whether this user started the run with this configuration in this place, or confirmed it."""
@@ -94,10 +94,10 @@ class Origin:
             self._count()
 
     def _count(self) -> None:
-        now, told = time.perf_counter(), self.read("seconds")
-        told["seconds"][self._stage] = round(told["seconds"].get(self._stage, 0.0) + now - self._counted, 2)
+        now, record = time.perf_counter(), self.read("seconds")
+        record["seconds"][self._stage] = round(record["seconds"].get(self._stage, 0.0) + now - self._counted, 2)
         self._counted = now
-        self._replace(told)
+        self._replace(record)
 
     @property
     def _location(self) -> str:

@@ -80,7 +80,7 @@ class BalancedMixture(OneBank):
         """The row of the table that an architecture belongs to."""
         return self._rows[_positions(self.space, self.by, [architecture])[0]]
 
-    def tell(self, architecture: Architecture, bank: int, score: float) -> None:
+    def update(self, architecture: Architecture, bank: int, score: float) -> None:
         """Moves a score by a tenth of the way to one between 0 and 1, such as an accuracy."""
         place = self.row_of(architecture), self.check_bank(bank)
         self.scores[place] = (1 - _RATE) * self.scores[place] + _RATE * score

@@ -64,7 +64,7 @@ class GradientMatching(Partition):
         """The choices by which the region of a bank can be cut."""
         return [name for name in self.undecided(bank) if name in self.by]
 
-    def tell(self, bank: int, distances: Mapping[str, npt.NDArray[np.float64]]) -> None:
+    def update(self, bank: int, distances: Mapping[str, npt.NDArray[np.float64]]) -> None:
         """Cuts the region of a bank by the choice whose groups are farthest apart on average.
 
         As published the sum of the distances between groups decides, which is the same where all choices have equally

@@ -166,9 +166,9 @@ class Partition(OneBank):
                 self.divisions.append(Division(bank, name, tuple(banks[: len(self.space.choices[name])])))
 
     def describe(self) -> dict[str, Any]:
-        return {**super().describe(), "divisions": [self.told(division) for division in self.divisions]}
+        return {**super().describe(), "divisions": [self.describe_division(division) for division in self.divisions]}
 
-    def told(self, division: Division) -> dict[str, Any]:
+    def describe_division(self, division: Division) -> dict[str, Any]:
         """A division in JSON values, with the candidates that lead to each bank."""
         candidates = self.space.choices[division.choice]
         parts = {

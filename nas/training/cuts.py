@@ -57,7 +57,7 @@ class Cut(Listener, Generic[Scheme]):
     def record(self) -> dict[str, Any]:
         """How regions were cut in the epoch, if they were."""
         made, self._made = self._made, []
-        return {"divisions": [self.scheme.told(division) for division in made]} if made else {}
+        return {"divisions": [self.scheme.describe_division(division) for division in made]} if made else {}
 
     def _inherit(self, optimizer: torch.optim.Optimizer | None, parent: int, child: int) -> None:
         if optimizer is None:
@@ -125,7 +125,7 @@ class ByGradients(Cut[GradientMatching]):
     def divide(self, context: Context) -> None:
         for bank in range(self.scheme.used):
             found = {name: self.distances(bank, name, context) for name in self.scheme.splittable(bank)}
-            self.scheme.tell(bank, {name: each.numpy() for name, each in found.items() if each is not None})
+            self.scheme.update(bank, {name: each.numpy() for name, each in found.items() if each is not None})
 
     def distances(self, bank: int, choice: str, context: Context) -> Tensor | None:
         """Float64 ``[k, k]`` between the k candidates of a choice in the region of a bank, averaged over batches.
@@ -207,10 +207,10 @@ def _without_trace(scheme: Partition, bank: int) -> Iterator[None]:
             buffer.copy_(value)
 
 
-def _scheme(supernet: Supernet, kind: type[Scheme], told_by: Listener) -> Scheme:
+def _scheme(supernet: Supernet, kind: type[Scheme], listener: Listener) -> Scheme:
     if not isinstance(supernet.sharing, kind):
         raise UsageError(
-            f"{type(told_by).__name__} tells {kind.__name__} how to cut the space, but the supernet shares by "
+            f"{type(listener).__name__} tells {kind.__name__} how to cut the space, but the supernet shares by "
             f"{type(supernet.sharing).__name__}; make it with sharing={kind.__name__}()."
         )
     return supernet.sharing

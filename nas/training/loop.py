@@ -181,7 +181,7 @@ def _start(span: Span, optimizer: torch.optim.Optimizer, microbatches: Microbatc
 def _begin(start: Context, phase: Phase, seed: int) -> None:
     phase.step.model.train()
     with _seeded(phase.step.model, seed, start.epoch):
-        for each in phase.told:
+        for each in phase.observers:
             each.begin(start)
 
 

@@ -57,7 +57,7 @@ class Phase:
         return self.data.steps(self.recipe.batch_size)
 
     @property
-    def told(self) -> list[Listener]:
+    def observers(self) -> list[Listener]:
         """Everybody who listens, each once, the step last."""
         parts = (part for part in self.step.parts if isinstance(part, Listener))
         return list(dict.fromkeys([*parts, *self.listeners, self.step]))
@@ -70,18 +70,18 @@ class Phase:
             backward: called with each loss.
         """
         context.microbatches.draw_anew(context.step)
-        if any(each.wants_gradient_norms for each in self.told):
+        if any(each.wants_gradient_norms for each in self.observers):
             context.gradient_norms = ()
-        for each in self.told:
+        for each in self.observers:
             each.before_step(context)
         losses = self.step(context, backward)
-        for each in self.told:
+        for each in self.observers:
             each.after_step(context)
         return losses
 
     def record(self) -> dict[str, Any]:
         """What everybody has to say about the last epoch."""
-        return {name: value for each in reversed(self.told) for name, value in each.record().items()}
+        return {name: value for each in reversed(self.observers) for name, value in each.record().items()}
 
     def freeze(self) -> None:
         """Has the frozen parameters of the model learn nothing."""
@@ -166,7 +166,7 @@ def restore_all(phases: Sequence[Phase], state: Mapping[str, Tensor]) -> None:
 def _everybody(phases: Sequence[Phase]) -> list[Listener]:
     """Whoever listens in some phase, each once, the step of the last phase at the end."""
     last = phases[-1].step
-    everybody = dict.fromkeys(each for phase in phases for each in phase.told if each is not last)
+    everybody = dict.fromkeys(each for phase in phases for each in phase.observers if each is not last)
     return [*everybody, last]
 
 

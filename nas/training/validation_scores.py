@@ -64,7 +64,7 @@ class ValidationScores(Listener):
             found.append((path.architecture, bank, self._score(x, y)))
         context.ranks.average([score for _, _, score in found])
         for architecture, bank, score in found:
-            self.mixture.tell(architecture, bank, float(score))
+            self.mixture.update(architecture, bank, float(score))
 
     def record(self) -> dict[str, Any]:
         return {"temperature": self.mixture.temperature, "untried_scores": self.mixture.untried}

@@ -148,7 +148,7 @@ def test_what_is_wrong_with_them_is_a_sentence(
         ),
         ({"evaluator": "mine:Twice"}, "evaluator 'mine:Twice' gave several columns 'accuracy'; give each another name"),
         ({"evaluator": "mine:Nothing"}, "evaluator 'mine:Nothing' gave a NoneType as the network of architecture"),
-        ({"evaluator": "mine:NoExamples"}, "evaluator 'mine:NoExamples' judged no examples of"),
+        ({"evaluator": "mine:NoExamples"}, "evaluator 'mine:NoExamples' tallied no examples of"),
         (
             {"evaluator": "mine:diverged"},
             "mend the evaluator, and search under another name, since what it gave is kept",

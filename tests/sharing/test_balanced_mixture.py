@@ -142,7 +142,7 @@ def test_banks_have_equal_shares_of_the_architectures_up_to_one() -> None:
     generator = np.random.default_rng(0)
     for each in net.space:
         for bank in range(4):
-            mixture.tell(each, bank, generator.random())
+            mixture.update(each, bank, generator.random())
     banks = [mixture.bank_of(each) for each in net.space]
     assert sorted(np.bincount(banks, minlength=4)) == [1, 1, 2, 2]
 
@@ -151,15 +151,15 @@ def test_a_told_accuracy_moves_its_score_a_tenth_of_the_way() -> None:
     net, mixture = supernet()
     chosen = net.space.smallest()
     assert np.all(mixture.scores == 1) and mixture.untried == 1
-    mixture.tell(chosen, 1, 0.5)
-    mixture.tell(chosen, 1, 0.2)
+    mixture.update(chosen, 1, 0.5)
+    mixture.update(chosen, 1, 0.2)
     changed = mixture.scores != 1
     assert changed.sum() == 1 and changed[mixture.row_of(chosen), 1]
     assert mixture.scores[mixture.row_of(chosen), 1] == pytest.approx(0.9 * (0.9 + 0.05) + 0.02)
     assert mixture.untried == pytest.approx(11 / 12)
     assert mixture.bank_of(chosen) == 0, "the other bank is still promising"
     for _ in range(20):
-        mixture.tell(chosen, 0, 0.0)
+        mixture.update(chosen, 0, 0.0)
     assert mixture.bank_of(chosen) == 1
 
 
@@ -168,7 +168,7 @@ def test_between_balances_a_row_follows_its_scores_and_the_others_stay() -> None
     chosen, *others = net.space
     mixture.balance(50.0)
     before = [mixture.probability(each) for each in net.space]
-    mixture.tell(chosen, 0, 0.0)
+    mixture.update(chosen, 0, 0.0)
     after = [mixture.probability(each) for each in net.space]
     assert after[0][0] < before[0][0] == 0.5
     assert all(np.array_equal(a, b) for a, b in zip(before[1:], after[1:], strict=True))
@@ -226,7 +226,7 @@ def test_one_model_is_plain_sharing() -> None:
 def test_scores_and_banks_come_back_from_a_state() -> None:
     net, mixture = supernet()
     for number, each in enumerate(net.space):
-        mixture.tell(each, number % 2, 0.1 * number)
+        mixture.update(each, number % 2, 0.1 * number)
     state = net.state_dict()
     assert state["sharing._extra_state"].dtype == torch.float64
     other, restored = supernet(seed=9)
@@ -236,15 +236,15 @@ def test_scores_and_banks_come_back_from_a_state() -> None:
     for name, tensor in mixture.tensors(1).items():
         assert torch.equal(restored.tensors(1)[name], tensor)
     before = mixture.scores.copy()
-    restored.tell(net.space.smallest(), 0, 0.0)
+    restored.update(net.space.smallest(), 0, 0.0)
     np.testing.assert_array_equal(mixture.scores, before)
-    mixture.tell(net.space.largest(), 0, 0.0)
+    mixture.update(net.space.largest(), 0, 0.0)
     np.testing.assert_array_equal(state["sharing._extra_state"].numpy(), before, err_msg="a state is a copy")
 
 
 def test_a_copy_without_weights_keeps_the_scores() -> None:
     net, mixture = supernet()
-    mixture.tell(net.space.smallest(), 1, 0.3)
+    mixture.update(net.space.smallest(), 1, 0.3)
     bare = deepcopy(net).to("meta").sharing
     assert isinstance(bare, BalancedMixture)
     np.testing.assert_array_equal(bare.scores, mixture.scores)

@@ -318,12 +318,12 @@ def test_gradient_matching_cuts_where_groups_are_farthest_apart() -> None:
     assert scheme.banks == 4
     near = matrix(rest=0.5)
     far = matrix((0, 2, 0.1), (1, 3, 0.2), rest=0.7)
-    scheme.tell(0, {"0": near, "1": far, "2": near})
+    scheme.update(0, {"0": near, "1": far, "2": near})
     assert [scheme.told(each) for each in scheme.divisions] == [
         {"bank": 0, "choice": "1", "parts": {"0": [0, 2], "1": [1, 3]}}
     ]
     assert scheme.splittable(1) == ["0", "1", "2"]
-    scheme.tell(1, {"1": matrix(size=2, rest=0.9), "2": far})
+    scheme.update(1, {"1": matrix(size=2, rest=0.9), "2": far})
     assert scheme.region(1)["1"] == (1,) and scheme.region(2)["1"] == (3,)
     assert scheme.describe()["divisions"][1] == {"bank": 1, "choice": "1", "parts": {"1": [1], "2": [3]}}
 
@@ -333,22 +333,22 @@ def test_it_is_the_mean_distance_that_counts_not_the_number_of_pairs() -> None:
     torch.manual_seed(0)
     many, few = ([nn.Conv2d(2, 2, 1) for _ in range(count)] for count in (6, 2))
     nas.Supernet(nn.Sequential(OneOf(many), OneOf(few)), scheme)
-    scheme.tell(0, {"0": matrix(size=6, rest=0.5), "1": matrix(size=2, rest=0.6)})
+    scheme.update(0, {"0": matrix(size=6, rest=0.5), "1": matrix(size=2, rest=0.6)})
     assert scheme.divisions[0].choice == "1"
 
 
 def test_a_region_of_one_architecture_stays_whole() -> None:
     scheme = GradientMatching(split_at=[0.1, 0.2, 0.3], choices=["0"])
     operations(scheme)
-    scheme.tell(0, {"0": matrix(rest=1)})
-    scheme.tell(0, {"0": matrix(size=2, rest=1)})
+    scheme.update(0, {"0": matrix(rest=1)})
+    scheme.update(0, {"0": matrix(size=2, rest=1)})
     assert scheme.splittable(0) == [] and scheme.splittable(1) == ["0"]
-    scheme.tell(0, {})
+    scheme.update(0, {})
     assert scheme.used == 3
 
 
 def test_one_group_never_cuts() -> None:
     scheme = GradientMatching(groups=1)
     operations(scheme)
-    scheme.tell(0, {"0": matrix(rest=1)})
+    scheme.update(0, {"0": matrix(rest=1)})
     assert scheme.banks == scheme.used == 1

@@ -71,7 +71,7 @@ def test_banks_are_drawn_by_the_probabilities_of_the_architecture() -> None:
     supernet, mixture = mixture_of(2)
     sure, open_ = supernet.space.smallest(), supernet.space.largest()
     for _ in range(10):
-        mixture.tell(sure, 0, 0.0)
+        mixture.update(sure, 0, 0.0)
 
     class Two:
         def draw(self, context: Context) -> list[Path]:
@@ -181,7 +181,7 @@ def test_the_temperature_rises_linearly_and_the_table_is_balanced_as_epochs_begi
     assert scores_of(supernet, temperatures=(3.0, 5.0)).temperature(1, 2) == 5
     before: list[float] = []
     for step in range(2 * STEPS):
-        mixture.tell(supernet.space.smallest(), 0, 0.0)
+        mixture.update(supernet.space.smallest(), 0, 0.0)
         epoch, position = divmod(step, STEPS)
         feedback.before_step(Context(step, position=position, recipe_epoch=epoch, recipe=Recipe(epochs=4)))
         before.append(mixture.probability(supernet.space.largest())[0])
