@@ -14,7 +14,7 @@ from rich.progress import (
 )
 
 from nas.cli.terminal import TextConsole
-from nas.setup import Task
+from nas.setup import ProgressTask
 from nas.wording import printable
 
 __all__ = ["RichProgress"]
@@ -27,7 +27,7 @@ class RichProgress:
         self.console = TextConsole(stderr=True)
 
     @contextmanager
-    def task(self, title: str, total: int) -> Iterator[Task]:
+    def task(self, title: str, total: int) -> Iterator[ProgressTask]:
         if not self.console.is_terminal:
             self.say(f"{title} …")
         columns = (

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from nas.data.augment import Augment
 from nas.data.images import ImageData, ImageSplit, channel_statistics
-from nas.data.parts import Part, RawData, check_memory
+from nas.data.parts import RawData, Subset, check_memory
 from nas.data.seeding import generator
 from nas.data.splits import halves, sample, strata
 from nas.errors import UsageError
@@ -15,7 +15,7 @@ __all__ = ["assemble"]
 
 _HELD_OUT = 0.2
 
-Chosen = tuple[Part, Tensor]
+Chosen = tuple[Subset, Tensor]
 """A part, and the positions in it that make up a split."""
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nas.data.files import folder_of
-from nas.data.parts import Part, RawData
+from nas.data.parts import RawData, Subset
 from nas.errors import UsageError
 from nas.tasks import Classification
 
@@ -101,9 +101,9 @@ def _images_below(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _part(images: Sequence[tuple[Path, int]], size: tuple[int, int], mode: str) -> Part:
+def _part(images: Sequence[tuple[Path, int]], size: tuple[int, int], mode: str) -> Subset:
     paths = [path for path, _ in images]
-    return Part(torch.tensor([label for _, label in images]), partial(_read_images, paths, size, mode))
+    return Subset(torch.tensor([label for _, label in images]), partial(_read_images, paths, size, mode))
 
 
 @contextmanager

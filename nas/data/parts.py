@@ -14,8 +14,8 @@ from nas.wording import counted
 
 __all__ = [
     "MEMORY_BUDGET",
-    "Part",
     "RawData",
+    "Subset",
     "check_memory",
     "from_arrays",
     "numbered_classes",
@@ -27,7 +27,7 @@ MEMORY_BUDGET = 4 * 2**30
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Subset:
     """Labelled images, or other arrays of numbers, of which any subset can be read.
 
     Attributes:
@@ -55,9 +55,9 @@ class RawData:
     task: Task
     shape: tuple[int, ...]
     dtype: torch.dtype
-    train: Part
-    validation: Part | None = None
-    test: Part | None = None
+    train: Subset
+    validation: Subset | None = None
+    test: Subset | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -83,8 +83,8 @@ def from_arrays(
             )
     size = (image_size, image_size) if image_size else tuple(images.shape[2:])
 
-    def part(pair: tuple[Tensor, Tensor]) -> Part:
-        return Part(pair[1], lambda positions: resized(pair[0][positions], size), copies)
+    def part(pair: tuple[Tensor, Tensor]) -> Subset:
+        return Subset(pair[1], lambda positions: resized(pair[0][positions], size), copies)
 
     return RawData(
         task,

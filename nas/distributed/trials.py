@@ -16,7 +16,7 @@ from nas.distributed.cluster import ray_module
 from nas.errors import UsageError
 from nas.tasks import Metric
 
-__all__ = ["Outcome", "Report", "Train", "require_shared_folder", "run_trials"]
+__all__ = ["Report", "Train", "TrialOutcome", "require_shared_folder", "run_trials"]
 
 Report = Callable[[int, Mapping[str, float]], None]
 """Told after every epoch how many are done, and the metrics of the network as it then is."""
@@ -44,7 +44,7 @@ _SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """How a trial ended.
 
     Attributes:
@@ -76,7 +76,7 @@ def run_trials(
     cpus: float = 1.0,
     gpus: float = 0.0,
     on_done: Callable[[int, int], None] | None = None,
-) -> list[Outcome]:
+) -> list[TrialOutcome]:
     """Carries out trials on the connected Ray; those that a killed call of the same kind has left are continued.
 
     Asynchronous successive halving (Li et al., 2020) compares trials by the share of their own epochs, since the
@@ -256,16 +256,16 @@ def _signals_kept() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _outcome(trial: Any) -> Outcome:
+def _outcome(trial: Any) -> TrialOutcome:
     """What Tune knows of a trial."""
     last = trial.last_result or {}
     number, epochs, seconds = trial.config["number"], int(last.get("epochs", 0)), float(last.get("time_total_s", 0.0))
     error = _last_line(trial.get_error()) if trial.status == "ERROR" else last.get("failed")
     if error or trial.checkpoint is None:
-        return Outcome(number, "failed", epochs, seconds, error=error or "it ended before its first epoch did")
+        return TrialOutcome(number, "failed", epochs, seconds, error=error or "it ended before its first epoch did")
     metrics = {name: last[name] for name in last["told"]}
     state: Literal["finished", "stopped"] = "finished" if last["percent"] >= 100 else "stopped"
-    return Outcome(number, state, epochs, seconds, metrics, Path(trial.checkpoint.path) / _FILE)
+    return TrialOutcome(number, state, epochs, seconds, metrics, Path(trial.checkpoint.path) / _FILE)
 
 
 def _last_line(error: Exception | str | None) -> str:

@@ -186,14 +186,14 @@ def tallied_examples(
     found = list(tallies) if isinstance(tallies, Sequence) else []
     if len(found) != len(architectures) or not all(isinstance(each, Tally) for each in found):
         raise UsageError(
-            f"evaluator '{name}' tallied no examples of {counted(len(architectures), 'architecture')}; its tallies must "
-            "return a nas.tasks.Tally for each, in order."
+            f"evaluator '{name}' tallied no examples of {counted(len(architectures), 'architecture')}; its "
+            "tallies must return a nas.tasks.Tally for each, in order."
         )
     return found
 
 
 def _made(name: str, make: Callable[[], Evaluator]) -> Evaluator:
-    """What a class makes; a mistake in it is declared in a sentence."""
+    """What a class makes; a mistake in it is told in a sentence."""
     try:
         made = make()
     except UsageError:
@@ -243,9 +243,9 @@ class _EachAlone:
         who = f"architecture {architecture.id}, {architecture.key}"
         try:
             found = self._function(architecture)
-            declared = found if isinstance(found, Mapping) else {self._metric: found}
-            if declared and all(isinstance(value, Real) for value in declared.values()):
-                return {str(key): float(value) for key, value in declared.items()}
+            values = found if isinstance(found, Mapping) else {self._metric: found}
+            if values and all(isinstance(value, Real) for value in values.values()):
+                return {str(key): float(value) for key, value in values.items()}
         except UsageError:
             raise
         except Exception as error:  # a user's code can fail in any way

@@ -24,7 +24,7 @@ __all__ = ["check_extraction", "check_verdict", "difference"]
 _TOLERANCE = {"cpu": 1e-4, "cuda": 1e-2}
 """Of outputs, in units of the largest: rounding of float32, and of the TF32 of a GPU's convolutions."""
 
-Run = Callable[[], object]
+Forward = Callable[[], object]
 
 
 def check_extraction(supernet: Supernet, architecture: Architecture, *inputs: Tensor) -> None:
@@ -70,7 +70,7 @@ def check_verdict(evaluator: SharedWeights, architecture: Architecture) -> None:
 class _Side:
     """A model and how it is run."""
 
-    def __init__(self, model: nn.Module, run: Run) -> None:
+    def __init__(self, model: nn.Module, run: Forward) -> None:
         self.model, self._run = model, run
 
     def run(self) -> object:

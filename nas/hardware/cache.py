@@ -10,7 +10,7 @@ from nas.hardware.measurement import Measurement
 
 __all__ = ["LatencyCache"]
 
-Key = tuple[str, str, tuple[int, ...]]
+CacheKey = tuple[str, str, tuple[int, ...]]
 
 
 class LatencyCache:
@@ -23,7 +23,7 @@ class LatencyCache:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._measurements: dict[Key, Measurement] = {}
+        self._measurements: dict[CacheKey, Measurement] = {}
         if self.path.exists():
             self._load()
 

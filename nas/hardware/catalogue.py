@@ -26,7 +26,7 @@ __all__ = ["Block", "Catalogue", "NoBlockTableError"]
 _MOST_ENTRIES = 50_000
 _NO_SUM = "so costs do not add up over the blocks of this space; use a predictor without a table."
 
-Key = tuple[int, ...]
+Combination = tuple[int, ...]
 Numbers = NDArray[np.int64]
 
 
@@ -80,7 +80,7 @@ class Catalogue:
         self._order = {name: column for column, name in enumerate(self.space.choices)}
         self._seen: dict[Architecture, _Visit] = {}
         self._work: dict[Any, int] = {}
-        self._canonical: dict[CallSite, dict[Key, Key]] = {}
+        self._canonical: dict[CallSite, dict[Combination, Combination]] = {}
         self._sites, self._junctions = block_sites(self.supernet), junctions(self.supernet)
         self._shapes: dict[Any, int] = {}
         self.numbers = {site: self._table(site) for site in self._settled()}
@@ -182,7 +182,7 @@ class Catalogue:
 
     def _contradiction(self, site: CallSite) -> tuple[Architecture, Architecture] | None:
         """Two architectures that agree in the choices of a site and run different blocks there."""
-        known: dict[Key, tuple[Architecture, int]] = {}
+        known: dict[Combination, tuple[Architecture, int]] = {}
         for architecture, visit in self._seen.items():
             number = visit.calls.get(site.call_of, -1)
             other, theirs = known.setdefault(self._key(site, visit), (architecture, number))
@@ -278,7 +278,7 @@ class Catalogue:
     def _sizes(self, site: CallSite) -> list[int]:
         return [len(self.space.choices[name]) for name in site.choices]
 
-    def _key(self, site: CallSite, visit: "_Visit") -> Key:
+    def _key(self, site: CallSite, visit: "_Visit") -> Combination:
         return tuple(visit.row[column] for column in self._columns(site))
 
 

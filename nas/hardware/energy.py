@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from nas.hardware.timing import Call
+from nas.hardware.timing import Infer
 
 __all__ = ["EnergyCounter", "energy_per_call", "gpu_energy", "processor_energy"]
 
@@ -26,7 +26,7 @@ _PATIENCE_SECONDS = 0.5
 _CHUNK_MS = 1.0
 
 
-def energy_per_call(run: Call, latency_ms: float, counter: EnergyCounter) -> float | None:
+def energy_per_call(run: Infer, latency_ms: float, counter: EnergyCounter) -> float | None:
     """Millijoules of one call of ``run``, over calls of at least 0.1 s; None if the counter stands still.
 
     Counters tick (RAPL each millisecond, NVML up to each tenth of a second), so the burst begins and ends at a tick.
@@ -88,7 +88,7 @@ class _Package:
         return self._used
 
 
-def _after_tick(run: Call, chunk: int, counter: EnergyCounter, at_least: float) -> tuple[float, int] | None:
+def _after_tick(run: Infer, chunk: int, counter: EnergyCounter, at_least: float) -> tuple[float, int] | None:
     """Calls for ``at_least`` seconds and on until the counter moves: its value and the number of calls."""
     before, start, calls = counter(), perf_counter(), 0
     while True:

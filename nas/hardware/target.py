@@ -16,7 +16,7 @@ from nas.errors import UsageError, did_you_mean
 from nas.hardware.energy import EnergyCounter, energy_per_call
 from nas.hardware.machine import Machine, Subject
 from nas.hardware.measurement import Measurement
-from nas.hardware.timing import Call, Timing, measure_all, summarise, time_calls
+from nas.hardware.timing import Infer, Timing, measure_all, summarise, time_calls
 
 __all__ = ["Target", "check_settings", "cpu_name", "first_call", "type_of"]
 
@@ -26,7 +26,9 @@ class Target(Machine, Protocol):
 
     name: ClassVar[str]
 
-    def prepare(self, network: nn.Module, input_shape: Sequence[int], input_dtype: torch.dtype = torch.float32) -> Call:
+    def prepare(
+        self, network: nn.Module, input_shape: Sequence[int], input_dtype: torch.dtype = torch.float32
+    ) -> Infer:
         """A call that runs one inference and returns when the result is there.
 
         It returns the milliseconds that the device itself measured, or None where the host's clock is to tell.
@@ -70,7 +72,7 @@ class Target(Machine, Protocol):
         timing = summarise(time_calls(run, max_seconds=max_seconds))
         return self.measured(run, timing, self.energy_counter())
 
-    def measured(self, run: Call, timing: Timing, counter: EnergyCounter | None) -> Measurement:
+    def measured(self, run: Infer, timing: Timing, counter: EnergyCounter | None) -> Measurement:
         """A timing with its conditions; ``run`` is called again where there is a counter of energy."""
         return Measurement(
             **asdict(timing),
@@ -83,7 +85,7 @@ class Target(Machine, Protocol):
             energy_mj=energy_per_call(run, timing.latency_ms, counter) if counter else None,
         )
 
-    def _prepared(self, subject: Subject) -> Call:
+    def _prepared(self, subject: Subject) -> Infer:
         if isinstance(subject.network, bytes):
             raise UsageError(f"target '{self.name}' runs networks of PyTorch, no ONNX files; choose 'onnxruntime'.")
         return self.prepare(subject.network, subject.input_shape, subject.input_dtype)
@@ -111,7 +113,7 @@ def type_of(dtype: str, input_dtype: torch.dtype) -> torch.dtype:
     return getattr(torch, dtype) if input_dtype.is_floating_point else input_dtype
 
 
-def first_call(run: Call, where: Target, network: nn.Module, input_shape: Sequence[int]) -> None:
+def first_call(run: Infer, where: Target, network: nn.Module, input_shape: Sequence[int]) -> None:
     """The first call of ``run``; raises UsageError where the network does not take such an input or type."""
     try:
         run()

@@ -13,7 +13,7 @@ from nas.export import example_input, inference_copy
 from nas.hardware.energy import EnergyCounter, gpu_energy
 from nas.hardware.target import Target, check_settings, first_call, type_of
 from nas.hardware.target_cpu import torch_threads
-from nas.hardware.timing import Call
+from nas.hardware.timing import Infer
 
 __all__ = ["CUDA"]
 
@@ -61,7 +61,9 @@ class CUDA(Target):
     def energy_counter(self) -> EnergyCounter | None:
         return gpu_energy()
 
-    def prepare(self, network: nn.Module, input_shape: Sequence[int], input_dtype: torch.dtype = torch.float32) -> Call:
+    def prepare(
+        self, network: nn.Module, input_shape: Sequence[int], input_dtype: torch.dtype = torch.float32
+    ) -> Infer:
         plain = inference_copy(network).to("cuda", getattr(torch, self.dtype))
         example = example_input(input_shape, batch=self.batch, dtype=type_of(self.dtype, input_dtype)).cuda()
         forward = _compiled(plain) if self.compile else plain
@@ -95,7 +97,7 @@ def _compiled(network: nn.Module) -> Callable[[Tensor], Any]:
     return compiled
 
 
-def _between_events(launch: Callable[[], None]) -> Call:
+def _between_events(launch: Callable[[], None]) -> Infer:
     """A call that launches work, waits for its end, and returns how many milliseconds it took on the GPU."""
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
 

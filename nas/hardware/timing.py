@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from statistics import median
 from time import perf_counter_ns
 
-__all__ = ["Call", "Timing", "measure_all", "summarise", "time_calls", "warm_up"]
+__all__ = ["Infer", "Timing", "measure_all", "summarise", "time_calls", "warm_up"]
 
-Call = Callable[[], float | None]
+Infer = Callable[[], float | None]
 """Runs one inference and returns when its result is ready: the milliseconds that the device itself measured, or None
 where the host's clock is to tell."""
 
@@ -35,7 +35,7 @@ class Timing:
     reference_ms: float | None = None
 
 
-def time_calls(run: Call, *, min_repeats: int = 20, max_seconds: float = 1.0) -> list[float]:
+def time_calls(run: Infer, *, min_repeats: int = 20, max_seconds: float = 1.0) -> list[float]:
     """Milliseconds of each call of ``run``, which must return only when its result is ready.
 
     After the warm-up (at most half of ``max_seconds``) there are at least ``min_repeats`` calls, and more until the
@@ -56,7 +56,7 @@ def summarise(times: Sequence[float]) -> Timing:
 
 
 def measure_all(
-    sessions: Mapping[str, Call], reference: Call, *, min_rounds: int = 9, max_seconds: float = 60.0
+    sessions: Mapping[str, Infer], reference: Infer, *, min_rounds: int = 9, max_seconds: float = 60.0
 ) -> dict[str, Timing]:
     """Time several calls fairly on a machine whose speed drifts.
 
@@ -82,7 +82,7 @@ def measure_all(
     return {name: _scaled(ratios[name], median(references), calls[name]) for name in sessions}
 
 
-def warm_up(run: Call, max_seconds: float = 0.5) -> float:
+def warm_up(run: Infer, max_seconds: float = 0.5) -> float:
     """Call ``run`` until two windows of calls take the same time within 5 %; return that time in milliseconds.
 
     Gives up after ``max_seconds``, and then returns the last window's median.
@@ -94,7 +94,7 @@ def warm_up(run: Call, max_seconds: float = 0.5) -> float:
     return now
 
 
-def _burst(run: Call, calls: int) -> list[float]:
+def _burst(run: Infer, calls: int) -> list[float]:
     """Milliseconds of each of ``calls`` calls, by the device's clock where it has one, with garbage collection off."""
     times = []
     with _no_garbage_collection():

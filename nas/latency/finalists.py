@@ -12,7 +12,7 @@ from nas.latency.measuring import measure_with_largest, reference_level
 from nas.latency.model import LatencyModel, frozen_level
 from nas.search import Constraint, nondominated_ranks, objective_values
 from nas.setup.folder import RunFolder
-from nas.setup.progress import Task
+from nas.setup.progress import ProgressTask
 from nas.setup.run_setup import LATENCY, Setup
 from nas.space import Architecture
 
@@ -46,7 +46,7 @@ class Finalists:
 
 
 def measure_finalists(
-    setup: Setup, folder: RunFolder, candidates: "pd.DataFrame", largest: Row, task: Task
+    setup: Setup, folder: RunFolder, candidates: "pd.DataFrame", largest: Row, task: ProgressTask
 ) -> Finalists:
     """Measures the front and those next to it; whoever breaks a constraint gives way, in bounded rounds.
 

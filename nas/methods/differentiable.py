@@ -11,7 +11,7 @@ from nas.space import Architecture
 from nas.streams import Stream
 from nas.supernet import Relaxed
 from nas.supernet.relaxations import Relaxation
-from nas.training import BatchStream, LossTerm, Phase, RelaxedStep, Rule, first_order
+from nas.training import BatchStream, DerivationRule, LossTerm, Phase, RelaxedStep, first_order
 from nas.training.estimators import Estimator
 
 __all__ = ["RECIPE", "budget_of", "differentiable_method", "most_likely", "relaxed_phases", "without_zero"]
@@ -81,7 +81,7 @@ def relaxed_phases(
     problem: Problem,
     relaxation: Relaxation,
     *,
-    rule: Rule,
+    rule: DerivationRule,
     subsets: Relaxation | None = None,
     depths: Relaxation | None = None,
     objective: Callable[[Relaxed], Sequence[LossTerm]] | None = None,

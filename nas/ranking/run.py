@@ -7,7 +7,7 @@ from typing import Any
 from nas.delivery.deliver import restore_trained
 from nas.errors import UsageError
 from nas.ranking.files import write_ranking
-from nas.ranking.scores import Costs, Question, agreed, score_supernet
+from nas.ranking.scores import CostTables, Question, agreed, score_supernet
 from nas.ranking.truth import read_truth
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress, Silent
@@ -53,7 +53,7 @@ def rank_runs(
     progress = progress or Silent()
     benches = _trained(folders)
     question = _ask(benches[0], truth, columns, samples, threshold, minimise, seed)
-    costs = Costs(question.truth.architectures, progress)
+    costs = CostTables(question.truth.architectures, progress)
     scored = [
         score_supernet(setup, folder, question, costs.of(setup), progress)
         for setup, folder in zip(benches, folders, strict=True)

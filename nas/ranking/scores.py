@@ -23,7 +23,7 @@ from nas.training import load_checkpoint, restore
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Costs", "Question", "SupernetScores", "agreed", "score_supernet"]
+__all__ = ["CostTables", "Question", "SupernetScores", "agreed", "score_supernet"]
 
 _COSTS = ("flops", "params")
 
@@ -59,7 +59,7 @@ class Question:
         return notes
 
 
-class Costs:
+class CostTables:
     """FLOPs, parameters and a run's own costs of the architectures, counted once for runs whose networks are equal."""
 
     def __init__(self, architectures: Sequence[Architecture], progress: Progress) -> None:

@@ -14,7 +14,7 @@ from nas.delivery.exported import ExportedNetwork, evaluate_file
 from nas.delivery.report import rewrite_run_report
 from nas.delivery.selection import searched_figure
 from nas.distributed import connected, require
-from nas.distributed.trials import Outcome, require_shared_folder, run_trials
+from nas.distributed.trials import TrialOutcome, require_shared_folder, run_trials
 from nas.errors import UsageError
 from nas.files import write_file
 from nas.retraining.delivered import Delivered
@@ -122,7 +122,7 @@ class _Retraining:
         rewrite_run_report(self.setup, self.folder, result)
         write_file(self.folder.best, json.dumps(result, indent=2))
 
-    def train(self) -> list[Outcome]:
+    def train(self) -> list[TrialOutcome]:
         """Every trial to its end, from where an interrupted call left it."""
         config, workers, count = self.config, self.config.workers, len(self.plans)
         cpus = config.ray.cpus_per_worker
@@ -145,21 +145,21 @@ class _Retraining:
                     on_done=lambda done, epochs: task.update(done, counted(epochs, "epoch")),
                 )
 
-    def table(self, outcomes: Sequence[Outcome]) -> "pd.DataFrame":
+    def table(self, outcomes: Sequence[TrialOutcome]) -> "pd.DataFrame":
         """A row for each trial, the best first, those that failed last."""
         import pandas as pd
 
         rows = [self._row(outcome) for outcome in sorted(outcomes, key=self._rank)]
         return pd.DataFrame(rows)
 
-    def best(self, outcomes: Sequence[Outcome]) -> Outcome:
+    def best(self, outcomes: Sequence[TrialOutcome]) -> TrialOutcome:
         """The trial whose network validates best, be it stopped early or not."""
         winner = min(outcomes, key=self._rank)
         if winner.checkpoint is None:
             raise UsageError(f"every trial failed, the first with: {outcomes[0].error}")
         return winner
 
-    def compete(self, winner: Outcome, begun: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    def compete(self, winner: TrialOutcome, begun: str, result: Mapping[str, Any]) -> dict[str, Any]:
         """What is to be told of the winner, after its file and the former one are there if it is the better one.
 
         The part of the validation split that selects decides, by the files; the part that confirms gives the figures,
@@ -205,13 +205,13 @@ class _Retraining:
         best = deliver(self.setup, folder, network, row, largest_ms, self.progress, kept.file(row["begun"]))
         return _named(best, folder.onnx), _named(result["best"], former)
 
-    def _rank(self, outcome: Outcome) -> tuple[bool, float, int]:
+    def _rank(self, outcome: TrialOutcome) -> tuple[bool, float, int]:
         """Sorts the best first."""
         metric = self.setup.metric
         value = outcome.metrics.get(metric.name, 0.0)
         return outcome.checkpoint is None, -value if metric.maximise else value, outcome.number
 
-    def _row(self, outcome: Outcome) -> dict[str, Any]:
+    def _row(self, outcome: TrialOutcome) -> dict[str, Any]:
         plan = self.plans[outcome.number]
         recipe = plan.recipe
         return {

@@ -2,18 +2,18 @@
 
 from nas.setup.config import RunConfig, resolve
 from nas.setup.folder import RunFolder, free_name
-from nas.setup.progress import Progress, Silent, Task
+from nas.setup.progress import Progress, ProgressTask, Silent
 from nas.setup.run_setup import Setup
 from nas.setup.spaces import build_space
 from nas.setup.values import assign, put, read_yaml
 
 __all__ = [
     "Progress",
+    "ProgressTask",
     "RunConfig",
     "RunFolder",
     "Setup",
     "Silent",
-    "Task",
     "assign",
     "build_space",
     "free_name",

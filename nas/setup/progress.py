@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-__all__ = ["Progress", "Silent", "Task"]
+__all__ = ["Progress", "ProgressTask", "Silent"]
 
 
-class Task(Protocol):
+class ProgressTask(Protocol):
     """One piece of work of known length."""
 
     def update(self, completed: int, note: str = "") -> None:
@@ -17,7 +17,7 @@ class Task(Protocol):
 class Progress(Protocol):
     """Where a run reports its stages."""
 
-    def task(self, title: str, total: int) -> AbstractContextManager[Task]:
+    def task(self, title: str, total: int) -> AbstractContextManager[ProgressTask]:
         """Surrounds a piece of work of ``total`` units."""
 
     def say(self, sentence: str) -> None:
@@ -33,7 +33,7 @@ class Silent:
     """Shows nothing."""
 
     @contextmanager
-    def task(self, title: str, total: int) -> Iterator[Task]:
+    def task(self, title: str, total: int) -> Iterator[ProgressTask]:
         yield _Ignore()
 
     def say(self, sentence: str) -> None:

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from nas.nn.tree import below, modules
 
-__all__ = ["Bank", "Slot", "TensorRef", "folded", "held", "is_within", "substituted", "tensor_refs"]
+__all__ = ["Bank", "Override", "TensorRef", "folded", "held", "is_within", "substituted", "tensor_refs"]
 
 
 @dataclass(frozen=True, eq=False)
-class Slot:
+class Override:
     """A parameter or buffer of a module, and the tensor that the module is to read in its place."""
 
     module: nn.Module
@@ -75,7 +75,7 @@ def held(model: nn.Module) -> dict[str, Tensor]:
 
 
 @contextmanager
-def substituted(slots: Sequence[Slot]) -> Iterator[None]:
+def substituted(slots: Sequence[Override]) -> Iterator[None]:
     """Within it modules read the tensors of the slots, afterwards their own again.
 
     ``torch.func.functional_call`` does the same for one call of one module; extraction copies modules, and a trie calls
@@ -91,7 +91,7 @@ def substituted(slots: Sequence[Slot]) -> Iterator[None]:
             holder[name] = tensor
 
 
-def folded(slots: Sequence[Slot]) -> list[Slot]:
+def folded(slots: Sequence[Override]) -> list[Override]:
     """The slots with parameters where they take the place of parameters, so that modules can be copied with them."""
     parameters: dict[int, nn.Parameter] = {}
     return [_as_parameter(slot, parameters) if slot.name in slot.module._parameters else slot for slot in slots]
@@ -102,13 +102,13 @@ def is_within(path: str, outer: str) -> bool:
     return not outer or path == outer or path.startswith(f"{outer}.")
 
 
-def _as_parameter(slot: Slot, known: dict[int, nn.Parameter]) -> Slot:
+def _as_parameter(slot: Override, known: dict[int, nn.Parameter]) -> Override:
     """The slot with its tensor as a parameter, the same one for a tensor that several modules read."""
     if isinstance(slot.tensor, nn.Parameter):
         return slot
     learns = getattr(slot.module, slot.name).requires_grad
     parameter = known.setdefault(id(slot.tensor), nn.Parameter(slot.tensor.detach(), learns))
-    return Slot(slot.module, slot.name, parameter)
+    return Override(slot.module, slot.name, parameter)
 
 
 def _held(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -116,7 +116,7 @@ def _held(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     yield from module.named_buffers(recurse=False)
 
 
-def _holder(slot: Slot) -> dict[str, Tensor | None]:
+def _holder(slot: Override) -> dict[str, Tensor | None]:
     module = slot.module
     return module._parameters if slot.name in module._parameters else module._buffers  # type: ignore[return-value]
 

@@ -7,13 +7,13 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Groups", "balanced_partitions", "best_grouping", "count_partitions", "mean_between"]
+__all__ = ["Grouping", "balanced_partitions", "best_grouping", "count_partitions", "mean_between"]
 
-Groups = tuple[tuple[int, ...], ...]
+Grouping = tuple[tuple[int, ...], ...]
 """Positions of candidates, those that belong together in one tuple."""
 
 
-def balanced_partitions(count: int, groups: int) -> Iterator[Groups]:
+def balanced_partitions(count: int, groups: int) -> Iterator[Grouping]:
     """Every way to divide some candidates into groups whose sizes differ by one at most.
 
     Groups are ordered by their first position.
@@ -41,7 +41,7 @@ def count_partitions(count: int, groups: int) -> int:
     return math.factorial(count) // (math.prod(map(math.factorial, sizes)) * alike)
 
 
-def best_grouping(distances: npt.NDArray[np.float64], groups: int) -> Groups:
+def best_grouping(distances: npt.NDArray[np.float64], groups: int) -> Grouping:
     """The balanced partition with the smallest sum of distances within its groups; the first of equals.
 
     Args:
@@ -63,7 +63,7 @@ def _within(distances: npt.NDArray[np.float64], partition: Sequence[Sequence[int
     return sum(float(distances[a, b]) for group in partition for a, b in combinations(group, 2))
 
 
-def _partitions(rest: tuple[int, ...], larger: int, smaller: int, small: int) -> Iterator[Groups]:
+def _partitions(rest: tuple[int, ...], larger: int, smaller: int, small: int) -> Iterator[Grouping]:
     """Divides the positions into ``larger`` groups of ``small + 1`` and ``smaller`` groups of ``small``."""
     if not rest:
         yield ()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.sharing.bank import Bank, Slot, held, is_within, tensor_refs
+from nas.sharing.bank import Bank, Override, held, is_within, tensor_refs
 from nas.sharing.sharing import Sharing
 from nas.space import Architecture, Space
 
@@ -49,11 +49,11 @@ class OneBank(Sharing):
     def bank_of(self, architecture: Architecture) -> int:
         raise TypeError(f"{type(self).__name__} must define bank_of()")
 
-    def weights(self, architecture: Architecture, bank: int | None, within: str = "") -> Sequence[Slot]:
+    def weights(self, architecture: Architecture, bank: int | None, within: str = "") -> Sequence[Override]:
         if not bank:
             return ()
         tensors = self.tensors(bank)
-        return [Slot(ref.module, ref.name, tensors[ref.key]) for ref in self._refs if is_within(ref.path, within)]
+        return [Override(ref.module, ref.name, tensors[ref.key]) for ref in self._refs if is_within(ref.path, within)]
 
     def key(self, architecture: Architecture, bank: int | None, path: str) -> Hashable:
         return bank

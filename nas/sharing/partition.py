@@ -13,9 +13,9 @@ from nas.sharing.one_bank import OneBank
 from nas.space import Architecture
 from nas.space.condition import is_active
 
-__all__ = ["Division", "Partition", "Region"]
+__all__ = ["CandidateIndices", "Division", "Partition"]
 
-Region = Mapping[str, tuple[int, ...]]
+CandidateIndices = Mapping[str, tuple[int, ...]]
 """Choice → the positions of the candidates that it may take where it is active."""
 
 _TRIES = 1000
@@ -75,7 +75,7 @@ class Partition(OneBank):
                 bank = division.banks[positions[division.choice]]
         return bank
 
-    def region(self, bank: int) -> Region:
+    def region(self, bank: int) -> CandidateIndices:
         """What the architectures of a bank may choose.
 
         Raises:
@@ -83,7 +83,7 @@ class Partition(OneBank):
         """
         if not 0 <= bank < self.used:
             raise UsageError(f"bank {bank} has no region: banks 0 to {self.used - 1} have one.")
-        regions: list[Region] = [{name: tuple(range(len(each))) for name, each in self.space.choices.items()}]
+        regions: list[CandidateIndices] = [{name: tuple(range(len(each))) for name, each in self.space.choices.items()}]
         for division in self.divisions:
             parent = regions[division.bank]
             regions[division.bank] = {**parent, division.choice: division.group(division.bank)}
@@ -177,7 +177,7 @@ class Partition(OneBank):
         }
         return {"bank": division.bank, "choice": division.choice, "parts": parts}
 
-    def _where_active(self, region: Region, choice: str) -> Region:
+    def _where_active(self, region: CandidateIndices, choice: str) -> CandidateIndices:
         """The region without candidates of other choices that leave this one out; some choice has none left if all do.
 
         Conditions on several choices at once are left as they are while these are open.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.sharing.bank import Bank, Slot, TensorRef, is_within, tensor_refs
+from nas.sharing.bank import Bank, Override, TensorRef, is_within, tensor_refs
 from nas.sharing.embedding import ArchitectureEmbedding
 from nas.sharing.sharing import Sharing
 from nas.space import Architecture, Space
@@ -86,14 +86,14 @@ class RoutedExperts(Sharing):
     def banks(self) -> int:
         return self.experts
 
-    def weights(self, architecture: Architecture, bank: int | None, within: str = "") -> Sequence[Slot]:
+    def weights(self, architecture: Architecture, bank: int | None, within: str = "") -> Sequence[Override]:
         """The mixed tensors, of a fresh graph at each call."""
         here = [ref for ref in self._refs if is_within(ref.path, within)]
         if self._is_plain or not here:
             return ()
         gates = self._gates(architecture, (self._router_of(ref) for ref in here))
         mixed = {ref.key: self._mixed(ref, gates[self._router_of(ref)]) for ref in here}
-        return [Slot(ref.module, ref.name, mixed[ref.key]) for ref in here]
+        return [Override(ref.module, ref.name, mixed[ref.key]) for ref in here]
 
     def key(self, architecture: Architecture, bank: int | None, path: str) -> Hashable:
         if self._is_plain or not any(is_within(ref.path, path) for ref in self._refs):

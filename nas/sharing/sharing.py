@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from nas.errors import UsageError
-from nas.sharing.bank import Slot
+from nas.sharing.bank import Override
 from nas.space import Architecture, Choice, Space
 
 __all__ = ["Sharing"]
@@ -44,7 +44,7 @@ class Sharing(nn.Module):
         """The one bank whose weights the architecture sees; None if it sees those of several, or there is one only."""
         return None
 
-    def weights(self, architecture: Architecture, bank: int | None, within: str = "") -> Sequence[Slot]:
+    def weights(self, architecture: Architecture, bank: int | None, within: str = "") -> Sequence[Override]:
         """The tensors that modules read instead of their own.
 
         Args:

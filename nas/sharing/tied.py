@@ -10,7 +10,7 @@ from torch import nn
 from nas.errors import UsageError
 from nas.nn import Repeat
 from nas.nn.tree import below, modules
-from nas.sharing.bank import Slot, is_within
+from nas.sharing.bank import Override, is_within
 from nas.sharing.sharing import Sharing
 from nas.space import Architecture, Choice
 
@@ -90,9 +90,9 @@ class Tied(Sharing):
     def banks(self) -> int:
         return max(len(layer.group) for layer in self._layers)
 
-    def weights(self, architecture: Architecture, bank: int | None, within: str = "") -> list[Slot]:
+    def weights(self, architecture: Architecture, bank: int | None, within: str = "") -> list[Override]:
         return [
-            Slot(module, name, getattr(source, name))
+            Override(module, name, getattr(source, name))
             for layer in self._layers
             if any(is_within(place, within) or is_within(within, place) for place in layer.places)
             if (owner := layer.group[layer.weights(architecture)]) is not layer

@@ -17,7 +17,7 @@ from nas.space.expression import (
 )
 from nas.space.notation import Notation, find_notation
 from nas.space.order import are_numbers, order_by_value
-from nas.space.space import Seed, Space, generator
+from nas.space.space import SeedLike, Space, generator
 from nas.space.subspace import Subspace
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "Expression",
     "Notation",
     "Operation",
-    "Seed",
+    "SeedLike",
     "Space",
     "Subset",
     "Subspace",

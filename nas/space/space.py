@@ -18,12 +18,12 @@ from nas.space.counting import count
 from nas.space.order import complete_order, order_by_value
 from nas.wording import counted
 
-__all__ = ["Seed", "Space", "generator"]
+__all__ = ["SeedLike", "Space", "generator"]
 
-Seed = int | Sequence[int] | np.random.Generator
+SeedLike = int | Sequence[int] | np.random.Generator
 
 
-def generator(seed: Seed) -> np.random.Generator:
+def generator(seed: SeedLike) -> np.random.Generator:
     """A random generator: the one given, or a fresh one from an integer or a sequence such as (run seed, step)."""
     return seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
 
@@ -98,12 +98,12 @@ class Space:
 
         return self._architecture(settled(self.uses, pick))
 
-    def sample(self, seed: Seed) -> Architecture:
+    def sample(self, seed: SeedLike) -> Architecture:
         """A random architecture, each active choice drawn uniformly (uniform over choices, not architectures)."""
         rng = generator(seed)
         return self._architecture(settled(self.uses, lambda name: int(rng.integers(len(self.choices[name])))))
 
-    def mutate(self, parent: Architecture, seed: Seed, rate: float = 0.1) -> Architecture:
+    def mutate(self, parent: Architecture, seed: SeedLike, rate: float = 0.1) -> Architecture:
         """A copy in which each active choice takes another candidate with probability ``rate``, at least one does.
 
         Choices that become active are drawn uniformly.
@@ -127,7 +127,7 @@ class Space:
 
         return self._architecture(settled(self.uses, pick))
 
-    def cross(self, mother: Architecture, father: Architecture, seed: Seed) -> Architecture:
+    def cross(self, mother: Architecture, father: Architecture, seed: SeedLike) -> Architecture:
         """Uniform crossover: each active choice from either parent that has it, else drawn uniformly."""
         rng = generator(seed)
 

@@ -6,7 +6,7 @@ from typing import Any
 from nas.errors import UsageError, did_you_mean
 from nas.space.architecture import Architecture
 from nas.space.choice import candidate_key
-from nas.space.space import Seed, Space, generator
+from nas.space.space import SeedLike, Space, generator
 
 __all__ = ["Subspace"]
 
@@ -35,7 +35,7 @@ class Subspace:
         self.space = space
         self._positions = {name: _positions(space, name, candidates.get(name)) for name in space.choices}
 
-    def sample(self, seed: Seed) -> Architecture:
+    def sample(self, seed: SeedLike) -> Architecture:
         """A random architecture, each choice drawn uniformly from what it may take."""
         draws = generator(seed)
         return self._architecture({name: each[draws.integers(len(each))] for name, each in self._positions.items()})

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from nas.nn import OneOf, Repeat
-from nas.supernet.reads import NoChain, Read, Watch
+from nas.supernet.reads import AttributeRead, NoChain, Watch
 
-__all__ = ["Chain", "Part", "Step", "read_chain", "still_holds"]
+__all__ = ["Chain", "ChainPart", "ChainStep", "read_chain", "still_holds"]
 
 _RANDOM = re.compile(r"dropout|rand|bernoulli|multinomial|rrelu|gumbel|(normal|uniform|exponential|cauchy|geometric)_$")
 _NO_TENSORS = ("size", "dim", "numel", "stride", "ndimension", "chunk", "split", "unbind", "tolist", "item")
@@ -29,7 +29,7 @@ _CONSTANT = "_tensor_constant"
 
 
 @dataclass(frozen=True)
-class Step:
+class ChainStep:
     """One step of a chain.
 
     Attributes:
@@ -52,11 +52,11 @@ class Chain:
         reads: what the forward looked at; while all of it is the same, so are the steps.
     """
 
-    steps: tuple[Step, ...]
-    reads: tuple[Read, ...]
+    steps: tuple[ChainStep, ...]
+    reads: tuple[AttributeRead, ...]
 
 
-class Part(nn.Module):
+class ChainPart(nn.Module):
     """Runs a step that is more than a call of one module.
 
     Args:
@@ -103,7 +103,7 @@ def read_chain(model: nn.Module) -> Chain:
     steps = [_step(run, before) for before, run in _runs(model, nodes)]
     if len(steps) < 2:
         raise NoChain("it never comes down to one value")
-    return Chain(tuple(steps), (Read(None, "forward", type(model).forward), *read, *read_too))
+    return Chain(tuple(steps), (AttributeRead(None, "forward", type(model).forward), *read, *read_too))
 
 
 def still_holds(model: nn.Module, chain: Chain) -> bool:
@@ -174,7 +174,7 @@ def _modes() -> tuple[bool, ...]:
     return torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")
 
 
-def _traced(model: nn.Module, training: bool) -> tuple[fx.Graph, list[Read]]:
+def _traced(model: nn.Module, training: bool) -> tuple[fx.Graph, list[AttributeRead]]:
     """The graph of a copy whose attributes are its own, and what its forward read, with gradients if in training."""
     clone = copy.copy(model)
     clone.training = training
@@ -275,11 +275,11 @@ def _is_opened(model: nn.Module, stretch: Sequence[fx.Node]) -> bool:
     return any(isinstance(each, OneOf | Repeat) for each in module.modules())
 
 
-def _step(stretch: Sequence[fx.Node], before: fx.Node) -> Step:
+def _step(stretch: Sequence[fx.Node], before: fx.Node) -> ChainStep:
     paths = tuple(dict.fromkeys(str(node.target) for node in stretch if node.op == "call_module"))
     (*_, last) = stretch
     if len(stretch) == 1 and last.op == "call_module" and last.args == (before,) and not last.kwargs:
-        return Step(paths, None, last.name)
+        return ChainStep(paths, None, last.name)
     graph = fx.Graph()
     known = {before: graph.placeholder("x")}
     for node in stretch:
@@ -288,4 +288,4 @@ def _step(stretch: Sequence[fx.Node], before: fx.Node) -> Step:
         if node.op == "call_module":
             known[node].target = str(paths.index(str(node.target)))
     graph.output(known[last])
-    return Step(paths, graph, stretch[0].name)
+    return ChainStep(paths, graph, stretch[0].name)

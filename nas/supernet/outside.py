@@ -9,9 +9,9 @@ from torch import Tensor
 from nas.errors import UsageError
 from nas.space import Choice, Space
 
-__all__ = ["Outside", "Read"]
+__all__ = ["Outside", "ReadInput"]
 
-Read = Callable[[Tensor, Mapping[str, Any]], Tensor]
+ReadInput = Callable[[Tensor, Mapping[str, Any]], Tensor]
 """A batch as it is stored, and an architecture → the batch as the network of this architecture reads it."""
 
 
@@ -26,7 +26,7 @@ class Outside:
         space: of these choices alone.
     """
 
-    def __init__(self, choices: Mapping[str, Sequence[Any] | Choice], read: Read) -> None:
+    def __init__(self, choices: Mapping[str, Sequence[Any] | Choice], read: ReadInput) -> None:
         self.space = Space(choices)
         self._read = read
 

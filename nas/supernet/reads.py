@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nas.nn import Elastic
 
-__all__ = ["NoChain", "Read", "Watch"]
+__all__ = ["AttributeRead", "NoChain", "Watch"]
 
 _FIXED = (
     bool | int | float | complex | str | bytes | None | torch.dtype | torch.device | type
@@ -37,7 +37,7 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class Read:
+class AttributeRead:
     """What an attribute was.
 
     Attributes:
@@ -70,7 +70,7 @@ class Watch:
 
     def __init__(self, model: nn.Module, paths: Mapping[nn.Module, str]) -> None:
         self._model, self._paths = model, paths
-        self.reads: dict[tuple[int, str], Read] = {}
+        self.reads: dict[tuple[int, str], AttributeRead] = {}
         self.refused: str | None = None
 
     @contextmanager
@@ -126,7 +126,7 @@ class Watch:
 
     def _keep(self, module: nn.Module, name: str, value: Any) -> None:
         owner = None if module is self._model else module
-        self.reads[id(module), name] = Read(owner, name, _comparable(name, value))
+        self.reads[id(module), name] = AttributeRead(owner, name, _comparable(name, value))
 
     def _reading(self, module: nn.Module, name: str, value: Any) -> str:
         if module is not self._model:

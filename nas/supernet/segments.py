@@ -7,7 +7,7 @@ from torch import nn
 
 from nas.nn import Elastic, OneOf, Repeat
 from nas.nn.tree import below, children
-from nas.supernet.chains import Chain, Part
+from nas.supernet.chains import Chain, ChainPart
 
 __all__ = ["Segment", "active_modules", "segments"]
 
@@ -37,7 +37,7 @@ class Segment:
     @property
     def kind(self) -> str:
         """What it is called: its class, or those of the modules that it calls and the functions."""
-        return self.module.described if isinstance(self.module, Part) else type(self.module).__name__
+        return self.module.described if isinstance(self.module, ChainPart) else type(self.module).__name__
 
 
 def segments(model: nn.Module, chain: Chain | None = None) -> Iterator[Segment]:
@@ -56,7 +56,7 @@ def segments(model: nn.Module, chain: Chain | None = None) -> Iterator[Segment]:
             if step.graph is None:
                 yield from _open(called[0], step.paths[0])
             else:
-                yield Segment((*step.paths, step.name)[0], Part(step.graph, called), number, step.paths)
+                yield Segment((*step.paths, step.name)[0], ChainPart(step.graph, called), number, step.paths)
     else:
         yield from _open(model, "")
 

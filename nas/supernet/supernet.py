@@ -13,7 +13,7 @@ from nas.nn import Elastic, Gate
 from nas.nn.channels import Region
 from nas.nn.modes import evaluating
 from nas.sharing import Shared, Sharing
-from nas.sharing.bank import Slot, folded, substituted
+from nas.sharing.bank import Override, folded, substituted
 from nas.space import Architecture, Choice, Space, candidate_key
 from nas.supernet.attachments import check_attached, check_forwards, check_sizes, check_tree, tree_above
 from nas.supernet.discovery import discover
@@ -22,7 +22,7 @@ from nas.supernet.gate_check import check_gates
 from nas.supernet.mixing import soft_gates
 from nas.supernet.opening import Opening
 from nas.supernet.ordering import order_by_cost, order_of
-from nas.supernet.outside import Outside, Read
+from nas.supernet.outside import Outside, ReadInput
 from nas.supernet.parts import Shape, parts_in_use, regions_in_use
 from nas.supernet.probe import Probe
 from nas.supernet.segments import Segment
@@ -78,7 +78,7 @@ class Supernet(nn.Module):
         input_dtype: torch.dtype = torch.float32,
         like: Space | None = None,
         extra: Mapping[str, Sequence[Any] | Choice] | None = None,
-        read: Read = resized_images,
+        read: ReadInput = resized_images,
     ) -> None:
         super().__init__()
         check_sizes(model)
@@ -320,7 +320,7 @@ class Supernet(nn.Module):
         slots = () if self.sharing.mixes else self._slots()
         return {(slot.module, slot.name): slot.tensor for slot in slots}
 
-    def _slots(self, within: str = "") -> Sequence[Slot]:
+    def _slots(self, within: str = "") -> Sequence[Override]:
         return () if self._architecture is None else self.sharing.weights(self._architecture, self._bank, within)
 
     def _check_gates(self, inputs: Sequence[Any]) -> None:

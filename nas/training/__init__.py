@@ -3,7 +3,7 @@
 from nas.training.bank_paths import InBanks
 from nas.training.checkpoint import has_ended, load_checkpoint, read_header, restore, save_checkpoint, state_of
 from nas.training.context import Context, Path
-from nas.training.cost_terms import AddedCost, Cost, LogCost, ScaledLoss, TargetCost
+from nas.training.cost_terms import AddedCost, CostFunction, LogCost, ScaledLoss, TargetCost
 from nas.training.cuts import ByGradients, Cut, EveryCandidate, with_cuts
 from nas.training.estimators import BilevelProblem, Estimator, first_order, unrolled
 from nas.training.fingerprint import check_fingerprint, fingerprint
@@ -15,7 +15,7 @@ from nas.training.paths import Fair, PathSampler, Sandwich, Uniform
 from nas.training.phase import Phase, total_epochs
 from nas.training.ranks import Ranks
 from nas.training.recipe import Recipe
-from nas.training.relaxed_step import RelaxedStep, Rule
+from nas.training.relaxed_step import DerivationRule, RelaxedStep
 from nas.training.self_distillation import SelfDistillation
 from nas.training.steps import Pass, PlainStep, Step, SupernetStep
 from nas.training.streams import BatchStream
@@ -27,9 +27,10 @@ __all__ = [
     "BilevelProblem",
     "ByGradients",
     "Context",
-    "Cost",
+    "CostFunction",
     "CrossEntropy",
     "Cut",
+    "DerivationRule",
     "Distillation",
     "Entropy",
     "Epoch",
@@ -51,7 +52,6 @@ __all__ = [
     "Ranks",
     "Recipe",
     "RelaxedStep",
-    "Rule",
     "Sandwich",
     "ScaledLoss",
     "SelfDistillation",

@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from nas.errors import UsageError
 from nas.training.objectives import Forward, LossTerm, applies
 
-__all__ = ["AddedCost", "Cost", "LogCost", "ScaledLoss", "TargetCost"]
+__all__ = ["AddedCost", "CostFunction", "LogCost", "ScaledLoss", "TargetCost"]
 
-Cost = Callable[[Mapping[str, Tensor]], Tensor]
+CostFunction = Callable[[Mapping[str, Tensor]], Tensor]
 """Probabilities ``[candidates]`` by choice → the expected cost, a scalar."""
 
 _LEARNS = ("architecture",)
@@ -37,7 +37,7 @@ class AddedCost:
         UsageError: the reference is not positive.
     """
 
-    cost: Cost
+    cost: CostFunction
     reference: float
     weight: float = 0.1
     roles: Collection[str] | None = _LEARNS
@@ -64,7 +64,7 @@ class LogCost:
         UsageError: when called, the expected cost is not positive.
     """
 
-    cost: Cost
+    cost: CostFunction
     weight: float
     roles: Collection[str] | None = _LEARNS
 
@@ -87,7 +87,7 @@ class ScaledLoss:
     """
 
     loss: LossTerm
-    cost: Cost
+    cost: CostFunction
     reference: float
     a: float = 0.2
     b: float = 0.3
@@ -121,7 +121,7 @@ class TargetCost:
         UsageError: the target or, when called, the expected cost is not positive.
     """
 
-    cost: Cost
+    cost: CostFunction
     target: float
     tolerance: float = 0.05
     weight: float = 2.0
@@ -139,7 +139,7 @@ class TargetCost:
         return self.weight * (above - below) * _log(self.cost, forward, above=0)
 
 
-def _log(cost: Cost, forward: Forward, above: float) -> Tensor:
+def _log(cost: CostFunction, forward: Forward, above: float) -> Tensor:
     expected = cost(forward.probabilities)
     _check_above(float(expected.detach()), above, "the expected cost")
     return expected.log()

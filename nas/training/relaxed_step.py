@@ -16,9 +16,9 @@ from nas.training.objectives import Forward, LossTerm
 from nas.training.steps import Backward, Pass, Step, total_loss
 from nas.training.streams import BatchStream
 
-__all__ = ["RelaxedStep", "Rule"]
+__all__ = ["DerivationRule", "RelaxedStep"]
 
-Rule = Callable[[Relaxed], Architecture]
+DerivationRule = Callable[[Relaxed], Architecture]
 
 _ARCHITECTURE = 1
 """The random numbers of the passes that architecture parameters learn from."""
@@ -48,7 +48,7 @@ class RelaxedStep(Step):
         stream: BatchStream | None,
         *,
         steps: int,
-        rule: Rule,
+        rule: DerivationRule,
         estimator: Estimator = first_order,
     ) -> None:
         self.model: Supernet = relaxed.supernet

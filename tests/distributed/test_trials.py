@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from nas.distributed import connected
-from nas.distributed.trials import Outcome, Report, require_shared_folder, run_trials
+from nas.distributed.trials import Report, TrialOutcome, require_shared_folder, run_trials
 from nas.errors import UsageError
 from nas.tasks import ACCURACY, BITS_PER_CHARACTER, Metric
 
@@ -61,7 +61,9 @@ def ray() -> Iterator[Any]:
         yield found
 
 
-def carry_out(folder: Path, count: int = 4, metric: Metric = ACCURACY, workers: int = 1, **how: Any) -> list[Outcome]:
+def carry_out(
+    folder: Path, count: int = 4, metric: Metric = ACCURACY, workers: int = 1, **how: Any
+) -> list[TrialOutcome]:
     """So many trials of four epochs each, begun or continued in the folder."""
     train = Pretend(folder / "log.txt", **how)
     return run_trials(train, [EPOCHS] * count, folder, metric, workers=workers, cpus=0.5)

@@ -99,7 +99,7 @@ class Nothing(Short):
 
 
 class NoExamples(Nothing):
-    def judge(self, architectures: Sequence[Architecture], split: object) -> None: ...
+    def tallies(self, architectures: Sequence[Architecture], split: object) -> None: ...
 
 
 def rarely(architecture: Architecture) -> float:

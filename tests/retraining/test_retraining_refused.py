@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from searched import ASKED
 
-from nas.distributed.trials import Outcome
+from nas.distributed.trials import TrialOutcome
 from nas.errors import UsageError
 from nas.retraining import run as retraining
 from nas.retraining.run import retrain_run
@@ -15,7 +15,7 @@ from nas.setup import RunFolder
 
 def test_where_every_trial_fails_nothing_is_replaced(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     before = folder.best.read_bytes(), folder.onnx.read_bytes()
-    failed = [Outcome(number, "failed", 0, 0.0, error="training diverged in epoch 1") for number in range(3)]
+    failed = [TrialOutcome(number, "failed", 0, 0.0, error="training diverged in epoch 1") for number in range(3)]
     monkeypatch.setattr(retraining._Retraining, "train", lambda self: failed)
     with pytest.raises(UsageError, match="every trial failed, the first with: training diverged in epoch 1"):
         retrain_run(folder, folder.load_config(), **ASKED)

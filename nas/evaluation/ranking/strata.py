@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from nas.errors import UsageError
 from nas.evaluation.ranking.measures import columns, tau
 
-__all__ = ["Rule", "Strata", "equal_cost", "tau_within_strata"]
+__all__ = ["Binning", "Strata", "equal_cost", "tau_within_strata"]
 
 _BINS, _FEWEST = 10, 5
 
-Rule = Literal["equal", "bins"]
+Binning = Literal["equal", "bins"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Strata:
     """
 
     labels: NDArray[np.int64]
-    rule: Rule
+    rule: Binning
 
     @property
     def count(self) -> int:

@@ -19,7 +19,7 @@ from nas.evaluation.ranking.measures import (
     weighted_tau,
 )
 from nas.evaluation.ranking.repeats import bootstrap, ceiling
-from nas.evaluation.ranking.strata import Rule, Strata, equal_cost, tau_within_strata
+from nas.evaluation.ranking.strata import Binning, Strata, equal_cost, tau_within_strata
 from nas.wording import counted
 
 __all__ = ["FEWEST", "LEAST_CEILING", "CostRanking", "Estimate", "Outcome", "Ranking", "cost_word", "rank"]
@@ -67,7 +67,7 @@ class CostRanking:
     tau: Estimate
     gain: Estimate
     within: Estimate
-    rule: Rule
+    rule: Binning
     strata: int
 
 

@@ -11,7 +11,7 @@ __all__ = ["adjusted"]
 def adjusted(before: Tensor, after: Tensor, active: Sequence[int]) -> Tensor:
     """The logits ``[options]`` after a step that only some options took part in.
 
-    Idle options get back their logits. Those of the active ones are shifted by
+    IdleValue options get back their logits. Those of the active ones are shifted by
     ``logsumexp(before[active]) - logsumexp(after[active])``: their share of the probability stays, and within it they
     stand as the step left them. It is the rescaling of ProxylessNAS' two-path mode and the alpha-adjust of DropNAS.
     Where all were active there is nothing to keep, and the step stands to the last bit.

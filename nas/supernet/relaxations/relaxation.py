@@ -8,7 +8,7 @@ from torch import Tensor
 
 __all__ = ["Decision", "GateWeights", "Relaxation"]
 
-Idle = Literal["none", "ones", "outputs"]
+IdleValue = Literal["none", "ones", "outputs"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class GateWeights:
 
     values: Tensor
     active: tuple[int, ...]
-    idle: Idle = "none"
+    idle: IdleValue = "none"
 
 
 class Relaxation:
