@@ -47,8 +47,8 @@ from nas.cli.settings import latency_source, moved, one_space, one_task, opened,
 from nas.cli.tables import print_listing, print_result, print_seeds
 from nas.cli.terminal import echo
 from nas.latency.model import check_profile
+from nas.report.how_to_run import about_file
 from nas.report.quantities import label, written
-from nas.report.usage import about_file
 
 __all__ = ["app"]
 

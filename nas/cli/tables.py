@@ -11,8 +11,8 @@ from rich.table import Table
 from nas.cli.terminal import TextConsole
 from nas.report.choice import choice_sentences
 from nas.report.feasibility import constraint_sentence, coverage
+from nas.report.how_to_run import about_file
 from nas.report.quantities import is_share, label, written
-from nas.report.usage import about_file
 from nas.setup import RunFolder
 from nas.wording import counted
 
@@ -79,7 +79,7 @@ def print_feasibility(
         space: its name.
         input_shape: of one example as the data have it.
         target: in words.
-        report: what :func:`nas.latency.feasibility` found.
+        report: what :func:`nas.latency.feasibility_report` found.
         extra: candidates of choices outside the model, by name.
     """
     console = TextConsole()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from nas.data.assemble import assemble
+from nas.data.assembly import assemble
 from nas.data.augment import Augment
 from nas.data.parts import RawData
 from nas.data.protocols import Data

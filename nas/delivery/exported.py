@@ -29,8 +29,8 @@ from nas.hardware import LatencyCache, Measurement, OnnxRuntime
 from nas.latency.measuring import measure_file
 from nas.setup.config import RunConfig
 from nas.setup.folder import RunFolder
+from nas.setup.libraries import versions
 from nas.setup.run_setup import Setup
-from nas.setup.versions import versions
 
 __all__ = ["ExportedNetwork", "check_dtype", "evaluate_file"]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
-from nas.distributed.private import TOKEN, private
+from nas.distributed.private_ray import TOKEN, private
 from nas.distributed.watch import after, death_of, ended_by
 from nas.errors import UsageError
 

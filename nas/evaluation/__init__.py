@@ -2,11 +2,11 @@
 
 from nas.evaluation.evaluators import EVALUATORS, Evaluator, MakesNetworks, TalliesExamples
 from nas.evaluation.exactness import check_extraction, check_verdict
+from nas.evaluation.hessian import sharpness
 from nas.evaluation.inference import check_inference, check_memory
 from nas.evaluation.metrics import evaluate, groups_of
 from nas.evaluation.recalibration import recalibrate
 from nas.evaluation.shared_weights import SharedWeights
-from nas.evaluation.sharpness import sharpness
 from nas.evaluation.standalone import Standalone
 from nas.evaluation.trie import Trie
 

@@ -24,7 +24,7 @@ from nas.nn.batch_statistics import (
 )
 from nas.space import Architecture, candidate_key
 from nas.supernet import Segment, SegmentKey, Supernet
-from nas.supernet.segments import active_modules
+from nas.supernet.segmentation import active_modules
 
 __all__ = ["Trie"]
 

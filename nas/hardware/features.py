@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.costs.block_costs import block_costs, columns
+from nas.costs.per_block import block_costs, columns
 from nas.hardware.catalogue import Catalogue
 from nas.hardware.cell_graphs import graph_table
 from nas.predictors import BlockTable

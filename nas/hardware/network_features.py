@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.costs.block_costs import block_costs, columns
+from nas.costs.per_block import block_costs, columns
 from nas.costs.static import StaticCosts, Work
 from nas.space import Architecture
 

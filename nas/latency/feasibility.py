@@ -16,7 +16,7 @@ from nas.tasks.intervals import accuracy_interval
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_constraints", "feasibility"]
+__all__ = ["check_constraints", "feasibility_report"]
 
 _ROUNDS = 40
 _BATCH = 50
@@ -38,7 +38,7 @@ def check_constraints(setup: Setup, costs: MetricFunction) -> list[Constraint]:
     return bounds
 
 
-def feasibility(setup: Setup, costs: MetricFunction, latency_error: float = 0.0) -> dict[str, Any]:
+def feasibility_report(setup: Setup, costs: MetricFunction, latency_error: float = 0.0) -> dict[str, Any]:
     """What the space costs and how much of it satisfies each constraint, as plain values that JSON can hold.
 
     A space of no more architectures than ``profile.samples`` is counted whole. Of a larger one, the random

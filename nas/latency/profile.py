@@ -5,7 +5,7 @@ from typing import Any
 
 from nas.files import write_file
 from nas.latency.content import latency_content, run_summary
-from nas.latency.feasibility import feasibility
+from nas.latency.feasibility import feasibility_report
 from nas.latency.fitting import fit_latency
 from nas.latency.model import check_profile
 from nas.report import write_latency_report
@@ -46,7 +46,7 @@ def write_profile(setup: Setup, folder: RunFolder, progress: Progress) -> dict[s
     """
     with folder.stage("profile"):
         latency = fit_latency(setup, folder, progress)
-        found = feasibility(setup, latency.costs, latency.summary["mape"])
+        found = feasibility_report(setup, latency.costs, latency.summary["mape"])
     report = {
         "space": setup.config.space,
         "target": setup.target.name,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nas.delivery.deliver import restore_trained
+from nas.delivery.networks import restore_trained
 from nas.errors import UsageError
 from nas.ranking.files import write_ranking
 from nas.ranking.scores import CostTables, Question, agreed, score_supernet

@@ -2,6 +2,6 @@
 
 from nas.report.content import ReportContent
 from nas.report.latency import LatencyContent
-from nas.report.page import write_latency_report, write_report
+from nas.report.search_page import write_latency_report, write_report
 
 __all__ = ["LatencyContent", "ReportContent", "write_latency_report", "write_report"]

@@ -26,7 +26,7 @@ class LatencyContent:
         predictors: a row a predictor that was compared: ``kind``, any of those errors and ``chosen``.
         front: networks of a front, measured: ``id``, ``latency_ms`` and any of ``latency_spread_ms``,
             ``predicted_latency_ms`` and the costs that need no device.
-        feasibility: what :func:`nas.latency.feasibility` tells, or None.
+        feasibility: what :func:`nas.latency.feasibility_report` tells, or None.
 
     Raises:
         UsageError: measured and predicted differ in length, or a latency is no number or not above 0.

@@ -8,10 +8,10 @@ from typing import Any
 from nas.evaluation.ranking import cost_word
 from nas.files import write_file
 from nas.report.header import card
-from nas.report.page import checked_path, page
 from nas.report.quantities import label, written
 from nas.report.ranking_content import RankingContent, alike, measures
 from nas.report.ranking_figures import TOP, epoch_figure, measure_figure, truth_figure
+from nas.report.search_page import checked_path, page
 from nas.report.sections import figure_with_caption, section
 from nas.wording import counted
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from nas.delivery.comparison import is_better
-from nas.delivery.deliver import deliver, delivery_notes, restore_trained
 from nas.delivery.exported import ExportedNetwork, evaluate_file
+from nas.delivery.networks import deliver, delivery_notes, restore_trained
 from nas.delivery.report import rewrite_run_report
 from nas.delivery.selection import searched_figure
 from nas.distributed import connected, require

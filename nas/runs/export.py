@@ -8,8 +8,8 @@ from torch import nn
 
 from nas.data import InputForm
 from nas.delivery.checks import check_delivered
-from nas.delivery.deliver import final_network, latency_row, restore_trained
 from nas.delivery.exported import ExportedNetwork, check_dtype
+from nas.delivery.networks import final_network, latency_row, restore_trained
 from nas.errors import UsageError
 from nas.hardware import Recorded
 from nas.latency.measuring import measure_with_largest

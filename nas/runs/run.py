@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from nas.costs import StaticCosts
 from nas.delivery.checks import check_delivered, check_networks, check_scores
-from nas.delivery.deliver import deliver, delivery_notes, final_network
 from nas.delivery.exported import ExportedNetwork, check_dtype
+from nas.delivery.networks import deliver, delivery_notes, final_network
 from nas.delivery.report import write_run_report
 from nas.delivery.selection import as_selected, confirm, random_choice, searched_figure, select, tested
 from nas.files import write_file

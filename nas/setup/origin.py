@@ -13,8 +13,8 @@ from nas.errors import UsageError
 from nas.files import write_file
 from nas.search.database_url import without_password
 from nas.setup.config import RunConfig, read_back
+from nas.setup.libraries import versions
 from nas.setup.trust import is_sealed, seal
-from nas.setup.versions import versions
 
 __all__ = ["Kind", "Origin", "read_object"]
 

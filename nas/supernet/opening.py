@@ -10,7 +10,7 @@ from nas.nn.tree import below, children, modules
 from nas.supernet.chains import Chain, read_chain, still_holds
 from nas.supernet.probe import Probe, on_meta
 from nas.supernet.reads import NoChain
-from nas.supernet.segments import Segment, active_modules, segments
+from nas.supernet.segmentation import Segment, active_modules, segments
 
 __all__ = ["Opening"]
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from nas.nn import ElasticLayer
 from nas.nn.channels import Region
-from nas.supernet.segments import active_modules
+from nas.supernet.segmentation import active_modules
 
 __all__ = ["Shape", "parts_in_use", "regions_in_use"]
 

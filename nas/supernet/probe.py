@@ -13,7 +13,7 @@ from nas.nn import ElasticLayer, Zero
 from nas.nn.misfit import misfit
 from nas.nn.modes import evaluating
 from nas.nn.tree import below
-from nas.supernet.segments import active_modules
+from nas.supernet.segmentation import active_modules
 
 __all__ = ["Probe", "is_free", "on_meta"]
 

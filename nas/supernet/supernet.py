@@ -25,7 +25,7 @@ from nas.supernet.ordering import order_by_cost, order_of
 from nas.supernet.outside import Outside, ReadInput
 from nas.supernet.parts import Shape, parts_in_use, regions_in_use
 from nas.supernet.probe import Probe
-from nas.supernet.segments import Segment
+from nas.supernet.segmentation import Segment
 
 __all__ = ["SegmentKey", "Supernet"]
 

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas.errors import UsageError
-from nas.tasks.average_precision import average_precision, bootstrapped, influence
 from nas.tasks.intervals import Floats, Groups
 from nas.tasks.losses import LossTerm, Taught, Told
 from nas.tasks.metric import Metric
+from nas.tasks.precision_recall import average_precision, bootstrapped, influence
 from nas.tasks.tables import names_of, table
 from nas.tasks.tally import Tally
 from nas.tasks.task import Task

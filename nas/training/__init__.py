@@ -6,7 +6,7 @@ from nas.training.context import Context, Path
 from nas.training.cost_terms import AddedCost, CostFunction, LogCost, ScaledLoss, TargetCost
 from nas.training.cuts import ByGradients, Cut, EveryCandidate, with_cuts
 from nas.training.estimators import BilevelProblem, Estimator, first_order, unrolled
-from nas.training.fingerprint import check_fingerprint, fingerprint
+from nas.training.fingerprints import check_fingerprint, fingerprint
 from nas.training.learning import Learning
 from nas.training.listener import Listener
 from nas.training.loop import Epoch, train, train_phases

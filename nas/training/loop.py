@@ -16,8 +16,8 @@ from nas.errors import UsageError
 from nas.streams import Stream, derive_seed
 from nas.training.checkpoint import load_checkpoint, restore, save_checkpoint, state_of
 from nas.training.context import Context
-from nas.training.fingerprint import check_fingerprint, described, fingerprint
-from nas.training.masked_step import masked_step
+from nas.training.fingerprints import check_fingerprint, described, fingerprint
+from nas.training.masking import masked_step
 from nas.training.microbatches import Microbatches
 from nas.training.phase import Phase, Span, restore_all, spans, state_of_all, total_epochs
 from nas.training.ranks import ALONE, Ranks

@@ -26,7 +26,7 @@ from scipy.stats import norm
 from torch import nn
 
 import nas
-from nas.delivery.deliver import restore_trained
+from nas.delivery.networks import restore_trained
 from nas.latency.measuring import measure_with_largest
 from nas.nn import initialise
 from nas.runs import run_search

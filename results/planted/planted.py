@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 import nas
 from nas.data import Augment, ImageData, ImageSplit, load
+from nas.evaluation.hessian import sharpness
 from nas.evaluation.metrics import evaluate
-from nas.evaluation.sharpness import sharpness
 from nas.files import write_file
 from nas.methods import METHODS
 from nas.methods.darts_pt import selected, with_selection_rounds

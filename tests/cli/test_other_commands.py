@@ -11,7 +11,7 @@ from command_line import TINY, Outcome, leftovers, nas, write_config
 
 from nas.costs import StaticCosts
 from nas.data import available
-from nas.delivery.deliver import restore_trained
+from nas.delivery.networks import restore_trained
 from nas.hardware import available_targets
 from nas.methods import METHODS
 from nas.search import STRATEGIES

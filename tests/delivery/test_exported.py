@@ -19,8 +19,8 @@ from torch import nn
 
 from nas.cli.tables import print_result
 from nas.data import load
-from nas.delivery.deliver import broken_constraints, final_network, precision_lost, restore_trained
 from nas.delivery.exported import ExportedNetwork, evaluate_file
+from nas.delivery.networks import broken_constraints, final_network, precision_lost, restore_trained
 from nas.errors import UsageError
 from nas.export import dynamic_onnx
 from nas.files import write_file

@@ -10,7 +10,7 @@ import torch
 from killing import CHAIN
 
 from nas.data import ImageSplit
-from nas.delivery.deliver import restore_trained
+from nas.delivery.networks import restore_trained
 from nas.delivery.selection import confirm, select, warnings
 from nas.evaluation import SharedWeights
 from nas.runs import run_search

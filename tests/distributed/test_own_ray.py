@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from nas.distributed import private as alone
+from nas.distributed import private_ray
 
 STARTED = """
 import json, os, sys
@@ -48,7 +48,7 @@ LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "0000000000000000000
 @pytest.fixture
 def ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Of Ray what is looked at, and a home without a token."""
-    monkeypatch.setattr(alone, "TOKEN", tmp_path / ".ray/auth_token")
+    monkeypatch.setattr(private_ray, "TOKEN", tmp_path / ".ray/auth_token")
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
     constants = SimpleNamespace(ENABLE_RAY_CLUSTER=True)
@@ -59,10 +59,10 @@ def ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def test_it_listens_to_the_loopback_and_searches_as_here(ray: SimpleNamespace) -> None:
     before = dict(os.environ)
-    with alone.private(ray) as told:
+    with private_ray.private(ray) as told:
         assert told["include_dashboard"] is False
         assert told["job_config"]._runtime_env_has_working_dir()
-        assert os.environ[alone._FAR] == "0" and not ray._private.ray_constants.ENABLE_RAY_CLUSTER
+        assert os.environ[private_ray._FAR] == "0" and not ray._private.ray_constants.ENABLE_RAY_CLUSTER
         assert os.environ["PYTHONPATH"].split(os.pathsep) == [str(Path(entry).absolute()) for entry in sys.path]
     assert dict(os.environ) == before and ray._private.ray_constants.ENABLE_RAY_CLUSTER
 
@@ -70,13 +70,13 @@ def test_it_listens_to_the_loopback_and_searches_as_here(ray: SimpleNamespace) -
 def test_its_token_is_for_the_user_alone(ray: SimpleNamespace) -> None:
     before = os.umask(0)
     try:
-        with alone.private(ray):
-            assert alone.TOKEN.stat().st_mode & 0o777 == 0o600
-        token = alone.TOKEN.read_text()
+        with private_ray.private(ray):
+            assert private_ray.TOKEN.stat().st_mode & 0o777 == 0o600
+        token = private_ray.TOKEN.read_text()
         assert len(token) == 64
-        alone.TOKEN.chmod(0o644)
-        with alone.private(ray):
-            assert (alone.TOKEN.stat().st_mode & 0o777, alone.TOKEN.read_text()) == (0o600, token)
+        private_ray.TOKEN.chmod(0o644)
+        with private_ray.private(ray):
+            assert (private_ray.TOKEN.stat().st_mode & 0o777, private_ray.TOKEN.read_text()) == (0o600, token)
     finally:
         os.umask(before)
 
@@ -87,18 +87,18 @@ def test_a_kill_while_the_token_is_made_leaves_none(ray: SimpleNamespace, monkey
 
     with monkeypatch.context() as patched:
         patched.setattr("secrets.token_hex", killed)
-        with pytest.raises(KeyboardInterrupt), alone.private(ray):
+        with pytest.raises(KeyboardInterrupt), private_ray.private(ray):
             raise AssertionError("a Ray without a token")
-    assert list(alone.TOKEN.parent.iterdir()) == []
-    with alone.private(ray):
-        assert len(alone.TOKEN.read_text()) == 64
+    assert list(private_ray.TOKEN.parent.iterdir()) == []
+    with private_ray.private(ray):
+        assert len(private_ray.TOKEN.read_text()) == 64
 
 
 @pytest.mark.parametrize("variable", ["RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"])
 def test_a_token_that_is_given_is_taken(variable: str, ray: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "disabled")
-    with alone.private(ray):
-        assert not alone.TOKEN.exists()
+    with private_ray.private(ray):
+        assert not private_ray.TOKEN.exists()
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from nas.errors import UsageError
-from nas.evaluation.sharpness import sharpness
+from nas.evaluation.hessian import sharpness
 
 
 def quadratic(eigenvalues: list[float]) -> tuple[Tensor, list[Tensor]]:

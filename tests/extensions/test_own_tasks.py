@@ -14,7 +14,7 @@ import pytest
 
 from nas.cli import main
 from nas.data import load
-from nas.report.usage import code
+from nas.report.how_to_run import code
 
 HERE = Path(__file__).parent
 TINY: dict[str, Any] = {

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from nas.cli.tables import print_feasibility
-from nas.latency import feasibility
+from nas.latency import feasibility_report
 from nas.search import Constraint
 from nas.space import Architecture, Space
 
@@ -40,11 +40,13 @@ def misses(architectures: Sequence[Architecture]) -> pd.DataFrame:
 
 @pytest.fixture
 def sampled() -> dict[str, Any]:
-    return feasibility(setup(LARGE, 150, "latency_ms <= 1.8", "params <= 50% of largest", "accuracy >= 0.9"), costs)
+    return feasibility_report(
+        setup(LARGE, 150, "latency_ms <= 1.8", "params <= 50% of largest", "accuracy >= 0.9"), costs
+    )
 
 
 def test_a_small_space_is_counted_whole() -> None:
-    report = feasibility(setup(SMALL, 9, "params <= 17", "params <= 50% of largest"), costs)
+    report = feasibility_report(setup(SMALL, 9, "params <= 17", "params <= 50% of largest"), costs)
     assert report["exact"] and report["architectures"] == report["sampled"] == 9
     values = [sum(architecture.values()) for architecture in SMALL]
     share = sum(value <= 17 for value in values) / 9
@@ -82,7 +84,7 @@ def test_the_smallest_and_the_largest_are_shown_but_not_counted(sampled: dict[st
     histogram = params["histogram"]
     assert (len(histogram["edges"]), histogram["edges"][0], histogram["edges"][-1]) == (21, 0.0, 36.0)
     assert histogram["counts"][0] == histogram["counts"][-1] == 0 and sum(histogram["counts"]) == 150
-    one = feasibility(setup(LARGE, 1, "params <= 0", "params >= 36"), costs)
+    one = feasibility_report(setup(LARGE, 1, "params <= 0", "params >= 36"), costs)
     assert set(one["satisfied"].values()) == {0}
     assert [row["nearest"] for row in one["constraints"].values()] == [0.0, 36.0]
     assert all(row["met"] for row in one["constraints"].values())
@@ -102,14 +104,14 @@ def test_an_architecture_drawn_twice_counts_twice() -> None:
     twin = setup(space, 11, "params <= 1")
     assert len(twin.samples) < 11
     drawn = costs([space.sample([3, number]) for number in range(11)])["params"]
-    report = feasibility(twin, costs)
+    report = feasibility_report(twin, costs)
     assert report["satisfied"]["params <= 1"] == sum(drawn <= 1) / 11 and report["sampled"] == 11
 
 
 @pytest.mark.parametrize("text", ["latency_ms <= 1.8", "latency_ms >= 1.8"])
 def test_the_error_of_predicted_latency_widens_only_shares_of_latency(text: str) -> None:
     given = setup(LARGE, 150, text, "params <= 18")
-    sure, unsure = feasibility(given, costs), feasibility(given, costs, latency_error=0.1)
+    sure, unsure = feasibility_report(given, costs), feasibility_report(given, costs, latency_error=0.1)
     before, after = sure["constraints"][text], unsure["constraints"][text]
     assert after["share"] == before["share"]
     assert after["low"] < before["low"] and after["high"] > before["high"]
@@ -117,7 +119,7 @@ def test_the_error_of_predicted_latency_widens_only_shares_of_latency(text: str)
 
 
 def test_a_space_counted_whole_has_the_error_of_the_prediction_alone() -> None:
-    row = feasibility(setup(SMALL, 9, "latency_ms <= 1.75"), costs, latency_error=0.1)["constraints"]
+    row = feasibility_report(setup(SMALL, 9, "latency_ms <= 1.75"), costs, latency_error=0.1)["constraints"]
     values = np.array([sum(architecture.values()) / 10 for architecture in SMALL])
     limits = [sum(values <= bound) / 9 for bound in (0.9 * 1.75, 1.75, 1.1 * 1.75)]
     assert [row["latency_ms <= 1.75"][name] for name in ("low", "share", "high")] == limits
@@ -127,7 +129,7 @@ def test_a_space_counted_whole_has_the_error_of_the_prediction_alone() -> None:
 def test_the_nearest_value_is_found_by_evolution_and_not_among_samples_alone() -> None:
     given = setup(LARGE, 100, "misses <= -1", "misses <= 2")
     best_sample = misses(given.samples)["misses"].min()
-    report = feasibility(given, misses)
+    report = feasibility_report(given, misses)
     assert report["satisfied"] == {"misses <= -1": 0, "misses <= 2": 0}
     impossible, rare = report["constraints"]["misses <= -1"], report["constraints"]["misses <= 2"]
     assert impossible["nearest"] < best_sample and not impossible["met"]
@@ -146,7 +148,7 @@ def test_the_nearest_value_is_found_by_evolution_and_not_among_samples_alone() -
 def test_constraints_are_printed_as_sentences(
     given: Any, asked: Callable[..., pd.DataFrame], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_feasibility("toy", [1, 8, 8], "onnxruntime", feasibility(given, asked))
+    print_feasibility("toy", [1, 8, 8], "onnxruntime", feasibility_report(given, asked))
     out = capsys.readouterr().out
     assert said in out
     assert f"{given.space.size:,} architectures" in out

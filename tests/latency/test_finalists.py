@@ -9,7 +9,7 @@ import pytest
 import torch
 from synthetic_devices import setup_of, write_devices
 
-from nas.delivery.deliver import final_network
+from nas.delivery.networks import final_network
 from nas.errors import UsageError
 from nas.hardware import Measurement
 from nas.latency import finalists
@@ -179,7 +179,7 @@ def test_only_inherited_weights_are_inherited(
     setup: Setup, tmp_path: Path, retrain: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At a learning rate of nothing, retraining gives back what it began with."""
-    monkeypatch.setattr("nas.delivery.deliver.is_better", lambda *_: True)
+    monkeypatch.setattr("nas.delivery.networks.is_better", lambda *_: True)
     still = {"epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0}
     config = setup.config.model_copy(update={"retrain": retrain})
     own = Setup(resolve({**config.model_dump(), "retraining": still}, "test"))

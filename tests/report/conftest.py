@@ -120,7 +120,7 @@ def minimised(content: ReportContent) -> ReportContent:
 
 @pytest.fixture
 def feasible() -> dict[str, Any]:
-    """Two costs and two constraints of a space, as :func:`nas.latency.feasibility` tells them."""
+    """Two costs and two constraints of a space, as :func:`nas.latency.feasibility_report` tells them."""
     named = {"id": "0123456789", "architecture": {"stage.kernel": 3}}
     cost = {"architectures": dict.fromkeys(("smallest", "median", "largest"), named)}
     return {

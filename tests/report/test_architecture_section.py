@@ -11,10 +11,10 @@ from outline import Outline
 from nas.errors import UsageError
 from nas.report import ReportContent
 from nas.report.architecture_figures import entropy_figure, probability_figures
+from nas.report.architecture_html import architecture_section
 from nas.report.architecture_records import MOST_EPOCHS, Change, changes, grouped, recorded, thinned
-from nas.report.architecture_section import architecture_section
-from nas.report.cell_figure import cell_figure, derived_cells
-from nas.report.page import render_report
+from nas.report.cells import cell_figure, derived_cells
+from nas.report.search_page import render_report
 
 Changed = Callable[..., ReportContent]
 

@@ -14,8 +14,8 @@ from nas.errors import UsageError
 from nas.report import LatencyContent, ReportContent, write_latency_report
 from nas.report.feasibility import constraint_sentence, cost_histogram
 from nas.report.latency_figures import cost_figure, error_figure, prediction_figure
-from nas.report.latency_section import latency_section
-from nas.report.page import render_latency_report, render_report
+from nas.report.latency_html import latency_section
+from nas.report.search_page import render_latency_report, render_report
 
 
 def altered(content: LatencyContent, **fields: Any) -> LatencyContent:

@@ -12,7 +12,7 @@ from outline import Outline
 
 from nas.errors import UsageError
 from nas.report import ReportContent, write_report
-from nas.report.page import render_report
+from nas.report.search_page import render_report
 
 Changed = Callable[..., ReportContent]
 
@@ -120,7 +120,7 @@ def test_file_is_replaced_whole(content: ReportContent, tmp_path: Path, monkeypa
     assert write_report(path, content) == path
     assert path.read_text("utf-8") == render_report(content)
     assert os.listdir(path.parent) == ["report.html"]  # noqa: PTH208
-    monkeypatch.setattr("nas.report.page.render_report", lambda content: "\ud800")  # cannot be encoded
+    monkeypatch.setattr("nas.report.search_page.render_report", lambda content: "\ud800")  # cannot be encoded
     with pytest.raises(UnicodeEncodeError):
         write_report(path, content)
     assert path.read_text("utf-8").endswith("</html>\n")

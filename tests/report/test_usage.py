@@ -17,7 +17,7 @@ from nas.data.folder import read_folder
 from nas.data.inputs import Inputs, token_inputs
 from nas.export import dynamic_onnx, reading, with_metadata
 from nas.files import write_file
-from nas.report.usage import about_file, code, usage
+from nas.report.how_to_run import about_file, code, usage
 from nas.tasks import Classification
 
 CLASSES = '["left", "right", "<b>"]'

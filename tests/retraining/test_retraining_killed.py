@@ -12,10 +12,10 @@ from nas.setup import RunFolder
 PROGRAM = """
 import sys
 from pathlib import Path
-from nas.runs import RunFolder
+from nas.setup import RunFolder
 from nas.setup.config import RayConfig
-from nas.runs.exported import ExportedNetwork
-from nas.runs.retraining import retrain_run
+from nas.delivery.exported import ExportedNetwork
+from nas.retraining.run import retrain_run
 folder = RunFolder(Path(sys.argv[1]))
 retrain_run(folder, folder.load_config(), top=2, trials=6, epochs=40, seed=1)
 """

@@ -19,7 +19,7 @@ from nas.costs import StaticCosts
 from nas.data import resized_images
 from nas.errors import UsageError
 from nas.latency import pack_space
-from nas.report.usage import about_file
+from nas.report.how_to_run import about_file
 from nas.retraining.run import retrain_run
 from nas.runs import export_architecture
 from nas.setup import RunFolder, resolve

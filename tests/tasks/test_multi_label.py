@@ -7,7 +7,7 @@ from sklearn.metrics import average_precision_score, f1_score
 
 from nas.errors import UsageError
 from nas.tasks import Forward, MultiLabel
-from nas.tasks.average_precision import average_precision, bootstrapped, influence
+from nas.tasks.precision_recall import average_precision, bootstrapped, influence
 
 
 def drawn(seed: int, examples: int = 40, steps: int = 9) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +78,7 @@ def test_the_interval_is_the_same_each_time_and_in_parts_of_any_size(monkeypatch
     scores, labels = drawn(2)
     whole = bootstrapped(scores, labels)
     assert bootstrapped(scores, labels) == whole
-    monkeypatch.setattr("nas.tasks.average_precision._AT_ONCE", 40 * 7)
+    monkeypatch.setattr("nas.tasks.precision_recall._AT_ONCE", 40 * 7)
     assert bootstrapped(scores, labels) == pytest.approx(whole)
 
 

@@ -21,7 +21,7 @@ from nas.training import (
     Uniform,
     train,
 )
-from nas.training.masked_step import masked_step
+from nas.training.masking import masked_step
 
 OPTIMIZERS = pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 

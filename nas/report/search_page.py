@@ -9,19 +9,19 @@ from typing import Any
 
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.report.architecture_section import architecture_section
+from nas.report.architecture_html import architecture_section
 from nas.report.captions import front_caption, history_caption, training_caption
 from nas.report.content import ReportContent
 from nas.report.drawing import architecture_drawing, time_bar
 from nas.report.feasibility import feasibility_section
 from nas.report.figures import front_figure, history_figure, training_figure
 from nas.report.header import cards, lead
+from nas.report.how_to_run import usage
 from nas.report.latency import LatencyContent
-from nas.report.latency_section import latency_cards, latency_section
+from nas.report.latency_html import latency_cards, latency_section
 from nas.report.reproduce import reproduction
 from nas.report.sections import figure_with_caption, section
 from nas.report.tables import candidate_table, front_table
-from nas.report.usage import usage
 
 __all__ = [
     "checked_path",

@@ -4,7 +4,7 @@ import html
 
 from nas.report.architecture_figures import entropy_figure, probability_figures
 from nas.report.architecture_records import MOST_EPOCHS, Change, changes, recorded, said
-from nas.report.cell_figure import DerivedCell, cell_figure, derived_cells
+from nas.report.cells import DerivedCell, cell_figure, derived_cells
 from nas.report.content import ReportContent
 from nas.report.plotting import Figure
 from nas.report.sections import figure_with_caption
