@@ -319,7 +319,7 @@ def test_gradient_matching_cuts_where_groups_are_farthest_apart() -> None:
     near = matrix(rest=0.5)
     far = matrix((0, 2, 0.1), (1, 3, 0.2), rest=0.7)
     scheme.update(0, {"0": near, "1": far, "2": near})
-    assert [scheme.told(each) for each in scheme.divisions] == [
+    assert [scheme.describe_division(each) for each in scheme.divisions] == [
         {"bank": 0, "choice": "1", "parts": {"0": [0, 2], "1": [1, 3]}}
     ]
     assert scheme.splittable(1) == ["0", "1", "2"]

@@ -252,7 +252,7 @@ def test_candidates_that_are_alike_stay_together_and_their_opposite_leaves() -> 
     cut.begin(Context(0))
     scheme = supernet.sharing
     assert isinstance(scheme, GradientMatching)
-    assert [scheme.told(each) for each in scheme.divisions] == [
+    assert [scheme.describe_division(each) for each in scheme.divisions] == [
         {"bank": 0, "choice": "first", "parts": {"0": ["a", "c"], "1": ["b"]}}
     ]
 
