@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nas.data import load
-from nas.evaluation import Evaluator, JudgesExamples, MakesNetworks
+from nas.evaluation import Evaluator, MakesNetworks, TalliesExamples
 from nas.problem import Problem
 from nas.space import Architecture
 from nas.supernet import Supernet
@@ -68,10 +68,10 @@ class EvaluatorSuite:
         """Only of an evaluator that judges examples or makes networks; candidates are compared pair by pair."""
         problem = self.problem()
         evaluator, asked, split = self.make(problem), self._asked(problem), problem.data.validation
-        if not isinstance(evaluator, JudgesExamples | MakesNetworks):
+        if not isinstance(evaluator, TalliesExamples | MakesNetworks):
             pytest.skip("it neither judges examples nor makes networks")
-        if isinstance(evaluator, JudgesExamples):
-            tallies, table = evaluator.judge(asked, split), evaluator(asked)
+        if isinstance(evaluator, TalliesExamples):
+            tallies, table = evaluator.tallies(asked, split), evaluator(asked)
             assert [len(tally.results) for tally in tallies] == [len(split)] * len(asked)
             told = pd.DataFrame([tally.metrics() for tally in tallies])
             shared = [name for name in table if name in told]
