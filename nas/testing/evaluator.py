@@ -39,7 +39,7 @@ class EvaluatorSuite:
         return Problem(Supernet(small_model()), data, retraining=Recipe(epochs=1, batch_size=50))
 
     def test_rows_are_those_of_each_alone_in_order(self) -> None:
-        """Workers get other batches, and a resumed search judges the rest: nothing may depend on what came before."""
+        """Workers get other batches, and a resumed search evaluates the rest: nothing may depend on what came before."""
         problem = self.problem()
         asked = self._asked(problem)
         table, other = self.make(problem)(asked), self.make(problem)
@@ -56,7 +56,7 @@ class EvaluatorSuite:
         assert np.isfinite(table[list(promised)].to_numpy(float)).all()
 
     def test_it_leaves_the_supernet_as_it_was(self) -> None:
-        """Others of the same process judge and deliver by its weights."""
+        """Others of the same process evaluate and deliver by its weights."""
         problem = self.problem()
         before = {name: tensor.clone() for name, tensor in problem.supernet.state_dict().items()}
         evaluator = self.make(problem)
@@ -64,12 +64,12 @@ class EvaluatorSuite:
         assert all(torch.equal(tensor, before[name]) for name, tensor in problem.supernet.state_dict().items())
         assert not getattr(evaluator, "needs_supernet", False) or evaluator.supernet is problem.supernet  # type: ignore[attr-defined]
 
-    def test_examples_and_networks_are_those_that_it_judged(self) -> None:
-        """Only of an evaluator that judges examples or makes networks; candidates are compared pair by pair."""
+    def test_examples_and_networks_are_those_that_it_outputs(self) -> None:
+        """Only of an evaluator that tallies examples or makes networks; candidates are compared pair by pair."""
         problem = self.problem()
         evaluator, asked, split = self.make(problem), self._asked(problem), problem.data.validation
         if not isinstance(evaluator, TalliesExamples | MakesNetworks):
-            pytest.skip("it neither judges examples nor makes networks")
+            pytest.skip("it neither tallies examples nor makes networks")
         if isinstance(evaluator, TalliesExamples):
             tallies, table = evaluator.tallies(asked, split), evaluator(asked)
             assert [len(tally.results) for tally in tallies] == [len(split)] * len(asked)

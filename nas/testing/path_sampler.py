@@ -55,7 +55,7 @@ class PathSamplerSuite:
         assert _drawn(pickle.loads(pickle.dumps(again)), range(10, 30)) == _drawn(sampler, range(10, 30))
 
     def test_every_candidate_is_trained(self, space: Space) -> None:
-        """One without training would be judged by weights that never learnt (FairNAS, Chu et al., 2021)."""
+        """One without training would be evaluated by weights that never learnt (FairNAS, Chu et al., 2021)."""
         drawn = {path.architecture for paths in _drawn(self.make(space, 0), range(200)) for path in paths}
         for name, candidates in space.choices.items():
             assert {each[name] for each in drawn if name in each} == set(candidates)

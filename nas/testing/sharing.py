@@ -67,9 +67,9 @@ class SharingSuite:
         """Architectures with equal keys up to a block share what the trie computes, so they must see the same there."""
         supernet = self._supernet().eval()
         population = list(dict.fromkeys(self._some(supernet)))
-        together = _judged(supernet, population)
+        together = _outputs(supernet, population)
         for architecture, output in zip(population, together, strict=True):
-            assert torch.equal(output, _judged(supernet, [architecture])[0])
+            assert torch.equal(output, _outputs(supernet, [architecture])[0])
             network = supernet.extract(architecture)
             recalibrate(network, [_images()])
             torch.testing.assert_close(output, network(_images()), rtol=1e-4, atol=1e-5)
@@ -112,7 +112,7 @@ def _images(grad: bool = False) -> Tensor:
     return torch.randn(6, *SHAPE, generator=torch.Generator().manual_seed(1)).requires_grad_(grad)
 
 
-def _judged(supernet: Supernet, population: list[Architecture]) -> list[Tensor]:
+def _outputs(supernet: Supernet, population: list[Architecture]) -> list[Tensor]:
     trie = Trie(supernet, population)
     trie.calibrate([_images()])
     return trie.outputs(_images())
