@@ -39,7 +39,7 @@ class EvaluatorSuite:
         return Problem(Supernet(small_model()), data, retraining=Recipe(epochs=1, batch_size=50))
 
     def test_rows_are_those_of_each_alone_in_order(self) -> None:
-        """Workers get other batches, and a resumed search evaluates the rest: nothing may depend on what came before."""
+        """Workers get other batches, and a resumed search evaluates the rest: nothing depends on what came before."""
         problem = self.problem()
         asked = self._asked(problem)
         table, other = self.make(problem)(asked), self.make(problem)
