@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import BaseModel
 
 from nas.cli.progress import RichProgress
@@ -19,6 +20,7 @@ from nas.hardware import TARGETS
 from nas.latency.model import check_profile
 from nas.methods import METHODS
 from nas.parts import Slot, import_object
+from nas.predictors import PREDICTORS
 from nas.runs import run_search
 from nas.runs.export import network_of
 from nas.search import STRATEGIES
@@ -40,6 +42,7 @@ _SLOTS: Mapping[str, Slot[Any]] = {
     "strategy": STRATEGIES,
     "target": TARGETS,
     "costs": COSTS,
+    "profile.predictor": PREDICTORS,
 }
 
 
@@ -183,6 +186,8 @@ def _plain(key: str, value: Any) -> Any:
         return {name: _plain(f"{key}.{name}", each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(key, each) for each in value]
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or isinstance(value, str | bool | int | float):
         return value
     return _name_of(key, value)

@@ -50,6 +50,12 @@ def test_objects_and_names_ask_for_the_same(result: Any) -> None:
     assert repr(run) == "nas.Run(space='chain', method='bignas', strategy='random')"
 
 
+def test_numbers_of_numpy_and_classes_of_predictors_are_settings() -> None:
+    predictor = {"predictor": nas.predictors.LinearPredictor, "seconds": np.float32(2)}
+    run = nas.Run(space="chain", candidates=np.int64(5), profile=predictor)
+    assert (run.config.candidates, run.config.profile.predictor, run.config.profile.seconds) == (5, "linear", 2.0)
+
+
 def test_the_folder_is_that_of_the_command(result: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(json.dumps(SETTINGS))
