@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
 from nas.errors import UsageError, did_you_mean
+from nas.told import told_by
 
 __all__ = ["Listed", "Slot", "check_options", "import_object"]
 
@@ -29,8 +30,8 @@ class Listed(NamedTuple):
     summary: str
     package: str
     """The distribution that registers it, with its version; ``nas`` for what ships."""
-    part: Any
-    """None if it cannot be had."""
+    told: Mapping[str, str]
+    """What else it says of itself."""
 
 
 @dataclass(frozen=True)
@@ -108,16 +109,17 @@ class Slot(Generic[Part]):
         return iter(dict.fromkeys([*self.shipped, *sorted(self._entries())]))
 
     def listing(self) -> Iterator[Listed]:
-        """Each part with its summary; one that cannot be had, with the reason."""
+        """Each part with its summary; one that cannot be had, with the reason. What ships is not imported for it."""
         entries = self._entries()
         for name in self:
             package = _SHIPS if name in self.shipped else _package(entries[name])
             try:
-                part = self[name]
+                self.require(name)
+                reference = self.shipped[name] if name in self.shipped else entries[name].value
+                told = (told_by(reference) if package == _SHIPS else {}) or _told(self[name])
             except UsageError as error:
-                yield Listed(name, str(error), package, None)
-            else:
-                yield Listed(name, _summary(part), package, part)
+                told = {"summary": str(error)}
+            yield Listed(name, told["summary"], package, told)
 
     def _entries(self) -> dict[str, EntryPoint]:
         """What packages register."""
@@ -247,7 +249,7 @@ def _package(entry: EntryPoint) -> str:
     return _SHIPS if entry.dist.name == _SHIPS else f"{entry.dist.name} {entry.dist.version}"
 
 
-def _summary(part: Any) -> str:
-    """In one line: what it says of itself, or the first line of its documentation."""
-    own = getattr(part, "summary", None)
-    return own if isinstance(own, str) else (inspect.getdoc(part) or "").partition("\n")[0]
+def _told(part: Any) -> dict[str, str]:
+    """The texts among the attributes of a part; its summary may be the first line of its documentation."""
+    texts = {key: value for key, value in getattr(part, "__dict__", {}).items() if isinstance(value, str)}
+    return {"summary": (inspect.getdoc(part) or "").partition("\n")[0], **texts}

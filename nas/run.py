@@ -17,14 +17,13 @@ from nas.data import TASKS
 from nas.errors import UsageError
 from nas.evaluation import EVALUATORS
 from nas.hardware import TARGETS
-from nas.latency.model import check_profile
 from nas.methods import METHODS
 from nas.parts import Slot, import_object
 from nas.predictors import PREDICTORS
 from nas.runs import run_search
 from nas.runs.export import network_of
 from nas.search import STRATEGIES
-from nas.setup import Progress, RunFolder, Setup, free_name, resolve
+from nas.setup import Progress, RunFolder, Setup, check_profile, free_name, resolve
 from nas.setup.spaces import SPACES
 from nas.space import Architecture
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nas.data import TASKS
 from nas.errors import UsageError
+from nas.evaluation import EVALUATORS
 from nas.hardware import TARGETS
 from nas.methods import METHODS
-from nas.parts import Slot, check_options
+from nas.parts import Slot, _told, check_options
 from nas.predictors import PREDICTORS
 from nas.search import STRATEGIES
 from nas.setup.spaces import SPACES
@@ -21,7 +23,7 @@ from nas.setup.spaces import SPACES
 if TYPE_CHECKING:
     from collections import Counter
 
-SLOTS: list[Slot[Any]] = [SPACES, METHODS, STRATEGIES, TARGETS, PREDICTORS]
+SLOTS: list[Slot[Any]] = [SPACES, METHODS, STRATEGIES, TARGETS, PREDICTORS, EVALUATORS, TASKS]
 
 
 def register(monkeypatch: pytest.MonkeyPatch, *parts: tuple[str, str, str]) -> None:
@@ -41,7 +43,7 @@ def test_every_part_that_ships_is_there_and_says_what_it_is(slot: Slot[Any]) -> 
     listed = list(slot.listing())
     assert listed and [each.name for each in listed] == list(slot)
     for each in listed:
-        assert each.part is slot[each.name] and each.summary and "\n" not in each.summary
+        assert each.told.items() <= _told(slot[each.name]).items() and each.summary and "\n" not in each.summary
         assert each.package == "nas"
 
 
@@ -68,7 +70,7 @@ def test_packages_register_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert list(STRATEGIES)[-2:] == ["broken", "ours"] and STRATEGIES["ours"] is STRATEGIES["random"]
     listed = {each.name: each for each in STRATEGIES.listing()}
-    assert listed["ours"].package == "ours 1.0" and listed["broken"].part is None
+    assert listed["ours"].package == "ours 1.0" and "cannot be loaded" in listed["broken"].summary
     with pytest.raises(
         UsageError, match=r"strategy 'broken' of theirs 1\.0 cannot be loaded \(ModuleNotFoundError: .*\)"
     ):

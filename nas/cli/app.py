@@ -46,7 +46,6 @@ from nas.cli.progress import RichProgress
 from nas.cli.settings import latency_source, moved, one_space, one_task, opened, resolve_search, work_place
 from nas.cli.tables import print_listing, print_result, print_seeds
 from nas.cli.terminal import echo
-from nas.latency.model import check_profile
 from nas.report.how_to_run import about_file
 from nas.report.quantities import label, written
 
@@ -133,7 +132,7 @@ def search(
     resolved, stem = resolve_search(config, given, settings, results)
     name = name or setup.free_name(results, stem)
     if not setup.RunFolder(results / name).config.exists():
-        check_profile(resolved)
+        setup.check_profile(resolved)
     if seeds is None:
         _run_search(resolved, results, name, as_json)
     else:

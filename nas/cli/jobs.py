@@ -4,11 +4,11 @@ import json
 import shlex
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas import setup
+from nas import distributed, runs, setup
 from nas.cli.interrupts import interruptible
 from nas.cli.options import (
     RESULTS,
@@ -26,10 +26,10 @@ from nas.cli.options import (
 from nas.cli.settings import resolve_search, work_place
 from nas.cli.tables import print_result
 from nas.cli.terminal import echo
-from nas.distributed.jobs import Ending, Jobs
 from nas.errors import UsageError
-from nas.runs.log_transfer import pack
-from nas.runs.submission import bring_back, complaint, require_free, search_to_send, submit_search, submitted_name
+
+if TYPE_CHECKING:
+    from nas.distributed import Ending, Jobs
 
 __all__ = ["fetch", "parcel", "submit"]
 
@@ -66,10 +66,10 @@ def submit(
     place = work_place(workers, None, gpus_per_worker, train_workers, measure_on)
     resolved, stem = resolve_search(config, {**place, "storage": storage, "study": study}, settings, results)
     name = name or f"{stem}-{time.strftime('%m%d-%H%M%S')}"
-    require_free(results / name)
-    with search_to_send(resolved, name, config.parent, include or []) as folder:
-        jobs = Jobs(address)
-        job = submit_search(jobs, folder, name, python)
+    runs.require_free(results / name)
+    with runs.search_to_send(resolved, name, config.parent, include or []) as folder:
+        jobs = distributed.Jobs(address)
+        job = runs.submit_search(jobs, folder, name, python)
     echo(f"job {job}, run {name}; come back at any time with: {_return(job, jobs, results)}", err=True)
     _finish(jobs, job, results, checkpoints, as_json)
 
@@ -82,22 +82,22 @@ def fetch(
     as_json: Json = False,
 ) -> None:
     """Follow a job of `nas submit` again, and bring its results back."""
-    _finish(Jobs(address), job, results, checkpoints, as_json)
+    _finish(distributed.Jobs(address), job, results, checkpoints, as_json)
 
 
 def parcel(run: Run, results: Results = RESULTS, checkpoints: Checkpoints = False) -> None:
     """Write a finished run to standard output, as text; what `nas fetch` has the cluster do."""
-    typer.echo(pack(setup.RunFolder(results.expanduser() / run), checkpoints))
+    typer.echo(runs.pack(setup.RunFolder(results.expanduser() / run), checkpoints))
 
 
-def _finish(jobs: Jobs, job: str, results: Path, checkpoints: bool, as_json: bool) -> None:
+def _finish(jobs: "Jobs", job: str, results: Path, checkpoints: bool, as_json: bool) -> None:
     """Follows a job to its end, then makes the folder of its run here and tells the result."""
-    path = results / submitted_name(jobs.metadata(job), job)
-    require_free(path)
+    path = results / runs.submitted_name(jobs.metadata(job), job)
+    runs.require_free(path)
     with interruptible(lambda: f"; the job goes on; come back with: {_return(job, jobs, results)}"):
         ending = jobs.follow(job, _tell)
         _require_success(ending, jobs, job)
-        left = bring_back(jobs, job, path, checkpoints)
+        left = runs.bring_back(jobs, job, path, checkpoints)
     if left:
         again = f"{_return(job, jobs, Path(f'{results}-with-checkpoints'))} --checkpoints"
         echo(f"{left / 1e6:.0f} MB of checkpoints stay on the cluster; {again} brings them.", err=True)
@@ -109,11 +109,11 @@ def _finish(jobs: Jobs, job: str, results: Path, checkpoints: bool, as_json: boo
         print_result(result, folder)
 
 
-def _require_success(ending: Ending, jobs: Jobs, job: str) -> None:
+def _require_success(ending: "Ending", jobs: "Jobs", job: str) -> None:
     """Ends with 2 where the search refused what the user asked for, with 1 where it broke."""
     if ending.succeeded:
         return
-    sentence = complaint(jobs.output(job))
+    sentence = runs.complaint(jobs.output(job))
     if ending.code == 2 and sentence:
         raise UsageError(f"job {job} was refused on the cluster: {sentence}")
     first = ending.message.partition("\n")[0].rstrip(".")
@@ -129,6 +129,6 @@ def _tell(line: str) -> None:
         echo(line, err=True)
 
 
-def _return(job: str, jobs: Jobs, results: Path) -> str:
+def _return(job: str, jobs: "Jobs", results: Path) -> str:
     flag = [] if results == RESULTS else ["--results", str(results)]
     return shlex.join(["nas", "fetch", job, "--address", jobs.address, *flag])

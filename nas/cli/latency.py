@@ -36,8 +36,6 @@ from nas.cli.progress import RichProgress
 from nas.cli.settings import known_devices, latency_source, one_space, one_task, resolve, values_of
 from nas.cli.tables import print_feasibility, print_predictor
 from nas.cli.terminal import echo
-from nas.latency.content import target_settings
-from nas.setup.names import plain_name
 from nas.wording import counted
 
 __all__ = ["device", "profile", "run_profile"]
@@ -88,7 +86,7 @@ def profile(
         "seed": seed,
     }
     resolved = resolve(config, given, settings, results)
-    stem = f"profile-{plain_name(resolved.space)}-{plain_name(column or target or resolved.target)}"
+    stem = f"profile-{setup.plain_name(resolved.space)}-{setup.plain_name(column or target or resolved.target)}"
     run_profile(resolved, results, name or setup.free_name(results, stem), as_json)
 
 
@@ -170,7 +168,7 @@ def _tell_profile(report: dict[str, Any], folder: setup.RunFolder, as_json: bool
         echo(json.dumps(report))
     else:
         config = folder.read_config()
-        settings = target_settings(config)
+        settings = latency.target_settings(config)
         target = f"{report['target']} ({settings})" if settings else report["target"]
         print_feasibility(report["space"], report["input_shape"], target, report["feasibility"], config.extra)
         print_predictor(report["predictor"])

@@ -5,9 +5,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from nas.latency.devices import imported_devices
+from nas.costs import COSTS, COUNTED, LATENCY
+from nas.data import TASKS, available
+from nas.evaluation import EVALUATORS
+from nas.hardware import TARGETS, available_targets
+from nas.latency import imported_devices
+from nas.methods import METHODS
 from nas.parts import Slot
-from nas.setup.run_setup import LATENCY
+from nas.predictors import PREDICTORS
+from nas.search import STRATEGIES
 from nas.setup.spaces import SPACES
 
 __all__ = ["Listing", "listed"]
@@ -35,38 +41,18 @@ def listed(what: Listing, results: Path) -> list[Row]:
     rows = {
         Listing.spaces: lambda: _rows(SPACES),
         Listing.methods: _methods,
-        Listing.evaluators: _evaluators,
-        Listing.strategies: _strategies,
+        Listing.evaluators: lambda: _rows(EVALUATORS),
+        Listing.strategies: lambda: _rows(STRATEGIES),
         Listing.targets: lambda: _targets(results),
         Listing.costs: _costs,
-        Listing.predictors: _predictors,
+        Listing.predictors: lambda: _rows(PREDICTORS),
         Listing.tasks: _tasks,
         Listing.data: _tasks,
     }
     return list(rows[what]())
 
 
-def _evaluators() -> Iterator[Row]:
-    from nas.evaluation.evaluators import EVALUATORS
-
-    return _rows(EVALUATORS)
-
-
-def _strategies() -> Iterator[Row]:
-    from nas.search import STRATEGIES
-
-    return _rows(STRATEGIES)
-
-
-def _predictors() -> Iterator[Row]:
-    from nas.predictors import PREDICTORS
-
-    return _rows(PREDICTORS)
-
-
 def _tasks() -> Iterator[Row]:
-    from nas.data import TASKS, available
-
     packages = {each.name: each.package for each in TASKS.listing()}
     for name, summary in available().items():
         yield {"name": name, "summary": summary, "from": packages.get(name, "nas")}
@@ -78,18 +64,14 @@ def _rows(slot: Slot[Any]) -> Iterator[Row]:
 
 
 def _methods() -> Iterator[Row]:
-    from nas.methods import METHODS
-
     for each in METHODS.listing():
-        about = {name: getattr(each.part, name, "") for name in ("family", "paper")}
-        yield {"name": each.name, **about, "summary": each.summary, "from": each.package}
+        told = {name: each.told.get(name, "") for name in ("family", "paper")}
+        yield {"name": each.name, **told, "summary": each.summary, "from": each.package}
 
 
 def _costs() -> Iterator[Row]:
     """What every run counts, then what packages register."""
-    from nas.costs import COSTS, StaticCosts
-
-    everywhere = {**StaticCosts.about, LATENCY: "of one inference on the target, milliseconds"}
+    everywhere = {**COUNTED, LATENCY: "of one inference on the target, milliseconds"}
     for name, summary in everywhere.items():
         yield {"name": name, "summary": summary, "from": "nas"}
     yield from _rows(COSTS)
@@ -97,8 +79,6 @@ def _costs() -> Iterator[Row]:
 
 def _targets(results: Path) -> Iterator[Row]:
     """Those of this machine with their device, those that packages register, imported devices."""
-    from nas.hardware import TARGETS, available_targets
-
     here = available_targets()
     for each in TARGETS.listing():
         if each.name in here or each.name not in TARGETS.shipped:

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from nas import ranking
 from nas.cli.options import RESULTS, Json, Results, Trust
 from nas.cli.progress import RichProgress
 from nas.cli.settings import opened
 from nas.cli.tables import new_table
 from nas.cli.terminal import TextConsole, echo
-from nas.ranking.run import rank_runs
 from nas.report.ranking_content import measures, truth_name
 from nas.wording import counted
 
@@ -50,7 +50,7 @@ def rank(
     Tells whether it ranks better than counting FLOPs or parameters does, and writes a page about it into each run.
     """
     folders = [opened(results, name, trust) for name in run]
-    report = rank_runs(
+    report = ranking.rank_runs(
         folders,
         truth,
         column,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nas import retraining
 from nas.cli.interrupts import interruptible
 from nas.cli.options import RESULTS, GpusPerWorker, Json, Ray, Results, Run, Seed, Trust, Workers
 from nas.cli.progress import RichProgress
@@ -16,7 +17,6 @@ from nas.cli.tables import new_table
 from nas.cli.terminal import TextConsole, echo
 from nas.report.quantities import label, written
 from nas.report.retraining import retraining_sentence
-from nas.retraining.run import retrain_run
 
 __all__ = ["retrain"]
 
@@ -45,7 +45,9 @@ def retrain(
     folder = opened(results, run, trust)
     config = moved(folder.load_config(), work_place(workers, ray, gpus_per_worker, None, None))
     with interruptible(lambda: "; the same command continues it."), redirect_stdout(sys.stderr):
-        report = retrain_run(folder, config, top=top, trials=trials, epochs=epochs, seed=seed, progress=RichProgress())
+        report = retraining.retrain_run(
+            folder, config, top=top, trials=trials, epochs=epochs, seed=seed, progress=RichProgress()
+        )
     if as_json:
         echo(json.dumps(report))
         return

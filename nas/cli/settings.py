@@ -7,9 +7,8 @@ from typing import Any
 from nas import setup
 from nas.errors import UsageError
 from nas.evaluation.evaluators import traits_of
-from nas.latency.devices import find_known, find_target
-from nas.setup.names import plain_name
-from nas.setup.recorded_targets import is_table
+from nas.latency import find_known, find_target
+from nas.setup.names import is_table, plain_name
 
 __all__ = [
     "is_given",
@@ -116,6 +115,7 @@ def opened(results: Path, name: str, trust: bool) -> setup.RunFolder:
     folder = setup.RunFolder(results / name)
     if trust:
         folder.trust()
+    folder.load_config()
     return folder
 
 

@@ -5,11 +5,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nas.costs.candidate import Candidate
 from nas.errors import UsageError, did_you_mean
 from nas.parts import Slot, check_options
+
+if TYPE_CHECKING:
+    from nas.costs.candidate import Candidate
 
 __all__ = ["COSTS", "Cost", "OwnCosts"]
 
@@ -63,7 +65,7 @@ PYTHONPATH.
             self._costs[column] = name, cost
         self.names = tuple(self._costs)
 
-    def __call__(self, candidate: Candidate) -> dict[str, float]:
+    def __call__(self, candidate: "Candidate") -> dict[str, float]:
         """The costs by the names of their columns.
 
         Raises:
@@ -95,7 +97,7 @@ def _made(name: str, options: Mapping[str, Any]) -> tuple[str, Cost]:
     return _column(cost), partial(cost, **check_options(cost, options, f"cost '{name}'", [first]))
 
 
-def _asked(name: str, cost: Cost, candidate: Candidate) -> float:
+def _asked(name: str, cost: Cost, candidate: "Candidate") -> float:
     architecture = f"architecture {candidate.architecture.id}, {candidate.architecture.key}"
     try:
         value: Any = cost(candidate)

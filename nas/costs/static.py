@@ -7,11 +7,12 @@ the shape it gets, and a candidate costs a few table look-ups.
 import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from nas.costs.names import COUNTED
 from nas.costs.tracing import Shape, Trace, meta_copy, trace
 from nas.errors import UsageError
 from nas.nn.misfit import misfit
@@ -64,14 +65,7 @@ class StaticCosts:
         input_dtype: of the inputs, ``torch.int64`` for token ids.
     """
 
-    about: ClassVar[Mapping[str, str]] = {
-        "params": "parameters, elements of the weights",
-        "flops": "of one inference of one example; a multiply-add counts as two",
-        "peak_memory_bytes": "the most that live activations of one example take",
-        "weight_bytes": "of the weights in float32",
-        "weight_bytes_int8": "of the weights in int8, biases and norms in four bytes",
-    }
-    names = tuple(about)
+    names = tuple(COUNTED)
 
     def __init__(self, supernet: Supernet, input_shape: Shape, input_dtype: torch.dtype = torch.float32) -> None:
         self.supernet, self.input_shape, self.input_dtype = meta_copy(supernet), tuple(input_shape), input_dtype

@@ -1,29 +1,19 @@
 """Images, text or other inputs in three splits, ready on the device: ``load`` is the way in."""
 
-from nas.data.augment import Augment
-from nas.data.images import ImageData, ImageSplit
-from nas.data.inputs import InputForm, Inputs
-from nas.data.protocols import Data, Split
-from nas.data.resolution import IMAGE_SIZE, resized_images
-from nas.data.sources import TASKS, available, load, require
-from nas.data.task_data import TaskData
-from nas.data.text import TextData, TextSplit
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "IMAGE_SIZE",
-    "TASKS",
-    "Augment",
-    "Data",
-    "ImageData",
-    "ImageSplit",
-    "InputForm",
-    "Inputs",
-    "Split",
-    "TaskData",
-    "TextData",
-    "TextSplit",
-    "available",
-    "load",
-    "require",
-    "resized_images",
-]
+from nas.lazy import lazy
+
+if TYPE_CHECKING:
+    from nas.data.augment import Augment as Augment
+    from nas.data.images import ImageData as ImageData, ImageSplit as ImageSplit
+    from nas.data.input_form import InputForm as InputForm
+    from nas.data.inputs import Inputs as Inputs
+    from nas.data.protocols import Data as Data, Split as Split
+    from nas.data.resolution import IMAGE_SIZE as IMAGE_SIZE, resized_images as resized_images
+    from nas.data.sources import load as load
+    from nas.data.task_data import TaskData as TaskData
+    from nas.data.tasks import TASKS as TASKS, available as available
+    from nas.data.text import TextData as TextData, TextSplit as TextSplit
+
+lazy(__name__)

@@ -2,18 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from nas.errors import UsageError
 
-__all__ = ["InputForm", "Inputs", "Pixels", "pixel_inputs", "token_inputs"]
-
-InputForm = Literal["unit", "bytes", "normalised"]
-"""Of images: float32 pixels as the data set has them, which is from 0 to 1 where it stores bytes; uint8 pixels from 0
-to 255; or images normalised as in training."""
+__all__ = ["Inputs", "Pixels", "pixel_inputs", "token_inputs"]
 
 _COLOURS = {1: "grey", 3: "RGB"}
 
@@ -35,7 +31,7 @@ class Inputs:
     """The form in which examples come to an exported network.
 
     Attributes:
-        form: an `InputForm`, or "ids".
+        form: an `nas.data.InputForm`, or "ids".
         shape: of one example.
         dtype: of a batch.
         mean: of each channel, which the exported network subtracts; None where it reads what it was trained on.
@@ -70,7 +66,7 @@ def pixel_inputs(
     """Images, or other arrays of numbers, in one of the forms.
 
     Args:
-        form: an `InputForm`.
+        form: an `nas.data.InputForm`.
         name: of the data set.
         shape: (channels, height, width), or (channels, ...).
         values: the smallest and the largest pixel; those from 0 to 1 stand for bytes.

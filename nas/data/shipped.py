@@ -9,35 +9,38 @@ from nas.data.source import ExampleSource, TextSource
 
 __all__ = ["CIFAR10", "DIGITS", "FASHION_MNIST", "FOLDER", "NOISY_DIGITS", "NPZ", "TEXT"]
 
-DIGITS = ExampleSource("1,797 grey 8x8 handwritten digits, built in", read_digits, crop=1 / 8)
+DIGITS = ExampleSource(summary="1,797 grey 8x8 handwritten digits, built in", read=read_digits, crop=1 / 8)
 
 NOISY_DIGITS = ExampleSource(
-    "the same digits turned, shifted, partly covered and noisy, built in", read_noisy_digits, crop=1 / 8
+    summary="the same digits turned, shifted, partly covered and noisy, built in", read=read_noisy_digits, crop=1 / 8
 )
 
 FASHION_MNIST = ExampleSource(
-    "70,000 grey 28x28 images of clothing; --data-dir with the four idx files",
-    read_fashion_mnist,
+    summary="70,000 grey 28x28 images of clothing; --data-dir with the four idx files",
+    read=read_fashion_mnist,
     crop=1 / 14,
     flip=True,
 )
 
 CIFAR10 = ExampleSource(
-    "60,000 colour 32x32 images of 10 classes; --data-dir with the batches (python, .bin or .npz)",
-    read_cifar10,
+    summary="60,000 colour 32x32 images of 10 classes; --data-dir with the batches (python, .bin or .npz)",
+    read=read_cifar10,
     crop=1 / 8,
     flip=True,
 )
 
 FOLDER = ExampleSource(
-    "your images; --data-dir with a sub-folder for each class, perhaps below train/, val/, test/",
-    read_folder,
+    summary="your images; --data-dir with a sub-folder for each class, perhaps below train/, val/, test/",
+    read=read_folder,
     crop=1 / 8,
 )
 
 NPZ = ExampleSource(
-    "your arrays; --data-dir with train.npz and perhaps test.npz, each with x and y (classes, numbers or labels)",
-    read_npz_folder,
+    summary="your arrays; --data-dir with train.npz and perhaps test.npz, each with x and y (classes, numbers or "
+    "labels)",
+    read=read_npz_folder,
 )
 
-TEXT = TextSource("one file of text, character by character; --data-dir with the file or a folder with input.txt(.gz)")
+TEXT = TextSource(
+    summary="one file of text, character by character; --data-dir with the file or a folder with input.txt(.gz)"
+)

@@ -1,42 +1,20 @@
-"""The data sets that have a name, and ``load``, which turns a name into splits."""
+"""``load``, which turns the name of a data set into splits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from nas.data.custom import read_custom
 from nas.data.protocols import Data
 from nas.data.source import ExampleSource, Request, TextSource
+from nas.data.tasks import TASKS
 from nas.errors import UsageError
-from nas.parts import Slot
 
-__all__ = ["TASKS", "available", "load", "require"]
-
-_NAMES = ("digits", "noisy_digits", "fashion_mnist", "cifar10", "folder", "npz", "text")
-
-TASKS: Slot[ExampleSource | TextSource | Callable[..., Any]] = Slot(
-    "task",
-    "nas.tasks",
-    {name: f"nas.data.shipped:{name.upper()}" for name in _NAMES},
-    lambda part: isinstance(part, ExampleSource | TextSource) or callable(part),
-    "a function that returns torch Datasets, or nas.data.TaskData of them",
-)
-"""Data with their tasks: what ships, what other packages register, and what a user wrote."""
-
-
-def available() -> dict[str, str]:
-    """Name and one-line summary of everything ``load`` takes.
-
-    >>> list(available())
-    ['digits', 'noisy_digits', 'fashion_mnist', 'cifar10', 'folder', 'npz', 'text', 'package.module:function']
-    """
-    own = "your function, which returns torch Datasets of (image, label), or nas.data.TaskData"
-    return {each.name: each.summary for each in TASKS.listing()} | {"package.module:function": own}
+__all__ = ["load"]
 
 
 def load(
@@ -51,7 +29,7 @@ def load(
     """Load a data set and split it into train, validation and test.
 
     Args:
-        name: one of :func:`available`, or ``package.module:function``.
+        name: one of :func:`nas.data.available`, or ``package.module:function``.
         data_dir: folder of its files; for text perhaps the file itself.
         seed: decides the splits of images; those of text are contiguous.
         image_size: height and width to which all images are resized; None keeps theirs.
@@ -79,15 +57,6 @@ def load(
     own = part if isinstance(part, ExampleSource | TextSource) else ExampleSource("", partial(read_custom, name, part))
     with _memory_of(name):
         return own.load(asked)
-
-
-def require(name: str) -> None:
-    """Refuses a name of no data set; a function of the user is not looked for.
-
-    Raises:
-        UsageError: it is none.
-    """
-    TASKS.require(name)
 
 
 @contextmanager

@@ -7,18 +7,18 @@ from functools import partial
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from torch import nn
-
-from nas.data import Split
 from nas.errors import UsageError
 from nas.parts import Slot, check_options
-from nas.problem import Problem
-from nas.space import Architecture
-from nas.tasks import Tally
 from nas.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import nn
+
+    from nas.data import Split
+    from nas.problem import Problem
+    from nas.space import Architecture
+    from nas.tasks import Tally
 
 __all__ = [
     "EVALUATORS",
@@ -47,7 +47,7 @@ class Evaluator(Protocol):
     :class:`TalliesExamples`.
     """
 
-    def __call__(self, architectures: Sequence[Architecture], /) -> "pd.DataFrame":
+    def __call__(self, architectures: "Sequence[Architecture]", /) -> "pd.DataFrame":
         """A row for each architecture, in order, with a numeric column for each metric."""
 
 
@@ -55,7 +55,7 @@ class Evaluator(Protocol):
 class MakesNetworks(Protocol):
     """An evaluator whose networks are delivered as they were evaluated."""
 
-    def network(self, architecture: Architecture, /) -> nn.Module:
+    def network(self, architecture: "Architecture", /) -> "nn.Module":
         """The plain network of an architecture as it is evaluated."""
 
 
@@ -63,7 +63,7 @@ class MakesNetworks(Protocol):
 class TalliesExamples(Protocol):
     """An evaluator that knows what a network makes of each example, so that networks can be compared in pairs."""
 
-    def tallies(self, architectures: Sequence[Architecture], split: Split, /) -> list[Tally]:
+    def tallies(self, architectures: "Sequence[Architecture]", split: "Split", /) -> "list[Tally]":
         """What each architecture makes of every example of a split."""
 
 
@@ -133,7 +133,7 @@ def traits_of(name: str) -> EvaluatorTraits:
 
 
 def make_evaluator(
-    name: str, problem: Problem, options: Mapping[str, Any], settings: Mapping[str, Any], metric: str
+    name: str, problem: "Problem", options: Mapping[str, Any], settings: Mapping[str, Any], metric: str
 ) -> Evaluator:
     """The named evaluator of a problem.
 
@@ -159,12 +159,14 @@ def make_evaluator(
     return made
 
 
-def made_network(name: str, evaluator: MakesNetworks, architecture: Architecture) -> nn.Module:
+def made_network(name: str, evaluator: MakesNetworks, architecture: "Architecture") -> "nn.Module":
     """The network of an architecture as the named evaluator evaluates it.
 
     Raises:
         UsageError: it gives something else.
     """
+    from torch import nn
+
     network: Any = evaluator.network(architecture)
     if not isinstance(network, nn.Module):
         raise UsageError(
@@ -175,13 +177,15 @@ def made_network(name: str, evaluator: MakesNetworks, architecture: Architecture
 
 
 def tallied_examples(
-    name: str, evaluator: TalliesExamples, architectures: Sequence[Architecture], split: Split
-) -> list[Tally]:
+    name: str, evaluator: TalliesExamples, architectures: "Sequence[Architecture]", split: "Split"
+) -> "list[Tally]":
     """What the named evaluator says that each architecture makes of every example of a split.
 
     Raises:
         UsageError: it says something else.
     """
+    from nas.tasks import Tally
+
     tallies: Any = evaluator.tallies(architectures, split)
     found = list(tallies) if isinstance(tallies, Sequence) else []
     if len(found) != len(architectures) or not all(isinstance(each, Tally) for each in found):
@@ -231,15 +235,15 @@ class _EachAlone:
 
     batch = 1
 
-    def __init__(self, name: str, function: Callable[..., Any], metric: str, problem: Problem) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], metric: str, problem: "Problem") -> None:
         self._name, self._function, self._metric, self.supernet = name, function, metric, problem.supernet
 
-    def __call__(self, architectures: Sequence[Architecture]) -> "pd.DataFrame":
+    def __call__(self, architectures: "Sequence[Architecture]") -> "pd.DataFrame":
         import pandas as pd
 
         return pd.DataFrame([self._asked(architecture) for architecture in architectures])
 
-    def _asked(self, architecture: Architecture) -> dict[str, float]:
+    def _asked(self, architecture: "Architecture") -> dict[str, float]:
         who = f"architecture {architecture.id}, {architecture.key}"
         try:
             found = self._function(architecture)

@@ -5,16 +5,16 @@ runtime that will be deployed.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from nas.hardware.target import Target
 from nas.parts import Slot, check_options
 
-__all__ = ["TARGETS", "available_targets", "target"]
+if TYPE_CHECKING:
+    from nas.hardware.target import Target
 
-TARGETS: Slot[Callable[..., Target]] = Slot(
+__all__ = ["TARGETS", "available_targets", "make_target"]
+
+TARGETS: "Slot[Callable[..., Target]]" = Slot(
     "target",
     "nas.targets",
     {
@@ -28,7 +28,7 @@ TARGETS: Slot[Callable[..., Target]] = Slot(
 _COMMON = ("threads", "batch", "dtype")
 
 
-def target(name: str, *, threads: int = 1, batch: int = 1, dtype: str = "float32", **options: Any) -> Target:
+def make_target(name: str, *, threads: int = 1, batch: int = 1, dtype: str = "float32", **options: Any) -> "Target":
     """The target of that name.
 
     Args:
@@ -48,10 +48,12 @@ def target(name: str, *, threads: int = 1, batch: int = 1, dtype: str = "float32
 
 def available_targets() -> dict[str, str]:
     """The targets that run here, each with its device and versions in one line."""
+    import torch
+
     names = [name for name in TARGETS.shipped if name != "cuda" or torch.cuda.is_available()]
-    return {name: _summary(target(name)) for name in names}
+    return {name: _summary(make_target(name)) for name in names}
 
 
-def _summary(where: Target) -> str:
+def _summary(where: "Target") -> str:
     versions = ", ".join(f"{key} {value}" for key, value in where.versions().items())
     return f"{where.device()} ({versions})"

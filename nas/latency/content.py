@@ -8,7 +8,7 @@ from nas.latency.model import LatencyModel
 from nas.report import LatencyContent
 from nas.setup.config import RunConfig
 from nas.setup.folder import RunFolder
-from nas.setup.recorded_targets import is_table
+from nas.setup.names import is_table
 from nas.setup.run_setup import Setup
 from nas.space import Architecture
 

@@ -11,15 +11,17 @@ from torch import nn
 from nas.errors import UsageError, did_you_mean
 from nas.export import reading
 from nas.files import write_file
-from nas.hardware import TARGETS, read_measurements, write_pack
+from nas.hardware import TARGETS, write_pack
+from nas.latency.imported import device_table
 from nas.latency.profile import write_profile
 from nas.latency.transfer import transfer_predictor
 from nas.predictors import Encoding
-from nas.setup.config import RunConfig, resolve
+from nas.setup.config import RunConfig
 from nas.setup.folder import RunFolder
-from nas.setup.platforms import split_platform
+from nas.setup.names import is_table
 from nas.setup.progress import Progress, Silent
-from nas.setup.recorded_targets import is_table, packed_setup
+from nas.setup.recorded_targets import packed_setup
+from nas.setup.resolution import resolve
 from nas.setup.run_setup import Setup
 from nas.setup.trust import is_sealed, reached, seal
 from nas.setup.values import renamed
@@ -27,50 +29,10 @@ from nas.space import Architecture
 from nas.streams import Stream, rng
 from nas.wording import counted
 
-__all__ = ["device_table", "find_known", "find_target", "import_measurements", "imported_devices", "pack_space"]
+__all__ = ["import_measurements", "pack_space"]
 
 _CARRIED = ("space", "space_args", "task", "data_dir", "image_size", "length", "limit", "seed", "export")
 _SEALED = "device pack"
-
-
-def device_table(results: Path, name: str) -> Path:
-    """Where the measurements of an imported device are kept."""
-    return results / "devices" / name / "measurements.csv"
-
-
-def imported_devices(results: Path) -> dict[str, str]:
-    """The imported devices by name, each with its chip and settings in one line, or with what is wrong with it."""
-    tables = sorted(device_table(results, "*").parent.parent.glob("*/measurements.csv"))
-    return {table.parent.name: _summary(table) for table in tables}
-
-
-def find_target(results: Path, name: str) -> str:
-    """A target as a run names it: an imported device by the table of its measurements.
-
-    Raises:
-        UsageError: neither a target nor an imported device has that name.
-    """
-    devices = [table.parent.name for table in (results / "devices").glob("*/measurements.csv")]
-    if name in devices:
-        return str(device_table(results, name))
-    if ":" not in name and not is_table(name) and name not in (known := [*TARGETS, *devices]):
-        raise UsageError(f"target '{name}' is not known; {did_you_mean(name, known)}")
-    return name
-
-
-def find_known(results: Path, name: str) -> str:
-    """The folder of an imported device or of a profile, with ``@PLATFORM`` after it where ``name`` has that.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    device, platform = split_platform(name)
-    folders = {folder.name: folder for folder in results.glob("*") if (folder / "profile.json").exists()}
-    folders |= {folder.name: folder for folder in results.glob("devices/*") if (folder / "profile.json").exists()}
-    if device not in folders:
-        hint = did_you_mean(device, folders) if folders else "import a device or profile one first."
-        raise UsageError(f"known device '{device}' is neither imported nor profiled in {results}; {hint}")
-    return str(folders[device]) if platform == name else f"{folders[device]}@{platform}"
 
 
 def pack_space(config: RunConfig, out: Path, networks: int, progress: Progress | None = None) -> dict[str, Any]:
@@ -215,15 +177,6 @@ def _check_data_dir(table: Path, data_dir: Any) -> None:
             f"{table} is of a pack that was made with data_dir={data_dir}, which is not here; give --set "
             "data_dir=FOLDER with the folder that holds the same data on this machine."
         )
-
-
-def _summary(table: Path) -> str:
-    try:
-        first = read_measurements(table).measurements[0]
-    except UsageError as error:
-        return f"damaged: {error}"
-    versions = ", ".join(f"{key} {value}" for key, value in first.versions.items())
-    return f"{first.device}, threads {first.threads}, batch {first.batch}, {first.dtype} ({versions}), imported"
 
 
 def _networks(setup: Setup, count: int) -> list[Architecture]:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nas.hardware import Catalogue, LatencyCache, NoBlockTableError, Recorded, feature_table, measure_blocks
-from nas.latency.model import LatencyModel, check_profile
+from nas.latency.model import LatencyModel
 from nas.latency.sampling import Samples, take_samples
 from nas.latency.transfer import transfer_predictor
 from nas.parts import check_options
@@ -20,6 +20,7 @@ from nas.predictors import (
     LookupPredictor,
     TransferPredictor,
 )
+from nas.setup.checks import check_profile
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress
 from nas.setup.run_setup import Setup

@@ -10,21 +10,17 @@ from nas.errors import UsageError
 from nas.files import write_file
 from nas.hardware import Recorded
 from nas.predictors import ArchitecturePredictor
-from nas.setup.config import RunConfig
 from nas.setup.folder import RunFolder
 from nas.setup.origin import read_object
-from nas.setup.platforms import known_platforms
 from nas.setup.run_setup import LATENCY, Setup
 from nas.space import Architecture
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LatencyModel", "check_profile", "frozen_level"]
+__all__ = ["LatencyModel", "frozen_level"]
 
 _SUMMARY = ("kind", "samples", "mape", "noise_floor", "reference_ms", "drift", "energy_mj", "compared", "held_out")
-_DECIDE = ("space", "space_args", "target", "target_args", "dtype", "threads", "latency_batch")
-_DECIDE_OF_DEVICE = ("space", "space_args", "target_args")
 
 
 @dataclass(frozen=True)
@@ -96,27 +92,3 @@ def frozen_level(folder: RunFolder) -> float | None:
     """
     path = folder.predictor / "summary.json"
     return folder.read(path, "reference_ms")["reference_ms"] if path.exists() else None
-
-
-def check_profile(config: RunConfig) -> None:
-    """Refuses known devices of one platform, and a predictor of ``profile.run`` that is not there or of something else.
-
-    Raises:
-        UsageError: there is no such profile, it is not finished, or it differs in space, target or settings; or
-            ``profile.known`` names a device twice or no two platforms.
-    """
-    known_platforms(config.profile.known)
-    if config.profile.run is None:
-        return
-    folder = RunFolder(config.profile.run)
-    stored = folder.read_config()
-    if not (folder.predictor / "summary.json").exists():
-        raise UsageError(f"{folder.path} has no latency predictor yet; finish that profile, or profile again.")
-    own_table = (folder.path / Path(stored.target).name).resolve() == Path(config.target).resolve()
-    for key in _DECIDE_OF_DEVICE if own_table else _DECIDE:
-        theirs, ours = getattr(stored, key), getattr(config, key)
-        if theirs != ours:
-            raise UsageError(
-                f"the predictor of {folder.path} is of {key}={theirs!r}, but {ours!r} is asked for; "
-                "ask for the same, or profile again."
-            )

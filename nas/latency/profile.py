@@ -7,8 +7,8 @@ from nas.files import write_file
 from nas.latency.content import latency_content, run_summary
 from nas.latency.feasibility import feasibility_report
 from nas.latency.fitting import fit_latency
-from nas.latency.model import check_profile
 from nas.report import write_latency_report
+from nas.setup.checks import check_profile
 from nas.setup.config import RunConfig
 from nas.setup.folder import RunFolder
 from nas.setup.own_code import naming_own_parts

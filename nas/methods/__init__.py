@@ -1,49 +1,55 @@
 """Published methods, assembled from the parts of this package."""
 
-import pkgutil
+from typing import TYPE_CHECKING, Any
 
-from nas.methods.method import Method, Retrain
+from nas.lazy import lazy
 from nas.parts import Slot
 
-__all__ = ["METHODS", "Method", "Retrain"]
+if TYPE_CHECKING:
+    from nas.methods.balanced_mixture import BALANCED_MIXTURE as BALANCED_MIXTURE
+    from nas.methods.bignas import BIGNAS as BIGNAS
+    from nas.methods.darts import DARTS as DARTS
+    from nas.methods.darts_2nd import DARTS_2ND as DARTS_2ND
+    from nas.methods.darts_pt import DARTS_PT as DARTS_PT
+    from nas.methods.dropnas import DROPNAS as DROPNAS
+    from nas.methods.fairnas import FAIRNAS as FAIRNAS
+    from nas.methods.few_shot import FEW_SHOT as FEW_SHOT
+    from nas.methods.gdas import GDAS as GDAS
+    from nas.methods.gradient_matching import GRADIENT_MATCHING as GRADIENT_MATCHING
+    from nas.methods.layer_tying import LAYER_TYING as LAYER_TYING
+    from nas.methods.method import Method as Method
+    from nas.methods.mixture_of_supernets import MIXTURE_OF_SUPERNETS as MIXTURE_OF_SUPERNETS
+    from nas.methods.pc_darts import PC_DARTS as PC_DARTS
+    from nas.methods.proxyless import PROXYLESS as PROXYLESS
+    from nas.methods.sd_darts import SD_DARTS as SD_DARTS
+    from nas.methods.sharpdarts import SHARPDARTS as SHARPDARTS
+    from nas.methods.single_path import SINGLE_PATH as SINGLE_PATH
+    from nas.methods.snas import SNAS as SNAS
+    from nas.methods.spos import SPOS as SPOS
+    from nas.methods.tanglenas import TANGLENAS as TANGLENAS
+    from nas.methods.tas import TAS as TAS
 
-_SHIPPED = {
-    "bignas": "nas.methods.bignas:BIGNAS",
-    "spos": "nas.methods.spos:SPOS",
-    "fairnas": "nas.methods.fairnas:FAIRNAS",
-    "darts": "nas.methods.darts:DARTS",
-    "darts-2nd": "nas.methods.darts_2nd:DARTS_2ND",
-    "gdas": "nas.methods.gdas:GDAS",
-    "snas": "nas.methods.snas:SNAS",
-    "pc-darts": "nas.methods.pc_darts:PC_DARTS",
-    "proxyless": "nas.methods.proxyless:PROXYLESS",
-    "dropnas": "nas.methods.dropnas:DROPNAS",
-    "sd-darts": "nas.methods.sd_darts:SD_DARTS",
-    "sharpdarts": "nas.methods.sharpdarts:SHARPDARTS",
-    "darts-pt": "nas.methods.darts_pt:DARTS_PT",
-    "single-path": "nas.methods.single_path:SINGLE_PATH",
-    "tanglenas": "nas.methods.tanglenas:TANGLENAS",
-    "tas": "nas.methods.tas:TAS",
-    "balanced-mixture": "nas.methods.balanced_mixture:BALANCED_MIXTURE",
-    "few-shot": "nas.methods.few_shot:FEW_SHOT",
-    "gradient-matching": "nas.methods.gradient_matching:GRADIENT_MATCHING",
-    "mixture-of-supernets": "nas.methods.mixture_of_supernets:MIXTURE_OF_SUPERNETS",
-    "layer-tying": "nas.methods.layer_tying:LAYER_TYING",
-}
+# fmt: off
+_NAMES = (
+    "bignas", "spos", "fairnas", "darts", "darts-2nd", "gdas", "snas", "pc-darts", "proxyless", "dropnas",
+    "sd-darts", "sharpdarts", "darts-pt", "single-path", "tanglenas", "tas", "balanced-mixture", "few-shot",
+    "gradient-matching", "mixture-of-supernets", "layer-tying",
+)
+# fmt: on
 
-METHODS: Slot[Method] = Slot(
-    "method", "nas.methods", _SHIPPED, lambda part: isinstance(part, Method), "a nas.methods.Method"
+
+def _fits(part: Any) -> bool:
+    from nas.methods.method import Method
+
+    return isinstance(part, Method)
+
+
+METHODS: "Slot[Method]" = Slot(
+    "method",
+    "nas.methods",
+    {name: f"nas.methods.{module}:{module.upper()}" for name in _NAMES for module in [name.replace("-", "_")]},
+    _fits,
+    "a nas.methods.Method",
 )
 
-
-def __getattr__(name: str) -> Method:
-    """The shipped methods by the names of their constants, such as ``nas.methods.BIGNAS``."""
-    for reference in _SHIPPED.values():
-        if reference.endswith(f":{name}"):
-            method: Method = pkgutil.resolve_name(reference)
-            return method
-    raise AttributeError(f"module 'nas.methods' has no attribute '{name}'")
-
-
-def __dir__() -> list[str]:
-    return [*__all__, *(reference.partition(":")[2] for reference in _SHIPPED.values())]
+lazy(__name__)

@@ -3,17 +3,15 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from nas.parts import check_options
 from nas.problem import Problem
 from nas.sharing import Shared, Sharing
 from nas.sharing.partition import Partition
-from nas.training import Phase
+from nas.training import Phase, Retrain
 
-__all__ = ["Method", "Retrain"]
-
-Retrain = Literal["no", "inherited", "fresh"]
+__all__ = ["Method"]
 
 
 @dataclass(frozen=True)

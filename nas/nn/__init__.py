@@ -1,39 +1,26 @@
 """Modules that hold choices. Each takes the place and the argument names of its ``torch.nn`` twin."""
 
-from nas.nn.attention import MultiheadAttention
-from nas.nn.cell import Cell
-from nas.nn.conv import Conv2d
-from nas.nn.elastic import Branch, Elastic, ElasticLayer
-from nas.nn.gate import Gate, Gates
-from nas.nn.initialisation import initialise
-from nas.nn.linear import Embedding, Linear
-from nas.nn.normalization import BatchNorm2d, GroupNorm, LayerNorm
-from nas.nn.one_of import OneOf
-from nas.nn.partial_channels import PartialChannels
-from nas.nn.repeat import Repeat
-from nas.nn.switchable import SwitchableBatchNorm2d, interpolate_channels, pad_channels
-from nas.nn.zero import Zero
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "BatchNorm2d",
-    "Branch",
-    "Cell",
-    "Conv2d",
-    "Elastic",
-    "ElasticLayer",
-    "Embedding",
-    "Gate",
-    "Gates",
-    "GroupNorm",
-    "LayerNorm",
-    "Linear",
-    "MultiheadAttention",
-    "OneOf",
-    "PartialChannels",
-    "Repeat",
-    "SwitchableBatchNorm2d",
-    "Zero",
-    "initialise",
-    "interpolate_channels",
-    "pad_channels",
-]
+from nas.lazy import lazy
+
+if TYPE_CHECKING:
+    from nas.nn.attention import MultiheadAttention as MultiheadAttention
+    from nas.nn.cell import Cell as Cell
+    from nas.nn.conv import Conv2d as Conv2d
+    from nas.nn.elastic import Branch as Branch, Elastic as Elastic, ElasticLayer as ElasticLayer
+    from nas.nn.gate import Gate as Gate, Gates as Gates
+    from nas.nn.initialisation import initialise as initialise
+    from nas.nn.linear import Embedding as Embedding, Linear as Linear
+    from nas.nn.normalization import BatchNorm2d as BatchNorm2d, GroupNorm as GroupNorm, LayerNorm as LayerNorm
+    from nas.nn.one_of import OneOf as OneOf
+    from nas.nn.partial_channels import PartialChannels as PartialChannels
+    from nas.nn.repeat import Repeat as Repeat
+    from nas.nn.switchable import (
+        SwitchableBatchNorm2d as SwitchableBatchNorm2d,
+        interpolate_channels as interpolate_channels,
+        pad_channels as pad_channels,
+    )
+    from nas.nn.zero import Zero as Zero
+
+lazy(__name__)

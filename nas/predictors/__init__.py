@@ -1,31 +1,23 @@
 """Encodings of architectures become predicted numbers with their spread. No torch here."""
 
-from nas.predictors.architecture_predictor import PREDICTORS, ArchitecturePredictor, Predictor
-from nas.predictors.block_table import BlockTable, BlockValues
-from nas.predictors.choosing import choose_diverse, choose_uncertain
-from nas.predictors.encoding import Batch, Encoding
-from nas.predictors.features import Features
-from nas.predictors.linear import LinearPredictor
-from nas.predictors.lookup import LookupPredictor
-from nas.predictors.regression import RegressionPredictor
-from nas.predictors.samples import PredictionErrors, prediction_errors
-from nas.predictors.transfer import TransferPredictor
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "PREDICTORS",
-    "ArchitecturePredictor",
-    "Batch",
-    "BlockTable",
-    "BlockValues",
-    "Encoding",
-    "Features",
-    "LinearPredictor",
-    "LookupPredictor",
-    "PredictionErrors",
-    "Predictor",
-    "RegressionPredictor",
-    "TransferPredictor",
-    "choose_diverse",
-    "choose_uncertain",
-    "prediction_errors",
-]
+from nas.lazy import lazy
+
+if TYPE_CHECKING:
+    from nas.predictors.architecture_predictor import (
+        PREDICTORS as PREDICTORS,
+        ArchitecturePredictor as ArchitecturePredictor,
+        Predictor as Predictor,
+    )
+    from nas.predictors.block_table import BlockTable as BlockTable, BlockValues as BlockValues
+    from nas.predictors.choosing import choose_diverse as choose_diverse, choose_uncertain as choose_uncertain
+    from nas.predictors.encoding import Batch as Batch, Encoding as Encoding
+    from nas.predictors.features import Features as Features
+    from nas.predictors.linear import LinearPredictor as LinearPredictor
+    from nas.predictors.lookup import LookupPredictor as LookupPredictor
+    from nas.predictors.regression import RegressionPredictor as RegressionPredictor
+    from nas.predictors.samples import PredictionErrors as PredictionErrors, prediction_errors as prediction_errors
+    from nas.predictors.transfer import TransferPredictor as TransferPredictor
+
+lazy(__name__)

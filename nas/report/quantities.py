@@ -2,8 +2,10 @@
 
 import math
 import re
+from typing import TYPE_CHECKING
 
-from nas.tasks import METRICS, Metric
+if TYPE_CHECKING:
+    from nas.tasks import Metric
 
 __all__ = ["axis_format", "axis_title", "duration", "is_share", "label", "share", "written"]
 
@@ -104,8 +106,10 @@ def is_share(name: str) -> bool:
     return name in _SHARES or (metric is not None and metric.share)
 
 
-def _metric(name: str) -> Metric | None:
+def _metric(name: str) -> "Metric | None":
     """The metric of which the column is a bound, or the value on another split or with other weights."""
+    from nas.tasks import METRICS
+
     return METRICS.get(re.sub("^(test|selection|shared)_|_(low|high)$", "", name))
 
 

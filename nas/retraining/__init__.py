@@ -1,1 +1,10 @@
 """The best networks of a run trained again, with many recipes."""
+
+from typing import TYPE_CHECKING
+
+from nas.lazy import lazy
+
+if TYPE_CHECKING:
+    from nas.retraining.run import retrain_run as retrain_run
+
+lazy(__name__)

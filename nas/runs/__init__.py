@@ -1,7 +1,21 @@
 """A search from data to the network that is handed over, alone, with several seeds, or as a job on a cluster."""
 
-from nas.runs.export import export_architecture
-from nas.runs.run import run_search
-from nas.runs.seeds import run_seeds
+from typing import TYPE_CHECKING
 
-__all__ = ["export_architecture", "run_search", "run_seeds"]
+from nas.lazy import lazy
+
+if TYPE_CHECKING:
+    from nas.runs.export import export_architecture as export_architecture
+    from nas.runs.log_transfer import pack as pack
+    from nas.runs.run import run_search as run_search
+    from nas.runs.seeds import run_seeds as run_seeds
+    from nas.runs.submission import (
+        bring_back as bring_back,
+        complaint as complaint,
+        require_free as require_free,
+        search_to_send as search_to_send,
+        submit_search as submit_search,
+        submitted_name as submitted_name,
+    )
+
+lazy(__name__)

@@ -8,20 +8,17 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from nas.costs import COSTS
-from nas.data import require
 from nas.distributed.jobs import Jobs
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.hardware import TARGETS
 from nas.parts import check_options
 from nas.runs.log_transfer import unpack
-from nas.search import strategy_options
-from nas.setup.config import RayConfig, RunConfig, resolve
+from nas.setup.checks import check_parts
+from nas.setup.config import RayConfig, RunConfig
 from nas.setup.evaluator import known_results
 from nas.setup.folder import RunFolder
-from nas.setup.names import check_name
-from nas.setup.recorded_targets import is_table
+from nas.setup.names import check_name, is_table
+from nas.setup.resolution import resolve
 from nas.setup.spaces import SPACES
 from nas.setup.trust import is_sealed, own_parts, seal
 from nas.setup.values import read_yaml
@@ -157,15 +154,9 @@ def require_free(path: Path) -> None:
 
 def _check_names(config: RunConfig) -> None:
     """Refuses names that no cluster can know; modules of the user are looked for when they are sent."""
+    check_parts(config)
     if ":" not in config.space:
         check_options(SPACES[config.space], config.space_args, f"space '{config.space}'")
-    if ":" not in config.strategy:
-        strategy_options(config.strategy, config.strategy_args)
-    if not is_table(config.target):
-        TARGETS.require(config.target)
-    for name in config.costs:
-        COSTS.require(name)
-    require(config.task)
 
 
 def _check_paths(config: RunConfig, include: Sequence[Path]) -> None:

@@ -1,23 +1,18 @@
 """What a run is asked to do, and all that this stands for: configuration, folder, setup, workers."""
 
-from nas.setup.config import RunConfig, resolve
-from nas.setup.folder import RunFolder, free_name
-from nas.setup.progress import Progress, ProgressTask, Silent
-from nas.setup.run_setup import Setup
-from nas.setup.spaces import build_space
-from nas.setup.values import assign, put, read_yaml
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Progress",
-    "ProgressTask",
-    "RunConfig",
-    "RunFolder",
-    "Setup",
-    "Silent",
-    "assign",
-    "build_space",
-    "free_name",
-    "put",
-    "read_yaml",
-    "resolve",
-]
+from nas.lazy import lazy
+
+if TYPE_CHECKING:
+    from nas.setup.checks import check_parts as check_parts, check_profile as check_profile
+    from nas.setup.config import RunConfig as RunConfig
+    from nas.setup.folder import RunFolder as RunFolder, free_name as free_name
+    from nas.setup.names import check_name as check_name, plain_name as plain_name
+    from nas.setup.progress import Progress as Progress, ProgressTask as ProgressTask, Silent as Silent
+    from nas.setup.resolution import resolve as resolve
+    from nas.setup.run_setup import Setup as Setup
+    from nas.setup.spaces import build_space as build_space
+    from nas.setup.values import assign as assign, put as put, read_yaml as read_yaml
+
+lazy(__name__)

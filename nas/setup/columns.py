@@ -1,11 +1,10 @@
 """What results tell of a network by names of their own, which no cost and no evaluator may give again."""
 
-from nas.costs import StaticCosts
+from nas.costs import LATENCY, StaticCosts
 from nas.tasks import Task
 
-__all__ = ["LATENCY", "own_columns"]
+__all__ = ["own_columns"]
 
-LATENCY = "latency_ms"
 _SEARCHED = ("id", "architecture", "feasible", "pareto", "optimism", "draws", "chosen", "file", "parity")
 _MEASURED = (LATENCY, "latency_spread_ms", "latency_source", "measured_latency_ms", "measured_spread_ms")
 _RETRAINED = (

@@ -1,23 +1,21 @@
 """What a run is asked to do: one pydantic model, read from YAML, flags and ``key=value`` settings."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from nas.data import InputForm
 from nas.errors import UsageError, did_you_mean
-from nas.evaluation.evaluators import EvaluatorTraits, traits_of
-from nas.methods import METHODS, Retrain
 from nas.search.database_url import holds_password
 from nas.setup.names import check_name
 from nas.setup.values import check_values, renamed, shortened
-from nas.training import Learning, Recipe
+from nas.training import Learning, Recipe, Retrain
 
-__all__ = ["EvaluationConfig", "ProfileConfig", "RayConfig", "RunConfig", "read_back", "resolve"]
+__all__ = ["EvaluationConfig", "ProfileConfig", "RayConfig", "RunConfig", "read_back", "refusal"]
 
 
 class _Strict(BaseModel):
@@ -233,79 +231,21 @@ class RunConfig(_Strict):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
 
-def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
-    """A checked configuration from partial values; the method's recipe fills in what is not given.
-
-    Args:
-        source: where the values come from, for error messages.
+def read_back(values: Mapping[str, Any], source: str) -> RunConfig:
+    """A configuration as a run has kept it, whole; nothing that it names is looked for.
 
     Raises:
         UsageError: an unknown key, or a value of the wrong type or range.
     """
     check_values(values, source)
-    values = renamed(values, source)
-    about = traits_of(str(values.get("evaluator", RunConfig.model_fields["evaluator"].default)))
-    chosen = METHODS[str(values.get("method", RunConfig.model_fields["method"].default))]
-    if not about.needs_supernet:
-        chosen = replace(chosen, recipe={}, learning={}, settings={}, needs_budget=False, retrain="no")
-    if not about.makes_networks and chosen.retrain == "no":
-        chosen = replace(chosen, retrain="fresh")
-    training = {**chosen.recipe, **_mapping(values, "training", source)}
-    retraining = {**training, **_mapping(values, "retraining", source)}
-    learning = {**chosen.learning, **_mapping(values, "learning", source)}
-    ranks = _mapping(values, "ray", source).get("train_workers")
-    if isinstance(ranks, int) and ranks > 1 and not chosen.trains_banks_apart:
-        training = {"microbatches": ranks, **training}
-    own = {"retrain": chosen.retrain, **chosen.settings}
-    merged = {**own, **values, "training": training, "retraining": retraining, "learning": learning}
-    if chosen.needs_budget:
-        merged["profile"] = {"predictor": "lookup", **_mapping(values, "profile", source)}
-    config = read_back(merged, source)
-    _check_retrain(config, about, source)
-    if config.device == "cpu" and config.ray.gpus_per_worker:
-        raise UsageError(
-            f"{source}: device is 'cpu', but ray.gpus_per_worker is {config.ray.gpus_per_worker:g}; drop one of them."
-        )
-    parts, ranks = config.training.microbatches, config.ray.train_workers
-    if parts % ranks and not chosen.trains_banks_apart:
-        raise UsageError(
-            f"{source}: ray.train_workers is {ranks}, but training.microbatches is {parts}, and each worker takes "
-            "as many parts of a batch; give a divisor of it."
-        )
-    return config
-
-
-def _check_retrain(config: RunConfig, about: EvaluatorTraits, source: str) -> None:
-    """Refuses to deliver weights that nobody has."""
-    where = f"{source}: retrain is '{config.retrain}', but evaluator '{config.evaluator}'"
-    if config.retrain == "no" and not about.makes_networks:
-        raise UsageError(f"{where} makes no network that could be delivered; use retrain=fresh.")
-    if config.retrain == "inherited" and not about.needs_supernet:
-        raise UsageError(f"{where} trains no supernet whose weights a network could inherit; use retrain=fresh.")
-
-
-def read_back(values: Mapping[str, Any], source: str) -> RunConfig:
-    """A configuration as a run has kept it, whole; nothing that it names is looked for.
-
-    Raises:
-        UsageError: as for :func:`resolve`.
-    """
-    check_values(values, source)
     try:
         return RunConfig.model_validate(renamed(values, source))
     except ValidationError as error:
-        raise UsageError(_sentence(error, source)) from None
+        raise UsageError(refusal(error.errors()[0], source)) from None
 
 
-def _mapping(values: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
-    given = values.get(key, {})
-    if not isinstance(given, Mapping):
-        raise UsageError(f"{source}: {key} is {shortened(given)}, expected a mapping such as {{epochs: 30}}.")
-    return given
-
-
-def _sentence(error: ValidationError, source: str) -> str:
-    first = error.errors()[0]
+def refusal(first: ErrorDetails, source: str) -> str:
+    """What is wrong with a value, in a sentence."""
     path = [str(part) for part in first["loc"]]
     key = ".".join(path)
     if first["type"] == "extra_forbidden":

@@ -2,9 +2,10 @@
 
 from nas.errors import UsageError
 
-__all__ = ["check_name", "plain_name"]
+__all__ = ["check_name", "is_table", "plain_name"]
 
 _LONGEST = 100
+_ENDINGS = (".csv", ".parquet")
 _SEPARATE = frozenset('/\\:*?"<>|')
 
 
@@ -26,6 +27,11 @@ def check_name(name: str, option: str) -> str:
             "such as first-try."
         )
     return name
+
+
+def is_table(target: str) -> bool:
+    """Whether a target is a file of measurements, not a runtime."""
+    return target.lower().endswith(_ENDINGS)
 
 
 def plain_name(text: str) -> str:

@@ -13,15 +13,9 @@ from nas.space import Space, find_notation
 from nas.tables.latencies import Measured, read_table
 from nas.wording import counted
 
-__all__ = ["is_table", "packed_setup", "read_recorded"]
+__all__ = ["packed_setup", "read_recorded"]
 
-_ENDINGS = (".csv", ".parquet")
 _FEWEST = 6
-
-
-def is_table(target: str) -> bool:
-    """Whether a target is a file of measurements, not a runtime."""
-    return target.lower().endswith(_ENDINGS)
 
 
 def packed_setup(path: Path) -> dict[str, Any]:

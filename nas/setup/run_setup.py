@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from nas.costs import Candidate, OwnCosts, StaticCosts
+from nas.costs import LATENCY, Candidate, OwnCosts, StaticCosts
 from nas.data import Data, Inputs, Split
 from nas.distributed import RemoteMachine
-from nas.errors import UsageError, did_you_mean
+from nas.errors import UsageError
 from nas.evaluation import evaluate, groups_of
 from nas.evaluation.evaluators import Evaluator, traits_of
 from nas.evaluation.metrics import selected
@@ -25,19 +25,20 @@ from nas.hardware import (
     NoBlockTableError,
     Recorded,
     feature_table,
-    target,
+    make_target,
 )
 from nas.methods import METHODS, Method
 from nas.nn import initialise
 from nas.nn.batch_statistics import batch_norms
-from nas.parts import check_options
-from nas.predictors import PREDICTORS, Features
+from nas.predictors import Features
 from nas.problem import Budget
 from nas.search import Constraint, Objective, make_strategy, needs_probabilities, strategy_options
-from nas.setup.columns import LATENCY, own_columns
+from nas.setup.checks import check_parts, require_cost
+from nas.setup.columns import own_columns
 from nas.setup.config import RunConfig
 from nas.setup.evaluator import check_evaluator, made_evaluator, objective_of
-from nas.setup.recorded_targets import is_table, read_recorded
+from nas.setup.names import is_table
+from nas.setup.recorded_targets import read_recorded
 from nas.setup.supernets import build_searched, build_supernet, find_device, load_parts, made_problem
 from nas.space import Architecture, Space
 from nas.streams import Stream, rng
@@ -65,6 +66,7 @@ class Setup:
     """
 
     def __init__(self, config: RunConfig, folder: Path | None = None) -> None:
+        check_parts(config)
         self.config = config
         self.method: Method = METHODS[config.method]
         self.traits = traits_of(config.evaluator)
@@ -73,9 +75,7 @@ class Setup:
         self.constraints = [Constraint.parse(text) for text in config.constraints]
         self.own_costs = OwnCosts(config.costs, config.costs_args)
         self.cost = config.cost or self._first_bounded or ("flops" if config.candidates == 1 else LATENCY)
-        if self.cost not in self.cost_names:
-            raise UsageError(f"cost '{self.cost}' is not known; {did_you_mean(self.cost, self.cost_names)}")
-        _check_profile(config)
+        require_cost(self.cost, self.cost_names)
         torch.set_num_threads(config.cpu_threads)
         self.device = find_device(config.device)
         self.data: Data
@@ -219,7 +219,7 @@ class Setup:
         if self.is_recorded:
             return read_recorded(config, self.space, self.data.input_shape)
         make = partial(
-            target,
+            make_target,
             config.target,
             threads=config.threads,
             batch=config.latency_batch,
@@ -363,25 +363,3 @@ def _passes(name: str, recipe: Recipe) -> dict[str, int]:
     """How many images go through the network at a time."""
     where = name if recipe.microbatches == 1 else f"{name} in each of {recipe.microbatches} microbatches"
     return {where: recipe.batch_size // recipe.microbatches}
-
-
-def _check_profile(config: RunConfig) -> None:
-    """Refuses predictors that cannot be made."""
-    kind, known = config.profile.predictor, config.profile.known
-    if kind not in ("auto", "all"):
-        options = config.profile.predictor_args
-        check_options(PREDICTORS[kind], options, f"predictor '{kind}'", ["one_hot", "seed"])
-    elif config.profile.predictor_args:
-        raise UsageError(
-            f"profile.predictor is '{kind}', which has no options, but profile.predictor_args is "
-            f"{config.profile.predictor_args}; name a predictor."
-        )
-    if kind == "transfer" and not known:
-        raise UsageError("profile.predictor is 'transfer', but no device is known; name two or more with --known.")
-    if len(known) == 1:
-        raise UsageError(f"profile.known names '{known[0]}' alone, but transfer learns from two devices; add another.")
-    if kind == "lookup" and is_table(config.target):
-        raise UsageError(
-            f"profile.predictor is 'lookup', but target '{config.target}' is a table, and no block can be measured on "
-            "it; use 'regression'."
-        )

@@ -2,19 +2,20 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from nas.errors import UsageError
 from nas.parts import Slot, check_options
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["SPACES", "build_space", "space_arguments"]
 
 SPACES: Slot[Callable[..., Any]] = Slot("space", "nas.spaces", {}, callable, "a function that returns a torch module")
 
 
-def build_space(name: str, arguments: Mapping[str, Any], input_shape: tuple[int, ...], classes: int) -> nn.Module:
+def build_space(name: str, arguments: Mapping[str, Any], input_shape: tuple[int, ...], classes: int) -> "nn.Module":
     """The model of a space.
 
     Args:
@@ -24,6 +25,8 @@ def build_space(name: str, arguments: Mapping[str, Any], input_shape: tuple[int,
     Raises:
         UsageError: no such space, an argument it does not take, or a function that fails or returns no module.
     """
+    from torch import nn
+
     function = SPACES[name]
     known = inspect.signature(function).parameters
     arguments = check_options(function, arguments, f"space '{name}'")

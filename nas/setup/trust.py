@@ -17,7 +17,7 @@ from typing import Any
 
 from nas.files import keep_secret
 from nas.setup.config import RunConfig
-from nas.setup.recorded_targets import is_table
+from nas.setup.names import is_table
 
 __all__ = ["is_sealed", "outward_links", "own_parts", "reached", "seal"]
 

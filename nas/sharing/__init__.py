@@ -1,23 +1,18 @@
 """Which weights does an architecture see? Each scheme maps architectures to coefficients over weight banks."""
 
-from nas.sharing.balanced_mixture import BalancedMixture
-from nas.sharing.few_shot import FewShot
-from nas.sharing.gradient_matching import GradientMatching
-from nas.sharing.one_bank import OneBank
-from nas.sharing.partition import Partition
-from nas.sharing.routed_experts import RoutedExperts
-from nas.sharing.shared import Shared
-from nas.sharing.sharing import Sharing
-from nas.sharing.tied import Tied
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "BalancedMixture",
-    "FewShot",
-    "GradientMatching",
-    "OneBank",
-    "Partition",
-    "RoutedExperts",
-    "Shared",
-    "Sharing",
-    "Tied",
-]
+from nas.lazy import lazy
+
+if TYPE_CHECKING:
+    from nas.sharing.balanced_mixture import BalancedMixture as BalancedMixture
+    from nas.sharing.few_shot import FewShot as FewShot
+    from nas.sharing.gradient_matching import GradientMatching as GradientMatching
+    from nas.sharing.one_bank import OneBank as OneBank
+    from nas.sharing.partition import Partition as Partition
+    from nas.sharing.routed_experts import RoutedExperts as RoutedExperts
+    from nas.sharing.shared import Shared as Shared
+    from nas.sharing.sharing import Sharing as Sharing
+    from nas.sharing.tied import Tied as Tied
+
+lazy(__name__)

@@ -1,48 +1,28 @@
 """Choices, architectures and spaces: what may vary. No torch."""
 
-from nas.space.architecture import Architecture
-from nas.space.choice import Choice, Subset, candidate_key
-from nas.space.condition import Condition, Use
-from nas.space.expression import (
-    Concatenation,
-    Expression,
-    Operation,
-    choices_of,
-    concatenate,
-    evaluate,
-    expressions_in,
-    largest,
-    outcomes,
-    round_to,
-)
-from nas.space.notation import Notation, find_notation
-from nas.space.order import are_numbers, order_by_value
-from nas.space.space import SeedLike, Space, generator
-from nas.space.subspace import Subspace
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Architecture",
-    "Choice",
-    "Concatenation",
-    "Condition",
-    "Expression",
-    "Notation",
-    "Operation",
-    "SeedLike",
-    "Space",
-    "Subset",
-    "Subspace",
-    "Use",
-    "are_numbers",
-    "candidate_key",
-    "choices_of",
-    "concatenate",
-    "evaluate",
-    "expressions_in",
-    "find_notation",
-    "generator",
-    "largest",
-    "order_by_value",
-    "outcomes",
-    "round_to",
-]
+from nas.lazy import lazy
+
+if TYPE_CHECKING:
+    from nas.space.architecture import Architecture as Architecture
+    from nas.space.choice import Choice as Choice, Subset as Subset, candidate_key as candidate_key
+    from nas.space.condition import Condition as Condition, Use as Use
+    from nas.space.expression import (
+        Concatenation as Concatenation,
+        Expression as Expression,
+        Operation as Operation,
+        choices_of as choices_of,
+        concatenate as concatenate,
+        evaluate as evaluate,
+        expressions_in as expressions_in,
+        largest as largest,
+        outcomes as outcomes,
+        round_to as round_to,
+    )
+    from nas.space.notation import Notation as Notation, find_notation as find_notation
+    from nas.space.order import are_numbers as are_numbers, order_by_value as order_by_value
+    from nas.space.space import SeedLike as SeedLike, Space as Space, generator as generator
+    from nas.space.subspace import Subspace as Subspace
+
+lazy(__name__)

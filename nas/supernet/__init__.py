@@ -1,9 +1,14 @@
 """A model with choices, the rule for which weights an architecture sees, and gates that learn."""
 
-from nas.supernet.extraction import extract
-from nas.supernet.relaxations import GateWeights
-from nas.supernet.relaxed import Relaxed
-from nas.supernet.segmentation import Segment, active_modules
-from nas.supernet.supernet import SegmentKey, Supernet
+from typing import TYPE_CHECKING
 
-__all__ = ["GateWeights", "Relaxed", "Segment", "SegmentKey", "Supernet", "active_modules", "extract"]
+from nas.lazy import lazy
+
+if TYPE_CHECKING:
+    from nas.supernet.extraction import extract as extract
+    from nas.supernet.relaxations import GateWeights as GateWeights
+    from nas.supernet.relaxed import Relaxed as Relaxed
+    from nas.supernet.segmentation import Segment as Segment, active_modules as active_modules
+    from nas.supernet.supernet import SegmentKey as SegmentKey, Supernet as Supernet
+
+lazy(__name__)

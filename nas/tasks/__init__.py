@@ -1,38 +1,25 @@
 """What the networks of a data set must do: what they learn from, are evaluated by, and how they agree."""
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from nas.tasks.classification import ACCURACY, Classification
-from nas.tasks.language import BITS_PER_CHARACTER, Language
-from nas.tasks.losses import CrossEntropy, Forward, InPlaceDistillation, LossTerm, Taught, Told
-from nas.tasks.metric import Metric
-from nas.tasks.multi_label import MEAN_AVERAGE_PRECISION, MultiLabel
-from nas.tasks.regression import RMSE, Regression
-from nas.tasks.tally import Tally
-from nas.tasks.task import Task
+from nas.lazy import lazy
 
-__all__ = [
-    "ACCURACY",
-    "BITS_PER_CHARACTER",
-    "MEAN_AVERAGE_PRECISION",
-    "METRICS",
-    "RMSE",
-    "Classification",
-    "CrossEntropy",
-    "Forward",
-    "InPlaceDistillation",
-    "Language",
-    "LossTerm",
-    "Metric",
-    "MultiLabel",
-    "Regression",
-    "Tally",
-    "Task",
-    "Taught",
-    "Told",
-]
+if TYPE_CHECKING:
+    from nas.tasks.classification import ACCURACY as ACCURACY, Classification as Classification
+    from nas.tasks.language import BITS_PER_CHARACTER as BITS_PER_CHARACTER, Language as Language
+    from nas.tasks.losses import (
+        CrossEntropy as CrossEntropy,
+        Forward as Forward,
+        InPlaceDistillation as InPlaceDistillation,
+        LossTerm as LossTerm,
+        Taught as Taught,
+        Told as Told,
+    )
+    from nas.tasks.metric import Metric as Metric
+    from nas.tasks.metrics import METRICS as METRICS
+    from nas.tasks.multi_label import MEAN_AVERAGE_PRECISION as MEAN_AVERAGE_PRECISION, MultiLabel as MultiLabel
+    from nas.tasks.regression import RMSE as RMSE, Regression as Regression
+    from nas.tasks.tally import Tally as Tally
+    from nas.tasks.task import Task as Task
 
-_SHIPPED = (Classification, Language, Regression, MultiLabel)
-
-METRICS: Mapping[str, Metric] = {metric.name: metric for task in _SHIPPED for metric in (task.metric, *task.others)}
-"""The figures of the tasks that ship, by name."""
+lazy(__name__)

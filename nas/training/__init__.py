@@ -1,77 +1,59 @@
 """Which paths a step trains, with which loss, and the loop around it."""
 
-from nas.training.bank_paths import InBanks
-from nas.training.checkpoint import has_ended, load_checkpoint, read_header, restore, save_checkpoint, state_of
-from nas.training.context import Context, Path
-from nas.training.cost_terms import AddedCost, CostFunction, LogCost, ScaledLoss, TargetCost
-from nas.training.cuts import ByGradients, Cut, EveryCandidate, with_cuts
-from nas.training.estimators import BilevelProblem, Estimator, first_order, unrolled
-from nas.training.fingerprints import check_fingerprint, fingerprint
-from nas.training.learning import Learning
-from nas.training.listener import Listener
-from nas.training.loop import Epoch, train, train_phases
-from nas.training.objectives import CrossEntropy, Distillation, Entropy, Forward, InPlaceDistillation, LossTerm
-from nas.training.paths import Fair, PathSampler, Sandwich, Uniform
-from nas.training.phase import Phase, total_epochs
-from nas.training.ranks import Ranks
-from nas.training.recipe import Recipe
-from nas.training.relaxed_step import DerivationRule, RelaxedStep
-from nas.training.self_distillation import SelfDistillation
-from nas.training.steps import Pass, PlainStep, Step, SupernetStep
-from nas.training.streams import BatchStream
-from nas.training.validation_scores import ValidationScores
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AddedCost",
-    "BatchStream",
-    "BilevelProblem",
-    "ByGradients",
-    "Context",
-    "CostFunction",
-    "CrossEntropy",
-    "Cut",
-    "DerivationRule",
-    "Distillation",
-    "Entropy",
-    "Epoch",
-    "Estimator",
-    "EveryCandidate",
-    "Fair",
-    "Forward",
-    "InBanks",
-    "InPlaceDistillation",
-    "Learning",
-    "Listener",
-    "LogCost",
-    "LossTerm",
-    "Pass",
-    "Path",
-    "PathSampler",
-    "Phase",
-    "PlainStep",
-    "Ranks",
-    "Recipe",
-    "RelaxedStep",
-    "Sandwich",
-    "ScaledLoss",
-    "SelfDistillation",
-    "Step",
-    "SupernetStep",
-    "TargetCost",
-    "Uniform",
-    "ValidationScores",
-    "check_fingerprint",
-    "fingerprint",
-    "first_order",
-    "has_ended",
-    "load_checkpoint",
-    "read_header",
-    "restore",
-    "save_checkpoint",
-    "state_of",
-    "total_epochs",
-    "train",
-    "train_phases",
-    "unrolled",
-    "with_cuts",
-]
+from nas.lazy import lazy
+
+if TYPE_CHECKING:
+    from nas.training.bank_paths import InBanks as InBanks
+    from nas.training.checkpoint import (
+        has_ended as has_ended,
+        load_checkpoint as load_checkpoint,
+        read_header as read_header,
+        restore as restore,
+        save_checkpoint as save_checkpoint,
+        state_of as state_of,
+    )
+    from nas.training.context import Context as Context, Path as Path
+    from nas.training.cost_terms import (
+        AddedCost as AddedCost,
+        CostFunction as CostFunction,
+        LogCost as LogCost,
+        ScaledLoss as ScaledLoss,
+        TargetCost as TargetCost,
+    )
+    from nas.training.cuts import (
+        ByGradients as ByGradients,
+        Cut as Cut,
+        EveryCandidate as EveryCandidate,
+        with_cuts as with_cuts,
+    )
+    from nas.training.estimators import (
+        BilevelProblem as BilevelProblem,
+        Estimator as Estimator,
+        first_order as first_order,
+        unrolled as unrolled,
+    )
+    from nas.training.fingerprints import check_fingerprint as check_fingerprint, fingerprint as fingerprint
+    from nas.training.learning import Learning as Learning
+    from nas.training.listener import Listener as Listener
+    from nas.training.loop import Epoch as Epoch, train as train, train_phases as train_phases
+    from nas.training.objectives import (
+        CrossEntropy as CrossEntropy,
+        Distillation as Distillation,
+        Entropy as Entropy,
+        Forward as Forward,
+        InPlaceDistillation as InPlaceDistillation,
+        LossTerm as LossTerm,
+    )
+    from nas.training.paths import Fair as Fair, PathSampler as PathSampler, Sandwich as Sandwich, Uniform as Uniform
+    from nas.training.phase import Phase as Phase, total_epochs as total_epochs
+    from nas.training.ranks import Ranks as Ranks
+    from nas.training.recipe import Recipe as Recipe, Retrain as Retrain
+    from nas.training.relaxed_step import DerivationRule as DerivationRule, RelaxedStep as RelaxedStep
+    from nas.training.self_distillation import SelfDistillation as SelfDistillation
+    from nas.training.steps import Pass as Pass, PlainStep as PlainStep, Step as Step, SupernetStep as SupernetStep
+    from nas.training.streams import BatchStream as BatchStream
+    from nas.training.validation_scores import ValidationScores as ValidationScores
+
+lazy(__name__)

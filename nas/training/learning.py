@@ -1,8 +1,12 @@
 """How architecture parameters learn: the numbers of it."""
 
-import torch
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, ConfigDict, Field
-from torch import nn
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 __all__ = ["Learning"]
 
@@ -36,17 +40,17 @@ class Learning(BaseModel):
     share: float | None = Field(0.5, gt=0, lt=1)
     tune_epochs: int = Field(5, ge=1, le=10**6)
 
-    def make_optimizer(self, parameters: nn.Module, steps: float) -> torch.optim.Optimizer:
+    def make_optimizer(self, parameters: "nn.Module", steps: float) -> "torch.optim.Optimizer":
         """The optimiser of architecture parameters.
 
         Args:
             steps: of the weights, over the whole training.
         """
+        from torch.optim import Adam
+
         learning = steps * (1 - self.warmup) / self.every
         rate = self.learning_rate or min(_FASTEST, self.reach / learning)
-        return torch.optim.Adam(
-            parameters.parameters(), rate, betas=(self.beta1, 0.999), weight_decay=self.weight_decay
-        )
+        return Adam(parameters.parameters(), rate, betas=(self.beta1, 0.999), weight_decay=self.weight_decay)
 
     def is_due(self, step: int, steps: int) -> bool:
         """Whether architecture parameters learn in this step of the weights, of so many."""

@@ -2,15 +2,20 @@
 
 import math
 from dataclasses import replace
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from torch import nn
 
-from nas.data import Augment
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
-__all__ = ["Recipe"]
+    from nas.data import Augment
+
+__all__ = ["Recipe", "Retrain"]
+
+Retrain = Literal["no", "inherited", "fresh"]
+"""Whether a chosen network is trained again by itself, and from which weights."""
 
 
 class Recipe(BaseModel):
@@ -79,15 +84,17 @@ class Recipe(BaseModel):
             )
         return self
 
-    def make_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+    def make_optimizer(self, model: "nn.Module") -> "torch.optim.Optimizer":
         """The optimiser over all parameters, matrices and kernels with weight decay, vectors without."""
+        from torch.optim import SGD, AdamW
+
         decayed = [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
         plain = [p for p in model.parameters() if p.requires_grad and p.dim() <= 1]
         groups = [{"params": decayed, "weight_decay": self.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         if self.optimizer == "adamw":
-            return torch.optim.AdamW(groups, lr=self.learning_rate)
+            return AdamW(groups, lr=self.learning_rate)
         nesterov = self.momentum > 0
-        return torch.optim.SGD(groups, lr=self.learning_rate, momentum=self.momentum, nesterov=nesterov)
+        return SGD(groups, lr=self.learning_rate, momentum=self.momentum, nesterov=nesterov)
 
     def learning_rate_at(self, step: int, steps_per_epoch: int) -> float:
         """Linear warm-up, then a cosine (of a power) to the final rate at the end of the last epoch."""
@@ -97,7 +104,7 @@ class Recipe(BaseModel):
         left = _cosine_power((step - warmup) / max(1.0, total - warmup), self.cosine_power)
         return self.final_learning_rate + (self.learning_rate - self.final_learning_rate) * left
 
-    def augmentation(self, default: Augment) -> Augment:
+    def augmentation(self, default: "Augment") -> "Augment":
         """What training does to images: the default of the data, with what the recipe says over it."""
         return replace(
             default,

@@ -11,7 +11,7 @@ from latency_tables import board_rows, write_board, write_table
 from test_bad_inputs import check
 
 from nas.setup import Setup, resolve
-from nas.setup.recorded_targets import is_table
+from nas.setup.names import is_table
 
 FAST = {"networks": 6, "held_out": 4, "repeats": 2, "samples": 20, "seconds": 0.3}
 

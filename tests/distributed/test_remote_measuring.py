@@ -20,7 +20,7 @@ import nas
 from nas.distributed import connected, ray_module
 from nas.distributed.measuring import RemoteMachine
 from nas.errors import UsageError
-from nas.hardware import Catalogue, LatencyCache, Subject, Target, measure_blocks, measure_networks, target
+from nas.hardware import Catalogue, LatencyCache, Subject, Target, make_target, measure_blocks, measure_networks
 from nas.nn import OneOf
 
 SHAPE = (3, 4, 4)
@@ -222,8 +222,8 @@ def test_a_killed_process_is_started_again_and_measures_again(cluster: Nodes, tm
 @pytest.mark.usefixtures("free")
 def test_a_target_of_this_package_is_what_it_would_be_here(cluster: Nodes) -> None:
     settings: dict[str, Any] = {"threads": 2, "batch": 3, "dtype": "bfloat16"}
-    here = target("cpu", **settings)
-    with closing(RemoteMachine(LABEL, partial(target, "cpu", **settings), cluster.address)) as there:
+    here = make_target("cpu", **settings)
+    with closing(RemoteMachine(LABEL, partial(make_target, "cpu", **settings), cluster.address)) as there:
         assert (there.name, there.threads, there.batch, there.dtype) == ("cpu", 2, 3, "bfloat16")
         assert (there.device(), there.versions()) == (here.device(), here.versions())
         assert there.fingerprint() == here.fingerprint(), "the nodes of the test are processes of one machine"
@@ -232,7 +232,7 @@ def test_a_target_of_this_package_is_what_it_would_be_here(cluster: Nodes) -> No
 
 @pytest.mark.usefixtures("free")
 def test_a_target_that_refuses_gives_the_machine_back(cluster: Nodes) -> None:
-    refusing = RemoteMachine(LABEL, partial(target, "cpu", dtype="int8"), cluster.address)
+    refusing = RemoteMachine(LABEL, partial(make_target, "cpu", dtype="int8"), cluster.address)
     with pytest.raises(UsageError, match=r"^on machine \S+ at [\d.]+: dtype of target 'cpu' is 'int8'"):
         refusing.open()
     assert where_tasks_run(1, **{LABEL: 1.0}) == [cluster.marked]

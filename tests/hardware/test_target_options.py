@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import nas.hardware.target_onnx
 from nas.errors import UsageError
-from nas.hardware import CPU, CUDA, OnnxRuntime, measure_networks, target
+from nas.hardware import CPU, CUDA, OnnxRuntime, make_target, measure_networks
 
 COMPILE = torch.compile
 
@@ -73,13 +73,13 @@ class Hidden(nn.Module):
 def test_wrong_settings_get_a_sentence(case: str) -> None:
     name, settings, match = WRONG[case]
     with pytest.raises(UsageError, match=match):
-        target(name, **settings)
+        make_target(name, **settings)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_the_cpu_casts_network_and_input(dtype: str) -> None:
     spy, kind = Spy(), getattr(torch, dtype)
-    target("cpu", dtype=dtype).prepare(spy, (1, 8, 8))()
+    make_target("cpu", dtype=dtype).prepare(spy, (1, 8, 8))()
     assert spy.seen == {(kind, kind, kind, kind)}
     assert spy.conv.weight.dtype == torch.float32
 
@@ -101,7 +101,7 @@ def test_a_network_that_cannot_run_in_a_type_gets_a_sentence() -> None:
 
 @pytest.mark.parametrize("name", ["CPU", "cpu", "CPUExecutionProvider"])
 def test_providers_have_short_names(name: str) -> None:
-    assert target("onnxruntime", provider=name) == OnnxRuntime()
+    assert make_target("onnxruntime", provider=name) == OnnxRuntime()
     assert OnnxRuntime(provider=name).fingerprint() == OnnxRuntime().fingerprint()
 
 
@@ -294,7 +294,7 @@ def test_the_options_of_the_gpu_are_in_its_versions_and_fingerprint(gpu: Recorde
     wheres += [CUDA(dtype="float16"), CUDA(dtype="bfloat16")]
     assert len({where.fingerprint() for where in wheres}) == 6
     assert (wheres[2].versions()["graph"], wheres[2].versions()["compile"]) == ("True", "False")
-    assert target("cuda", graph=True) == CUDA(graph=True)
+    assert make_target("cuda", graph=True) == CUDA(graph=True)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")

@@ -6,7 +6,7 @@ from torch import nn
 
 import nas
 from nas.errors import UsageError
-from nas.hardware import CPU, CUDA, OnnxRuntime, Target, available_targets, target
+from nas.hardware import CPU, CUDA, OnnxRuntime, Target, available_targets, make_target
 from nas.testing import TargetSuite
 from search_spaces.nasbench201 import nasbench201
 
@@ -66,16 +66,16 @@ def test_a_prepared_call_runs_with_the_wanted_threads() -> None:
 def test_targets_by_name() -> None:
     assert {"cpu", "onnxruntime"} <= available_targets().keys()
     assert f"torch {torch.__version__}" in available_targets()["cpu"]
-    assert target("onnxruntime", threads=2, batch=4) == OnnxRuntime(threads=2, batch=4)
+    assert make_target("onnxruntime", threads=2, batch=4) == OnnxRuntime(threads=2, batch=4)
     with pytest.raises(UsageError, match="did you mean 'onnxruntime'"):
-        target("onnx-runtime")
+        make_target("onnx-runtime")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_missing_gpu_gets_a_sentence() -> None:
     assert "cuda" not in available_targets()
     with pytest.raises(UsageError, match="needs an NVIDIA GPU"):
-        target("cuda")
+        make_target("cuda")
 
 
 def test_an_unknown_provider_gets_a_sentence() -> None:

@@ -12,8 +12,7 @@ from synthetic_devices import setup_of, write_devices
 from nas.delivery.networks import final_network
 from nas.errors import UsageError
 from nas.hardware import Measurement
-from nas.latency import finalists
-from nas.latency import measuring as session
+from nas.latency import finalists, measuring as session
 from nas.latency.finalists import Finalists, measure_finalists
 from nas.latency.fitting import fit_latency
 from nas.latency.model import LatencyModel

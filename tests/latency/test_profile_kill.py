@@ -9,8 +9,7 @@ import yaml
 from killing import CHAIN, run
 
 from nas.hardware import LatencyCache
-from nas.latency import fitting, run_profile
-from nas.latency import measuring as session
+from nas.latency import fitting, measuring as session, run_profile
 from nas.setup import RunFolder, resolve
 
 SETTINGS = {

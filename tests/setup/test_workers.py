@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from nas.errors import UsageError
-from nas.setup import resolve
-from nas.setup import workers as place
+from nas.setup import resolve, workers as place
 from nas.setup.workers import gpus_each, train_elsewhere, travelling
 
 

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nas.errors import UsageError
 from nas.space import Choice, choices_of, concatenate, evaluate, largest, outcomes

@@ -4,8 +4,7 @@ import copy
 import itertools
 
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from random_models import CHANNELS, Plan, plans
 from torch import nn
 

@@ -14,8 +14,7 @@ import torch
 from processes import Together, alone, together
 from pydantic import ValidationError
 from test_cuts import few_shot, gradient_matching
-from test_relaxed_step import ONE_LEVEL
-from test_relaxed_step import make as relaxed
+from test_relaxed_step import ONE_LEVEL, make as relaxed
 from test_validation_scores import phase_of
 from tiny import CLASSES, elastic, operations, split, take
 from torch import Tensor, nn

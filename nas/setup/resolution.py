@@ -1,0 +1,96 @@
+"""From what was asked for to the whole configuration: a method fills in what is not given."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from nas.errors import UsageError
+from nas.evaluation.evaluators import EVALUATORS, EvaluatorTraits, traits_of
+from nas.methods import METHODS
+from nas.setup.checks import check_parts
+from nas.setup.config import RunConfig, read_back, refusal
+from nas.setup.values import check_values, renamed, shortened
+
+__all__ = ["resolve"]
+
+_FILLED = ("training", "retraining", "learning")
+"""Groups that a method fills in where values are not given."""
+
+
+def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
+    """A checked configuration from partial values; the method's recipe fills in what is not given.
+
+    Args:
+        source: where the values come from, for error messages.
+
+    Raises:
+        UsageError: an unknown key, a value of the wrong type or range, or a name that nothing has.
+    """
+    check_values(values, source)
+    values = renamed(values, source)
+    evaluator, method = (str(values.get(key, RunConfig.model_fields[key].default)) for key in ("evaluator", "method"))
+    EVALUATORS.require(evaluator)
+    METHODS.require(method)
+    check_parts(_alone(values, source))
+    about, chosen = traits_of(evaluator), METHODS[method]
+    if not about.needs_supernet:
+        chosen = replace(chosen, recipe={}, learning={}, settings={}, needs_budget=False, retrain="no")
+    if not about.makes_networks and chosen.retrain == "no":
+        chosen = replace(chosen, retrain="fresh")
+    training = {**chosen.recipe, **_mapping(values, "training", source)}
+    retraining = {**training, **_mapping(values, "retraining", source)}
+    learning = {**chosen.learning, **_mapping(values, "learning", source)}
+    ranks = _mapping(values, "ray", source).get("train_workers")
+    if isinstance(ranks, int) and ranks > 1 and not chosen.trains_banks_apart:
+        training = {"microbatches": ranks, **training}
+    own = {"retrain": chosen.retrain, **chosen.settings}
+    merged = {**own, **values, "training": training, "retraining": retraining, "learning": learning}
+    if chosen.needs_budget:
+        merged["profile"] = {"predictor": "lookup", **_mapping(values, "profile", source)}
+    config = read_back(merged, source)
+    _check_retrain(config, about, source)
+    if config.device == "cpu" and config.ray.gpus_per_worker:
+        raise UsageError(
+            f"{source}: device is 'cpu', but ray.gpus_per_worker is {config.ray.gpus_per_worker:g}; drop one of them."
+        )
+    parts, ranks = config.training.microbatches, config.ray.train_workers
+    if parts % ranks and not chosen.trains_banks_apart:
+        raise UsageError(
+            f"{source}: ray.train_workers is {ranks}, but training.microbatches is {parts}, and each worker takes "
+            "as many parts of a batch; give a divisor of it."
+        )
+    return config
+
+
+def _alone(values: Mapping[str, Any], source: str) -> RunConfig:
+    """What is asked for but for the groups that the method fills in, of which each value is checked alone.
+
+    Raises:
+        UsageError: something that no method mends.
+    """
+    groups = {key: _mapping(values, key, source) for key in _FILLED}
+    try:
+        RunConfig.model_validate({**values, **groups})
+    except ValidationError as error:
+        for each in error.errors():
+            if each["loc"] not in {(key,) for key in _FILLED}:
+                raise UsageError(refusal(each, source)) from None
+    return RunConfig.model_validate({key: value for key, value in values.items() if key not in _FILLED})
+
+
+def _check_retrain(config: RunConfig, about: EvaluatorTraits, source: str) -> None:
+    """Refuses to deliver weights that nobody has."""
+    where = f"{source}: retrain is '{config.retrain}', but evaluator '{config.evaluator}'"
+    if config.retrain == "no" and not about.makes_networks:
+        raise UsageError(f"{where} makes no network that could be delivered; use retrain=fresh.")
+    if config.retrain == "inherited" and not about.needs_supernet:
+        raise UsageError(f"{where} trains no supernet whose weights a network could inherit; use retrain=fresh.")
+
+
+def _mapping(values: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
+    given = values.get(key, {})
+    if not isinstance(given, Mapping):
+        raise UsageError(f"{source}: {key} is {shortened(given)}, expected a mapping such as {{epochs: 30}}.")
+    return given

@@ -1,0 +1,70 @@
+"""Starting is light: packages import what they re-export when it is asked for, and a refusal imports no PyTorch."""
+
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import nas
+
+PACKAGES = ["nas", *(each.name for each in pkgutil.walk_packages(nas.__path__, "nas.") if each.ispkg)]
+WITHOUT_TORCH = {
+    "help": (["--help"], 0),
+    "help of a command": (["search", "--help"], 0),
+    **{
+        f"list {what}": (["list", what], 0)
+        for what in ("spaces", "methods", "evaluators", "strategies", "costs", "predictors", "tasks")
+    },
+    "unknown command": (["serach"], 2),
+    "unknown option": (["search", "--epoch", "3"], 2),
+    "unknown space": (["search", "chian"], 2),
+    "unknown task": (["search", "--task", "digit"], 2),
+    "unknown method": (["search", "--method", "bignass"], 2),
+    "unknown evaluator": (["search", "--set", "evaluator=tabel"], 2),
+    "unknown strategy": (["search", "--strategy", "evolve"], 2),
+    "unknown option of a strategy": (["search", "--set", "strategy_args.size=3"], 2),
+    "unknown target": (["search", "--target", "onnxrt"], 2),
+    "unknown predictor": (["profile", "--predictor", "linaer"], 2),
+    "unknown device": (["search", "--set", "device=gpu"], 2),
+    "unknown cost": (["search", "--set", "cost=flop"], 2),
+    "unknown key": (["search", "--set", "candidats=3"], 2),
+    "wrong type": (["search", "--set", "training.epochs=many"], 2),
+    "unreadable constraint": (["search", "--constraint", "be fast"], 2),
+    "missing config": (["search", "--config", "no/such.yaml"], 2),
+    **{f"{command} of no run": ([command, "nothing"], 2) for command in ("resume", "retrain", "export")},
+    "missing table of a ranking": (["rank", "nothing", "--truth", "no.csv", "--column", "a"], 2),
+}
+EACH = """
+import json, sys
+from nas.cli import main
+
+for arguments in json.loads(sys.argv[1]):
+    try:
+        main(arguments)
+    except SystemExit as end:
+        print("ended", end.code, "torch" in sys.modules)
+"""
+
+
+def test_no_torch_is_imported(tmp_path: Path) -> None:
+    arguments = json.dumps([arguments for arguments, _ in WITHOUT_TORCH.values()])
+    command = [sys.executable, "-c", EACH, arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    ended = [line.removeprefix("ended ") for line in done.stdout.splitlines() if line.startswith("ended ")]
+    found = dict(zip(WITHOUT_TORCH, ended, strict=True))
+    assert found == {name: f"{code} False" for name, (_, code) in WITHOUT_TORCH.items()}, done.stderr
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_package_has_what_it_says(name: str) -> None:
+    package = importlib.import_module(name)
+    for exported in getattr(package, "__all__", []):
+        assert exported in dir(package)
+        found = getattr(package, exported)
+        hidden = f"{name}.{exported} is hidden by the submodule of that name"
+        assert name == "nas" or not isinstance(found, ModuleType), hidden
