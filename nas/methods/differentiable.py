@@ -36,13 +36,13 @@ def differentiable_method(
 ) -> Method:
     """A method with the recipe of DARTS that retrains the derived architecture from fresh weights.
 
-    One that needs a budget proposes several candidates, of which constraints exclude some. Others know nothing of
-    costs; they propose one architecture, without constraints.
+    One that needs a budget proposes several architectures, of which constraints exclude some. Others know nothing of
+    costs; they propose a single architecture, without constraints.
 
     Args:
         recipe, learning, search_args: see :class:`~nas.methods.Method`; ``recipe`` changes the recipe of DARTS.
     """
-    candidates = {"candidates": 25} if needs_budget else {"candidates": 1, "constraints": []}
+    proposals = {"candidates": 25} if needs_budget else {"candidates": 1, "constraints": []}
     return Method(
         name=name,
         family="differentiable",
@@ -54,7 +54,7 @@ def differentiable_method(
         search_args=search_args,
         needs_budget=needs_budget,
         retrain="fresh",
-        settings={"strategy": "derived", **candidates},
+        settings={"strategy": "derived", **proposals},
     )
 
 

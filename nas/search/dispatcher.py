@@ -84,7 +84,7 @@ class Dispatcher:
         self.results.update({result.architecture: result for result in screened if result.violation})
         accepted = [result for result in screened if not result.violation][:limit]
         self._accepted |= {result.architecture: result.metrics for result in accepted}
-        self._evaluate(self._without_recorded([result.architecture for result in accepted]))
+        self._evaluate(self._reuse_results([result.architecture for result in accepted]))
         return len(accepted)
 
     def collect(self) -> None:
@@ -95,7 +95,7 @@ class Dispatcher:
         if self._claimed_elsewhere:
             awaited = [architecture for architecture in self._accepted if architecture in self._claimed_elsewhere]
             self._claimed_elsewhere.clear()
-            self._evaluate(self._without_recorded(awaited))
+            self._evaluate(self._reuse_results(awaited))
 
     def require_feasible(self) -> None:
         """Raises a NothingFeasibleError that names the nearest value if nothing feasible was found."""
@@ -114,8 +114,8 @@ class Dispatcher:
             f"{'' if self._ledger is None else ', and search under another name, since what it gave is kept'}."
         )
 
-    def _without_recorded(self, architectures: list[Architecture]) -> list[Architecture]:
-        """The architectures that the ledger has no result of; the results of the others are taken over."""
+    def _reuse_results(self, architectures: list[Architecture]) -> list[Architecture]:
+        """Reuses the results that the ledger has; returns the architectures without one."""
         if self._ledger is None or not architectures:
             return architectures
         self._ledger.refresh()

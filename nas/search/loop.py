@@ -1,4 +1,4 @@
-"""The search: ask a strategy for candidates, evaluate them, tell it the results."""
+"""The search: ask a strategy for architectures, evaluate them, tell it the results."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["search"]
 
 _BATCHES_AHEAD = 4
-"""At most so many batches are asked for at once: enough to sort similar candidates into the same batch, few enough
+"""At most so many batches are asked for at once: enough to put similar architectures into the same batch, few enough
 that workers start soon."""
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def search(
 ) -> "pd.DataFrame":
     """Evaluates what a strategy proposes until the budget is spent.
 
-    Costs come first: a candidate that violates a constraint on them is not evaluated, and the strategy is told by how
+    Costs come first: a proposal that violates a constraint on them is not evaluated, and the strategy is told by how
     much it violates it. Nothing is evaluated twice: neither within a search, nor if the ledger has a result, nor while
     another process that shares the ledger evaluates it. Every batch is recorded as soon as it is evaluated.
 
@@ -62,7 +62,7 @@ def search(
         batch: number of architectures that a worker gets at a time.
         identity: what results in the ledger must agree in, besides the architecture, to be reused.
         on_result: called with each result of an evaluation after it was recorded.
-        patience: rounds of proposals in a row without a new candidate to evaluate, after which the search ends.
+        patience: rounds of proposals in a row with nothing new to evaluate, after which the search ends.
 
     Returns:
         A row for each evaluated architecture in the order proposed: id, architecture (canonical JSON), metrics, costs,

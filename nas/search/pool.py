@@ -1,4 +1,4 @@
-"""What evaluates the candidates of a search: this process, or a pool of workers."""
+"""What evaluates the proposals of a search: this process, or a pool of workers."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable

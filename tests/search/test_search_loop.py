@@ -143,7 +143,7 @@ def test_a_small_space_ends_the_search(name: str) -> None:
     assert len(table) == SPACE.size
 
 
-def test_patience_ends_a_search_without_new_candidates() -> None:
+def test_patience_ends_a_search_without_new_proposals() -> None:
     table = run("random", Evaluator(), constraints=["latency_ms <= 1.6"], patience=4, batch=2)
     feasible = sum(costs(list(SPACE))["latency_ms"] <= 1.6)
     assert 0 < len(table) < min(feasible, 40)
