@@ -1,6 +1,6 @@
 """Widths as sets of channels: which part of a weight is in use."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,19 @@ from torch import Tensor
 from nas.nn.gate import Gates, push_forward
 from nas.space import Concatenation, choices_of, evaluate
 
-__all__ = ["NOTHING", "Channels", "Ranges", "Region", "channels", "crop", "ranges_of", "select", "write"]
+__all__ = [
+    "NOTHING",
+    "Channels",
+    "Ranges",
+    "Region",
+    "channels",
+    "crop",
+    "joined",
+    "ranges_of",
+    "select",
+    "taken",
+    "write",
+]
 
 Ranges = tuple[tuple[int, int], ...]
 """Half-open ranges of channel indices."""
@@ -77,12 +89,15 @@ def _membership(ranges: Ranges, hull: Ranges) -> Tensor:
 def select(tensor: Tensor, region: Region) -> Tensor:
     """The part of ``tensor`` inside the region, ranges for each leading dimension; a view where it is one block."""
     for dim, ranges in enumerate(region):
-        if len(ranges) > 1:
-            tensor = torch.cat([tensor.narrow(dim, start, stop - start) for start, stop in ranges], dim)
-        elif ranges[0] != (0, tensor.shape[dim]):
-            start, stop = ranges[0]
-            tensor = tensor.narrow(dim, start, stop - start)
+        if ranges != ((0, tensor.shape[dim]),):
+            tensor = taken(tensor, dim, ranges)
     return tensor
+
+
+def taken(tensor: Tensor, dim: int, ranges: Ranges) -> Tensor:
+    """The ranges of one dimension, one behind the other; a view where there is one."""
+    parts = [tensor.narrow(dim, start, stop - start) for start, stop in ranges]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim)
 
 
 def write(tensor: Tensor, region: Region, value: Tensor, dim: int = 0) -> None:
@@ -95,6 +110,17 @@ def write(tensor: Tensor, region: Region, value: Tensor, dim: int = 0) -> None:
         part = value.narrow(dim, offset, stop - start)
         write(tensor.narrow(dim, start, stop - start), region, part, dim + 1)
         offset += stop - start
+
+
+def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    """The ranges, those that follow on each other as one."""
+    found: list[tuple[int, int]] = []
+    for start, stop in ranges:
+        if found and found[-1][1] == start:
+            found[-1] = (found[-1][0], stop)
+        else:
+            found.append((start, stop))
+    return tuple(found)
 
 
 def crop(size: int, kernel: int) -> Ranges:

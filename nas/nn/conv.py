@@ -1,37 +1,163 @@
-"""Elastic convolution."""
+"""Elastic convolutions."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.nn.bias import Bias, bias_of, may_be_there
-from nas.nn.channels import Channels, Ranges, channels, crop
-from nas.nn.elastic import ElasticLayer, State, uninitialised
-from nas.nn.fixed import require_fixed
+from nas.nn.channels import Channels, channels, crop
+from nas.nn.elastic_layer import Axes, ElasticLayer, State
 from nas.nn.gate import Gate, Gates, push_forward, single_value
-from nas.space import Concatenation, Operation, choices_of, evaluate, largest, outcomes
+from nas.space import Concatenation, choices_of, evaluate, largest, outcomes
 
-__all__ = ["Conv2d"]
-
-
-@dataclass(frozen=True)
-class _ConvState(State):
-    inputs: Channels
-    outputs: Channels
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: Any
-    dilation: tuple[int, int]
-    groups: int
-    kernel_mask: Tensor | None
-    bias: Bias
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d"]
 
 
-class Conv2d(nn.Conv2d, ElasticLayer[_ConvState]):
+def _axes(rows: str, columns: str, dims: int) -> Axes:
+    return Axes(weight=(rows, columns, *(f"kernel_size.{dim}" for dim in range(dims))), bias=("out_channels",))
+
+
+class _Conv(ElasticLayer):
+    """What convolutions have in common; of one of its widths a weight holds what a single group has."""
+
+    elastic: ClassVar[tuple[str, ...]] = (
+        "in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "bias",
+    )  # fmt: skip
+    by_group: ClassVar[str] = "in_channels"
+    convolve: ClassVar[Callable[..., Tensor]]
+
+    def widest(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        get, kind = self.followed(given), type(self).__name__
+        if choices_of(*get.values()) and given["padding_mode"] != "zeros":
+            raise UsageError(f"{kind} with choices supports padding_mode='zeros' only, not {given['padding_mode']!r}.")
+        kernels = [self._tuple(kernel) for (kernel,) in outcomes(get["kernel_size"])]
+        names = [name for name in self._settings if name != "groups"]
+        return {
+            **dict(zip(names, next(outcomes(*map(get.__getitem__, names))), strict=True)),
+            **{name: largest(get[name]) for name in ("in_channels", "out_channels", "bias")},
+            "kernel_size": tuple(map(max, zip(*kernels, strict=True))),
+            "groups": self._least_groups(get),
+        }
+
+    def widths(self, gates: Gates) -> dict[str, Channels]:
+        inputs, outputs, groups = self._channels(gates)
+        widths = {"in_channels": inputs, "out_channels": outputs}
+        divided = widths[self.by_group]
+        of_group = divided if groups == 1 else Channels(((0, divided.count // groups),))
+        kernel, _, _ = _hull(self._window(gates))
+        crops = [Channels(crop(size, length)) for size, length in zip(self.weight.shape[2:], kernel, strict=True)]
+        return {
+            **widths,
+            f"{self.by_group}.group": of_group,
+            **{f"kernel_size.{i}": each for i, each in enumerate(crops)},
+        }
+
+    def settings(self, gates: Gates) -> dict[str, Any]:
+        single = {
+            name: self.arguments[name] for name in self._settings if name not in ("padding", "dilation", "groups")
+        }
+        found = {name: self._tuple(self._single(name, value, gates)) for name, value in single.items()}
+        found["kernel"], found["padding"], found["dilation"] = _hull(self._window(gates))
+        _, _, found["groups"] = self._channels(gates)
+        return found
+
+    def resolve(self, gates: Gates) -> State:
+        state = super().resolve(gates)
+        state.kernel_mask = _kernel_mask(type(self).__name__, self._window(gates))
+        if state.kernel_mask is not None:
+            state.factors["weight"] = state.kernel_mask
+        return state
+
+    def functional(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        state = self.state
+        return self.convolve(x, weight, bias, state.stride, state.padding, state.dilation, state.groups)
+
+    def weighed(self, y: Tensor) -> Tensor:
+        return self.state.widths["out_channels"].apply(y, 1 - self.weight.dim())
+
+    def active(self, state: State) -> dict[str, Any]:
+        return {**super().active(state), "kernel_size": state.kernel}
+
+    def _channels(self, gates: Gates) -> tuple[Channels, Channels, int]:
+        """Those of the inputs and of the outputs, and the number of groups."""
+        get = self.arguments
+        inputs, outputs = channels(get["in_channels"], gates), channels(get["out_channels"], gates)
+        if self._depthwise:
+            return inputs, outputs, inputs.count
+        groups = int(self._single("groups", get["groups"], gates))
+        if groups > 1:
+            for width in ("in_channels", "out_channels"):
+                self._single(f"{width} with groups={groups}", get[width], gates)
+        return inputs, outputs, groups
+
+    def _window(self, gates: Gates) -> Gate:
+        """Kernels, each with its padding and dilation."""
+        window = [self.arguments[name] for name in ("kernel_size", "padding", "dilation")]
+        return push_forward(
+            lambda values: tuple(self._tuple(evaluate(each, values)) for each in window), choices_of(*window), gates
+        )
+
+    def _single(self, name: str, argument: Any, gates: Gates) -> Any:
+        return single_value(argument, gates, f"{type(self).__name__} {name}")
+
+    def _tuple(self, value: Any) -> Any:
+        """A number for each dimension; the name of a padding stays one."""
+        if isinstance(value, str | tuple | list):
+            return value if isinstance(value, str) else tuple(value)
+        return (value,) * (len(self.axes["weight"]) - 2)
+
+    def _least_groups(self, get: Mapping[str, Any]) -> int:
+        """The number of groups with which the weight holds the channels that a group has in every outcome."""
+        widest = {name: largest(get[name]) for name in ("in_channels", "out_channels")}
+        per_group = 0
+        for inputs, outputs, groups in outcomes(get["in_channels"], get["out_channels"], get["groups"]):
+            if inputs % groups or outputs % groups:
+                raise UsageError(
+                    f"{type(self).__name__} groups={groups} does not divide in_channels={inputs} and "
+                    f"out_channels={outputs}; let the groups follow the width, as in groups=hidden for a depthwise "
+                    "convolution."
+                )
+            whole_layout = groups == 1 and isinstance(get[self.by_group], Concatenation)
+            count = inputs if self.by_group == "in_channels" else outputs
+            per_group = max(per_group, widest[self.by_group] if whole_layout else count // groups)
+        most = range(widest[self.by_group] // per_group, 1, -1)
+        return next((groups for groups in most if not any(width % groups for width in widest.values())), 1)
+
+    @cached_property
+    def _depthwise(self) -> bool:
+        widths = (self.arguments[name] for name in ("in_channels", "out_channels", "groups"))
+        return all(inputs == outputs == groups for inputs, outputs, groups in outcomes(*widths))
+
+
+class _ConvTranspose(_Conv):
+    elastic = (*_Conv.elastic, "output_padding")
+    by_group = "out_channels"
+
+    def functional(  # type: ignore[override]
+        self, x: Tensor, output_size: Sequence[int] | None = None, *, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        state = self.state
+        more, window = state.output_padding, (state.stride, state.padding, state.kernel)
+        if output_size is not None:
+            more = self._output_padding(x, list(output_size), *window, len(state.kernel), state.dilation)
+        return self.convolve(x, weight, bias, state.stride, state.padding, more, state.groups, state.dilation)
+
+
+class Conv1d(_Conv, nn.Conv1d):
+    """``torch.nn.Conv1d`` whose arguments may be choices, see :class:`Conv2d`.
+
+    Shapes: ``[N, in_channels, L]`` → ``[N, out_channels, L']``.
+    """
+
+    axes = _axes("out_channels", "in_channels.group", 1)
+    convolve = staticmethod(F.conv1d)
+
+
+class Conv2d(_Conv, nn.Conv2d):
     """``torch.nn.Conv2d`` whose arguments may be choices: kernel, widths, stride, padding, dilation, groups and bias.
 
     Smaller kernels are the centre of the largest, smaller widths the leading channels (once-for-all, Cai et al.,
@@ -45,121 +171,45 @@ class Conv2d(nn.Conv2d, ElasticLayer[_ConvState]):
             another argument is a choice.
     """
 
-    def __init__(
-        self,
-        in_channels: Any,
-        out_channels: Any,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: Any = 1,
-        bias: Any = True,
-        padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        require_fixed("Conv2d", padding_mode=padding_mode, device=device, dtype=dtype)
-        kernel_size, padding = _joined(kernel_size), _joined(padding)
-        stride, dilation = _joined(stride), _joined(dilation)
-        in_max, out_max, least_groups = _widest(in_channels, out_channels, groups)
-        stride_0, padding_0, dilation_0 = next(outcomes(stride, padding, dilation))
-        nn.Conv2d.__init__(
-            self,
-            in_max,
-            out_max,
-            _largest_kernel(kernel_size),
-            stride_0,
-            padding_0,
-            dilation_0,
-            least_groups,
-            may_be_there(bias),
-            padding_mode,
-            device,
-            dtype,
-        )
-        self.arguments = {
-            "in_channels": in_channels,
-            "out_channels": out_channels,
-            "kernel_size": kernel_size,
-            "stride": stride,
-            "padding": padding,
-            "dilation": dilation,
-            "groups": groups,
-            "bias": bias,
-        }
-        if self.is_elastic and padding_mode != "zeros":
-            raise UsageError(f"Conv2d with choices supports padding_mode='zeros' only, not {padding_mode!r}.")
-
-    def resolve(self, gates: Gates) -> _ConvState:
-        get = self.arguments
-        outputs, inputs = channels(get["out_channels"], gates), channels(get["in_channels"], gates)
-        groups = inputs.count if self._depthwise else int(single_value(get["groups"], gates, "Conv2d groups"))
-        shapes = ("kernel_size", "padding", "dilation")
-        window = push_forward(
-            lambda values: tuple(_pair(evaluate(get[name], values)) for name in shapes),
-            choices_of(*(get[name] for name in shapes)),
-            gates,
-        )
-        kernel, padding, dilation = _hull(window)
-        if groups > 1 and not self._depthwise:
-            for width in ("in_channels", "out_channels"):
-                single_value(get[width], gates, f"Conv2d {width} with groups={groups}")
-        columns: Ranges = inputs.ranges if groups == 1 else ((0, inputs.count // groups),)
-        bias = bias_of(get["bias"], outputs.ranges, gates)
-        crops = [crop(size, length) for size, length in zip(self.weight.shape[2:], kernel, strict=True)]
-        return _ConvState(
-            regions={"weight": (outputs.ranges, columns, *crops), "bias": (bias.ranges,)},
-            inputs=inputs,
-            outputs=outputs,
-            kernel=kernel,
-            stride=_pair(single_value(get["stride"], gates, "Conv2d stride")),
-            padding=padding,
-            dilation=dilation,
-            groups=groups,
-            kernel_mask=_kernel_mask(window),
-            bias=bias,
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.is_elastic:
-            return super().forward(x)
-        state = self.state
-        weight = self.part("weight")
-        if state.kernel_mask is not None:
-            weight = weight * state.kernel_mask
-        bias = state.bias.apply(self.part("bias")) if state.bias.is_there else None
-        y = F.conv2d(x, weight, bias, state.stride, state.padding, state.dilation, state.groups)
-        return state.outputs.apply(y, 1)
-
-    def twin(self) -> nn.Module:
-        state = self.state
-        return uninitialised(
-            nn.Conv2d,
-            state.inputs.count,
-            state.outputs.count,
-            state.kernel,
-            stride=state.stride,
-            padding=state.padding,
-            dilation=state.dilation,
-            groups=state.groups,
-            bias=state.bias.is_there,
-            padding_mode=self.padding_mode,
-            device=self.weight.device,
-            dtype=self.weight.dtype,
-        )
-
-    @cached_property
-    def _depthwise(self) -> bool:
-        get = self.arguments
-        return all(
-            inputs == outputs == groups
-            for inputs, outputs, groups in outcomes(get["in_channels"], get["out_channels"], get["groups"])
-        )
+    axes = _axes("out_channels", "in_channels.group", 2)
+    convolve = staticmethod(F.conv2d)
 
 
-def _kernel_mask(window: Gate) -> Tensor | None:
-    """The gate-weighted sum of the kernels' supports inside the largest, ``[height, width]``.
+class Conv3d(_Conv, nn.Conv3d):
+    """``torch.nn.Conv3d`` whose arguments may be choices, see :class:`Conv2d`.
+
+    Shapes: ``[N, in_channels, D, H, W]`` → ``[N, out_channels, D', H', W']``.
+    """
+
+    axes = _axes("out_channels", "in_channels.group", 3)
+    convolve = staticmethod(F.conv3d)
+
+
+class ConvTranspose1d(_ConvTranspose, nn.ConvTranspose1d):
+    """``torch.nn.ConvTranspose1d`` whose arguments may be choices, see :class:`ConvTranspose2d`.
+
+    Shapes: ``[N, in_channels, L]`` → ``[N, out_channels, L']``.
+    """
+
+    axes = _axes("in_channels", "out_channels.group", 1)
+    convolve = staticmethod(F.conv_transpose1d)
+
+
+class ConvTranspose2d(_ConvTranspose, nn.ConvTranspose2d):
+    """``torch.nn.ConvTranspose2d`` whose arguments may be choices; slices and gates are as those of :class:`Conv2d`.
+
+    Shapes: ``[N, in_channels, H, W]`` → ``[N, out_channels, H', W']``.
+
+    Raises:
+        UsageError: groups that do not divide the channels, or another argument is a choice.
+    """
+
+    axes = _axes("in_channels", "out_channels.group", 2)
+    convolve = staticmethod(F.conv_transpose2d)
+
+
+def _kernel_mask(kind: str, window: Gate) -> Tensor | None:
+    """The gate-weighted sum of the kernels' supports inside the largest, of its shape.
 
     Raises:
         UsageError: the paddings do not centre the kernels on each other.
@@ -167,28 +217,26 @@ def _kernel_mask(window: Gate) -> Tensor | None:
     if window.weights is None:
         return None
     hull = _hull(window)
-    (height, width), _, _ = hull
-    mask = window.weights.new_zeros(height, width)
+    mask = window.weights.new_zeros(hull[0])
     for weight, candidate in zip(window.weights, window.values, strict=True):
         if not _centred(candidate, hull):
             raise UsageError(
-                f"Conv2d kernels {[value[0] for value in window.values]} cannot be mixed: paddings "
+                f"{kind} kernels {[value[0] for value in window.values]} cannot be mixed: paddings "
                 f"{[value[1] for value in window.values]} do not centre them; use padding=kernel // 2."
             )
-        rows, columns = candidate[0]
-        top, left = (height - rows) // 2, (width - columns) // 2
-        support = F.pad(mask.new_ones(rows, columns), (left, width - columns - left, top, height - rows - top))
+        support = torch.zeros_like(mask)
+        centre = tuple(slice(*crop(size, length)[0]) for size, length in zip(hull[0], candidate[0], strict=True))
+        support[centre] = 1
         mask = mask + weight * support
     return mask
 
 
-def _hull(window: Gate) -> tuple[tuple[int, int], Any, tuple[int, int]]:
+def _hull(window: Gate) -> tuple[tuple[int, ...], Any, tuple[int, ...]]:
     """The kernel that holds all kernels of the window, with its padding and dilation."""
     kernels, paddings, dilations = zip(*window.values, strict=True)
-    rows, columns = zip(*kernels, strict=True)
     named = next((padding for padding in paddings if isinstance(padding, str)), None)
     padding = named or tuple(max(sides) for sides in zip(*paddings, strict=True))
-    return (max(rows), max(columns)), padding, dilations[0]
+    return tuple(map(max, zip(*kernels, strict=True))), padding, dilations[0]
 
 
 def _centred(candidate: Any, hull: Any) -> bool:
@@ -203,36 +251,3 @@ def _centred(candidate: Any, hull: Any) -> bool:
         return bool(padding == padding_max and (padding == "same" or not any(growth)))
     shifts = zip(padding, padding_max, dilation, growth, strict=True)
     return all(2 * (pad_max - pad) == step * more for pad, pad_max, step, more in shifts)
-
-
-def _joined(argument: Any) -> Any:
-    """A pair that holds expressions as one expression."""
-    return Operation(_together, *argument) if isinstance(argument, tuple) and choices_of(*argument) else argument
-
-
-def _together(*values: Any) -> tuple[Any, ...]:
-    return values
-
-
-def _pair(value: Any) -> Any:
-    return value if isinstance(value, str) else tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-
-
-def _largest_kernel(kernel_size: Any) -> tuple[int, int]:
-    pairs = [_pair(kernel) for (kernel,) in outcomes(kernel_size)]
-    return max(rows for rows, _ in pairs), max(columns for _, columns in pairs)
-
-
-def _widest(in_channels: Any, out_channels: Any, groups: Any) -> tuple[int, int, int]:
-    """The widest input and output, and the group count that allocates enough input channels for every outcome."""
-    widest_in, widest_out, per_group = largest(in_channels), largest(out_channels), 0
-    for inputs, outputs, parts in outcomes(in_channels, out_channels, groups):
-        if inputs % parts or outputs % parts:
-            raise UsageError(
-                f"Conv2d groups={parts} does not divide in_channels={inputs} and out_channels={outputs}; "
-                "let the groups follow the width, as in groups=hidden for a depthwise convolution."
-            )
-        whole_layout = parts == 1 and isinstance(in_channels, Concatenation)
-        per_group = max(per_group, widest_in if whole_layout else inputs // parts)
-    fitting = (parts for parts in range(widest_in // per_group, 1, -1) if widest_in % parts == widest_out % parts == 0)
-    return widest_in, widest_out, next(fitting, 1)

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from nas.errors import UsageError
+from nas.nn.parameter import Parameter
 
 __all__ = ["initialise"]
 
@@ -20,9 +21,14 @@ def initialise(network: nn.Module, seed: int) -> nn.Module:
             reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
             if reset is not None:
                 reset()
-            elif next(module.parameters(recurse=False), None) is not None:
+            elif not isinstance(module, Parameter) and _holds_parameters(module):
                 raise UsageError(
                     f"{type(module).__name__} holds parameters but has no reset_parameters(), so a network with it "
                     "cannot have fresh weights; write that method."
                 )
     return network
+
+
+def _holds_parameters(module: nn.Module) -> bool:
+    beside = (each for each in module.children() if isinstance(each, Parameter))
+    return next(module.parameters(recurse=False), None) is not None or next(beside, None) is not None

@@ -1,35 +1,64 @@
 """Elastic normalisation. Gates of a width act here, after the statistics, where they cannot be normalised away."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.nn.channels import Channels, channels, ranges_of, select, write
-from nas.nn.elastic import ElasticLayer, State, uninitialised
-from nas.nn.fixed import require_fixed
-from nas.nn.gate import Gate, Gates, push_forward, single_value
+from nas.nn.channels import Ranges, ranges_of, write
+from nas.nn.elastic_layer import Axes, ElasticLayer, State
+from nas.nn.gate import Gates, push_forward
 from nas.space import choices_of, largest, outcomes
 
-__all__ = ["BatchNorm2d", "GroupNorm", "LayerNorm"]
+__all__ = [
+    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d",
+    "LayerNorm", "RMSNorm",
+]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _NormState(State):
-    channels: Channels
-    eps: float
+class _BatchNorm(ElasticLayer):
+    axes = Axes(
+        **dict.fromkeys(("weight", "bias", "running_mean", "running_var"), ("num_features",)), num_batches_tracked=()
+    )
+    elastic = ("num_features", "eps")
+    output = ("num_features", 1)
+
+    def functional(
+        self,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        running_mean: Tensor | None,
+        running_var: Tensor | None,
+        num_batches_tracked: Tensor | None,
+    ) -> Tensor:
+        self._check_input_dim(x)
+        factor, use_batch = self.momentum or 0.0, self.training or running_mean is None
+        if self.training and not self.track_running_stats:
+            running_mean = running_var = None
+        elif self.training and num_batches_tracked is not None:
+            num_batches_tracked.add_(1)
+            factor = 1.0 / float(num_batches_tracked) if self.momentum is None else self.momentum
+        y = F.batch_norm(x, running_mean, running_var, weight, bias, use_batch, factor, self.state.eps)
+        for name, statistic in (("running_mean", running_mean), ("running_var", running_var)) if self.training else ():
+            region = self.state.regions.get(name, ())
+            if statistic is not None and region and len(region[0]) > 1:  # what was updated is a copy
+                write(self.get_buffer(name), region, statistic)
+        return y
 
 
-@dataclass(frozen=True)
-class _GroupNormState(_NormState):
-    widths: Gate
-    groups: int
+class BatchNorm1d(_BatchNorm, nn.BatchNorm1d):
+    """``torch.nn.BatchNorm1d`` whose ``num_features`` and ``eps`` may be choices, see :class:`BatchNorm2d`.
+
+    Shapes: ``[N, num_features]`` or ``[N, num_features, L]`` → the same.
+    """
 
 
-class BatchNorm2d(nn.BatchNorm2d, ElasticLayer[_NormState]):
+class BatchNorm2d(_BatchNorm, nn.BatchNorm2d):
     """``torch.nn.BatchNorm2d`` whose ``num_features`` and ``eps`` may be choices.
 
     The running statistics are those of whatever ran last, so they must be recalibrated for the architecture that
@@ -41,72 +70,91 @@ class BatchNorm2d(nn.BatchNorm2d, ElasticLayer[_NormState]):
         UsageError: another argument is a choice.
     """
 
-    def __init__(
-        self,
-        num_features: Any,
-        eps: Any = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        require_fixed(
-            "BatchNorm2d",
-            momentum=momentum,
-            affine=affine,
-            track_running_stats=track_running_stats,
-            device=device,
-            dtype=dtype,
-        )
-        nn.BatchNorm2d.__init__(
-            self, largest(num_features), largest(eps), momentum, affine, track_running_stats, device=device, dtype=dtype
-        )
-        self.arguments = {"num_features": num_features, "eps": eps}
 
-    def resolve(self, gates: Gates) -> _NormState:
-        active = channels(self.arguments["num_features"], gates)
-        per_channel = dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (active.ranges,))
-        return _NormState({**per_channel, "num_batches_tracked": ()}, active, _eps(self, gates))
+class BatchNorm3d(_BatchNorm, nn.BatchNorm3d):
+    """``torch.nn.BatchNorm3d`` whose ``num_features`` and ``eps`` may be choices, see :class:`BatchNorm2d`.
 
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.is_elastic:
-            return super().forward(x)
-        mean, var = self._statistics("running_mean"), self._statistics("running_var")
-        weight, bias = (self.part("weight"), self.part("bias")) if self.affine else (None, None)
-        use_batch = self.training or mean is None
-        y = F.batch_norm(x, mean, var, weight, bias, use_batch, self._averaging_factor(), self.state.eps)
-        if self.training and mean is not None and var is not None and len(self.state.channels.ranges) > 1:
-            write(self.running_mean, self.state.regions["running_mean"], mean)  # type: ignore[arg-type]
-            write(self.running_var, self.state.regions["running_var"], var)  # type: ignore[arg-type]
-        return self.state.channels.apply(y, 1)
-
-    def twin(self) -> nn.Module:
-        return uninitialised(
-            nn.BatchNorm2d,
-            self.state.channels.count,
-            eps=self.state.eps,
-            momentum=self.momentum,
-            affine=self.affine,
-            track_running_stats=self.track_running_stats,
-            device=next((tensor.device for tensor in self._tensors()), None),
-            dtype=next((tensor.dtype for tensor in self._tensors()), None),
-        )
-
-    def _tensors(self) -> list[Tensor]:
-        return [tensor for tensor in (self.weight, self.running_mean) if tensor is not None]
-
-    def _statistics(self, name: str) -> Tensor | None:
-        return self.part(name) if self.track_running_stats else None
-
-    def _averaging_factor(self) -> float:
-        if not (self.training and self.track_running_stats and self.num_batches_tracked is not None):
-            return 0.0
-        self.num_batches_tracked.add_(1)
-        return 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+    Shapes: ``[N, num_features, D, H, W]`` → the same.
+    """
 
 
-class LayerNorm(nn.LayerNorm, ElasticLayer[_NormState]):
+class _InstanceNorm(ElasticLayer):
+    axes = Axes(weight=("num_features",), bias=("num_features",))
+    elastic = ("num_features", "eps")
+
+    def widest(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        if choices_of(given["num_features"], given["eps"]) and given["track_running_stats"]:
+            raise UsageError(
+                f"{type(self).__name__} with choices cannot have track_running_stats: the statistics would be those of "
+                "whatever ran last; leave it out, so that each example is normalised by itself."
+            )
+        return super().widest(given)
+
+    def functional(self, x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+        self._check_input_dim(x)
+        batch = x if x.dim() > self._get_no_batch_dim() else x[None]
+        y = F.instance_norm(batch, weight=weight, bias=bias, eps=self.state.eps)
+        return self.state.widths["num_features"].apply(y, 1).view_as(x)
+
+
+class InstanceNorm1d(_InstanceNorm, nn.InstanceNorm1d):
+    """``torch.nn.InstanceNorm1d`` whose ``num_features`` and ``eps`` may be choices, see :class:`InstanceNorm2d`.
+
+    Shapes: ``[N, num_features, L]`` or ``[num_features, L]`` → the same.
+    """
+
+
+class InstanceNorm2d(_InstanceNorm, nn.InstanceNorm2d):
+    """``torch.nn.InstanceNorm2d`` whose ``num_features`` and ``eps`` may be choices.
+
+    Each channel has its own statistics, so under a soft gate the output is masked.
+
+    Shapes: ``[N, num_features, H, W]`` or ``[num_features, H, W]`` → the same.
+
+    Raises:
+        UsageError: another argument is a choice, or running statistics of a layer with choices.
+    """
+
+
+class InstanceNorm3d(_InstanceNorm, nn.InstanceNorm3d):
+    """``torch.nn.InstanceNorm3d`` whose ``num_features`` and ``eps`` may be choices, see :class:`InstanceNorm2d`.
+
+    Shapes: ``[N, num_features, D, H, W]`` or ``[num_features, D, H, W]`` → the same.
+    """
+
+
+class _FeatureNorm(ElasticLayer):
+    """Normalises the last dimensions, of which a single one may be a choice."""
+
+    elastic = ("normalized_shape", "eps")
+    output = ("normalized_shape", -1)
+    tensors: ClassVar[tuple[str, ...]]
+
+    @cached_property
+    def axes(self) -> Axes:  # type: ignore[override]
+        whole = (None,) * (len(self.normalized_shape) - 1)
+        return Axes(dict.fromkeys(self.tensors, (*whole, "normalized_shape")))
+
+    def followed(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"normalized_shape": _shape(given)[-1], "eps": given["eps"]}
+
+    def widest(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        shape = _shape(given)
+        if choices_of(*shape) and len(shape) > 1:
+            raise UsageError(
+                f"{type(self).__name__} normalized_shape={list(shape)} has a choice among several dimensions; "
+                "only a single last dimension can be one."
+            )
+        return {"normalized_shape": [largest(size) for size in shape], "eps": largest(given["eps"])}
+
+    def active(self, state: State) -> dict[str, Any]:
+        return {**super().active(state), "normalized_shape": self._shape_in(state)}
+
+    def _shape_in(self, state: State) -> tuple[int, ...]:
+        return *self.normalized_shape[:-1], state.widths["normalized_shape"].count
+
+
+class LayerNorm(_FeatureNorm, nn.LayerNorm):
     """``torch.nn.LayerNorm`` whose last dimension and ``eps`` may be choices.
 
     Under a soft gate mean and variance count each feature by its gate, so that a one-hot gate equals the slice.
@@ -117,58 +165,42 @@ class LayerNorm(nn.LayerNorm, ElasticLayer[_NormState]):
         UsageError: a choice in any dimension but a single last one, or for another argument.
     """
 
-    def __init__(
-        self,
-        normalized_shape: Any,
-        eps: Any = 1e-5,
-        elementwise_affine: bool = True,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        require_fixed("LayerNorm", elementwise_affine=elementwise_affine, bias=bias, device=device, dtype=dtype)
-        shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
-        if choices_of(*shape) and len(shape) > 1:
-            raise UsageError(
-                f"LayerNorm normalized_shape={list(shape)} has a choice among several dimensions; "
-                "only a single last dimension can be one."
-            )
-        sizes = [largest(size) for size in shape]
-        nn.LayerNorm.__init__(self, sizes, largest(eps), elementwise_affine, bias, device, dtype)
-        self.arguments = {"normalized_shape": shape[-1], "eps": eps}
+    tensors = ("weight", "bias")
 
-    def resolve(self, gates: Gates) -> _NormState:
-        active = channels(self.arguments["normalized_shape"], gates)
-        whole = (((0, size),) for size in self.normalized_shape[:-1])
-        return _NormState(dict.fromkeys(("weight", "bias"), (*whole, active.ranges)), active, _eps(self, gates))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.is_elastic:
-            return super().forward(x)
-        weight = None if self.weight is None else self.part("weight")
-        bias = None if self.bias is None else self.part("bias")
-        mask, eps = self.state.channels.mask, self.state.eps
+    def functional(self, x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+        mask, eps = self.state.widths["normalized_shape"].mask, self.state.eps
         if mask is None:
-            return F.layer_norm(x, (*self.normalized_shape[:-1], self.state.channels.count), weight, bias, eps)
+            return F.layer_norm(x, self._shape_in(self.state), weight, bias, eps)
         share = mask / mask.sum()
         centred = x - (x * share).sum(-1, keepdim=True)
         y = centred * torch.rsqrt((centred.square() * share).sum(-1, keepdim=True) + eps)
         y = y if weight is None else y * weight
-        return self.state.channels.apply(y if bias is None else y + bias, -1)
-
-    def twin(self) -> nn.Module:
-        return uninitialised(
-            nn.LayerNorm,
-            (*self.normalized_shape[:-1], self.state.channels.count),
-            eps=self.state.eps,
-            elementwise_affine=self.elementwise_affine,
-            bias=self.bias is not None,
-            device=None if self.weight is None else self.weight.device,
-            dtype=None if self.weight is None else self.weight.dtype,
-        )
+        return y if bias is None else y + bias
 
 
-class GroupNorm(nn.GroupNorm, ElasticLayer[_GroupNormState]):
+class RMSNorm(_FeatureNorm, nn.RMSNorm):
+    """``torch.nn.RMSNorm`` whose last dimension and ``eps`` may be choices.
+
+    Under a soft gate the mean square counts each feature by its gate, so that a one-hot gate equals the slice.
+
+    Shapes: ``[..., *normalized_shape]`` → the same.
+
+    Raises:
+        UsageError: a choice in any dimension but a single last one, or for another argument.
+    """
+
+    tensors = ("weight",)
+
+    def functional(self, x: Tensor, weight: Tensor | None) -> Tensor:
+        mask, eps = self.state.widths["normalized_shape"].mask, self.state.eps
+        if mask is None:
+            return F.rms_norm(x, self._shape_in(self.state), weight, eps)
+        mean = (x.square() * (mask / mask.sum())).sum(-1, keepdim=True)
+        y = x * torch.rsqrt(mean + (torch.finfo(x.dtype).eps if eps is None else eps))
+        return y if weight is None else y * weight
+
+
+class GroupNorm(ElasticLayer, nn.GroupNorm):
     """``torch.nn.GroupNorm`` whose ``num_channels``, ``num_groups`` and ``eps`` may be choices.
 
     Which channels share a group depends on the width, so a soft gate mixes the outputs of the widths.
@@ -179,60 +211,38 @@ class GroupNorm(nn.GroupNorm, ElasticLayer[_GroupNormState]):
         UsageError: groups that do not divide the channels, or a choice for another argument.
     """
 
-    def __init__(
-        self,
-        num_groups: Any,
-        num_channels: Any,
-        eps: Any = 1e-5,
-        affine: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        require_fixed("GroupNorm", affine=affine, device=device, dtype=dtype)
-        for groups, width in outcomes(num_groups, num_channels):
+    axes = Axes(weight=("num_channels",), bias=("num_channels",))
+    elastic = ("num_groups", "num_channels", "eps")
+
+    def widest(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        for groups, width in outcomes(given["num_groups"], given["num_channels"]):
             if width % groups:
                 raise UsageError(f"GroupNorm num_groups={groups} does not divide num_channels={width}.")
-        nn.GroupNorm.__init__(self, 1, largest(num_channels), largest(eps), affine, device, dtype)
-        self.arguments = {"num_groups": num_groups, "num_channels": num_channels, "eps": eps}
-        if not self.is_elastic:
-            self.num_groups = num_groups
+        has_choices = choices_of(*(given[name] for name in self.elastic))
+        return {**super().widest(given), "num_groups": 1 if has_choices else given["num_groups"]}
 
-    def resolve(self, gates: Gates) -> _GroupNormState:
+    def settings(self, gates: Gates) -> dict[str, Any]:
         width = self.arguments["num_channels"]
-        active = channels(width, gates)
-        widths = push_forward(lambda values: ranges_of(width, values), choices_of(width), gates)
-        if widths.weights is not None and len(active.ranges) > 1:
+        mixed = push_forward(lambda values: ranges_of(width, values), choices_of(width), gates)
+        if mixed.weights is not None and len(mixed.values[0]) > 1:
             raise UsageError("GroupNorm over a concatenation cannot follow a soft gate; normalise each part by itself.")
-        groups = int(single_value(self.arguments["num_groups"], gates, "GroupNorm num_groups"))
-        regions = dict.fromkeys(("weight", "bias"), (active.ranges,))
-        return _GroupNormState(regions, active, _eps(self, gates), widths, groups)
+        return {**super().settings(gates), "mixed": mixed}
 
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.is_elastic:
-            return super().forward(x)
-        if self.state.widths.weights is None:
-            weight, bias = (self.part("weight"), self.part("bias")) if self.affine else (None, None)
-            return F.group_norm(x, self.state.groups, weight, bias, self.state.eps)
-        return self.state.widths.mix(lambda ranges: self._normalise(x, ranges))
+    def functional(self, x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+        if self.state.mixed.weights is None:
+            return F.group_norm(x, self.state.num_groups, weight, bias, self.state.eps)
 
-    def _normalise(self, x: Tensor, ranges: Any) -> Tensor:
-        """Normalises the leading channels ``ranges`` alone and pads with zeros to the width of ``x``."""
-        width = ranges[-1][1]
-        weight, bias = (select(self.weight, (ranges,)), select(self.bias, (ranges,))) if self.affine else (None, None)
-        y = F.group_norm(x.narrow(1, 0, width), self.state.groups, weight, bias, self.state.eps)
-        return F.pad(y, (0, 0) * (x.dim() - 2) + (0, x.shape[1] - width))
+        def normalise(ranges: Ranges) -> Tensor:
+            """The leading channels alone, padded with zeros to the width of ``x``."""
+            width = ranges[-1][1]
+            scale, shift = (None if each is None else each[:width] for each in (weight, bias))
+            y = F.group_norm(x.narrow(1, 0, width), self.state.num_groups, scale, shift, self.state.eps)
+            return F.pad(y, (0, 0) * (x.dim() - 2) + (0, x.shape[1] - width))
 
-    def twin(self) -> nn.Module:
-        return uninitialised(
-            nn.GroupNorm,
-            self.state.groups,
-            self.state.channels.count,
-            eps=self.state.eps,
-            affine=self.affine,
-            device=self.weight.device if self.affine else None,
-            dtype=self.weight.dtype if self.affine else None,
-        )
+        mixed: Tensor = self.state.mixed.mix(normalise)
+        return mixed
 
 
-def _eps(layer: BatchNorm2d | LayerNorm | GroupNorm, gates: Gates) -> float:
-    return float(single_value(layer.arguments["eps"], gates, f"{type(layer).__name__} eps"))
+def _shape(given: Mapping[str, Any]) -> tuple[Any, ...]:
+    shape = given["normalized_shape"]
+    return tuple(shape) if isinstance(shape, tuple | list) else (shape,)

@@ -7,7 +7,8 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.parametrize import type_before_parametrizations
 
 from nas.errors import UsageError
-from nas.nn.elastic import Elastic, ElasticLayer
+from nas.nn.elastic import Elastic
+from nas.nn.elastic_layer import ElasticLayer
 from nas.nn.graph import as_graph
 
 __all__ = ["has_own_forward", "hold", "with_own_forward"]
@@ -21,7 +22,7 @@ def has_own_forward(module: Elastic) -> bool:
     return kinds.index(_owner(module, "forward")) < kinds.index(_owner(module, "plain", "twin"))
 
 
-def with_own_forward(layer: ElasticLayer[Any], plain: nn.Module, attached: Mapping[str, Any]) -> fx.GraphModule:
+def with_own_forward(layer: ElasticLayer, plain: nn.Module, attached: Mapping[str, Any]) -> fx.GraphModule:
     """The forward of a subclass as a graph, in which ``super().forward`` calls the plain twin of what it extends.
 
     Args:
@@ -34,6 +35,7 @@ def with_own_forward(layer: ElasticLayer[Any], plain: nn.Module, attached: Mappi
     """
     kind = type_before_parametrizations(layer)
     extended: Any = _owner(layer, "plain", "twin")
+    layer_of = next(each for each in kind.__mro__ if layer.extended() in each.__bases__)
 
     class Fixed(extended):
         def forward(self, *inputs: Any, **named: Any) -> Any:
@@ -50,12 +52,12 @@ def with_own_forward(layer: ElasticLayer[Any], plain: nn.Module, attached: Mappi
     except Exception as error:  # whatever the code of a user raises when it is given a proxy
         raise UsageError(
             f"the forward of {kind.__name__} cannot be traced ({_first_line(error)}), so the delivered network could "
-            f"not have it; put a nas.nn.{extended.__name__} into a module of your own instead of extending it."
+            f"not have it; put a nas.nn.{layer_of.__name__} into a module of your own instead of extending it."
         ) from error
     if training.code != evaluation.code:
         raise UsageError(
             f"the forward of {kind.__name__} does other things in training than in evaluation, which the delivered "
-            f"network could not; put a nas.nn.{extended.__name__} into a module of your own instead of extending it."
+            f"network could not; put a nas.nn.{layer_of.__name__} into a module of your own instead of extending it."
         )
     return training if layer.training else evaluation
 

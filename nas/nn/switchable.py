@@ -1,7 +1,6 @@
 """Widths that are weighed feature by feature: a batch norm for each, and channels aligned before they are summed."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from operator import eq
 from typing import Any
@@ -11,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.nn.channels import Channels
-from nas.nn.conv import Conv2d, _ConvState
+from nas.nn.conv import Conv2d
 from nas.nn.elastic import Branch, Copy, Elastic, inactive
 from nas.nn.fixed import require_fixed
 from nas.nn.gate import Gate, Gates, push_forward
@@ -59,9 +57,8 @@ class UngatedConv2d(Conv2d):
     Shapes: ``[N, in_channels, H, W]`` → ``[N, out_channels, H', W']``.
     """
 
-    def resolve(self, gates: Gates) -> _ConvState:
-        state = super().resolve(gates)
-        return replace(state, outputs=Channels(state.outputs.ranges))
+    def weighed(self, y: Tensor) -> Tensor:
+        return y
 
 
 class SwitchableBatchNorm2d(Elastic):

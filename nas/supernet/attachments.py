@@ -119,7 +119,7 @@ def check_tree(above: Iterable[Child]) -> None:
             )
 
 
-def _check_inner(path: str, layer: ElasticLayer[Any]) -> None:
+def _check_inner(path: str, layer: ElasticLayer) -> None:
     kinds = type(layer).__mro__
     for name in ("_conv_forward", "__call__"):
         owner = next((kind for kind in kinds if name in vars(kind)), nn.Module)

@@ -2,11 +2,11 @@
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
-from nas.nn import Elastic, ElasticLayer
+from nas.nn import Elastic, ElasticLayer, Parameter
 from nas.nn.channels import Region
 from nas.nn.computed import is_writer, recompute
 from nas.nn.modes import evaluating
@@ -17,7 +17,7 @@ from nas.space import Choice, evaluate, expressions_in
 __all__ = ["extract"]
 
 _HOOKS = [name for name in vars(nn.Module()) if "hooks" in name]
-_OWN = {*vars(nn.Module()), "arguments", "is_elastic", "_state", "_states", "_choices"}
+_OWN = {*vars(nn.Module()), "arguments", "axes", "is_elastic", "_key", "_state", "_states", "_choices"}
 """Attributes of an elastic layer that say nothing of its plain twin."""
 
 
@@ -59,9 +59,13 @@ class _Copies:
             else:
                 for _, child in children(module):
                     self(child)
-        return copy.deepcopy(module, self.memo)
+        made = copy.deepcopy(module, self.memo)
+        if not isinstance(module, Elastic):
+            for name in [name for name, child in children(module) if isinstance(child, Parameter)]:
+                setattr(made, name, cast(nn.Parameter, made._modules.pop(name)))
+        return made
 
-    def tensor(self, layer: ElasticLayer[Any], name: str) -> Tensor:
+    def tensor(self, layer: ElasticLayer, name: str) -> Tensor:
         own = layer._parameters.get(name, layer._buffers.get(name))
         region = layer.region(name)
         if own is not None and not region:
@@ -82,7 +86,7 @@ class _Copies:
 
     def _plain(self, module: Elastic) -> nn.Module:
         plain = module.plain(self)
-        if not isinstance(module, ElasticLayer):
+        if not isinstance(module, ElasticLayer) or isinstance(module, Parameter):
             return plain
         attached = self._attached(module)
         if has_own_forward(module):
@@ -96,11 +100,12 @@ class _Copies:
             vars(plain)[kind].update(copy.deepcopy(kept, self.memo))
         return plain
 
-    def _attached(self, layer: ElasticLayer[Any]) -> dict[str, Any]:
+    def _attached(self, layer: ElasticLayer) -> dict[str, Any]:
         """What the layer holds beside the tensors that its torch twin has: modules, tensors, attributes."""
-        read, twins = layer.parameter_names(), layer.state.regions
+        read, twins = layer.parameter_names(), layer.axes
         made_of = {name for holders in read.values() for holder, name in holders if holder is layer} - {*read}
-        tensors = [name for name in (*read, *layer._buffers) if name not in twins and name not in made_of]
+        buffers = [name for name, held in layer._buffers.items() if held is not None]
+        tensors = [name for name in (*read, *buffers) if name not in twins and name not in made_of]
         return {
             **{name: copy.deepcopy(vars(layer)[name], self.memo) for name in vars(layer) if name not in {*_OWN, *read}},
             **{name: self.tensor(layer, name) for name in tensors},

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from every_layer import First
 from small_models import SelfAttention
 from torch import Tensor, nn
 
@@ -22,8 +23,10 @@ from nas.nn import (
     Linear,
     MultiheadAttention,
     OneOf,
+    Parameter,
     PartialChannels,
     Repeat,
+    RMSNorm,
     SwitchableBatchNorm2d,
     Zero,
 )
@@ -61,6 +64,12 @@ def features(argument: str, width: int = 8) -> Callable[[str, Any], Tensor]:
     ]
 
 
+def of_dims(argument: str, dims: int) -> Callable[[str, Any], Tensor]:
+    draws = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 8, *(7, 6, 5)[:dims], generator=draws)
+    return lambda name, candidate: x[:, : candidate if name == argument else 8]
+
+
 CASES = {
     "Conv2d": Case(
         Conv2d,
@@ -77,6 +86,56 @@ CASES = {
             "bias": [True, False],
         },
     ),
+    **{
+        f"{kind}{dims}d": Case(
+            getattr(nas.nn, f"{kind}{dims}d"),
+            {"in_channels": 8, "out_channels": 4, "kernel_size": 3},
+            of_dims("in_channels", dims),
+            {
+                "in_channels": [4, 8],
+                "out_channels": [4, 6],
+                "kernel_size": [1, 3],
+                "stride": [1, 2],
+                "padding": [0, 1],
+                "dilation": [1, 2],
+                "groups": [1, 2],
+                "bias": [True, False],
+            },
+            {"output_padding"},
+        )
+        for kind, dims in (("Conv", 1), ("Conv", 3), ("ConvTranspose", 1), ("ConvTranspose", 2))
+    },
+    **{
+        f"{kind}{dims}d": Case(
+            getattr(nas.nn, f"{kind}{dims}d"),
+            {"num_features": 8},
+            of_dims("num_features", dims),
+            {"num_features": [4, 8], "eps": [1e-5, 0.5]},
+        )
+        for kind, dims in (
+            ("BatchNorm", 1),
+            ("BatchNorm", 3),
+            ("InstanceNorm", 1),
+            ("InstanceNorm", 2),
+            ("InstanceNorm", 3),
+        )
+    },
+    "RMSNorm": Case(
+        RMSNorm,
+        {"normalized_shape": 8},
+        features("normalized_shape"),
+        {"normalized_shape": [4, 8], "eps": [1e-5, 0.5]},
+    ),
+    **{
+        kind: Case(
+            getattr(nas.nn, kind),
+            {"input_size": 8, "hidden_size": 4},
+            features("input_size"),
+            {"input_size": [4, 8], "hidden_size": [3, 4]},
+        )
+        for kind in ("GRU", "LSTM")
+    },
+    "Parameter": Case(Parameter, {"shape": (2,)}, width_of(""), {}, {"shape"}),
     "Linear": Case(
         Linear,
         {"in_features": 8, "out_features": 4},
@@ -108,7 +167,13 @@ CASES = {
         MultiheadAttention,
         {"embed_dim": 8, "num_heads": 2, "head_dim": 3},
         features("embed_dim"),
-        {"embed_dim": [4, 8], "num_heads": [1, 2], "head_dim": [2, 3], "bias": [True, False]},
+        {
+            "embed_dim": [4, 8],
+            "num_heads": [1, 2],
+            "head_dim": [2, 3],
+            "bias": [True, False],
+            "num_kv_heads": [1, 2],
+        },
     ),
     "SwitchableBatchNorm2d": Case(
         SwitchableBatchNorm2d, {"num_features": 8}, width_of("num_features"), {"num_features": [4, 8]}
@@ -136,7 +201,8 @@ def supernet_with(case: str, argument: str) -> nas.Supernet:
     torch.manual_seed(0)
     given = {**made.fixed, argument: Choice(made.varies[argument], name="choice")}
     layer = made.kind(**given)
-    return nas.Supernet(SelfAttention(layer) if isinstance(layer, MultiheadAttention) else nn.Sequential(layer))
+    wrapped = {"MultiheadAttention": SelfAttention, "GRU": First, "LSTM": First}
+    return nas.Supernet(wrapped.get(case, nn.Sequential)(layer))
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
@@ -147,7 +213,9 @@ def test_an_argument_that_may_be_a_choice_makes_the_extracted_layer(case: str, a
     for candidate in CASES[case].varies[argument]:
         x = CASES[case].inputs(argument, candidate)
         network = supernet.extract({"choice": candidate})
-        assert all(type(each).__module__.startswith(("torch.", "small_models")) for each in network.modules())
+        assert all(
+            type(each).__module__.startswith(("torch.", "small_models", "every_layer")) for each in network.modules()
+        )
         supernet.activate({"choice": candidate})
         assert sum(each.numel() for each in network.parameters()) == sum(
             supernet_part(each, region) for each, region in supernet.active_regions()
