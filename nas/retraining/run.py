@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from nas.delivery.comparison import is_better
+from nas.delivery.conclusion import rewrite_result
 from nas.delivery.exported import ExportedNetwork, evaluate_file
 from nas.delivery.networks import deliver, delivery_notes, restore_trained
-from nas.delivery.report import rewrite_run_report
 from nas.delivery.selection import searched_figure
 from nas.distributed import connected, require
 from nas.distributed.trials import TrialOutcome, require_shared_folder, run_trials
@@ -119,8 +119,7 @@ class _Retraining:
         if delivered.record.get("retrained", {}).get("begun") != begun:
             delivered.keep(self.compete(self.best(outcomes), begun, result))
         result = delivered.put_into(result)
-        rewrite_run_report(self.setup, self.folder, result)
-        write_file(self.folder.best, json.dumps(result, indent=2))
+        rewrite_result(self.setup, self.folder, result)
 
     def train(self) -> list[TrialOutcome]:
         """Every trial to its end, from where an interrupted call left it."""

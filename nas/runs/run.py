@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from nas.costs import StaticCosts
 from nas.delivery.checks import check_delivered, check_networks, check_scores
+from nas.delivery.conclusion import write_result
 from nas.delivery.exported import ExportedNetwork, check_dtype
 from nas.delivery.networks import deliver, delivery_notes, final_network
-from nas.delivery.report import write_run_report
+from nas.delivery.result import SearchResult
 from nas.delivery.selection import as_selected, confirm, random_choice, searched_figure, select, tested
 from nas.files import write_file
 from nas.latency.budget import expected_budget
@@ -102,8 +103,7 @@ class _Stages:
             result = self.export(finalists, draws)
         with stage("report"):
             candidates, draws = (as_selected(self.setup, each) for each in (candidates, draws))
-            write_run_report(self.setup, self.folder, result, candidates, draws, history, self.latency)
-        write_file(self.folder.best, json.dumps(result, indent=2))
+            write_result(self.setup, self.folder, result, candidates, draws, history, self.latency)
 
     def note(self, *sentences: str) -> None:
         """Says them now, and in the result."""
@@ -210,25 +210,26 @@ class _Stages:
         largest = self.largest_tested(largest_network, largest)
         random = random_choice(setup, draws, best)
         self.note(*delivery_notes(setup, best, largest))
-        found = {
-            "run": self.folder.name,
-            "space": setup.config.space,
-            "evaluator": setup.config.evaluator,
-            "method": setup.config.method if setup.traits.needs_supernet else None,
-            "sharing": setup.sharing if setup.traits.needs_supernet else None,
-            "metric": name,
-            "objective": str(setup.objective),
-            "score": setup.score,
-            "cost": setup.cost,
-            "own_costs": list(setup.own_costs.names),
-            "best": best,
-            "largest": largest,
-            "random": None if random is None else _described(random),
-            "front": front,
-            "selection": why,
-            "notes": self.notes,
-        }
-        return delivered.put_into(found)
+        has_supernet = setup.traits.needs_supernet
+        found = SearchResult(
+            run=self.folder.name,
+            space=setup.config.space,
+            evaluator=setup.config.evaluator,
+            method=setup.config.method if has_supernet else None,
+            sharing=setup.sharing if has_supernet else None,
+            metric=name,
+            objective=str(setup.objective),
+            score=setup.score,
+            cost=setup.cost,
+            own_costs=list(setup.own_costs.names),
+            best=best,
+            largest=largest,
+            random=None if random is None else _described(random),
+            front=front,
+            selection=why,
+            notes=self.notes,
+        )
+        return delivered.put_into(found.as_dict())
 
     def largest_tested(self, network: "nn.Module", row: dict[str, Any]) -> dict[str, Any]:
         """The row of the largest network with its one reading of the test split, in the type of the delivered file."""

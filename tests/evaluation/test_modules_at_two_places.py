@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import nas
 from nas.costs import StaticCosts, parameters
-from nas.delivery.report import describe_blocks
+from nas.delivery.conclusion import describe_blocks
 from nas.evaluation import SharedWeights, evaluate
 from nas.hardware import Catalogue
 from nas.nn import BatchNorm2d, Cell, Conv2d, Linear, OneOf, Repeat

@@ -1,10 +1,12 @@
-"""Fills the report with what a run found."""
+"""The end of a run: its report, then its result."""
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nas.costs import BlockCost
 from nas.errors import UsageError
+from nas.files import write_file
 from nas.hardware import Recorded
 from nas.latency.content import latency_content, run_summary, target_name
 from nas.latency.model import LatencyModel
@@ -24,12 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "describe_blocks",
-    "rewrite_run_report",
-    "write_run_report",
+    "rewrite_result",
+    "write_result",
 ]
 
 
-def write_run_report(
+def write_result(
     setup: Setup,
     folder: RunFolder,
     result: dict[str, Any],
@@ -38,7 +40,7 @@ def write_run_report(
     history: Sequence[Epoch],
     latency: LatencyModel | None,
 ) -> None:
-    """Writes ``report.html`` into the run's folder; without a latency model it shows no predictions."""
+    """Writes ``report.html``, which shows no predictions without a latency model, and last of all ``best.json``."""
     options = setup.searched.options if setup.is_differentiable else None
     relaxation = {name: list(map(str, each)) for name, each in options.items()} if options else None
     config = setup.config
@@ -69,10 +71,11 @@ def write_run_report(
         notes=[*result["notes"], *_notes(setup, result)],
     )
     write_report(folder.report, content)
+    write_file(folder.best, json.dumps(result, indent=2))
 
 
-def rewrite_run_report(setup: Setup, folder: RunFolder, result: dict[str, Any]) -> None:
-    """Writes ``report.html`` of a finished run anew, from its files and a result that has changed.
+def rewrite_result(setup: Setup, folder: RunFolder, result: dict[str, Any]) -> None:
+    """Writes both of a finished run anew, from its files and a result that has changed.
 
     Raises:
         UsageError: a file of the run is damaged or gone.
@@ -82,7 +85,7 @@ def rewrite_run_report(setup: Setup, folder: RunFolder, result: dict[str, Any]) 
     candidates = candidates.drop(columns=["measured_latency_ms", "measured_spread_ms", *unpredicted])
     latency = LatencyModel.load(folder.predictor, setup) if setup.needs_latency else None
     history = read_header(folder.supernet)["history"] if setup.traits.needs_supernet else []
-    write_run_report(setup, folder, result, candidates, draws, history, latency)
+    write_result(setup, folder, result, candidates, draws, history, latency)
 
 
 def _table(folder: RunFolder, name: str) -> "pd.DataFrame":
