@@ -193,10 +193,12 @@ def _plain(key: str, value: Any) -> Any:
 
 
 def _name_of(key: str, part: Any) -> str:
-    """The name, or ``module:object``, under which every process finds a part."""
-    for module, name in _definitions(part):
-        if module != "__main__" and import_object(f"{module}:{name}", key) is part:
-            return _SLOTS[key].name_of(f"{module}:{name}") if key in _SLOTS else f"{module}:{name}"
+    """The shipped name, else ``module:object``, under which every process finds a part."""
+    paths = [f"{module}:{name}" for module, name in _definitions(part) if module != "__main__"]
+    found = [path for path in paths if import_object(path, key) is part]
+    names = [_SLOTS[key].name_of(path) for path in found] if key in _SLOTS else found
+    if names:
+        return min(names, key=lambda name: ":" in name)
     raise UsageError(
         f"nas.Run: {key} is {part!r}, which is not at the top of a module that can be imported, so workers and a "
         "resumed run would not find it; put it into a module of its own and import it from there."
