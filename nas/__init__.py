@@ -12,6 +12,7 @@ from nas.lazy import lazy
 
 if TYPE_CHECKING:
     from nas import (
+        costs as costs,
         data as data,
         distributed as distributed,
         evaluation as evaluation,
@@ -24,17 +25,86 @@ if TYPE_CHECKING:
         report as report,
         runs as runs,
         search as search,
+        sharing as sharing,
         space as space,
         streams as streams,
         supernet as supernet,
         tasks as tasks,
         training as training,
     )
+    from nas.costs import Candidate as Candidate, ExpectedCost as ExpectedCost, StaticCosts as StaticCosts
+    from nas.data import Data as Data, Split as Split, TaskData as TaskData
     from nas.errors import UsageError as UsageError
-    from nas.run import Run as Run
-    from nas.space import Architecture as Architecture, Choice as Choice, Space as Space
+    from nas.evaluation import (
+        Evaluator as Evaluator,
+        MakesNetworks as MakesNetworks,
+        SharedWeights as SharedWeights,
+        Standalone as Standalone,
+        TalliesExamples as TalliesExamples,
+        evaluate as evaluate,
+    )
+    from nas.evaluation.ranking import sparse_tau as sparse_tau, tau as tau, weighted_tau as weighted_tau
+    from nas.export import check_parity as check_parity, write_onnx as write_onnx
+    from nas.hardware import (
+        Recorded as Recorded,
+        Target as Target,
+        make_target as make_target,
+        measure_networks as measure_networks,
+    )
+    from nas.methods import Method as Method
+    from nas.predictors import (
+        LinearPredictor as LinearPredictor,
+        LookupPredictor as LookupPredictor,
+        Predictor as Predictor,
+        RegressionPredictor as RegressionPredictor,
+        TransferPredictor as TransferPredictor,
+    )
+    from nas.problem import Problem as Problem
+    from nas.run import Run as Run, RunResult as RunResult
+    from nas.search import (
+        Constraint as Constraint,
+        Objective as Objective,
+        RandomSearch as RandomSearch,
+        Result as Result,
+        Strategy as Strategy,
+        pareto_front as pareto_front,
+    )
+    from nas.sharing import Sharing as Sharing
+    from nas.space import (
+        Architecture as Architecture,
+        Choice as Choice,
+        Condition as Condition,
+        Notation as Notation,
+        Space as Space,
+        Subspace as Subspace,
+    )
     from nas.streams import Stream as Stream, rng as rng
     from nas.supernet import Supernet as Supernet
+    from nas.tasks import (
+        Classification as Classification,
+        Language as Language,
+        MultiLabel as MultiLabel,
+        Regression as Regression,
+        Tally as Tally,
+        Task as Task,
+    )
+    from nas.training import (
+        Context as Context,
+        CrossEntropy as CrossEntropy,
+        Forward as Forward,
+        InPlaceDistillation as InPlaceDistillation,
+        Learning as Learning,
+        Listener as Listener,
+        LossTerm as LossTerm,
+        PathSampler as PathSampler,
+        Phase as Phase,
+        Recipe as Recipe,
+        Sandwich as Sandwich,
+        Step as Step,
+        SupernetStep as SupernetStep,
+        Uniform as Uniform,
+        train as train,
+    )
 
 __version__ = "0.1.0"
 

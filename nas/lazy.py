@@ -25,9 +25,7 @@ def lazy(package: str) -> None:
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
         if origins[name] == package:
             return importlib.import_module(f"{package}.{name}")
-        found = getattr(importlib.import_module(origins[name]), name)
-        setattr(module, name, found)
-        return found
+        return getattr(importlib.import_module(origins[name]), name)
 
     names = sorted({*vars(module), *origins})
     vars(module).update(__getattr__=find, __dir__=lambda: names, __all__=list(origins))

@@ -5,7 +5,7 @@ import inspect
 import json
 import pkgutil
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
@@ -68,10 +68,9 @@ class Slot(Generic[Part]):
         if ":" in name:
             part = import_object(name, self.name)
         else:
-            self.require(name)
-            part = (
-                pkgutil.resolve_name(self.shipped[name]) if name in self.shipped else self._load(self._entries()[name])
-            )
+            entries = self._entries()
+            self._require(name, entries)
+            part = pkgutil.resolve_name(self.shipped[name]) if name in self.shipped else self._load(entries[name][0])
         if not self.fits(part):
             kind = f"the class {part.__name__}" if isinstance(part, type) else f"of type {type(part).__name__}"
             raise UsageError(f"{self.name} '{name}' is {kind}, expected {self.expected}.")
@@ -83,17 +82,8 @@ class Slot(Generic[Part]):
         Raises:
             UsageError: nothing has it, or two packages do.
         """
-        if ":" in name:
-            return
-        if name not in (known := list(self)):
-            raise UsageError(f"{self.name} '{name}' is not known; {_instead(name, known)}")
-        registered = {_package(each) for each in entry_points(group=self.group, name=name)}
-        packages = [*([_SHIPS] if name in self.shipped else []), *sorted(registered)]
-        if len(packages) > 1:
-            raise UsageError(
-                f"{self.name} '{name}' is registered by {' and '.join(packages)}; name the one that you mean as "
-                "module:object."
-            )
+        if ":" not in name:
+            self._require(name, self._entries())
 
     def name_of(self, reference: str) -> str:
         """The name of a part that is known as ``module:object``; if nothing registers it, that itself.
@@ -101,7 +91,7 @@ class Slot(Generic[Part]):
         >>> Slot("shape", "mine.shapes", {"path": "pathlib:Path"}, callable, "a function").name_of("pathlib:Path")
         'path'
         """
-        known = {entry.value: entry.name for entry in self._entries().values()}
+        known = {each.value: name for name, entries in self._entries().items() for each in entries}
         return ({module: name for name, module in self.shipped.items()} | known).get(reference, reference)
 
     def __iter__(self) -> Iterator[str]:
@@ -111,19 +101,34 @@ class Slot(Generic[Part]):
     def listing(self) -> Iterator[Listed]:
         """Each part with its summary; one that cannot be had, with the reason. What ships is not imported for it."""
         entries = self._entries()
-        for name in self:
-            package = _SHIPS if name in self.shipped else _package(entries[name])
+        for name in dict.fromkeys([*self.shipped, *sorted(entries)]):
+            package = _SHIPS if name in self.shipped else _package(entries[name][0])
             try:
-                self.require(name)
-                reference = self.shipped[name] if name in self.shipped else entries[name].value
+                self._require(name, entries)
+                reference = self.shipped[name] if name in self.shipped else entries[name][0].value
                 told = (told_by(reference) if package == _SHIPS else {}) or _told(self[name])
             except UsageError as error:
                 told = {"summary": str(error)}
             yield Listed(name, told["summary"], package, told)
 
-    def _entries(self) -> dict[str, EntryPoint]:
-        """What packages register."""
-        return {entry.name: entry for entry in entry_points(group=self.group)}
+    def _require(self, name: str, entries: Mapping[str, Sequence[EntryPoint]]) -> None:
+        known = {*self.shipped, *entries}
+        if name not in known:
+            raise UsageError(f"{self.name} '{name}' is not known; {_instead(name, sorted(known))}")
+        registered = {_package(each) for each in entries.get(name, ())}
+        packages = [*([_SHIPS] if name in self.shipped else []), *sorted(registered)]
+        if len(packages) > 1:
+            raise UsageError(
+                f"{self.name} '{name}' is registered by {' and '.join(packages)}; name the one that you mean as "
+                "module:object."
+            )
+
+    def _entries(self) -> dict[str, list[EntryPoint]]:
+        """What packages register, by name."""
+        found: dict[str, list[EntryPoint]] = {}
+        for each in entry_points(group=self.group):
+            found.setdefault(each.name, []).append(each)
+        return found
 
     def _load(self, entry: EntryPoint) -> Any:
         try:

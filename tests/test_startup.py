@@ -1,6 +1,8 @@
 """Starting is light: packages import what they re-export when it is asked for, and a refusal imports no PyTorch."""
 
+import ast
 import importlib
+import inspect
 import json
 import pkgutil
 import subprocess
@@ -68,3 +70,11 @@ def test_a_package_has_what_it_says(name: str) -> None:
         found = getattr(package, exported)
         hidden = f"{name}.{exported} is hidden by the submodule of that name"
         assert name == "nas" or not isinstance(found, ModuleType), hidden
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_type_checkers_see_what_a_package_re_exports(name: str) -> None:
+    tree = ast.parse(inspect.getsource(importlib.import_module(name)))
+    imports = [each for block in tree.body if isinstance(block, ast.If) for each in block.body]
+    for alias in (alias for each in imports if isinstance(each, ast.ImportFrom) for alias in each.names):
+        assert alias.asname == alias.name, f"write '{alias.name} as {alias.name}', else it is private"

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from nas import predictors, search
 from nas.costs import COSTS, COUNTED, LATENCY
 from nas.data import TASKS, available
 from nas.evaluation import EVALUATORS
@@ -12,8 +13,6 @@ from nas.hardware import TARGETS, available_targets
 from nas.latency import imported_devices
 from nas.methods import METHODS
 from nas.parts import Slot
-from nas.predictors import PREDICTORS
-from nas.search import STRATEGIES
 from nas.setup.spaces import SPACES
 
 __all__ = ["Listing", "listed"]
@@ -42,10 +41,10 @@ def listed(what: Listing, results: Path) -> list[Row]:
         Listing.spaces: lambda: _rows(SPACES),
         Listing.methods: _methods,
         Listing.evaluators: lambda: _rows(EVALUATORS),
-        Listing.strategies: lambda: _rows(STRATEGIES),
+        Listing.strategies: lambda: _rows(search.STRATEGIES),
         Listing.targets: lambda: _targets(results),
         Listing.costs: _costs,
-        Listing.predictors: lambda: _rows(PREDICTORS),
+        Listing.predictors: lambda: _rows(predictors.PREDICTORS),
         Listing.tasks: _tasks,
         Listing.data: _tasks,
     }

@@ -10,7 +10,6 @@ from rich.table import Table
 
 from nas.cli.terminal import TextConsole
 from nas.report.choice import choice_sentences
-from nas.report.feasibility import constraint_sentence, coverage
 from nas.report.how_to_run import about_file
 from nas.report.quantities import is_share, label, written
 from nas.setup import RunFolder
@@ -82,6 +81,8 @@ def print_feasibility(
         report: what :func:`nas.latency.feasibility_report` found.
         extra: candidates of choices outside the model, by name.
     """
+    from nas.report.feasibility import constraint_sentence, coverage
+
     console = TextConsole()
     chosen = (f", {name} {' or '.join(map(str, values))}" for name, values in (extra or {}).items())
     shape = "".join(["x".join(map(str, input_shape)), *chosen])

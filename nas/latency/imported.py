@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from nas import hardware
 from nas.errors import UsageError, did_you_mean
-from nas.hardware import TARGETS, read_measurements
 from nas.setup.names import is_table
 from nas.setup.platforms import split_platform
 
@@ -30,7 +30,7 @@ def find_target(results: Path, name: str) -> str:
     devices = [table.parent.name for table in (results / "devices").glob("*/measurements.csv")]
     if name in devices:
         return str(device_table(results, name))
-    if ":" not in name and not is_table(name) and name not in (known := [*TARGETS, *devices]):
+    if ":" not in name and not is_table(name) and name not in (known := [*hardware.TARGETS, *devices]):
         raise UsageError(f"target '{name}' is not known; {did_you_mean(name, known)}")
     return name
 
@@ -52,7 +52,7 @@ def find_known(results: Path, name: str) -> str:
 
 def _summary(table: Path) -> str:
     try:
-        first = read_measurements(table).measurements[0]
+        first = hardware.read_measurements(table).measurements[0]
     except UsageError as error:
         return f"damaged: {error}"
     versions = ", ".join(f"{key} {value}" for key, value in first.versions.items())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import UsageError
-from nas.evaluation.ranking import cost_word
+from nas.evaluation import ranking
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,8 +68,8 @@ def measures(record: Mapping[str, Any]) -> dict[str, Mapping[str, float | None] 
         "tau": record["tau"],
         "sparse tau": record["sparse_tau"],
         "weighted tau": record["weighted_tau"],
-        **{f"tau within {alike(cost)} {cost_word(name)}": cost["within"] for name, cost in costs.items()},
-        **{f"tau of {cost_word(name)} alone": cost["tau"] for name, cost in costs.items()},
+        **{f"tau within {alike(cost)} {ranking.cost_word(name)}": cost["within"] for name, cost in costs.items()},
+        **{f"tau of {ranking.cost_word(name)} alone": cost["tau"] for name, cost in costs.items()},
         "ceiling: tau between trainings": record["ceiling"],
     }
 

@@ -21,8 +21,9 @@ from nas.data import load
 from nas.distributed import EvaluationPool, connected
 from nas.evaluation import SharedWeights, Trie
 from nas.search import Ledger, MetricFunction, Objective, Pool, search
-from nas.setup import resolve, versions
+from nas.setup import resolve
 from nas.setup.evaluator import evaluator_of
+from nas.setup.libraries import versions
 from nas.space import Architecture
 from nas.supernet import Supernet
 

@@ -20,8 +20,9 @@ from torch import nn
 from nas.costs import StaticCosts
 from nas.distributed import EvaluationPool, connected
 from nas.search import Ledger, Objective, make_strategy, search
-from nas.setup import resolve, versions
+from nas.setup import resolve
 from nas.setup.evaluator import evaluator_of
+from nas.setup.libraries import versions
 from nas.space import Architecture, Space
 
 FOLDER = Path(__file__).parent

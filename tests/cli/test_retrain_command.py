@@ -50,7 +50,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         seen.update(how, folder=folder, config=config)
         return REPORT
 
-    monkeypatch.setattr("nas.cli.retraining.retrain_run", pretend)
+    monkeypatch.setattr("nas.retraining.retrain_run", pretend)
     return seen
 
 
@@ -91,7 +91,7 @@ def test_an_interrupted_command_says_how_to_go_on(
     def interrupted(*arguments: Any, **how: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nas.cli.retraining.retrain_run", interrupted)
+    monkeypatch.setattr("nas.retraining.retrain_run", interrupted)
     outcome = nas("retrain", "tiny", "--results", finished[0])
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.complaint == "nas: interrupted; the same command continues it."

@@ -160,7 +160,7 @@ def test_after_ctrl_c_it_says_how_to_come_back(monkeypatch):
         def follow(self, job: str, tell: object) -> None:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("nas.cli.jobs.Jobs", Interrupted)
+    monkeypatch.setattr("nas.distributed.Jobs", Interrupted)
     outcome = submit("--name", "mine", "--results", "kept here")
     assert outcome.code == 130
     back = f"nas fetch raysubmit_1 --address {NOWHERE} --results 'kept here'"

@@ -2,8 +2,7 @@
 
 from torch import nn
 
-from nas.costs import Candidate
-from nas.errors import UsageError
+from nas import Candidate, UsageError
 
 
 def bops(candidate: Candidate, bits: int = 8) -> float:

@@ -6,9 +6,8 @@ from typing import Any, ClassVar
 import pandas as pd
 import torch
 
+from nas import Architecture, Problem
 from nas.nn import initialise
-from nas.problem import Problem
-from nas.space import Architecture
 
 
 class Synflow:

@@ -8,11 +8,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas import Stream, rng
-from nas.methods import Method
-from nas.problem import Problem
-from nas.space import Architecture, Subspace
-from nas.training import Context, Forward, Listener, Path, Phase, Sandwich, SupernetStep, Uniform
+from nas import (
+    Architecture,
+    Context,
+    Forward,
+    Listener,
+    Method,
+    Phase,
+    Problem,
+    Sandwich,
+    Stream,
+    Subspace,
+    SupernetStep,
+    Uniform,
+    rng,
+)
+from nas.training import Path
 
 SHORT = {"epochs": 3, "batch_size": 32}
 

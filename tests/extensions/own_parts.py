@@ -9,12 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from nas.hardware import Target
-from nas.methods import Method
-from nas.predictors import LinearPredictor
-from nas.search import RandomSearch
-from nas.space import Architecture, Space
-from nas.training import CrossEntropy, SupernetStep, Uniform
+from nas import Architecture, CrossEntropy, LinearPredictor, Method, RandomSearch, Space, SupernetStep, Target, Uniform
 
 
 class Smoothed(CrossEntropy):

@@ -5,9 +5,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from nas import Architecture
-from nas.evaluation import Standalone
-from nas.problem import Problem
+from nas import Architecture, Problem, Standalone
 
 if TYPE_CHECKING:
     import pandas as pd

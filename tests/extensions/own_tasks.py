@@ -6,8 +6,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import nas
-from nas.data import TaskData
-from nas.tasks import MultiLabel, Regression
+from nas import MultiLabel, Regression, TaskData
 
 
 def _digits() -> tuple[torch.Tensor, torch.Tensor]:
