@@ -8,42 +8,27 @@ import typer
 
 from nas import runs, setup
 from nas.cli import jobs, latency, ranking, retraining
+from nas.cli.groups import LatencyOptions, PlaceOptions, SpaceOptions, TaskOptions, grouped
 from nas.cli.interrupts import resumable
 from nas.cli.listings import Listing, listed
 from nas.cli.options import (
     RESULTS,
     AnyRun,
-    Batch,
-    Column,
     Config,
     Constraint,
-    Data,
-    DataDir,
-    Dtype,
-    GpusPerWorker,
     Input,
     Json,
-    MeasureOn,
     Name,
-    Ray,
     Results,
     Run,
     Seed,
     Settings,
-    Space,
-    SpaceOption,
     Storage,
     Study,
-    Table,
-    Target,
-    Task,
-    TrainWorkers,
     Trust,
-    Unit,
-    Workers,
 )
 from nas.cli.progress import RichProgress
-from nas.cli.settings import latency_source, moved, one_space, one_task, opened, resolve_search, work_place
+from nas.cli.settings import moved, opened, resolve_search
 from nas.cli.tables import print_listing, print_result, print_seeds
 from nas.cli.terminal import echo
 from nas.report.how_to_run import about_file
@@ -62,23 +47,17 @@ app = typer.Typer(
 
 
 @app.command()
+@grouped
 def search(
-    space: Space = None,
-    space_option: SpaceOption = None,
-    task: Task = None,
-    data: Data = None,
-    data_dir: DataDir = None,
+    *,
+    space: SpaceOptions,
+    task: TaskOptions,
     method: Annotated[str | None, typer.Option(help="How the supernet is trained: see `nas list methods`.")] = None,
     evaluator: Annotated[
         str | None, typer.Option(help="What evaluates candidates: see `nas list evaluators`, or module:function.")
     ] = None,
     strategy: Annotated[str | None, typer.Option(help="How it is searched: see `nas list strategies`.")] = None,
-    target: Target = None,
-    dtype: Dtype = None,
-    batch: Batch = None,
-    table: Table = None,
-    column: Column = None,
-    unit: Unit = None,
+    source: LatencyOptions,
     profile: Annotated[
         str | None,
         typer.Option(help="A run of `nas profile` whose latency predictor is used; an imported device has its own."),
@@ -91,11 +70,7 @@ def search(
         int | None,
         typer.Option(min=2, max=10**4, help="Search with so many seeds side by side, each a run of its own."),
     ] = None,
-    workers: Workers = None,
-    ray: Ray = None,
-    gpus_per_worker: GpusPerWorker = None,
-    train_workers: TrainWorkers = None,
-    measure_on: MeasureOn = None,
+    place: PlaceOptions,
     storage: Storage = None,
     study: Study = None,
     results: Results = RESULTS,
@@ -111,20 +86,17 @@ def search(
     Without arguments: the mobilenet space on scikit-learn's digits made hard to read, in minutes on a laptop.
     """
     given = {
-        "space": one_space(space, space_option),
-        "task": one_task(task, data),
-        "data_dir": data_dir,
+        **space.settings,
+        **task.settings,
         "method": method,
         "evaluator": evaluator,
         "strategy": strategy,
-        **latency_source(table, column, unit, target),
-        "dtype": dtype,
-        "latency_batch": batch,
+        **source.settings,
         "profile.run": str(results / profile) if profile else None,
         "constraints": constraint,
         "candidates": candidates,
         "seed": seed,
-        **work_place(workers, ray, gpus_per_worker, train_workers, measure_on),
+        **place.settings,
         "storage": storage,
         "study": study,
         "training.epochs": epochs,
@@ -140,13 +112,11 @@ def search(
 
 
 @app.command()
+@grouped
 def resume(
+    *,
     run: AnyRun,
-    workers: Workers = None,
-    ray: Ray = None,
-    gpus_per_worker: GpusPerWorker = None,
-    train_workers: TrainWorkers = None,
-    measure_on: MeasureOn = None,
+    place: PlaceOptions,
     trust: Trust = False,
     results: Results = RESULTS,
     as_json: Json = False,
@@ -156,7 +126,7 @@ def resume(
     It ends as if it had not been interrupted.
     """
     folder = opened(results, run, trust)
-    config = moved(folder.load_config(), work_place(workers, ray, gpus_per_worker, train_workers, measure_on))
+    config = moved(folder.load_config(), place)
     if folder.kind == "profile":
         latency.run_profile(config, results, run, as_json)
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas import distributed, runs, setup
+from nas.cli.groups import PlaceOptions
 from nas.cli.interrupts import interruptible
 from nas.cli.options import (
     RESULTS,
@@ -23,7 +24,7 @@ from nas.cli.options import (
     TrainWorkers,
     Workers,
 )
-from nas.cli.settings import resolve_search, work_place
+from nas.cli.settings import resolve_search
 from nas.cli.tables import print_result
 from nas.cli.terminal import echo
 from nas.errors import UsageError
@@ -63,7 +64,7 @@ def submit(
     Whatever happens to this command, the job goes on; `nas fetch` comes back to it.
     Submitted again under the same name, a search that was cut short goes on.
     """
-    place = work_place(workers, None, gpus_per_worker, train_workers, measure_on)
+    place = PlaceOptions(workers, None, gpus_per_worker, train_workers, measure_on).settings
     resolved, stem = resolve_search(config, {**place, "storage": storage, "study": study}, settings, results)
     name = name or f"{stem}-{time.strftime('%m%d-%H%M%S')}"
     runs.require_free(results / name)

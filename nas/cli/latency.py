@@ -7,16 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from nas import latency, setup
+from nas.cli.groups import LatencyOptions, SpaceOptions, TaskOptions, grouped
 from nas.cli.interrupts import resumable
 from nas.cli.options import (
     RESULTS,
     Batch,
-    Column,
     Config,
     Constraint,
-    Data,
-    DataDir,
-    Dtype,
     Json,
     Known,
     KnownOrColumn,
@@ -24,16 +21,10 @@ from nas.cli.options import (
     Results,
     Seed,
     Settings,
-    Space,
-    SpaceOption,
-    Table,
-    Target,
-    Task,
     Trust,
-    Unit,
 )
 from nas.cli.progress import RichProgress
-from nas.cli.settings import known_devices, latency_source, one_space, one_task, resolve, values_of
+from nas.cli.settings import known_devices, resolve, values_of
 from nas.cli.tables import print_feasibility, print_predictor
 from nas.cli.terminal import echo
 from nas.wording import counted
@@ -41,18 +32,12 @@ from nas.wording import counted
 __all__ = ["device", "profile", "run_profile"]
 
 
+@grouped
 def profile(
-    space: Space = None,
-    space_option: SpaceOption = None,
-    task: Task = None,
-    data: Data = None,
-    data_dir: DataDir = None,
-    target: Target = None,
-    dtype: Dtype = None,
-    batch: Batch = None,
-    table: Table = None,
-    column: Column = None,
-    unit: Unit = None,
+    *,
+    space: SpaceOptions,
+    task: TaskOptions,
+    source: LatencyOptions,
     samples: Annotated[int | None, typer.Option(help="Networks to learn latency from, at most.")] = None,
     predictor: Annotated[
         str | None, typer.Option(help="auto, all, linear, lookup, regression or transfer; by default auto.")
@@ -73,20 +58,18 @@ def profile(
     with --profile uses what was learnt.
     """
     given = {
-        "space": one_space(space, space_option),
-        "task": one_task(task, data),
-        "data_dir": data_dir,
-        **latency_source(table, column, unit, target),
-        "dtype": dtype,
-        "latency_batch": batch,
+        **space.settings,
+        **task.settings,
+        **source.settings,
         "profile.networks": samples,
         "profile.predictor": predictor,
-        "profile.known": known if table else known_devices(known, results),
+        "profile.known": known if source.table else known_devices(known, results),
         "constraints": constraint,
         "seed": seed,
     }
     resolved = resolve(config, given, settings, results)
-    stem = f"profile-{setup.plain_name(resolved.space)}-{setup.plain_name(column or target or resolved.target)}"
+    where = source.column or source.target or resolved.target
+    stem = "-".join(["profile", *map(setup.plain_name, (resolved.space, where))])
     run_profile(resolved, results, name or setup.free_name(results, stem), as_json)
 
 
@@ -94,14 +77,13 @@ device = typer.Typer(help="Measure on a board that has neither this package nor 
 
 
 @device.command()
+@grouped
 def pack(
-    space: Space = None,
-    space_option: SpaceOption = None,
+    *,
+    space: SpaceOptions,
     out: Annotated[Path, typer.Option(help="The zip file to write.")] = Path("pack.zip"),
     networks: Annotated[int, typer.Option(min=6, max=10**5, help="Networks to measure; about 15 with --known.")] = 80,
-    task: Task = None,
-    data: Data = None,
-    data_dir: DataDir = None,
+    task: TaskOptions,
     batch: Batch = None,
     known: Known = None,
     seed: Seed = None,
@@ -115,9 +97,8 @@ def pack(
     Copy it there, unzip it, and run `python run.py`: it needs onnxruntime and numpy alone.
     """
     given = {
-        "space": one_space(space, space_option),
-        "task": one_task(task, data),
-        "data_dir": data_dir,
+        **space.settings,
+        **task.settings,
         "latency_batch": batch,
         "profile.known": known_devices(known, results),
         "seed": seed,

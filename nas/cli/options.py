@@ -12,12 +12,8 @@ __all__ = [
     "RESULTS",
     "AnyRun",
     "Batch",
-    "Column",
     "Config",
     "Constraint",
-    "Data",
-    "DataDir",
-    "Dtype",
     "GpusPerWorker",
     "Input",
     "Json",
@@ -31,16 +27,10 @@ __all__ = [
     "Run",
     "Seed",
     "Settings",
-    "Space",
-    "SpaceOption",
     "Storage",
     "Study",
-    "Table",
-    "Target",
-    "Task",
     "TrainWorkers",
     "Trust",
-    "Unit",
     "Workers",
 ]
 
@@ -49,20 +39,6 @@ def _name(given: str | None) -> str | None:
     return None if given is None else check_name(given, "--name")
 
 
-Space = Annotated[str | None, typer.Argument(help="A space of `nas list spaces`, or module:function.")]
-SpaceOption = Annotated[str | None, typer.Option("--space", help="The same as the argument SPACE.")]
-Task = Annotated[
-    str | None, typer.Option(help="Data and what to make of them: see `nas list tasks`, or module:function.")
-]
-Data = Annotated[str | None, typer.Option(hidden=True, help="The old name of --task.")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder with the files of the task's data.")]
-Target = Annotated[
-    str | None,
-    typer.Option(help="Where latency is measured: see `nas list targets`, or the name of an imported device."),
-]
-Dtype = Annotated[
-    str | None, typer.Option(help="What networks compute in, measured and as the file: such as float16 or int8.")
-]
 Input = Annotated[
     InputForm | None,
     typer.Option(
@@ -70,14 +46,6 @@ Input = Annotated[
     ),
 ]
 Batch = Annotated[int | None, typer.Option(help="Images in one measured inference.")]
-Table = Annotated[
-    Path | None,
-    typer.Option(help="Latencies that exist already, as CSV or parquet, in place of a target; nothing is measured."),
-]
-Column = Annotated[str | None, typer.Option(help="The table's column with latencies.")]
-Unit = Annotated[
-    str | None, typer.Option(help="Of the table's latencies: ns, us, ms (default), s, min, or how many ms one is.")
-]
 Known = Annotated[
     list[str] | None,
     typer.Option(

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from nas import retraining
+from nas.cli.groups import PlaceOptions
 from nas.cli.interrupts import interruptible
 from nas.cli.options import RESULTS, GpusPerWorker, Json, Ray, Results, Run, Seed, Trust, Workers
 from nas.cli.progress import RichProgress
-from nas.cli.settings import moved, opened, work_place
+from nas.cli.settings import moved, opened
 from nas.cli.tables import new_table
 from nas.cli.terminal import TextConsole, echo
 from nas.report.quantities import label, written
@@ -43,7 +44,7 @@ def retrain(
     was interrupted.
     """
     folder = opened(results, run, trust)
-    config = moved(folder.load_config(), work_place(workers, ray, gpus_per_worker, None, None))
+    config = moved(folder.load_config(), PlaceOptions(workers, ray, gpus_per_worker))
     with interruptible(lambda: "; the same command continues it."), redirect_stdout(sys.stderr):
         report = retraining.retrain_run(
             folder, config, top=top, trials=trials, epochs=epochs, seed=seed, progress=RichProgress()

@@ -1,63 +1,29 @@
 """From what was typed to the settings of a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nas import setup
-from nas.errors import UsageError
+from nas.cli.groups import PlaceOptions
 from nas.evaluation.evaluators import traits_of
 from nas.latency import find_known, find_target
-from nas.setup.names import is_table, plain_name
+from nas.setup.names import plain_name
 
 __all__ = [
     "is_given",
     "known_devices",
-    "latency_source",
     "moved",
     "name_target",
-    "one_space",
-    "one_task",
     "opened",
     "resolve",
     "resolve_search",
     "values_of",
-    "work_place",
 ]
-
-
-def one_space(argument: str | None, option: str | None) -> str | None:
-    if argument and option and argument != option:
-        raise UsageError(f"the space is given twice, as '{argument}' and as --space {option}; drop one of them.")
-    return argument or option
-
-
-def one_task(task: str | None, data: str | None) -> str | None:
-    """The task that was named, perhaps by the old name of the option."""
-    if task and data and task != data:
-        raise UsageError(f"the task is given twice, as --task {task} and as --data {data}, its old name; drop --data.")
-    return task or data
 
 
 def known_devices(names: Sequence[str] | None, results: Path) -> list[str] | None:
     return [find_known(results, name) for name in names] if names else None
-
-
-def latency_source(table: Path | None, column: str | None, unit: str | None, target: str | None) -> dict[str, Any]:
-    """The settings that say where latency comes from: a target, or a table with its column, perhaps in another unit."""
-    if (table is None) != (column is None):
-        raise UsageError(
-            "a table needs its column of latencies: give --table FILE and --column NAME together "
-            "(what a device pack measured: nas device import FILE --target NAME)."
-        )
-    if table and target:
-        raise UsageError(f"latency comes from the table {table} or from target '{target}'; drop one of them.")
-    if table and not is_table(str(table)):
-        raise UsageError(f"table {table} is neither a .csv nor a .parquet file; convert it to one of them.")
-    if unit and not table:
-        raise UsageError(f"--unit is '{unit}', but there is no column that it is of; give --table and --column too.")
-    options = {"column": column, "unit": unit} if unit else {"column": column}
-    return {"target": str(table) if table else target, "target_args": options if column else None}
 
 
 def resolve(file: Path | None, given: dict[str, Any], settings: Sequence[str] | None, results: Path) -> setup.RunConfig:
@@ -88,23 +54,10 @@ def name_target(values: dict[str, Any], results: Path) -> Path | None:
     return None if values["target"] == given else Path(values["target"]).parent
 
 
-def work_place(
-    workers: int | None, ray: str | None, gpus: float | None, train_workers: int | None, measure_on: str | None
-) -> dict[str, Any]:
-    """The settings that say where the work of a run is done."""
-    return {
-        "workers": workers,
-        "ray.address": ray,
-        "ray.gpus_per_worker": gpus,
-        "ray.train_workers": train_workers,
-        "ray.measure_on": measure_on,
-    }
-
-
-def moved(config: setup.RunConfig, place: Mapping[str, Any]) -> setup.RunConfig:
+def moved(config: setup.RunConfig, place: PlaceOptions) -> setup.RunConfig:
     """The same run in another place; what is not given stays, and a cluster or machine called "none" is left."""
     values = config.model_dump(mode="json")
-    for key, value in place.items():
+    for key, value in place.settings.items():
         if value is not None:
             setup.put(values, key, None if value == "none" else value)
     return setup.resolve(values, "command line")
