@@ -64,7 +64,7 @@ class EvaluatorSuite:
         assert all(torch.equal(tensor, before[name]) for name, tensor in problem.supernet.state_dict().items())
         assert not getattr(evaluator, "needs_supernet", False) or evaluator.supernet is problem.supernet  # type: ignore[attr-defined]
 
-    def test_examples_and_networks_are_those_that_it_outputs(self) -> None:
+    def test_examples_and_networks_are_those_that_it_evaluated(self) -> None:
         """Only of an evaluator that tallies examples or makes networks; candidates are compared pair by pair."""
         problem = self.problem()
         evaluator, asked, split = self.make(problem), self._asked(problem), problem.data.validation

@@ -1,6 +1,7 @@
 """OneOf, Repeat, Cell and Zero: which modules run, what comes out, what gets a gradient, what is extracted."""
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from slices import close, one_hot, randomise
 from torch import Tensor, nn
 
 import nas
-from nas.nn import Cell, Conv2d, OneOf, Repeat, Zero
+from nas.nn import Cell, Conv2d, Linear, OneOf, Repeat, SwitchableBatchNorm2d, Zero
 from nas.space import Choice
+from nas.testing import ElasticLayerSuite
 
 X = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
 
@@ -33,6 +35,31 @@ def from_nas(network: nn.Module) -> list[nn.Module]:
 @torch.no_grad()
 def candidates_of(layer: nn.Module) -> list[Tensor]:
     return [module(X) for module in layer.children()]
+
+
+WIDTH = Choice([2, 4, 6], name="width")
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+STRUCTURES: dict[str, Callable[[], nn.Module]] = {
+    "one of": lambda: OneOf({"small": elastic(1), "large": elastic(3), "none": Zero()}),
+    "repeat": lambda: Repeat([elastic(3) for _ in range(3)], Choice([1, 2, 3], name="depth")),
+    "cell": lambda: Cell({edge: OneOf([nn.Identity(), elastic(1), Zero()]) for edge in EDGES}),
+    "switchable batch norm": lambda: SwitchableBatchNorm2d(WIDTH),
+}
+
+
+def elastic(kernel: int) -> nn.Module:
+    return nn.Sequential(Conv2d(WIDTH, WIDTH, kernel, padding=kernel // 2), nn.ReLU())
+
+
+class TestEveryStructure(ElasticLayerSuite):
+    @pytest.fixture(autouse=True, params=STRUCTURES)
+    def structure(self, request: pytest.FixtureRequest) -> None:
+        self.made = STRUCTURES[request.param]
+
+    def model(self) -> nn.Module:
+        return nn.Sequential(
+            Conv2d(3, WIDTH, 1), self.made(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), Linear(4 * WIDTH, 3)
+        )
 
 
 def test_one_of_runs_one_candidate_and_leaves_the_others_without_gradient() -> None:
@@ -141,7 +168,6 @@ def test_blocks_of_one_elastic_width_or_of_no_declared_width_may_follow_each_oth
     assert supernet(X).shape == (2, 2, 4, 4)
 
 
-EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 OPERATIONS = ("none", "skip", "conv")
 
 
