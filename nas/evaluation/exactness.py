@@ -4,7 +4,7 @@ A difference has a cause that numbers at the end of a run do not show: something
 are those of another place. So it is a refusal, with the first module whose output differs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from nas.errors import UsageError
 from nas.evaluation.shared_weights import SharedWeights
 from nas.evaluation.trie import Trie
-from nas.nn import Elastic, OneOf, SwitchableBatchNorm2d
 from nas.nn.calls import Call, calls, first_different_call, tensors
 from nas.nn.modes import evaluating
-from nas.nn.tree import below, children
+from nas.nn.walk import walk
 from nas.space import Architecture
 from nas.supernet import Supernet
 
@@ -81,7 +80,8 @@ class _Side:
 
     def calls(self) -> dict[Call, list[Tensor]]:
         """What each module gives, by its path in the extracted network."""
-        return calls(_extracted_places(self.model, ""), self.run)
+        running = ((node.extracted, node.module) for node in walk(self.model, active=True) if not node.chooses)
+        return calls(running, self.run)
 
 
 def _compare(architecture: Architecture, where: str, evaluated: _Side, delivered: _Side) -> None:
@@ -127,12 +127,3 @@ def difference(expected: object, found: object) -> str | None:
         if apart > _TOLERANCE.get(ours.device.type, 1e-2) * scale:
             return f"up to {apart:.2g} apart, where values are up to {scale:.2g}"
     return None
-
-
-def _extracted_places(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
-    """The modules that run, each with its path after extraction, which puts what was chosen in place of the choice."""
-    chooses = isinstance(module, OneOf | SwitchableBatchNorm2d)
-    if not chooses:
-        yield path, module
-    for name, child in module.running() if isinstance(module, Elastic) else children(module):
-        yield from _extracted_places(child, path if chooses else below(path, name))

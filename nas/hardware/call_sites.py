@@ -3,14 +3,14 @@
 Costs that add up are tables over these blocks (ProxylessNAS, Cai et al. 2019; once-for-all, Cai et al. 2020).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import nn
 
-from nas.nn import Cell, Elastic, OneOf, Repeat, Zero
+from nas.nn import Cell, OneOf, Repeat, Zero
 from nas.nn.elastic import Branch
-from nas.nn.tree import below, children
+from nas.nn.walk import Node, walk
 from nas.space import Choice, choices_of, outcomes
 from nas.supernet import Supernet
 
@@ -47,13 +47,8 @@ def block_sites(supernet: Supernet) -> list[CallSite]:
     blocks. A :class:`~nas.nn.Zero` is none, and operations that an opened module does by itself, such as an addition,
     belong to none.
     """
-    order = {name: number for number, name in enumerate(supernet.space.choices)}
-    found = []
-    for path, module, deciding in _walk(supernet.model, "", ()):
-        if not _is_opened(module, path):
-            names = {supernet.name_of(choice) for choice in deciding} | set(supernet.read_by(path))
-            found.append(CallSite(path, module, tuple(sorted(names, key=order.__getitem__))))
-    return found
+    blocks = (node for node in walk(supernet.model, opens=_is_opened) if not _is_opened(node))
+    return [_site(supernet, node, supernet.read_by(node.path)) for node in blocks if not isinstance(node.module, Zero)]
 
 
 def junctions(supernet: Supernet) -> list[CallSite]:
@@ -61,25 +56,17 @@ def junctions(supernet: Supernet) -> list[CallSite]:
 
     What is inside gets what such a module gets, or what follows from that and choices inside.
     """
-    order = {name: number for number, name in enumerate(supernet.space.choices)}
-    found = []
-    for path, module, deciding in _walk(supernet.model, "", ()):
-        if isinstance(module, OneOf | Repeat | Cell):
-            names = {supernet.name_of(choice) for choice in deciding}
-            found.append(CallSite(path, module, tuple(sorted(names, key=order.__getitem__))))
-    return found
+    return [
+        _site(supernet, node)
+        for node in walk(supernet.model, opens=_is_opened)
+        if isinstance(node.module, OneOf | Repeat | Cell)
+    ]
 
 
-def _walk(
-    module: nn.Module, path: str, deciding: tuple[Choice, ...]
-) -> Iterator[tuple[str, nn.Module, tuple[Choice, ...]]]:
-    if isinstance(module, Zero):
-        return
-    yield path, module, deciding
-    if not _is_opened(module, path):
-        return
-    for branch in _branches(module):
-        yield from _walk(branch.module, below(path, branch.name), (*deciding, *_decides(branch)))
+def _site(supernet: Supernet, node: Node, read: Iterable[str] = ()) -> CallSite:
+    """The node with the choices that decide whether it runs, and those that it reads."""
+    names = {supernet.name_of(choice) for branch in node.branches for choice in _decides(branch)} | set(read)
+    return CallSite(node.path, node.module, tuple(name for name in supernet.space.choices if name in names))
 
 
 def _decides(branch: Branch) -> tuple[Choice, ...]:
@@ -89,13 +76,7 @@ def _decides(branch: Branch) -> tuple[Choice, ...]:
     return choices_of(branch.depends)
 
 
-def _is_opened(module: nn.Module, path: str) -> bool:
-    if not path and type(module) is nn.Sequential:
+def _is_opened(node: Node) -> bool:
+    if not node.path and type(node.module) is nn.Sequential:
         return True
-    return any(isinstance(each, OneOf | Repeat | Cell) for each in module.modules())
-
-
-def _branches(module: nn.Module) -> Iterator[Branch]:
-    if isinstance(module, Elastic):
-        return module.branches()
-    return (Branch(name, child) for name, child in children(module))
+    return any(isinstance(each, OneOf | Repeat | Cell) for each in node.module.modules())

@@ -9,7 +9,8 @@ from torch import nn
 
 from nas.errors import UsageError
 from nas.nn import Branch, Elastic
-from nas.nn.tree import below, children
+from nas.nn.tree import below
+from nas.nn.walk import walk
 from nas.space import Choice, Condition, Space, Use, choices_of, evaluate, expressions_in
 
 __all__ = ["Discovery", "Site", "discover"]
@@ -60,8 +61,9 @@ def discover(model: nn.Module, added: Mapping[str, Choice] | None = None) -> Dis
     names: dict[Choice, str] = {}
     uses: dict[Choice, list[Use]] = {}
     sites: list[Site] = []
-    for path, module, conditions in _walk(model, "", ()):
-        use = tuple(_condition(depends, present, names) for depends, present in conditions)
+    for node in walk(model):
+        path, module = node.path, node.module
+        use = tuple(_condition(each, names) for each in node.branches if each.depends is not None)
         read: list[Choice] = []
         if isinstance(module, Elastic):
             _name_new_choices(path, module.arguments, names)
@@ -76,20 +78,6 @@ def discover(model: nn.Module, added: Mapping[str, Choice] | None = None) -> Dis
     symbols = {name: choice for choice, name in names.items()}
     space = Space(symbols, {names[choice]: tuple(dict.fromkeys(places)) for choice, places in uses.items()})
     return Discovery(space, symbols, sites)
-
-
-_Conditions = tuple[tuple[Any, Any], ...]
-
-
-def _walk(module: nn.Module, path: str, conditions: _Conditions) -> Iterator[tuple[str, nn.Module, _Conditions]]:
-    yield path, module, conditions
-    if isinstance(module, Elastic):
-        branches: Iterator[Branch] = module.branches()
-    else:
-        branches = (Branch(name, child) for name, child in children(module))
-    for branch in branches:
-        inner = conditions if branch.depends is None else (*conditions, (branch.depends, branch.present))
-        yield from _walk(branch.module, below(path, branch.name), inner)
 
 
 def _name_new_choices(path: str, arguments: Mapping[str, Any], names: dict[Choice, str]) -> None:
@@ -108,12 +96,12 @@ def _name_new_choices(path: str, arguments: Mapping[str, Any], names: dict[Choic
             names[choice] = name
 
 
-def _condition(depends: Any, present: Any, names: dict[Choice, str]) -> Condition:
-    choices = choices_of(depends)
+def _condition(branch: Branch, names: dict[Choice, str]) -> Condition:
+    depends, choices = branch.depends, choices_of(branch.depends)
     allowed = {
         indices
         for indices in itertools.product(*(range(len(choice.candidates)) for choice in choices))
-        if present(evaluate(depends, {c: c.candidates[i] for c, i in zip(choices, indices, strict=True)}))
+        if branch.present(evaluate(depends, {c: c.candidates[i] for c, i in zip(choices, indices, strict=True)}))
     }
     return Condition(tuple(names[choice] for choice in choices), frozenset(allowed))
 

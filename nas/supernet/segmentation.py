@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from nas.nn import Elastic, OneOf, Repeat
-from nas.nn.tree import below, children
+from nas.nn import OneOf, Repeat
+from nas.nn.tree import children
+from nas.nn.walk import walk
 from nas.supernet.chains import Chain, ChainPart
 
 __all__ = ["Segment", "active_modules", "segments"]
@@ -62,18 +63,13 @@ def segments(model: nn.Module, chain: Chain | None = None) -> Iterator[Segment]:
 
 
 def _open(module: nn.Module, path: str) -> Iterator[Segment]:
-    if _is_sequence(module):
-        for name, block in module.running() if isinstance(module, Elastic) else children(module):
-            yield from _open(block, below(path, name))
-    else:
-        yield Segment(path, module)
+    opened = walk(module, path, active=True, opens=lambda node: _is_sequence(node.module))
+    return (Segment(node.path, node.module) for node in opened if not _is_sequence(node.module))
 
 
-def active_modules(module: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
+def active_modules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Path and module of everything that runs under the current gates, ``module`` included."""
-    yield path, module
-    for name, child in module.running() if isinstance(module, Elastic) else children(module):
-        yield from active_modules(child, below(path, name))
+    return ((node.path, node.module) for node in walk(module, active=True))
 
 
 def _is_sequence(module: nn.Module) -> bool:

@@ -1,14 +1,15 @@
 """Drop path: whole operations of a plain network are dropped while it trains."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from nas.nn import Branch, Cell, Elastic, OneOf
-from nas.nn.tree import below, children, modules
+from nas.nn import Cell
+from nas.nn.tree import modules
+from nas.nn.walk import walk
 from nas.training.context import Context
 from nas.training.listener import Listener
 
@@ -78,14 +79,5 @@ def cell_edges(model: nn.Module, network: nn.Module) -> list[str]:
         network: the plain network of an architecture of it.
     """
     present = {path for path, _ in modules(network)}
-    return [path for path in dict.fromkeys(_possible_edges(model, "")) if path in present]
-
-
-def _possible_edges(module: nn.Module, path: str) -> Iterator[str]:
-    """Where edges may be after extraction, which puts the chosen candidate in the place of a ``OneOf``."""
-    branches = module.branches() if isinstance(module, Elastic) else (Branch(*child) for child in children(module))
-    for branch in branches:
-        place = path if isinstance(module, OneOf) else below(path, branch.name)
-        if isinstance(module, Cell):
-            yield place
-        yield from _possible_edges(branch.module, place)
+    possible = dict.fromkeys(node.extracted for node in walk(model) if isinstance(node.parent, Cell))
+    return [path for path in possible if path in present]

@@ -94,7 +94,7 @@ def test_equal_features_do_not_make_one_network(setup_of: Callable[..., Setup]) 
 def test_where_nothing_is_left_to_judge_by_it_is_said(setup_of: Callable[..., Setup], tmp_path: Path) -> None:
     setup = setup_of("positions", wanted=lambda each: convolutions(each) == 2)
     assert isinstance(setup.target, Recorded) and len(setup.target.latencies) == 6
-    with pytest.raises(UsageError, match=r"all 2 networks to evaluate .* measure other networks, or fewer"):
+    with pytest.raises(UsageError, match=r"all 2 networks to judge .* measure other networks, or fewer"):
         fit_latency(setup, RunFolder(tmp_path / "run"), Silent())
 
 
