@@ -76,8 +76,8 @@ def _trained(folders: Sequence[RunFolder]) -> list[Setup]:
         setup = Setup(config, folder.path)
         if not setup.traits.needs_supernet:
             raise UsageError(
-                f"run '{folder.name}' trained no supernet: evaluator '{config.evaluator}' evaluated its candidates, and a "
-                "ranking is of shared weights; name another search."
+                f"run '{folder.name}' trained no supernet: evaluator '{config.evaluator}' evaluated its candidates, "
+                "and a ranking is of shared weights; name another search."
             )
         restore_trained(setup, folder)
         benches.append(setup)

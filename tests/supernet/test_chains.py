@@ -533,7 +533,7 @@ class ByKernel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.a(x)
-        return self.b(x) * (2 if self.a.state.regions["weight"][2][0] == (1, 6) else 3)
+        return self.b(x) * (2 if self.a.state.regions["weight"][2:3] == (((1, 6),),) else 3)
 
 
 def test_a_forward_that_differs_for_a_candidate_in_the_middle_is_not_opened() -> None:
