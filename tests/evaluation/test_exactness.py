@@ -68,7 +68,7 @@ class Reads(nn.Module):
         self.conv = Conv2d(1, Choice([2, 4]), 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.conv(x) * self.conv.state.outputs.count
+        y: Tensor = self.conv(x) * len(self.conv.state.regions)
         return y
 
 
