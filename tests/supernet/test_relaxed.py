@@ -221,7 +221,7 @@ def test_of_elastic_choices_all_options_take_part() -> None:
     gates = relaxed.draw(0, 0.0)
     relaxed.follow(gates)
     wide, kernels = relaxed.supernet.model[1], relaxed.supernet.model[2].get_submodule("0")  # type: ignore[index]
-    assert wide.state.outputs.count == 6 and kernels.state.kernel == (5, 5)
+    assert wide.state.widths["out_channels"].count == 6 and kernels.state.kernel == (5, 5)
     relaxed.supernet(X)  # the first run checks the gates, for which others run
     calls(relaxed.supernet)
     y = relaxed.supernet(X)
