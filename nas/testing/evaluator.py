@@ -40,16 +40,14 @@ class EvaluatorSuite:
 
     def test_rows_are_those_of_each_alone_in_order(self) -> None:
         """Workers get other batches, and a resumed search evaluates the rest: nothing depends on what came before."""
-        problem = self.problem()
-        asked = self._asked(problem)
-        table, other = self.make(problem)(asked), self.make(problem)
+        problem, evaluator, asked = self._made()
+        table, other = evaluator(asked), self.make(problem)
         alone = pd.concat([other([each]) for each in reversed(asked)][::-1], ignore_index=True)
         pd.testing.assert_frame_equal(table.reset_index(drop=True), alone)
 
     def test_it_gives_the_finite_numbers_that_it_promises(self) -> None:
         """What ``metrics`` names, which is searched for; without it the metric of the data."""
-        problem = self.problem()
-        evaluator, asked = self.make(problem), self._asked(problem)
+        problem, evaluator, asked = self._made()
         table = evaluator(asked)
         promised = getattr(evaluator, "metrics", [problem.task.metric.name])
         assert len(table) == len(asked) and set(promised) <= set(table.columns)
@@ -57,30 +55,30 @@ class EvaluatorSuite:
 
     def test_it_leaves_the_supernet_as_it_was(self) -> None:
         """Others of the same process evaluate and deliver by its weights."""
-        problem = self.problem()
+        problem, evaluator, asked = self._made()
         before = {name: tensor.clone() for name, tensor in problem.supernet.state_dict().items()}
-        evaluator = self.make(problem)
-        evaluator(self._asked(problem))
+        evaluator(asked)
         assert all(torch.equal(tensor, before[name]) for name, tensor in problem.supernet.state_dict().items())
         assert not getattr(evaluator, "needs_supernet", False) or evaluator.supernet is problem.supernet  # type: ignore[attr-defined]
 
     def test_examples_and_networks_are_those_that_it_evaluated(self) -> None:
         """Only of an evaluator that tallies examples or makes networks; candidates are compared pair by pair."""
-        problem = self.problem()
-        evaluator, asked, split = self.make(problem), self._asked(problem), problem.data.validation
+        problem, evaluator, asked = self._made()
         if not isinstance(evaluator, TalliesExamples | MakesNetworks):
             pytest.skip("it neither tallies examples nor makes networks")
         if isinstance(evaluator, TalliesExamples):
-            tallies, table = evaluator.tallies(asked, split), evaluator(asked)
-            assert [len(tally.results) for tally in tallies] == [len(split)] * len(asked)
+            tallies, table = evaluator.tallies(asked, problem.data.validation), evaluator(asked)
+            assert [len(tally.results) for tally in tallies] == [len(problem.data.validation)] * len(asked)
             told = pd.DataFrame([tally.metrics() for tally in tallies])
             shared = [name for name in table if name in told]
             pd.testing.assert_frame_equal(told[shared], table[shared].reset_index(drop=True))
         if isinstance(evaluator, MakesNetworks):
-            (x, _) = next(iter(split.batches(4)))
+            (x, _) = next(iter(problem.data.validation.batches(4)))
             output = evaluator.network(asked[0])(x)
             assert output.shape[1:] == problem.data.output_shape and output.isfinite().all()
 
-    @staticmethod
-    def _asked(problem: Problem) -> list[Architecture]:
-        return list(dict.fromkeys([problem.space.largest(), problem.space.smallest(), problem.space.sample(0)]))
+    def _made(self) -> tuple[Problem, Evaluator, list[Architecture]]:
+        problem = self.problem()
+        space = problem.space
+        asked = dict.fromkeys([space.largest(), space.smallest(), *(space.sample(seed) for seed in range(2))])
+        return problem, self.make(problem), list(asked)

@@ -1,6 +1,7 @@
 """What every predictor must do."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -90,16 +91,16 @@ class PredictorSuite:
         """A sentence now instead of numbers that mean nothing."""
         X = _encodings(4, 0)
         y, broken = _latencies(X), np.where(np.eye(*X.shape) > 0, np.nan, X)
-        for samples in ((X[:2], y[:2]), (X, y[:3]), (X, y + np.inf), (X, y + np.nan), (broken, y)):
+        samples = (X[:2], y[:2]), (X, y[:3]), (X, y + np.inf), (X, y + np.nan), (broken, y)
+        calls: list[Callable[[], object]] = [
+            *(partial(self.make().fit, *each) for each in samples),
+            *(partial(self.make().fit(X, y).predict, each) for each in (broken, X[:, :3], X[0])),
+            partial(self.make().predict, X),
+            partial(self.make().save, tmp_path / "never written", _GUARD),
+        ]
+        for call in calls:
             with pytest.raises(UsageError):
-                self.make().fit(*samples)
-        for unread in (broken, X[:, :3], X[0]):
-            with pytest.raises(UsageError):
-                self.make().fit(X, y).predict(unread)
-        with pytest.raises(UsageError):
-            self.make().predict(X)
-        with pytest.raises(UsageError):
-            self.make().save(tmp_path / "never written", _GUARD)
+                call()
         assert not list(tmp_path.iterdir())
 
 

@@ -37,10 +37,12 @@ class TargetSuite:
     dtypes: tuple[str, ...] = ("float32", "float16")
 
     def test_a_measurement_records_its_conditions(self) -> None:
-        """Latencies are compared only under the same; the network is copied and stays as it was."""
-        where, network = self.make(batch=2), _network(4)
+        """Latencies are compared only under the same; network and process go on as they were."""
+        before, network = torch.get_num_threads(), _network(4)
+        where = self.make(batch=2, threads=before + 1)
         found = where.measure(network, _SHAPE, max_seconds=0.1)
-        assert (found.threads, found.batch, found.dtype, found.target) == (1, 2, "float32", where.name)
+        assert torch.get_num_threads() == before
+        assert (found.threads, found.batch, found.dtype, found.target) == (before + 1, 2, "float32", where.name)
         assert found.latency_ms > found.spread_ms >= 0 and found.repeats >= 20
         assert found.versions == where.versions() and found.device == where.device() != ""
         assert network.training and next(network.parameters()).dtype == torch.float32
@@ -62,20 +64,9 @@ class TargetSuite:
 
     def test_the_fingerprint_tells_conditions_apart(self) -> None:
         """Latencies are kept by it, also for another process."""
-        conditions: list[dict[str, Any]] = [
-            {},
-            {"threads": 2},
-            {"batch": 4},
-            *({"dtype": dtype} for dtype in self.dtypes[1:]),
-        ]
+        conditions: list[dict[str, Any]] = [{"threads": 2}, {"batch": 4}, *({"dtype": each} for each in self.dtypes)]
         first, second = ([self.make(**each).fingerprint() for each in conditions] for _ in range(2))
         assert first == second and len(set(first)) == len(conditions)
-
-    def test_it_leaves_the_threads_of_the_process_alone(self) -> None:
-        """The search goes on in the same process."""
-        before = torch.get_num_threads()
-        self.make(threads=before + 1).prepare(_network(4), _SHAPE)()
-        assert torch.get_num_threads() == before
 
     @pytest.mark.parametrize("wrong", [{"threads": 0}, {"batch": -1}, {"batch": 1.5}, {"dtype": "float3"}])
     def test_settings_that_mean_nothing_are_refused(self, wrong: dict[str, Any]) -> None:
