@@ -12,7 +12,7 @@ __all__ = ["UsageError", "did_you_mean"]
 
 
 class UsageError(ValueError):
-    """A mistake the user can mend; its text is one complete sentence."""
+    """A mistake the user can fix; its text is one complete sentence."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

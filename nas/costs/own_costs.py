@@ -1,4 +1,4 @@
-"""Costs that a user or another package counts, beside those that every run has."""
+"""Costs that a user or another package counts, in addition to those that every run has."""
 
 import inspect
 import math

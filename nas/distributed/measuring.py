@@ -285,5 +285,5 @@ def _error_of(ray: Any, node: _Node, cause: Exception) -> UsageError:
             "that they come from."
         )
     return UsageError(
-        f"on machine {node.name}, where latency is measured, came {type(cause).__name__}: {problem}; mend that there."
+        f"on machine {node.name}, where latency is measured, came {type(cause).__name__}: {problem}; fix that there."
     )

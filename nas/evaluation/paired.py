@@ -68,7 +68,7 @@ def cheapest_of_equals(
 
 
 def _finite(errors: Floats) -> Floats:
-    """Of a single example nothing is known, so nobody is called equal for it."""
+    """Of a single example nothing is known, so none is called equal to it."""
     return np.where(np.isfinite(errors), errors, 0.0)
 
 

@@ -95,7 +95,7 @@ class _Row:
     def wrong(self, column: str, problem: str) -> UsageError:
         return UsageError(
             f"{self.path} row {self.position}, column '{column}': {_short(self.cells[column])} {problem}; "
-            "mend or delete that row, or measure it again with the pack's run.py."
+            "fix or delete that row, or measure it again with the pack's run.py."
         )
 
     def number(self, column: str, *, above_zero: bool) -> float:

@@ -199,7 +199,7 @@ def append_row(path: Path, row: Mapping[str, object]) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise StopError(f"{path} cannot be written: {error.strerror}; mend that and run the same command.") from error
+        raise StopError(f"{path} cannot be written: {error.strerror}; fix that and run the same command.") from error
 
 
 def measure_pack(folder: Path, threads: int, provider: str, seconds: float, out: Path) -> int:

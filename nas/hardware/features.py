@@ -1,4 +1,4 @@
-"""What predictors see of an architecture beside its choices, from a table so that a million take seconds."""
+"""What predictors see of an architecture besides its choices, from a table so that a million take seconds."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -27,7 +27,7 @@ class CUDA(Target):
     A call is timed between two CUDA events, one recorded before its first kernel is launched and one after its last:
     by the GPU's clock, in the GPU's queue. The first event is reached at once since the queue is empty, so what keeps
     the GPU waiting for the host counts: a small network is bound by launching its kernels one by one, which ``graph``
-    and ``compile`` mend. What a caller waits beyond that, until the host notices the end, does not count; it is the
+    and ``compile`` fix. What a caller waits beyond that, until the host notices the end, does not count; it is the
     same few microseconds for every network and the noisiest part of a call.
 
     Attributes:

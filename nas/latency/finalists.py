@@ -48,7 +48,7 @@ class Finalists:
 def measure_finalists(
     setup: Setup, folder: RunFolder, candidates: "pd.DataFrame", largest: Row, task: ProgressTask
 ) -> Finalists:
-    """Measures the front and those next to it; whoever breaks a constraint gives way, in bounded rounds.
+    """Measures the front and those next to it; those that violate a constraint are replaced, in bounded rounds.
 
     Every network is measured in turn with the largest one and told at one speed of the machine: that of the profile
     stage, if there was one. What an interrupted run measured is kept and used. Where the target is a table, what is not

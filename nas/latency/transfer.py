@@ -54,7 +54,7 @@ def _predictor(setup: Setup, path: Path) -> ArchitecturePredictor:
     folder = RunFolder(path)
     guard = folder.read(folder.predictor / "summary.json").get("guard")
     if not isinstance(guard, dict):
-        raise UsageError(f"profile.known names {path}, which does not tell what its predictor is of; profile it again.")
+        raise UsageError(f"profile.known names {path}, which does not say what its predictor is of; profile it again.")
     for name, ours in setup.subject.items():
         if guard.get(name) != ours:
             raise UsageError(

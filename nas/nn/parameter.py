@@ -1,4 +1,4 @@
-"""Parameters of elastic size that modules hold beside layers: class tokens, positions."""
+"""Parameters of elastic size that modules hold besides layers: class tokens, positions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a predictor may see of an architecture beside its choices."""
+"""What a predictor may see of an architecture besides its choices."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, Self

@@ -38,7 +38,7 @@ _ROWS = 1 << 16
 
 @dataclass(frozen=True)
 class _Settings:
-    """`log`: additive in the logarithm; `freedom`: variance beside the known directions; `noise`: of a sample."""
+    """`log`: additive in the logarithm; `freedom`: variance outside the known directions; `noise`: of a sample."""
 
     log: bool
     freedom: float

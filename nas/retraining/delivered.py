@@ -45,7 +45,7 @@ class Delivered:
         return self.folder.path / f"retrained-{_stamp(begun)}.onnx"
 
     def former(self, begun: str) -> Path:
-        """The file that gave way to it."""
+        """The file that it replaced."""
         return self.folder.path / f"best-before-{_stamp(begun)}.onnx"
 
     def weights(self, begun: str) -> Path:

@@ -110,7 +110,7 @@ class Dispatcher:
         check_feasible([each for each in self._criteria.constraints if each.metric in tried], tried)
         raise NothingFeasibleError(
             f"none of the {counted(len(tried), 'architecture')} tried has finite objectives "
-            f"({', '.join(map(str, self._criteria.objectives))}); mend the evaluator"
+            f"({', '.join(map(str, self._criteria.objectives))}); fix the evaluator"
             f"{'' if self._ledger is None else ', and search under another name, since what it gave is kept'}."
         )
 

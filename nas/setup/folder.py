@@ -119,7 +119,7 @@ class RunFolder:
     def begin(self, config: RunConfig, kind: Kind = "search") -> Iterator[None]:
         """Keeps others out while the block lasts, in a new folder or where a run that asked for the same left off.
 
-        One that asked for something else gives way if it has nothing of value, as after a constraint that nothing
+        One that asked for something else is replaced if it has nothing of value, as after a constraint that nothing
         satisfies or a disk without room.
 
         Raises:

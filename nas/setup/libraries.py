@@ -1,4 +1,4 @@
-"""What decides the outcome of a run beside its configuration: Python, platform, libraries."""
+"""What decides the outcome of a run besides its configuration: Python, platform, libraries."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version

@@ -26,7 +26,7 @@ def packed_setup(path: Path) -> dict[str, Any]:
     """
     setup = read_setup(path)
     if not isinstance(setup.get("config"), dict):
-        raise UsageError(f"{path}: column 'setup' tells no space; import what the run.py of a device pack wrote.")
+        raise UsageError(f"{path}: column 'setup' names no space; import what the run.py of a device pack wrote.")
     return setup
 
 
@@ -137,7 +137,7 @@ def _check_settings(config: RunConfig, measured: Mapping[str, Any]) -> None:
         if value not in (RunConfig.model_fields[name].default, measured.get(name)):
             raise UsageError(
                 f"{name} is {value!r}, but target '{config.target}' is a table that "
-                f"{f'was measured with {measured[name]!r}' if name in measured else 'does not tell it'}; leave it out."
+                f"{f'was measured with {measured[name]!r}' if name in measured else 'does not say'}; leave it out."
             )
 
 

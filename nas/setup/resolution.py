@@ -68,7 +68,7 @@ def _alone(values: Mapping[str, Any], source: str) -> RunConfig:
     """What is asked for but for the groups that the method fills in, of which each value is checked alone.
 
     Raises:
-        UsageError: something that no method mends.
+        UsageError: something that no method fixes.
     """
     groups = {key: _mapping(values, key, source) for key in _FILLED}
     try:
@@ -81,7 +81,7 @@ def _alone(values: Mapping[str, Any], source: str) -> RunConfig:
 
 
 def _check_retrain(config: RunConfig, about: EvaluatorTraits, source: str) -> None:
-    """Refuses to deliver weights that nobody has."""
+    """Refuses to deliver weights that are not there."""
     where = f"{source}: retrain is '{config.retrain}', but evaluator '{config.evaluator}'"
     if config.retrain == "no" and not about.makes_networks:
         raise UsageError(f"{where} makes no network that could be delivered; use retrain=fresh.")

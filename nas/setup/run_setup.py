@@ -248,13 +248,13 @@ class Setup:
         return self.method.family == "differentiable" and self.traits.needs_supernet
 
     def _check_names(self) -> None:
-        """Refuses columns of one name, and constraints on what nobody tells, as far as that is known."""
+        """Refuses columns of one name, and constraints on unknown metrics, as far as they are known."""
         promised, task = self.traits.metrics or (), self.data.task
         self.own_costs.require_other([*own_columns(task), *task.columns, *promised])
         self.require_other(promised)
         if self.objective.metric == self.cost:
             raise UsageError(
-                f"objective '{self.objective}' is of the cost that is minimised beside it; name another cost, or "
+                f"objective '{self.objective}' is of the cost that is minimised too; name another cost, or "
                 "another objective."
             )
         if self.traits.tallies_examples and not promised:

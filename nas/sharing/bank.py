@@ -1,4 +1,4 @@
-"""Sets of weights beside those of the model, and how its modules are made to read them."""
+"""Sets of weights besides those of the model, and how its modules are made to read them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -101,7 +101,7 @@ class _Copies:
         return plain
 
     def _attached(self, layer: ElasticLayer) -> dict[str, Any]:
-        """What the layer holds beside the tensors that its torch twin has: modules, tensors, attributes."""
+        """What the layer holds besides the tensors that its torch twin has: modules, tensors, attributes."""
         read, twins = layer.parameter_names(), layer.axes
         made_of = {name for holders in read.values() for holder, name in holders if holder is layer} - {*read}
         buffers = [name for name, held in layer._buffers.items() if held is not None]

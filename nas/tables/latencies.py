@@ -107,7 +107,7 @@ def _time(value: Any, cell: str, counted: str) -> float:
     time = as_number(value)
     if not 0 < time < math.inf:
         raise UsageError(
-            f"{cell} holds {value!r}; expected a positive number of {counted}, so mend the cell or drop the row."
+            f"{cell} holds {value!r}; expected a positive number of {counted}, so fix the cell or drop the row."
         )
     return time
 

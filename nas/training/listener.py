@@ -38,7 +38,7 @@ class Listener:
         """
 
     def state(self) -> dict[str, Tensor]:
-        """What must be remembered beside model and optimiser, for checkpoints."""
+        """What must be remembered besides model and optimiser, for checkpoints."""
         return {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:

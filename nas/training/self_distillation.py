@@ -51,7 +51,7 @@ class SelfDistillation(Listener):
         every: steps between snapshots; the first is taken after so many steps, and there is no such loss before.
         gated: sets the gates of the model, so that each teacher follows the probabilities of its time; None where
             teachers run what the student runs.
-        snapshots: how many versions teach; the oldest gives way.
+        snapshots: how many versions teach; the oldest is dropped.
         temperature: ``T``.
         weight: factor.
         vote: "mean" of what teachers say, such as probabilities, or "majority", the share of teachers for a class.

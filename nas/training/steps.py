@@ -19,7 +19,7 @@ __all__ = ["Backward", "Pass", "PlainStep", "Step", "SupernetStep", "total_loss"
 Backward = Callable[[Tensor], None]
 
 _WEIGHTS = 0
-"""The random numbers of the weights' passes, beside other passes of the same step."""
+"""The random numbers of the weights' passes, as against other passes of the same step."""
 
 
 class Pass(NamedTuple):

@@ -183,7 +183,7 @@ BOARDS: dict[str, tuple[Callable[[list[dict[str, Any]]], object], str]] = {
     "an architecture that is none": (changed(architecture="{"), r"row 3, column 'architecture': '{' is not JSON"),
     "another architecture": (changed(architecture='{"layer0": "mb9"}'), r"row 3, column 'architecture'.*mb9"),
     "a network measured twice": (lambda rows: rows.append(rows[0]), r"row 25, column 'architecture'.*already"),
-    "no space": (other_setup(config=None), r"column 'setup' tells no space"),
+    "no space": (other_setup(config=None), r"column 'setup' names no space"),
     "another space": (other_setup(config={"space": "chian"}), r"space 'chian' is not known; did you mean 'chain'\?"),
     "an unknown setting": (
         other_setup(config={"spaces": "chain"}),

@@ -104,7 +104,7 @@ def test_commands_that_read_a_run_work_or_say_why_not(folder: Path) -> None:
         (["--set", "evaluator_args.powr=2"], "evaluator 'mine:Synflow' has no option 'powr'; did you mean 'power'?"),
         (["--set", "evaluator_args.power=a"], "evaluator 'mine:Synflow' has power 'a', but input should be a valid"),
         (["--set", "objective=synflow"], "objective 'synflow' cannot be read; write maximise or minimise and a metric"),
-        (["--set", "objective=minimise flops"], "objective 'minimise flops' is of the cost that is minimised beside"),
+        (["--set", "objective=minimise flops"], "objective 'minimise flops' is of the cost that is minimised too"),
         (["--set", "retrain=no"], "retrain is 'no', but evaluator 'mine:Synflow' makes no network that could be deli"),
         (["--set", "retrain=inherited"], "but evaluator 'mine:Synflow' trains no supernet whose weights a network"),
         (["--strategy", "derived"], "strategy 'derived' proposes what a method has learnt, but evaluator 'mine:Syn"),
@@ -151,7 +151,7 @@ def test_what_is_wrong_with_them_is_a_sentence(
         ({"evaluator": "mine:NoExamples"}, "evaluator 'mine:NoExamples' tallied no examples of"),
         (
             {"evaluator": "mine:diverged"},
-            "mend the evaluator, and search under another name, since what it gave is kept",
+            "fix the evaluator, and search under another name, since what it gave is kept",
         ),
         ({"evaluator": "mine:Short"}, "evaluator 'mine:Short' gave 0 rows for 1 architecture; expected a row each"),
         (

@@ -85,7 +85,7 @@ def test_a_known_device_of_other_networks_is_refused(profiled: list[RunFolder], 
     ("content", "expected"),
     [
         ("{", r"latency/summary\.json is damaged"),
-        ("{}", r"alpha, which does not tell what its predictor is of; profile it again"),
+        ("{}", r"alpha, which does not say what its predictor is of; profile it again"),
         (None, r"was fitted for target"),
     ],
     ids=["damaged", "from before the guard", "another predictor"],

@@ -136,7 +136,7 @@ def test_latencies_may_have_any_unit(unit: str | float, scale: float, file: Path
 )
 def test_what_is_no_latency_is_refused_in_its_unit(unit: str, named: str, file: Path) -> None:
     write(file, name=["2k5", "1"], time=[4.0, -1.0])
-    with pytest.raises(UsageError, match=rf"expected a positive number of {named}, so mend the cell"):
+    with pytest.raises(UsageError, match=rf"expected a positive number of {named}, so fix the cell"):
         read_table(file, "time", SPACE, SHORT, unit=unit)
 
 

@@ -125,7 +125,7 @@ def test_operations_of_another_release_of_pytorch_are_not_compared(tmp_path: Pat
 
 def test_a_checkpoint_from_before_is_taken_with_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     check_fingerprint({}, told(network()), tmp_path / "c")
-    assert "c does not tell its model" in caplog.text
+    assert "c does not say which model it is of" in caplog.text
 
 
 class Branching(nn.Module):
