@@ -135,7 +135,7 @@ class RunConfig(_Strict):
             by default the best where a constraint bounds a cost.
         costs: more costs than every run has, ``module:function`` of a `nas.costs.Candidate` or installed names.
         costs_args: options of these costs, by their names in ``costs``.
-        cost: the cost that is minimised next to the metric; by default that of the first constraint, else latency, which
+        cost: that is minimised next to the metric; by default that of the first constraint, else latency, which
             a single candidate does without.
         candidates: number of architectures evaluated.
         random_baseline: number of random candidates evaluated for comparison; by default as many as the search
