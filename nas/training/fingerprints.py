@@ -63,9 +63,7 @@ def check_fingerprint(header: Mapping[str, Any], now: Fingerprint, checkpoint: P
     """
     stored: dict[str, Any] | None = header.get("fingerprint")
     if stored is None:
-        logger.warning(
-            "checkpoint %s does not say which model it is of; whether code changed is unknown", checkpoint
-        )
+        logger.warning("checkpoint %s does not say which model it is of; whether code changed is unknown", checkpoint)
         return
     then, same_release = stored["model"], stored["torch"] == _release()
     for name in sorted(then.keys() | now.keys(), key=lambda name: (name.startswith("operations"), name)):
