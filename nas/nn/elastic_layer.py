@@ -55,7 +55,7 @@ class State(SimpleNamespace):
     """What a layer follows: resolved arguments by their names, and what the table makes of them.
 
     Attributes:
-        regions: tensor → the ranges in use of each leading dimension; empty if that is all of it.
+        regions: tensor → the ranges in use of each leading dimension.
         widths: size → its channels in use.
         factors: tensor → what soft gates multiply the part in use by.
         is_soft: whether any gate is.
@@ -244,7 +244,8 @@ class ElasticLayer(Elastic):
 
     def region(self, name: str) -> Region:
         """The part of a parameter or buffer that is in use; empty if that is all of it."""
-        return self.state.regions.get(name, ())
+        state = self.state
+        return state.regions[name] if state.cuts.get(name, ()) != () else ()
 
     def parameter_names(self) -> dict[str, list[tuple[nn.Module, str]]]:
         """Name of each parameter as it is read → where it is held, or where what it is computed of is.
@@ -272,7 +273,7 @@ class ElasticLayer(Elastic):
         found: dict[str, Any] = {}
         for name in self._signature().parameters:
             if name in self.axes:
-                found[name] = getattr(self, name) is not None and NOTHING not in state.regions[name]
+                found[name] = state.cuts[name] is not None
             elif name in state.widths:
                 found[name] = state.widths[name].count
             elif name not in ("device", "dtype"):
@@ -328,12 +329,10 @@ def _axis(each: str | Axis) -> Axis:
 
 
 def _region(tensor: Tensor, axes: Sequence[str | Axis | None], widths: Mapping[str, Channels]) -> Region:
-    whole = [((0, size),) for size in tensor.shape[: len(axes)]]
-    region = [
-        everything if axis is None else _ranges(_axis(axis), size, widths)
-        for axis, size, everything in zip(axes, tensor.shape, whole, strict=False)
-    ]
-    return () if region == whole else tuple(region)
+    return tuple(
+        ((0, size),) if axis is None else _ranges(_axis(axis), size, widths)
+        for axis, size in zip(axes, tensor.shape, strict=False)
+    )
 
 
 def _ranges(axis: Axis, size: int, widths: Mapping[str, Channels]) -> Ranges:

@@ -8,7 +8,10 @@ from nas.nn.tree import modules
 
 __all__ = ["misfit"]
 
-_NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
+_NORMS = (
+    nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d,
+    nn.GroupNorm, nn.LayerNorm, nn.RMSNorm,
+)  # fmt: skip
 
 
 def misfit(model: nn.Module, error: BaseException) -> str | None:

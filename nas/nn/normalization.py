@@ -44,10 +44,10 @@ class _BatchNorm(ElasticLayer):
             num_batches_tracked.add_(1)
             factor = 1.0 / float(num_batches_tracked) if self.momentum is None else self.momentum
         y = F.batch_norm(x, running_mean, running_var, weight, bias, use_batch, factor, self.state.eps)
-        for name, statistic in (("running_mean", running_mean), ("running_var", running_var)) if self.training else ():
-            region = self.state.regions.get(name, ())
-            if statistic is not None and region and len(region[0]) > 1:  # what was updated is a copy
-                write(self.get_buffer(name), region, statistic)
+        if self.training and len(self.state.widths["num_features"].ranges) > 1:
+            for name, statistic in (("running_mean", running_mean), ("running_var", running_var)):
+                if statistic is not None and len(self.state.regions[name][0]) > 1:  # what was updated is a copy
+                    write(self.get_buffer(name), self.state.regions[name], statistic)
         return y
 
 

@@ -78,7 +78,7 @@ class Parameter(ElasticLayer):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            if name.startswith("_") or "weight" not in self._parameters:
+            if name == "weight" or name.startswith("_") or "axes" not in vars(self):
                 raise
             return getattr(self.tensor(name), name)
 

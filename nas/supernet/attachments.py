@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from nas.errors import UsageError
-from nas.nn import Elastic, ElasticLayer
+from nas.nn import Elastic, ElasticLayer, Parameter
 from nas.nn.own_forward import has_own_forward
 from nas.nn.tree import below, children, modules
 from nas.space import Choice
@@ -24,6 +24,7 @@ _SYNCHRONISED = (
     " Leave SyncBatchNorm out: it has no choices, running statistics are averaged over processes without it, and each "
     "network is recalibrated before it is evaluated."
 )
+_LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +41,9 @@ def check_attached(model: nn.Module) -> None:
     """Refuses what is attached to modules and cannot be kept.
 
     Raises:
-        UsageError: a module whose forward was replaced by another function, hooks on a module that chooses between
-            modules or puts them together, or a subclass of one with a forward but no ``plain`` of its own.
+        UsageError: a module whose forward was replaced by another function, hooks on a parameter or on a module that
+            chooses between modules or puts them together, or a subclass of one with a forward but no ``plain`` of its
+            own; another function of a layer; a parameter in a list of modules.
     """
     for path, module in modules(model):
         replaced = vars(module).get("forward")
@@ -50,7 +52,14 @@ def check_attached(model: nn.Module) -> None:
                 f"the forward of '{path}' ({type(module).__name__}) was replaced by another function, which would go "
                 "on using this module in every copy; write a subclass of torch.nn.Module with that forward."
             )
-        if isinstance(module, ElasticLayer):
+        if any(isinstance(child, Parameter) for child in module.children()) and isinstance(module, _LISTS):
+            raise UsageError(
+                f"'{path}' is a {type(module).__name__} that holds a nas.nn.Parameter, which is a tensor in the "
+                "delivered network; give it to a module as an attribute."
+            )
+        if isinstance(module, Parameter):
+            _check_hooks(path, module, "a module that uses it")
+        elif isinstance(module, ElasticLayer):
             _check_inner(path, module)
         elif isinstance(module, Elastic):
             _check_container(path, module)
@@ -121,22 +130,29 @@ def check_tree(above: Iterable[Child]) -> None:
 
 def _check_inner(path: str, layer: ElasticLayer) -> None:
     kinds = type(layer).__mro__
-    for name in ("_conv_forward", "__call__"):
+    plain = layer.extended()
+    made = next(kind for kind in kinds if plain in kind.__bases__)
+    for name in ("_conv_forward", "__call__", "functional"):
         owner = next((kind for kind in kinds if name in vars(kind)), nn.Module)
-        if not owner.__module__.startswith("torch."):
+        of_layer = plain is nn.Module or owner in made.__mro__
+        if not (of_layer if name == "functional" else owner.__module__.startswith("torch.")):
             raise UsageError(
                 f"'{path}' is a {type(layer).__name__}, which defines {name}, so that its plain twin would compute "
                 "something else; define forward instead."
             )
 
 
-def _check_container(path: str, module: Elastic) -> None:
+def _check_hooks(path: str, module: Elastic, instead: str) -> None:
     kind = type(module).__name__
     if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks:
         raise UsageError(
-            f"'{path}' is a {kind} with a hook, which the delivered network would not have; register it on a module "
-            f"inside, or put the {kind} into a torch.nn.Sequential that has the hook."
+            f"'{path}' is a {kind} with a hook, which the delivered network would not have; register it on {instead}."
         )
+
+
+def _check_container(path: str, module: Elastic) -> None:
+    kind = type(module).__name__
+    _check_hooks(path, module, f"a module inside, or put the {kind} into a torch.nn.Sequential that has the hook")
     if has_own_forward(module):
         raise UsageError(
             f"'{path}' is a {kind} with a forward of its own, which the delivered network would not have; define "

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from slices import close, one_hot, randomise
 from small_models import SelfAttention
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import register_parametrization
 from torch.utils.flop_counter import FlopCounterMode
 
 import nas
@@ -61,6 +62,31 @@ def test_the_extracted_network_computes_and_learns_the_same(name: str, data: st.
         assert all(map(torch.equal, buffers(after), buffers(network))), "running statistics"
     used = [select(parameter, region).numel() for parameter, region in supernet.active_regions()]
     assert sum(used) == parameters(network)
+
+
+class Doubled(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * x
+
+
+@every_layer
+def test_what_is_attached_to_the_layer_is_extracted(name: str, data: st.DataObject, seed: int) -> None:
+    model, _ = drawn(data, name)
+    layer = next(each for each in model.network.modules() if type(each).__name__ == name)
+    seen: list[str] = []
+    if name != "Parameter":
+        layer.register_forward_hook(lambda module, inputs, output: seen.append(type(module).__module__))
+    tensor = next(iter(layer._parameters))
+    if layer._parameters[tensor] is not None:
+        register_parametrization(layer, tensor, Doubled())
+    supernet = nas.Supernet(nn.Sequential(model.network, nas.nn.OneOf([nn.Identity()]))).eval()
+    architecture = supernet.space.sample(seed)
+    network = supernet.extract(architecture)
+    supernet.activate(architecture)
+    seen.clear()
+    close(network(model.inputs()), supernet(model.inputs()))
+    assert len(seen) == (0 if name == "Parameter" else 2)
+    assert not any(type(each).__module__.startswith("nas.") for each in network.modules())
 
 
 @every_layer

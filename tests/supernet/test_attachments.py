@@ -197,6 +197,11 @@ class Inner(Conv2d):
         return super()._conv_forward(input * 2, weight, bias)
 
 
+class Function(Linear):
+    def functional(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return 2 * super().functional(x, weight, bias)
+
+
 class Halved(OneOf):
     def forward(self, *inputs: Any) -> Tensor:
         return super().forward(*inputs) / 2
@@ -213,6 +218,15 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "a forward that branches": (lambda: model(conv=Branching), r"'1\.0': the forward of Branching cannot be traced"),
     "a forward that asks for the mode": (lambda: model(conv=Modal), r"'1\.0': the forward of Modal does other things"),
     "an inner method": (lambda: model(conv=Inner), r"'1\.0' is a Inner, which defines _conv_forward"),
+    "another function": (lambda: Function(4, Choice([2, 3])), "'' is a Function, which defines functional"),
+    "a hook on a parameter": (
+        lambda: nn.ParameterList([hooked(nas.nn.Parameter((Choice([2, 3]),)))]),
+        r"'0' is a Parameter with a hook, .* register it on a module that uses it",
+    ),
+    "a parameter in a list": (
+        lambda: nn.ModuleList([nas.nn.Parameter((Choice([2, 3]),))]),
+        "'' is a ModuleList that holds a nas.nn.Parameter, .* give it to a module as an attribute",
+    ),
     "a container with a forward": (lambda: nn.Sequential(Halved([nn.Tanh(), nn.ReLU()])), r"'0' is a Halved with a f"),
     "a container with a hook": (
         lambda: nn.Sequential(hooked(Repeat([nn.Tanh()], Choice([0, 1])))),
@@ -249,6 +263,33 @@ def test_a_module_that_was_replaced_is_noticed() -> None:
     supernet.model[1] = nn.Identity()
     with pytest.raises(nas.UsageError, match=r"'1', a Sequential .* was replaced by a Identity"):
         supernet.extract(supernet.space.smallest())
+
+
+def test_arguments_that_are_changed_later_are_extracted() -> None:
+    width = Choice([4, 8], name="width")
+    conv, norm = Conv2d(1, width, 3), BatchNorm2d(width)
+    supernet = nas.Supernet(nn.Sequential(conv, norm, nn.Flatten()))
+    norm.eps, norm.momentum, conv.stride = 0.5, 0.3, (2, 2)
+    check(prepared(supernet.model))
+    for architecture in supernet.space:
+        network = supernet.extract(architecture)
+        assert (network[1].eps, network[1].momentum, network[0].stride) == (0.5, 0.3, (2, 2))
+
+
+def test_an_argument_that_is_a_choice_cannot_be_changed_later() -> None:
+    conv = Conv2d(1, 4, 3, stride=Choice([1, 2]))
+    with pytest.raises(nas.UsageError, match=r"Conv2d stride is Choice\(\[1, 2\]\) and cannot become 3; choices"):
+        conv.stride = 3
+    with pytest.raises(nas.UsageError, match=r"Conv2d dilation is 1 and cannot become Choice"):
+        conv.dilation = Choice([1, 2])
+
+
+def test_weights_that_are_shared_inside_a_layer_stay_shared() -> None:
+    hidden = Choice([3, 5])
+    layer = nas.nn.GRU(4, hidden, 2)
+    layer.weight_hh_l1 = layer.weight_hh_l0
+    network = nas.Supernet(nn.ModuleList([layer])).extract({"0.hidden_size": 3})
+    assert network[0].weight_hh_l1 is network[0].weight_hh_l0
 
 
 class LanguageModel(nn.Module):
