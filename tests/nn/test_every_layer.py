@@ -204,6 +204,31 @@ def test_flops_counted_by_hand(make: Callable[[], nn.Module], shape: tuple[int, 
     assert trace(supernet.extract(supernet.space.smallest()), shape).flops == expected
 
 
+class PReLU(nas.nn.ElasticLayer, nn.PReLU):
+    axes = nas.nn.Axes(weight=("num_parameters",))
+    elastic = ("num_parameters",)
+    output = ("num_parameters", 1)
+
+    def functional(self, x: Tensor, weight: Tensor) -> Tensor:
+        return nn.functional.prelu(x, weight)
+
+
+def test_a_layer_of_ones_own_is_a_table_and_a_function() -> None:
+    layer = PReLU(WIDTH, init=0.5)
+    randomise(layer)
+    supernet = nas.Supernet(nn.Sequential(nas.nn.Conv1d(2, WIDTH, 1), layer, nas.nn.Conv1d(WIDTH, 2, 1)))
+    x = torch.randn(3, 2, 5)
+    for architecture in supernet.space:
+        supernet.activate(architecture)
+        y = supernet(x)
+        network = supernet.extract(architecture)
+        assert repr(network[1]) == f"PReLU(num_parameters={architecture['width']})"
+        close(network(x), y)
+        assert StaticCosts(supernet, (2, 5))(architecture)["params"] == parameters(network)
+        supernet.mix(one_hot(supernet, architecture))
+        close(supernet(x), y)
+
+
 def test_every_elastic_layer_is_here() -> None:
     exported = (value for name in nas.nn.__all__ if isinstance(value := getattr(nas.nn, name), type))
     names = {kind.__name__ for kind in exported if issubclass(kind, nas.nn.ElasticLayer)}
