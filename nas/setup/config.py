@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import ErrorDetails
 
 from nas.data import InputForm
 from nas.errors import UsageError, did_you_mean
@@ -244,7 +243,7 @@ def read_back(values: Mapping[str, Any], source: str) -> RunConfig:
         raise UsageError(refusal(error.errors()[0], source)) from None
 
 
-def refusal(first: ErrorDetails, source: str) -> str:
+def refusal(first: Mapping[str, Any], source: str) -> str:
     """What is wrong with a value, in a sentence."""
     path = [str(part) for part in first["loc"]]
     key = ".".join(path)
