@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import json
+import os
 import pkgutil
 import subprocess
 import sys
@@ -41,6 +42,7 @@ WITHOUT_TORCH = {
     **{f"{command} of no run": ([command, "nothing"], 2) for command in ("resume", "retrain", "export")},
     "missing table of a ranking": (["rank", "nothing", "--truth", "no.csv", "--column", "a"], 2),
 }
+ONCE = "from nas.cli import main\ntry:\n    main()\nfinally:\n    print('torch' in sys.modules)"
 EACH = """
 import json, sys
 from nas.cli import main
@@ -60,6 +62,13 @@ def test_no_torch_is_imported(tmp_path: Path) -> None:
     ended = [line.removeprefix("ended ") for line in done.stdout.splitlines() if line.startswith("ended ")]
     found = dict(zip(WITHOUT_TORCH, ended, strict=True))
     assert found == {name: f"{code} False" for name, (_, code) in WITHOUT_TORCH.items()}, done.stderr
+
+
+def test_the_shell_completes_without_torch(tmp_path: Path) -> None:
+    asked = {"_NAS_COMPLETE": "complete_bash", "COMP_WORDS": "nas list me", "COMP_CWORD": "2"}
+    words = [sys.executable, "-c", f"import sys\nsys.argv = ['nas']\n{ONCE}"]
+    done = subprocess.run(words, cwd=tmp_path, env={**os.environ, **asked}, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["methods", "False"], done.stderr
 
 
 @pytest.mark.parametrize("name", PACKAGES)

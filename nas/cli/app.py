@@ -41,7 +41,6 @@ app = typer.Typer(
     help="Neural architecture search with weight-sharing supernets: from data to the best ONNX network for a device.",
     no_args_is_help=True,
     rich_markup_mode=None,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
