@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -13,7 +14,7 @@ __all__ = ["KINDS", "TOTALS", "block_costs", "columns"]
 TOTALS = ("flops", "params", "bytes", "blocks")
 KINDS = ("convolution", "pointwise", "depthwise", "linear", "pooling", "other")
 _PER_KIND = ("calls", "flops", "bytes")
-_FREE = (nn.Identity, nn.Dropout, nn.Flatten, nn.BatchNorm1d, nn.BatchNorm2d, nn.ReLU, nn.ReLU6)
+_FREE = (nn.Identity, nn.Dropout, nn.Flatten, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.ReLU, nn.ReLU6)
 
 
 def columns() -> list[str]:
@@ -67,10 +68,10 @@ def _watch(layer: nn.Module, counter: FlopCounterMode, sums: dict[str, float]) -
 
 
 def _kind(layer: nn.Module) -> str:
-    if isinstance(layer, nn.Conv2d):
+    if isinstance(layer, _ConvNd):
         if layer.groups > 1:
             return "depthwise"
-        return "pointwise" if layer.kernel_size == (1, 1) else "convolution"
+        return "pointwise" if set(layer.kernel_size) == {1} else "convolution"
     if isinstance(layer, nn.Linear):
         return "linear"
     return "pooling" if "Pool" in type(layer).__name__ else "other"

@@ -104,12 +104,13 @@ class MultiheadAttention(ElasticLayer):
             if parameter is not None:
                 nn.init.uniform_(parameter, -(weight.shape[1] ** -0.5), weight.shape[1] ** -0.5)
 
-    def widths(self, gates: Gates) -> dict[str, Channels]:
+    def follow(self, gates: Gates) -> tuple[dict[str, Channels], dict[str, Any]]:
         embed, heads = channels(self.arguments["embed_dim"], gates), self._heads(gates)
-        kept, each = _largest_of(heads)
+        kept, each = map(max, zip(*heads.values, strict=True))
+        counts = {"heads": kept * each, "kv_heads": kept}
         if self.arguments["head_dim"] is None:
             keys = embed if each == 1 else Channels(((0, embed.count // each),))
-            return {"embed_dim": embed, "queries": embed, "keys": keys}
+            return {"embed_dim": embed, "queries": embed, "keys": keys}, counts
         size, room = self._single("head_dim", gates), largest(self.arguments["head_dim"])
         _, of_one = self._most_heads
         places = [kv * of_one + head for kv in range(kept) for head in range(each)]
@@ -121,11 +122,7 @@ class MultiheadAttention(ElasticLayer):
             Channels(joined((place * room, place * room + size) for place in taken), weights)
             for taken, weights in ((places, mask), (range(kept), None))
         )
-        return {"embed_dim": embed, "queries": queries, "keys": keys}
-
-    def settings(self, gates: Gates) -> dict[str, Any]:
-        kept, each = _largest_of(self._heads(gates))
-        return {"heads": kept * each, "kv_heads": kept}
+        return {"embed_dim": embed, "queries": queries, "keys": keys}, counts
 
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False
@@ -211,11 +208,6 @@ def _attend(
 
 def _split_heads(x: Tensor, heads: int) -> Tensor:
     return x.reshape(x.shape[0], x.shape[1], heads, -1).transpose(1, 2)
-
-
-def _largest_of(heads: Gate) -> tuple[int, int]:
-    kept, each = zip(*heads.values, strict=True)
-    return max(kept), max(each)
 
 
 def _plain_linear(layer: MultiheadAttention, name: str, copy: Copy) -> nn.Linear:

@@ -31,7 +31,7 @@ class _Conv(ElasticLayer):
     convolve: ClassVar[Callable[..., Tensor]]
 
     def widest(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        get, kind = self.followed(given), type(self).__name__
+        get, kind = self.arguments_of(given), type(self).__name__
         if choices_of(*get.values()) and given["padding_mode"] != "zeros":
             raise UsageError(f"{kind} with choices supports padding_mode='zeros' only, not {given['padding_mode']!r}.")
         kernels = [self._tuple(kernel) for (kernel,) in outcomes(get["kernel_size"])]
@@ -43,31 +43,35 @@ class _Conv(ElasticLayer):
             "groups": self._least_groups(get),
         }
 
-    def widths(self, gates: Gates) -> dict[str, Channels]:
-        inputs, outputs, groups = self._channels(gates)
-        widths = {"in_channels": inputs, "out_channels": outputs}
+    def follow(self, gates: Gates) -> tuple[dict[str, Channels], dict[str, Any]]:
+        get, named = self.arguments, ("kernel_size", "padding", "dilation")
+        window = push_forward(
+            lambda values: tuple(self._tuple(evaluate(get[name], values)) for name in named),
+            choices_of(*(get[name] for name in named)),
+            gates,
+        )
+        kernel, padding, dilation = _hull(window)
+        widths = {name: channels(get[name], gates) for name in ("in_channels", "out_channels")}
+        groups = widths["in_channels"].count if self._depthwise else int(self._single("groups", gates))
+        if groups > 1 and not self._depthwise:
+            for name in widths:
+                self._single(name, gates, f" with groups={groups}")
         divided = widths[self.by_group]
-        of_group = divided if groups == 1 else Channels(((0, divided.count // groups),))
-        kernel, _, _ = _hull(self._window(gates))
-        crops = [Channels(crop(size, length)) for size, length in zip(self.weight.shape[2:], kernel, strict=True)]
-        return {
-            **widths,
-            f"{self.by_group}.group": of_group,
-            **{f"kernel_size.{i}": each for i, each in enumerate(crops)},
+        widths[f"{self.by_group}.group"] = divided if groups == 1 else Channels(((0, divided.count // groups),))
+        for dim, (size, length) in enumerate(zip(self.weight.shape[2:], kernel, strict=True)):
+            widths[f"kernel_size.{dim}"] = Channels(crop(size, length))
+        others = [name for name in self._settings if name not in (*named, "groups")]
+        return widths, {
+            **{name: self._tuple(self._single(name, gates)) for name in others},
+            "kernel": kernel,
+            "padding": padding,
+            "dilation": dilation,
+            "groups": groups,
+            "kernel_mask": _kernel_mask(type(self).__name__, window),
         }
-
-    def settings(self, gates: Gates) -> dict[str, Any]:
-        single = {
-            name: self.arguments[name] for name in self._settings if name not in ("padding", "dilation", "groups")
-        }
-        found = {name: self._tuple(self._single(name, value, gates)) for name, value in single.items()}
-        found["kernel"], found["padding"], found["dilation"] = _hull(self._window(gates))
-        _, _, found["groups"] = self._channels(gates)
-        return found
 
     def resolve(self, gates: Gates) -> State:
         state = super().resolve(gates)
-        state.kernel_mask = _kernel_mask(type(self).__name__, self._window(gates))
         if state.kernel_mask is not None:
             state.factors["weight"] = state.kernel_mask
         return state
@@ -82,27 +86,8 @@ class _Conv(ElasticLayer):
     def active(self, state: State) -> dict[str, Any]:
         return {**super().active(state), "kernel_size": state.kernel}
 
-    def _channels(self, gates: Gates) -> tuple[Channels, Channels, int]:
-        """Those of the inputs and of the outputs, and the number of groups."""
-        get = self.arguments
-        inputs, outputs = channels(get["in_channels"], gates), channels(get["out_channels"], gates)
-        if self._depthwise:
-            return inputs, outputs, inputs.count
-        groups = int(self._single("groups", get["groups"], gates))
-        if groups > 1:
-            for width in ("in_channels", "out_channels"):
-                self._single(f"{width} with groups={groups}", get[width], gates)
-        return inputs, outputs, groups
-
-    def _window(self, gates: Gates) -> Gate:
-        """Kernels, each with its padding and dilation."""
-        window = [self.arguments[name] for name in ("kernel_size", "padding", "dilation")]
-        return push_forward(
-            lambda values: tuple(self._tuple(evaluate(each, values)) for each in window), choices_of(*window), gates
-        )
-
-    def _single(self, name: str, argument: Any, gates: Gates) -> Any:
-        return single_value(argument, gates, f"{type(self).__name__} {name}")
+    def _single(self, name: str, gates: Gates, where: str = "") -> Any:
+        return single_value(self.arguments[name], gates, f"{type(self).__name__} {name}{where}")
 
     def _tuple(self, value: Any) -> Any:
         """A number for each dimension; the name of a padding stays one."""

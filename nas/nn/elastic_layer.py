@@ -37,7 +37,7 @@ class Axis:
     """A dimension of a tensor.
 
     Attributes:
-        follows: the argument that is its size; with a dot behind it what is said of a part of that in ``widths``.
+        follows: the argument that is its size; with a dot behind it a part of that, see :meth:`ElasticLayer.follow`.
         blocks: how many times it holds that size, one behind the other, as the gates of a GRU.
         weighed: whether soft gates weigh the tensor along it, so that what a smaller size has not adds nothing.
     """
@@ -112,7 +112,7 @@ class ElasticLayer(Elastic):
         fixed = {name: value for name, value in given.arguments.items() if name not in self.elastic}
         require_fixed(type(self).__name__, **fixed)
         super(Elastic, self).__init__(**{**fixed, **self.widest(given.arguments)})
-        self.arguments = self.followed(given.arguments)
+        self.arguments = self.arguments_of(given.arguments)
 
     def __setattr__(self, name: str, value: Any) -> None:
         argument = name in vars(self).get("arguments", ()) and name in self._settings
@@ -138,7 +138,7 @@ class ElasticLayer(Elastic):
         """The output, given the inputs and, by their names, the tensors in use; one that is not there is None."""
         raise TypeError(f"{type(self).__name__} must define functional()")
 
-    def followed(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def arguments_of(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments that may be choices, as they are followed."""
         return {name: _as_one(given[name]) for name in self.elastic}
 
@@ -150,20 +150,16 @@ class ElasticLayer(Elastic):
         """
         return {name: largest(given[name]) for name in self.elastic}
 
-    def widths(self, gates: Gates) -> dict[str, Channels]:
-        """The channels in use of each size."""
-        return {name: channels(self.arguments[name], gates) for name in self._sizes}
-
-    def settings(self, gates: Gates) -> dict[str, Any]:
-        """What the other arguments are."""
-        kind = type(self).__name__
-        return {name: single_value(self.arguments[name], gates, f"{kind} {name}") for name in self._settings}
+    def follow(self, gates: Gates) -> tuple[dict[str, Channels], dict[str, Any]]:
+        """The channels in use of each size, and what the other arguments are."""
+        kind, widths = type(self).__name__, {name: channels(self.arguments[name], gates) for name in self._sizes}
+        return widths, {name: single_value(self.arguments[name], gates, f"{kind} {name}") for name in self._settings}
 
     def resolve(self, gates: Gates) -> State:
         """The state under these gates; computed once for each one-hot combination."""
-        widths = self.widths(gates)
+        widths, settings = self.follow(gates)
         soft = any(gates[choice].weights is not None for choice in self._choices)
-        state = State(widths=widths, regions={}, factors={}, cuts={}, is_soft=soft, **self.settings(gates))
+        state = State(widths=widths, regions={}, factors={}, cuts={}, is_soft=soft, **settings)
         for name, axes in self.axes.items():
             tensor = getattr(self, name)
             if tensor is None:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.nn.channels import Ranges, ranges_of, write
+from nas.nn.channels import Channels, Ranges, ranges_of, write
 from nas.nn.elastic_layer import Axes, ElasticLayer, State
 from nas.nn.gate import Gates, push_forward
 from nas.space import choices_of, largest, outcomes
@@ -135,7 +135,7 @@ class _FeatureNorm(ElasticLayer):
         whole = (None,) * (len(self.normalized_shape) - 1)
         return Axes(dict.fromkeys(self.tensors, (*whole, "normalized_shape")))
 
-    def followed(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def arguments_of(self, given: Mapping[str, Any]) -> dict[str, Any]:
         return {"normalized_shape": _shape(given)[-1], "eps": given["eps"]}
 
     def widest(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,12 +221,13 @@ class GroupNorm(ElasticLayer, nn.GroupNorm):
         has_choices = choices_of(*(given[name] for name in self.elastic))
         return {**super().widest(given), "num_groups": 1 if has_choices else given["num_groups"]}
 
-    def settings(self, gates: Gates) -> dict[str, Any]:
+    def follow(self, gates: Gates) -> tuple[dict[str, Channels], dict[str, Any]]:
         width = self.arguments["num_channels"]
         mixed = push_forward(lambda values: ranges_of(width, values), choices_of(width), gates)
         if mixed.weights is not None and len(mixed.values[0]) > 1:
             raise UsageError("GroupNorm over a concatenation cannot follow a soft gate; normalise each part by itself.")
-        return {**super().settings(gates), "mixed": mixed}
+        widths, settings = super().follow(gates)
+        return widths, {**settings, "mixed": mixed}
 
     def functional(self, x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
         if self.state.mixed.weights is None:

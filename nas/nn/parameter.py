@@ -57,8 +57,8 @@ class Parameter(ElasticLayer):
         self.axes = Axes(weight=tuple(Axis(name, weighed=True) for name in self.arguments))
         self.weight = nn.Parameter(torch.zeros([largest(size) for size in shape], device=device, dtype=dtype))
 
-    def widths(self, gates: Gates) -> dict[str, Channels]:
-        return {name: channels(size, gates) for name, size in self.arguments.items()}
+    def follow(self, gates: Gates) -> tuple[dict[str, Channels], dict[str, Any]]:
+        return {name: channels(size, gates) for name, size in self.arguments.items()}, {}
 
     def plain(self, copy: Copy) -> Any:
         return copy.tensor(self, "weight")
