@@ -92,7 +92,7 @@ class MultiheadAttention(ElasticLayer):
             queries = keys * most_each
         sizes = {"embed_dim": largest(embed_dim), "queries": queries, "keys": keys}
         for name, axes in self.axes.items():
-            tensor = torch.empty([sizes[str(axis)] for axis in axes], device=device, dtype=dtype)
+            tensor = torch.empty([sizes[axis.follows] for axis in axes if axis is not None], device=device, dtype=dtype)
             is_there = name.endswith("weight") or largest(bias)
             self.register_parameter(name, nn.Parameter(tensor) if is_there else None)
         self.reset_parameters()

@@ -47,8 +47,19 @@ class Axis:
     weighed: bool = False
 
 
-class Axes(dict[str, tuple[str | Axis | None, ...]]):
-    """Tensor → what each of its leading dimensions follows; None for one that is always whole."""
+class Axes(dict[str, tuple[Axis | None, ...]]):
+    """Tensor → what each of its leading dimensions follows, an axis or its argument; None for one always whole."""
+
+    def __init__(
+        self, *tables: Mapping[str, Sequence[str | Axis | None]], **named: Sequence[str | Axis | None]
+    ) -> None:
+        table = dict(*tables, **named)
+        super().__init__(
+            {
+                name: tuple(Axis(each) if isinstance(each, str) else each for each in axes)
+                for name, axes in table.items()
+            }
+        )
 
 
 class State(SimpleNamespace):
@@ -165,7 +176,7 @@ class ElasticLayer(Elastic):
             if tensor is None:
                 state.cuts[name] = None
                 continue
-            region, factors = _region(tensor, axes, widths), list(_factors(axes, tensor.dim(), widths))
+            region, factors = _region(tensor, axes, widths), list(_factors(axes, tensor.dim(), widths)) if soft else []
             if name.endswith(_BIAS) and _BIAS in self.arguments:
                 there, weight = _presence(self.arguments[_BIAS], gates)
                 region = region if there else (NOTHING,)
@@ -291,14 +302,13 @@ class ElasticLayer(Elastic):
             tensor = taken(tensor, dim, ranges)
         return tensor * state.factors[name] if name in state.factors else tensor
 
-    @property
+    @cached_property
     def _sizes(self) -> list[str]:
         """Those of the arguments that are sizes of tensors."""
-        axes = (_axis(each) for axes in self.axes.values() for each in axes if each is not None)
-        followed = {axis.follows.partition(".")[0] for axis in axes}
+        followed = {axis.follows.partition(".")[0] for axes in self.axes.values() for axis in axes if axis is not None}
         return [name for name in self.elastic if name in followed]
 
-    @property
+    @cached_property
     def _settings(self) -> list[str]:
         """Those of the arguments that are neither sizes nor say whether a tensor is there."""
         return [name for name in self.elastic if name not in (*self._sizes, _BIAS)]
@@ -320,26 +330,25 @@ def uninitialised(kind: type[Layer], device: torch.device | None, **arguments: A
     return kind(**arguments, device="meta").to_empty(device=device or "cpu")
 
 
-def _axis(each: str | Axis) -> Axis:
-    return each if isinstance(each, Axis) else Axis(each)
-
-
-def _region(tensor: Tensor, axes: Sequence[str | Axis | None], widths: Mapping[str, Channels]) -> Region:
+def _region(tensor: Tensor, axes: Sequence[Axis | None], widths: Mapping[str, Channels]) -> Region:
     return tuple(
-        ((0, size),) if axis is None else _ranges(_axis(axis), size, widths)
+        ((0, size),) if axis is None else _ranges(axis, size, widths)
         for axis, size in zip(axes, tensor.shape, strict=False)
     )
 
 
 def _ranges(axis: Axis, size: int, widths: Mapping[str, Channels]) -> Ranges:
+    ranges = widths[axis.follows].ranges
+    if axis.blocks == len(ranges) == 1:
+        return ranges
     starts = range(0, size, size // axis.blocks)
-    return joined((first + start, first + stop) for first in starts for start, stop in widths[axis.follows].ranges)
+    return joined((first + start, first + stop) for first in starts for start, stop in ranges)
 
 
-def _factors(axes: Sequence[str | Axis | None], dims: int, widths: Mapping[str, Channels]) -> Iterator[Tensor]:
+def _factors(axes: Sequence[Axis | None], dims: int, widths: Mapping[str, Channels]) -> Iterator[Tensor]:
     """The weights of soft gates along each axis, for the part in use."""
     for dim, axis in enumerate(axes):
-        if isinstance(axis, Axis) and axis.weighed and (mask := widths[axis.follows].mask) is not None:
+        if axis is not None and axis.weighed and (mask := widths[axis.follows].mask) is not None:
             yield mask.repeat(axis.blocks).view([-1 if each == dim else 1 for each in range(dims)])
 
 

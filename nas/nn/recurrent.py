@@ -27,7 +27,7 @@ class _Recurrent(ElasticLayer):
         rows, units = Axis("hidden_size", self.blocks), Axis("hidden_size", weighed=True)
         hidden = None if self.proj_size else units
         below = None if self.proj_size else Axis("hidden_size", self._directions, weighed=True)
-        table = Axes()
+        table: dict[str, tuple[str | Axis | None, ...]] = {}
         for place, names in enumerate(self._all_weights):
             columns = {"weight_ih": below if place >= self._directions else "input_size", "weight_hh": hidden}
             for name in names:
@@ -35,7 +35,7 @@ class _Recurrent(ElasticLayer):
                 table[name] = (rows, columns[kind]) if kind in columns else (rows,)
                 if kind == "weight_hr":
                     table[name] = (None, units)
-        return table
+        return Axes(table)
 
     def resolve(self, gates: Gates) -> State:
         state = super().resolve(gates)

@@ -17,7 +17,18 @@ from nas.space import Choice, evaluate, expressions_in
 __all__ = ["extract"]
 
 _HOOKS = [name for name in vars(nn.Module()) if "hooks" in name]
-_OWN = {*vars(nn.Module()), "arguments", "axes", "is_elastic", "_key", "_state", "_states", "_choices"}
+_OWN = {
+    *vars(nn.Module()),
+    "arguments",
+    "axes",
+    "is_elastic",
+    "_key",
+    "_state",
+    "_states",
+    "_choices",
+    "_sizes",
+    "_settings",
+}
 """Attributes of an elastic layer that say nothing of its plain twin."""
 
 
