@@ -134,8 +134,18 @@ def print_listing(rows: Sequence[Mapping[str, str]]) -> None:
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(row[heading] for heading in headings))
+        table.add_row(*(_cited(row[heading]) if heading == "paper" else row[heading] for heading in headings))
     TextConsole().print(table)
+
+
+def _cited(paper: str) -> str:
+    """Authors and year of a paper, without its title.
+
+    >>> _cited("Liu et al., DARTS: Differentiable architecture search, 2019")
+    'Liu et al., 2019'
+    """
+    authors, _, rest = paper.partition(", ")
+    return f"{authors}, {rest.rpartition(', ')[2]}" if rest else authors
 
 
 def new_table(words: Sequence[str], figures: Sequence[str], title: str | None = None) -> Table:
