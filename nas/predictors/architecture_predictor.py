@@ -3,7 +3,7 @@
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,66 +11,26 @@ from numpy.typing import ArrayLike
 
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.parts import Slot
 from nas.predictors.block_table import BlockTable
 from nas.predictors.encoding import Batch, Encoding
 from nas.predictors.features import Features
 from nas.predictors.lookup import LookupPredictor
+from nas.predictors.predictor import PREDICTORS, Predictor
 from nas.predictors.samples import Array, PredictionErrors, prediction_errors
 from nas.predictors.saving import reading
 from nas.space import Space
 from nas.wording import counted
 
-__all__ = ["PREDICTORS", "ArchitecturePredictor", "Predictor"]
+__all__ = ["ArchitecturePredictor"]
 
 _ROWS = 1 << 16
-
-
-class Predictor(Protocol):
-    """Encodings ``[n, d]`` → numbers; what every kind of predictor offers."""
-
-    @property
-    def errors(self) -> PredictionErrors:
-        """The errors of the samples of `fit`, each predicted by a model that has not seen it."""
-        ...
-
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:  # noqa: N803
-        """Learn from encodings ``[n, d]`` and values ``[n]``."""
-        ...
-
-    def predict(self, X: ArrayLike) -> tuple[Array, Array]:  # noqa: N803
-        """Mean ``[n]`` and spread ``[n]`` (one standard deviation)."""
-        ...
-
-    def save(self, path: str | Path, guard: Mapping[str, str]) -> None:
-        """Write the predictor with the names of what it was fitted for."""
-        ...
-
-    @classmethod
-    def load(cls, path: str | Path, guard: Mapping[str, str]) -> Self:
-        """Read what `save` wrote for the same `guard`."""
-        ...
-
-
-PREDICTORS: Slot[type[Predictor]] = Slot(
-    "predictor",
-    "nas.predictors",
-    {
-        "linear": "nas.predictors.linear:LinearPredictor",
-        "lookup": "nas.predictors.lookup:LookupPredictor",
-        "regression": "nas.predictors.regression:RegressionPredictor",
-        "transfer": "nas.predictors.transfer:TransferPredictor",
-    },
-    lambda part: isinstance(part, type) and all(hasattr(part, name) for name in ("fit", "predict", "save", "load")),
-    "a class with fit, predict, save and load, as nas.predictors.Predictor",
-)
 
 
 class ArchitecturePredictor:
     """Predicts a cost of architectures of one space.
 
     Args:
-        kind: a key of :data:`PREDICTORS`.
+        kind: a key of :data:`~nas.predictors.PREDICTORS`.
         encoding: what the model sees of an architecture.
         model: an instance of that kind.
 

@@ -2,12 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.errors import UsageError
 from nas.parts import Slot, check_options
 from nas.search.strategy import Strategy
-from nas.space import Space
+
+if TYPE_CHECKING:
+    from nas.space import Space
 
 __all__ = ["STRATEGIES", "make_strategy", "needs_probabilities", "strategy_options"]
 
@@ -51,7 +53,7 @@ def strategy_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make_strategy(
-    name: str, space: Space, seed: int = 0, *, learnt: Mapping[str, Any] | None = None, **options: Any
+    name: str, space: "Space", seed: int = 0, *, learnt: Mapping[str, Any] | None = None, **options: Any
 ) -> Strategy:
     """A new strategy, by name.
 
