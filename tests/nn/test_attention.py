@@ -171,3 +171,26 @@ def test_attention_refuses_what_it_cannot_do() -> None:
         supernet.mix({"width": half, "heads": half})
     with pytest.raises(UsageError, match="num_heads without head_dim cannot follow a soft gate"):
         supernet.mix({"width": half, "heads": half}, active={"width": [2]})
+
+
+@pytest.mark.parametrize(("heads", "kept"), [(2, 1), (4, 2), (4, 4), (8, 4)])
+def test_grouped_queries_keep_their_key_whatever_the_number_of_heads(heads: int, kept: int) -> None:
+    keys, each = Choice([1, 2, 4], name="keys"), Choice([1, 2], name="each")
+    supernet, layer = supernet_of(8, keys * each, head_dim=3, num_kv_heads=keys, batch_first=True)
+    query, memory = inputs(8, batch_first=True)
+    supernet.activate({"keys": kept, "each": heads // kept})
+    places = [2 * key + member for key in range(kept) for member in range(heads // kept)]
+    rows = [3 * place + feature for place in places for feature in range(3)]
+    q = query @ layer.query_weight[rows].T + layer.query_bias[rows]
+    k, v = (
+        memory @ getattr(layer, f"{name}_weight")[: 3 * kept].T + getattr(layer, f"{name}_bias")[: 3 * kept]
+        for name in ("key", "value")
+    )
+    q, k, v = (x.unflatten(-1, (-1, 3)).transpose(1, 2) for x in (q, k, v))
+    mixed = F.scaled_dot_product_attention(q, k, v, enable_gqa=True).transpose(1, 2).flatten(2)
+    close(supernet(query, memory), mixed @ layer.out_weight[:, rows].T + layer.out_bias)
+
+
+def test_heads_that_their_keys_do_not_divide_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"num_heads=4 is no multiple of num_kv_heads=3; let one follow the other"):
+        MultiheadAttention(8, 4, head_dim=2, num_kv_heads=Choice([2, 3]))
