@@ -14,8 +14,8 @@ from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
+from nas.descriptions import described
 from nas.errors import UsageError, did_you_mean
-from nas.told import told_by
 
 __all__ = ["Listed", "Slot", "check_options", "import_object"]
 
@@ -30,7 +30,7 @@ class Listed(NamedTuple):
     summary: str
     package: str
     """The distribution that registers it, with its version; ``nas`` for what ships."""
-    told: Mapping[str, str]
+    description: Mapping[str, str]
     """What else it says of itself."""
 
 
@@ -106,10 +106,10 @@ class Slot(Generic[Part]):
             try:
                 self._require(name, entries)
                 reference = self.shipped[name] if name in self.shipped else entries[name][0].value
-                told = (told_by(reference) if package == _SHIPS else {}) or _told(self[name])
+                description = (described(reference) if package == _SHIPS else {}) or _description(self[name])
             except UsageError as error:
-                told = {"summary": str(error)}
-            yield Listed(name, told["summary"], package, told)
+                description = {"summary": str(error)}
+            yield Listed(name, description["summary"], package, description)
 
     def _require(self, name: str, entries: Mapping[str, Sequence[EntryPoint]]) -> None:
         known = {*self.shipped, *entries}
@@ -254,7 +254,7 @@ def _package(entry: EntryPoint) -> str:
     return _SHIPS if entry.dist.name == _SHIPS else f"{entry.dist.name} {entry.dist.version}"
 
 
-def _told(part: Any) -> dict[str, str]:
+def _description(part: Any) -> dict[str, str]:
     """The texts among the attributes of a part; its summary may be the first line of its documentation."""
     texts = {key: value for key, value in getattr(part, "__dict__", {}).items() if isinstance(value, str)}
     return {"summary": (inspect.getdoc(part) or "").partition("\n")[0], **texts}

@@ -15,7 +15,7 @@ from nas.errors import UsageError
 from nas.evaluation import EVALUATORS
 from nas.hardware import TARGETS
 from nas.methods import METHODS
-from nas.parts import Slot, _told, check_options
+from nas.parts import Slot, _description, check_options
 from nas.predictors import PREDICTORS
 from nas.search import STRATEGIES
 from nas.setup.spaces import SPACES
@@ -43,7 +43,11 @@ def test_every_part_that_ships_is_there_and_says_what_it_is(slot: Slot[Any]) -> 
     listed = list(slot.listing())
     assert listed and [each.name for each in listed] == list(slot)
     for each in listed:
-        assert each.told.items() <= _told(slot[each.name]).items() and each.summary and "\n" not in each.summary
+        assert (
+            each.description.items() <= _description(slot[each.name]).items()
+            and each.summary
+            and "\n" not in each.summary
+        )
         assert each.package == "nas"
 
 

@@ -64,8 +64,8 @@ def _rows(slot: Slot[Any]) -> Iterator[Row]:
 
 def _methods() -> Iterator[Row]:
     for each in METHODS.listing():
-        told = {name: each.told.get(name, "") for name in ("family", "paper")}
-        yield {"name": each.name, **told, "summary": each.summary, "from": each.package}
+        about = {name: each.description.get(name, "") for name in ("family", "paper")}
+        yield {"name": each.name, **about, "summary": each.summary, "from": each.package}
 
 
 def _costs() -> Iterator[Row]:

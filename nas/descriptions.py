@@ -4,16 +4,16 @@ import ast
 from functools import cache
 from importlib.util import find_spec
 
-__all__ = ["told_by"]
+__all__ = ["described"]
 
 
-def told_by(reference: str) -> dict[str, str]:
+def described(reference: str) -> dict[str, str]:
     """The texts that ``module:object`` gives of itself; none where its source is not there or does not say.
 
     Of a function or a class that is the first line of its documentation, as ``summary``; of what a call makes, the
     texts among the arguments by name, also those that the called function gives to what it returns.
 
-    >>> told_by("json:dumps")["summary"]
+    >>> described("json:dumps")["summary"]
     'Serialize ``obj`` to a JSON formatted ``str``.'
     """
     module, _, name = reference.partition(":")
@@ -23,15 +23,15 @@ def told_by(reference: str) -> dict[str, str]:
             returned = node.body[-1].value if isinstance(node.body[-1], ast.Return) else None
             return {"summary": (ast.get_docstring(node) or "").partition("\n")[0], **_texts(returned)}
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name and isinstance(node.value, ast.Call):
-            return {**_told_by_function(ast.unparse(node.value.func), tree), **_texts(node.value)}
+            return {**_of_function(ast.unparse(node.value.func), tree), **_texts(node.value)}
     return {}
 
 
-def _told_by_function(function: str, tree: ast.Module) -> dict[str, str]:
+def _of_function(function: str, tree: ast.Module) -> dict[str, str]:
     """Of one that is imported."""
     imports = [each for each in tree.body if isinstance(each, ast.ImportFrom)]
     origin = next((each.module for each in imports if function in [alias.name for alias in each.names]), None)
-    return told_by(f"{origin}:{function}") if origin else {}
+    return described(f"{origin}:{function}") if origin else {}
 
 
 def _texts(call: ast.expr | None) -> dict[str, str]:
