@@ -82,7 +82,7 @@ def values_of(file: Path | None, given: dict[str, Any], settings: Sequence[str] 
     values: dict[str, Any] = {}
     if file:
         values = setup.read_yaml(file)
-        setup.resolve(values, str(file))
+        setup.check_file(values, str(file))
     for key, value in given.items():
         if value is not None:
             setup.put(values, key, value)

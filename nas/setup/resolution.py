@@ -13,7 +13,7 @@ from nas.setup.checks import check_parts
 from nas.setup.config import RunConfig, read_back, refusal
 from nas.setup.values import check_values, renamed, shortened
 
-__all__ = ["resolve"]
+__all__ = ["check_file", "resolve"]
 
 _FILLED = ("training", "retraining", "learning")
 """Groups that a method fills in where values are not given."""
@@ -28,13 +28,11 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     Raises:
         UsageError: an unknown key, a value of the wrong type or range, or a name that nothing has.
     """
-    check_values(values, source)
+    check_file(values, source)
     values = renamed(values, source)
-    evaluator, method = (str(values.get(key, RunConfig.model_fields[key].default)) for key in ("evaluator", "method"))
-    EVALUATORS.require(evaluator)
-    METHODS.require(method)
-    check_parts(_alone(values, source))
-    about, chosen = traits_of(evaluator), METHODS[method]
+    alone = _alone(values, source)
+    check_parts(alone)
+    about, chosen = traits_of(alone.evaluator), METHODS[alone.method]
     if not about.needs_supernet:
         chosen = replace(chosen, recipe={}, learning={}, settings={}, needs_budget=False, retrain="no")
     if not about.makes_networks and chosen.retrain == "no":
@@ -62,6 +60,18 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
             "as many parts of a batch; give a divisor of it."
         )
     return config
+
+
+def check_file(values: Mapping[str, Any], source: str) -> None:
+    """Checks values each by itself, as those of a file that flags complete.
+
+    Raises:
+        UsageError: an unknown key, a value of the wrong type or range, or a name that nothing has.
+    """
+    check_values(values, source)
+    alone = _alone(renamed(values, source), source)
+    EVALUATORS.require(alone.evaluator)
+    METHODS.require(alone.method)
 
 
 def _alone(values: Mapping[str, Any], source: str) -> RunConfig:

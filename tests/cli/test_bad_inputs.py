@@ -123,7 +123,7 @@ CONFIGS = {
     "a group that is a number": ("training: 3", r"training is 3, expected a mapping"),
     "a group that is nothing": ("training:", r"training is None, expected a mapping"),
     "constraints that are a text": ("constraints: flops <= 3", r"constraints is 'flops <= 3', but .*list"),
-    "method that is a list": ("method: [bignas]", r"method '\['bignas'\]' is not known"),
+    "method that is a list": ("method: [bignas]", r"method is \['bignas'\], but input should be a valid string"),
 }
 
 
