@@ -20,7 +20,7 @@ from nas.export import dynamic_onnx, static_onnx
 from nas.nn.channels import select
 from nas.space import Choice, concatenate
 
-SOME = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+SOME = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 SEEDS = st.integers(0, 2**31)
 
 
@@ -124,7 +124,7 @@ def test_costs_are_those_of_the_extracted_network(name: str, data: st.DataObject
 
 
 @pytest.mark.parametrize("name", LAYERS)
-@settings(SOME, max_examples=3)
+@settings(SOME, max_examples=1)
 @given(data=st.data(), seed=SEEDS)
 def test_the_file_that_is_measured_computes_the_same(name: str, data: st.DataObject, seed: int) -> None:
     model, supernet = drawn(data, name)
