@@ -194,7 +194,7 @@ def test_an_unknown_label_is_told_with_those_there_are(label: str, machine: Remo
 
 
 def test_a_label_without_a_cluster_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"ray\.measure_on is 'setup'.*but ray\.address names no cluster"):
+    with pytest.raises(UsageError, match=r"ray\.measure_on is 'bench'.*but ray\.address names no cluster"):
         RemoteMachine(LABEL, Marked, None)
 
 
