@@ -5,6 +5,17 @@ from typing import TYPE_CHECKING
 from nas.lazy import lazy
 
 if TYPE_CHECKING:
+    from nas.costs import (
+        COSTS as COSTS,
+        BlockCost as BlockCost,
+        Candidate as Candidate,
+        ExpectedCost as ExpectedCost,
+        OwnCosts as OwnCosts,
+        StaticCosts as StaticCosts,
+        Trace as Trace,
+        parameters as parameters,
+        trace as trace,
+    )
     from nas.hardware.block_latencies import measure_blocks as measure_blocks
     from nas.hardware.board_csv import (
         BoardMeasurements as BoardMeasurements,

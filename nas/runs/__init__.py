@@ -17,5 +17,6 @@ if TYPE_CHECKING:
         submit_search as submit_search,
         submitted_name as submitted_name,
     )
+    from nas.setup import RunConfig as RunConfig, RunFolder as RunFolder, resolve as resolve
 
 lazy(__name__)
