@@ -8,7 +8,7 @@ What is here is imported when it is first used, so that ``import nas`` stays lig
 
 from typing import TYPE_CHECKING
 
-from nas.lazy import lazy
+from nas.lazy_imports import lazy
 
 if TYPE_CHECKING:
     from nas import (

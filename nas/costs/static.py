@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from nas.costs.names import COUNTED
 from nas.costs.tracing import Shape, Trace, meta_copy, trace
 from nas.errors import UsageError
-from nas.nn.misfit import misfit
+from nas.nn.shape_misfit import misfit
 from nas.supernet import Segment, SegmentKey, Supernet, extract
 
 __all__ = ["BlockCost", "StaticCosts", "Work"]

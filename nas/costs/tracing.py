@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas.errors import UsageError
-from nas.nn.computed import recompute
+from nas.nn.parametrised import recompute
 
 __all__ = ["Shape", "Trace", "cannot_run", "meta_copy", "parameters", "trace"]
 

@@ -5,7 +5,7 @@ Ray is imported when a connection is made, never before.
 
 from typing import TYPE_CHECKING
 
-from nas.lazy import lazy
+from nas.lazy_imports import lazy
 
 if TYPE_CHECKING:
     from nas.distributed.banks import train_banks as train_banks

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from nas.errors import UsageError
 from nas.evaluation.shared_weights import SharedWeights
 from nas.evaluation.trie import Trie
-from nas.nn.calls import Call, calls, first_different_call, tensors
 from nas.nn.modes import evaluating
-from nas.nn.walk import walk
+from nas.nn.module_calls import Call, calls, first_different_call, tensors
+from nas.nn.module_walk import walk
 from nas.space import Architecture
 from nas.supernet import Supernet
 

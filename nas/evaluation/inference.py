@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.evaluation.exactness import difference
-from nas.nn.calls import Call, calls, first_different_call, tensors
 from nas.nn.modes import evaluating
+from nas.nn.module_calls import Call, calls, first_different_call, tensors
 from nas.nn.tree import modules
 
 __all__ = ["check_inference", "check_memory"]

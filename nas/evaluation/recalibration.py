@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from nas.nn.batch_statistics import averaging, batch_norms, fresh_statistics, install
+from nas.nn.batch_norms import averaging, batch_norms, fresh_statistics, install
 
 __all__ = ["recalibrate"]
 

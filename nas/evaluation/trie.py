@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nas.nn.batch_statistics import (
+from nas.nn.batch_norms import (
     Statistics,
     averaging,
     batch_norms,

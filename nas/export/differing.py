@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nas.export.onnx_file import inference_copy, noted_model
 from nas.export.session import open_session
-from nas.nn.calls import calls, first_different_call
+from nas.nn.module_calls import calls, first_different_call
 from nas.nn.tree import modules
 
 if TYPE_CHECKING:

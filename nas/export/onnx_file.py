@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.nn.computed import recompute
+from nas.nn.parametrised import recompute
 
 if TYPE_CHECKING:
     import onnx

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from nas.lazy import lazy
+from nas.lazy_imports import lazy
 
 if TYPE_CHECKING:
     from nas.costs import (

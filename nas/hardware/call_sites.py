@@ -10,7 +10,7 @@ from torch import nn
 
 from nas.nn import Cell, OneOf, Repeat, Zero
 from nas.nn.elastic import Branch
-from nas.nn.walk import Node, walk
+from nas.nn.module_walk import Node, walk
 from nas.space import Choice, choices_of, outcomes
 from nas.supernet import Supernet
 

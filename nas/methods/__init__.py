@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from nas.lazy import lazy
+from nas.lazy_imports import lazy
 from nas.parts import Slot
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from nas.methods.differentiable import differentiable_method, relaxed_phases
-from nas.nn.batch_statistics import batch_statistics
+from nas.nn.batch_norms import batch_statistics
 from nas.problem import Problem
 from nas.search import derive, select_by_perturbation, selection_rounds
 from nas.space import Architecture

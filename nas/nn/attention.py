@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.nn.channels import Channels, channels, joined
+from nas.nn.channel_ranges import Channels, channels, joined
 from nas.nn.elastic import Copy
 from nas.nn.elastic_layer import Axes, ElasticLayer, uninitialised
 from nas.nn.fixed import require_fixed

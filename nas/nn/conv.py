@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.nn.channels import Channels, channels, crop
+from nas.nn.channel_ranges import Channels, channels, crop
 from nas.nn.elastic_layer import Axes, ElasticLayer, State
 from nas.nn.gate import Gate, Gates, push_forward, single_value
 from nas.space import Concatenation, choices_of, evaluate, largest, outcomes

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.nn.channels import NOTHING, Channels, Ranges, Region, channels, joined, select, taken
-from nas.nn.computed import PARAMETRIZATIONS, computed
+from nas.nn.channel_ranges import NOTHING, Channels, Ranges, Region, channels, joined, select, taken
 from nas.nn.elastic import Copy, Elastic, inactive
 from nas.nn.fixed import require_fixed
 from nas.nn.gate import Gate, Gates, push_forward, single_value
+from nas.nn.parametrised import PARAMETRIZATIONS, computed
 from nas.nn.tree import children
 from nas.space import Operation, choices_of, evaluate, largest
 

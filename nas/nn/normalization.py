@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.nn.channels import Channels, Ranges, ranges_of, write
+from nas.nn.channel_ranges import Channels, Ranges, ranges_of, write
 from nas.nn.elastic_layer import Axes, ElasticLayer, State
 from nas.nn.gate import Gates, push_forward
 from nas.space import choices_of, largest, outcomes

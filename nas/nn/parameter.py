@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
-from nas.nn.channels import Channels, channels
+from nas.nn.channel_ranges import Channels, channels
 from nas.nn.elastic import Copy
 from nas.nn.elastic_layer import Axes, Axis, ElasticLayer
 from nas.nn.fixed import require_fixed

@@ -29,7 +29,7 @@ from nas.hardware import (
 )
 from nas.methods import METHODS, Method
 from nas.nn import initialise
-from nas.nn.batch_statistics import batch_norms
+from nas.nn.batch_norms import batch_norms
 from nas.predictors import Features
 from nas.problem import Budget
 from nas.search import Constraint, Objective, make_strategy, needs_probabilities, strategy_options

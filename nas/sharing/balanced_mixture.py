@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.nn import initialise
-from nas.nn.computed import recompute
+from nas.nn.parametrised import recompute
 from nas.sharing.balancing import balance, equal_shares, soft_assignment
 from nas.sharing.bank import held
 from nas.sharing.one_bank import OneBank

@@ -9,8 +9,8 @@ from torch import nn
 
 from nas.errors import UsageError
 from nas.nn import Branch, Elastic
+from nas.nn.module_walk import walk
 from nas.nn.tree import below
-from nas.nn.walk import walk
 from nas.space import Choice, Condition, Space, Use, choices_of, evaluate, expressions_in
 
 __all__ = ["Discovery", "Site", "discover"]

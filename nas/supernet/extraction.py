@@ -7,10 +7,10 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from nas.nn import Elastic, ElasticLayer, Parameter
-from nas.nn.channels import Region
-from nas.nn.computed import is_writer, recompute
+from nas.nn.channel_ranges import Region
 from nas.nn.modes import evaluating
 from nas.nn.own_forward import has_own_forward, hold, with_own_forward
+from nas.nn.parametrised import is_writer, recompute
 from nas.nn.tree import children
 from nas.space import Choice, evaluate, expressions_in
 

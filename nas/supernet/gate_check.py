@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.nn import Cell, Elastic, OneOf, SwitchableBatchNorm2d
-from nas.nn.calls import calls, first_different_call, tensors
+from nas.nn.module_calls import calls, first_different_call, tensors
 from nas.nn.switchable import UngatedConv2d
 from nas.nn.tree import modules
 from nas.space import Architecture, Space, candidate_key

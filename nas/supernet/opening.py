@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor, nn
 
 from nas.nn import Elastic, OneOf
-from nas.nn.batch_statistics import batch_norms
+from nas.nn.batch_norms import batch_norms
 from nas.nn.tree import below, children, modules
 from nas.supernet.chains import Chain, read_chain, still_holds
 from nas.supernet.probe import Probe, on_meta

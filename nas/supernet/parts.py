@@ -6,7 +6,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from nas.nn import ElasticLayer
-from nas.nn.channels import Region
+from nas.nn.channel_ranges import Region
 from nas.supernet.segmentation import active_modules
 
 __all__ = ["Shape", "parts_in_use", "regions_in_use"]
@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 
 
 def regions_in_use(model: nn.Module, banked: Banked) -> Iterator[tuple[nn.Parameter, Region]]:
-    """Each parameter that runs and the region of it in use (see :func:`nas.nn.channels.select`), once.
+    """Each parameter that runs and the region of it in use (see :func:`nas.nn.channel_ranges.select`), once.
 
     What a computed tensor is made of, such as the original of a parametrised weight, is in use as a whole.
     """

@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nas.errors import UsageError
 from nas.nn import ElasticLayer, Zero
-from nas.nn.misfit import misfit
 from nas.nn.modes import evaluating
+from nas.nn.shape_misfit import misfit
 from nas.nn.tree import below
 from nas.supernet.segmentation import active_modules
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from nas.nn import OneOf, Repeat
+from nas.nn.module_walk import walk
 from nas.nn.tree import children
-from nas.nn.walk import walk
 from nas.supernet.chains import Chain, ChainPart
 
 __all__ = ["Segment", "active_modules", "segments"]

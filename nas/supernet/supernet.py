@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from nas.data.resolution import resized_images
 from nas.errors import UsageError
 from nas.nn import Elastic, Gate
-from nas.nn.channels import Region
+from nas.nn.channel_ranges import Region
 from nas.nn.modes import evaluating
 from nas.sharing import Shared, Sharing
 from nas.sharing.bank import Override, folded, substituted

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from nas.errors import UsageError
-from nas.lazy import lazy
+from nas.lazy_imports import lazy
 
 try:
     import pytest

@@ -63,7 +63,7 @@ class SharingSuite:
             assert moved and moved <= {name for name, each in everything.items() if each.grad is not None}
         assert any(each.grad is None for each in everything.values())
 
-    def test_a_population_is_judged_as_each_alone_and_as_its_network(self) -> None:
+    def test_a_population_is_evaluated_as_each_alone_and_as_its_network(self) -> None:
         """Architectures with equal keys up to a block share what the trie computes, so they must see the same there."""
         supernet = self._supernet().eval()
         population = list(dict.fromkeys(self._some(supernet)))

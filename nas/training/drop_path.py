@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from nas.nn import Cell
+from nas.nn.module_walk import walk
 from nas.nn.tree import modules
-from nas.nn.walk import walk
 from nas.training.context import Context
 from nas.training.listener import Listener
 

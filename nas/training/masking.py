@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from nas.nn.channels import Region, select, write
+from nas.nn.channel_ranges import Region, select, write
 
 __all__ = ["masked_step"]
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.nn.channels import Region
+from nas.nn.channel_ranges import Region
 from nas.supernet import Supernet
 from nas.training.context import Context, Path
 from nas.training.listener import Listener

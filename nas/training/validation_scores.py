@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.nn.batch_statistics import batch_statistics
+from nas.nn.batch_norms import batch_statistics
 from nas.sharing import BalancedMixture
 from nas.space import Architecture
 from nas.supernet import Supernet

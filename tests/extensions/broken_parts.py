@@ -102,7 +102,7 @@ class TestNeverTrainsTheFirst(PathSamplerSuite):
 
 
 class TestSharesABlockThatDiffers(SharingSuite):
-    fails = "test_a_population_is_judged_as_each_alone_and_as_its_network"
+    fails = "test_a_population_is_evaluated_as_each_alone_and_as_its_network"
 
     class Alternating(OneBank):
         name = "alternating"

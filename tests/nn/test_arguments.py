@@ -235,7 +235,7 @@ def test_an_argument_that_may_be_a_choice_makes_the_extracted_layer(case: str, a
 
 
 def supernet_part(parameter: nn.Parameter, region: Any) -> int:
-    from nas.nn.channels import select
+    from nas.nn.channel_ranges import select
 
     return select(parameter, region).numel()
 

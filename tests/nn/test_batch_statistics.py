@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.nn import BatchNorm2d
-from nas.nn.batch_statistics import batch_statistics
+from nas.nn.batch_norms import batch_statistics
 from nas.space import Choice
 
 State = tuple[list[tuple[bool, float | None]], dict[str, tuple[int, Tensor]]]

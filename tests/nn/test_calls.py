@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from nas.nn.calls import Call, calls, first_different_call
+from nas.nn.module_calls import Call, calls, first_different_call
 from nas.nn.tree import modules
 
 

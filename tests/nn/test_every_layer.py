@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import nas
 from nas.costs import StaticCosts, parameters, trace
 from nas.export import dynamic_onnx, static_onnx
-from nas.nn.channels import select
+from nas.nn.channel_ranges import select
 from nas.space import Choice, concatenate
 
 SOME = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

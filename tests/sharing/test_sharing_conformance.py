@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import nas
-from nas.nn.channels import Region, select, write
+from nas.nn.channel_ranges import Region, select, write
 from nas.sharing import BalancedMixture, FewShot, GradientMatching, OneBank, RoutedExperts, Shared, Sharing, Tied
 from nas.testing import SharingSuite
 from nas.training import (

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import nas
-from nas.nn.channels import select
+from nas.nn.channel_ranges import select
 from search_spaces.chain import chain
 from search_spaces.darts import darts
 from search_spaces.mobilenet import mobilenet

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import nas
 from nas.errors import UsageError
 from nas.nn import Conv2d, Linear, OneOf, Repeat
-from nas.nn.channels import select
+from nas.nn.channel_ranges import select
 from nas.space import Choice
 
 

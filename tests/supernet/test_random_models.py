@@ -9,7 +9,7 @@ from random_models import CHANNELS, Plan, plans
 from torch import nn
 
 import nas
-from nas.nn.channels import select
+from nas.nn.channel_ranges import select
 
 SOME = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SEEDS = st.integers(0, 2**31)

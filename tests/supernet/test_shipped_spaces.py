@@ -11,7 +11,7 @@ from shipped import INPUT_SHAPE, MIXABLE, SHIPPED, Shipped, images, one_hot_gate
 from torch import Tensor, nn
 
 import nas
-from nas.nn.channels import select
+from nas.nn.channel_ranges import select
 from search_spaces.chain import chain
 from search_spaces.mobilenet import mobilenet
 from search_spaces.nasbench201 import EDGES, OPERATIONS, nasbench201

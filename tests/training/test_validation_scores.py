@@ -10,7 +10,7 @@ from tiny import CLASSES, elastic, operations, split
 from torch import Tensor, nn
 
 import nas
-from nas.nn.batch_statistics import batch_statistics
+from nas.nn.batch_norms import batch_statistics
 from nas.sharing import BalancedMixture
 from nas.tasks import Classification, Language
 from nas.training import (

@@ -8,7 +8,7 @@ from tiny import CLASSES, Always, Watched, elastic, operations, outside, split, 
 from torch import Tensor, nn
 
 import nas
-from nas.nn.channels import select
+from nas.nn.channel_ranges import select
 from nas.training import (
     Context,
     CrossEntropy,

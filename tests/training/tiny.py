@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import nas
 from nas.data import ImageSplit
 from nas.nn import BatchNorm2d, Conv2d, Linear, OneOf, Repeat
-from nas.nn.channels import Region, select, write
+from nas.nn.channel_ranges import Region, select, write
 from nas.space import Architecture, Choice
 from nas.training import Context, CrossEntropy, Path, PathSampler, Phase, Recipe, Step, SupernetStep
 from nas.training.steps import Backward

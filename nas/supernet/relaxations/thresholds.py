@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.nn import Cell, OneOf
-from nas.nn.channels import Ranges, Region, select
+from nas.nn.channel_ranges import Ranges, Region, select
 from nas.supernet.relaxations.relaxation import Decision, GateWeights, Relaxation
 from nas.supernet.relaxations.sampling import spread
 from nas.supernet.supernet import Supernet
