@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         problem as problem,
         report as report,
         runs as runs,
+        sampling as sampling,
         search as search,
         sharing as sharing,
         space as space,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     )
     from nas.problem import Problem as Problem
     from nas.run import Run as Run, RunResult as RunResult
+    from nas.sampling import Sandwich as Sandwich, Uniform as Uniform
     from nas.search import (
         Constraint as Constraint,
         Objective as Objective,
@@ -99,10 +101,8 @@ if TYPE_CHECKING:
         PathSampler as PathSampler,
         Phase as Phase,
         Recipe as Recipe,
-        Sandwich as Sandwich,
         Step as Step,
         SupernetStep as SupernetStep,
-        Uniform as Uniform,
         train as train,
     )
 

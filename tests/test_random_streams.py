@@ -12,8 +12,9 @@ import torch
 
 import nas
 from nas.data import load
+from nas.sampling import Uniform
 from nas.streams import Stream, derive_seed, rng
-from nas.training import Context, Uniform
+from nas.training import Context
 
 PACKAGE = Path(nas.__file__).parent
 SPACE = nas.Space({f"layer{number}": list(range(8)) for number in range(6)})

@@ -4,9 +4,10 @@ from typing import cast
 
 from nas.methods.method import Method
 from nas.problem import Problem
+from nas.sampling import InBanks, Uniform
 from nas.sharing import BalancedMixture
 from nas.streams import Stream
-from nas.training import BatchStream, InBanks, Phase, SupernetStep, Uniform, ValidationScores
+from nas.training import BatchStream, Phase, SupernetStep, ValidationScores
 
 __all__ = ["BALANCED_MIXTURE"]
 

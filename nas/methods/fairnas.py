@@ -2,7 +2,8 @@
 
 from nas.methods.method import Method
 from nas.problem import Problem
-from nas.training import Fair, Phase, SupernetStep
+from nas.sampling import Fair
+from nas.training import Phase, SupernetStep
 
 __all__ = ["FAIRNAS"]
 

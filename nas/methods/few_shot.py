@@ -2,8 +2,9 @@
 
 from nas.methods.method import Method
 from nas.problem import Problem
+from nas.sampling import Uniform
 from nas.sharing import FewShot
-from nas.training import EveryCandidate, Phase, SupernetStep, Uniform, with_cuts
+from nas.training import EveryCandidate, Phase, SupernetStep, with_cuts
 
 __all__ = ["FEW_SHOT"]
 

@@ -2,9 +2,10 @@
 
 from nas.methods.method import Method
 from nas.problem import Problem
+from nas.sampling import Uniform
 from nas.sharing import GradientMatching
 from nas.streams import Stream
-from nas.training import BatchStream, ByGradients, Phase, SupernetStep, Uniform, with_cuts
+from nas.training import BatchStream, ByGradients, Phase, SupernetStep, with_cuts
 
 __all__ = ["GRADIENT_MATCHING"]
 

@@ -1,7 +1,8 @@
 """What methods with the sandwich rule have in common."""
 
 from nas.problem import Problem
-from nas.training import Phase, Sandwich, SupernetStep
+from nas.sampling import Sandwich
+from nas.training import Phase, SupernetStep
 
 __all__ = ["sandwich_phases"]
 

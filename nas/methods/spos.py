@@ -2,7 +2,8 @@
 
 from nas.methods.method import Method
 from nas.problem import Problem
-from nas.training import Phase, SupernetStep, Uniform
+from nas.sampling import Uniform
+from nas.training import Phase, SupernetStep
 
 __all__ = ["SPOS"]
 

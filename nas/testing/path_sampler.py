@@ -18,7 +18,7 @@ __all__ = ["PathSamplerSuite"]
 class PathSamplerSuite:
     """Tests of a :class:`nas.training.PathSampler`.
 
-    >>> from nas.training import Uniform
+    >>> from nas.sampling import Uniform
     >>> class TestUniform(PathSamplerSuite):
     ...     def make(self, space, seed):
     ...         return Uniform(space, seed)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from nas.lazy_imports import lazy
 
 if TYPE_CHECKING:
-    from nas.training.bank_paths import InBanks as InBanks
     from nas.training.checkpoint import (
         has_ended as has_ended,
         load_checkpoint as load_checkpoint,
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
         InPlaceDistillation as InPlaceDistillation,
         LossTerm as LossTerm,
     )
-    from nas.training.paths import Fair as Fair, PathSampler as PathSampler, Sandwich as Sandwich, Uniform as Uniform
+    from nas.training.paths import PathSampler as PathSampler
     from nas.training.phase import Phase as Phase, total_epochs as total_epochs
     from nas.training.ranks import Ranks as Ranks
     from nas.training.recipe import Recipe as Recipe, Retrain as Retrain

@@ -15,8 +15,9 @@ import nas
 from nas.costs import StaticCosts
 from nas.data import load
 from nas.evaluation import SharedWeights
+from nas.sampling import Uniform
 from nas.search import Objective, hypervolume, make_strategy, search
-from nas.training import CrossEntropy, Recipe, SupernetStep, Uniform, train
+from nas.training import CrossEntropy, Recipe, SupernetStep, train
 from search_spaces.chain import chain
 from search_spaces.mobilenet import mobilenet
 

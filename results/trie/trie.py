@@ -14,8 +14,9 @@ import nas
 from nas.costs import StaticCosts
 from nas.data import load
 from nas.evaluation import SharedWeights
+from nas.sampling import Uniform
 from nas.search import Evolution, Objective, search
-from nas.training import CrossEntropy, Recipe, SupernetStep, Uniform, train
+from nas.training import CrossEntropy, Recipe, SupernetStep, train
 from search_spaces.chain import chain
 
 SEED = 0

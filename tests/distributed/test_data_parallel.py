@@ -16,19 +16,9 @@ from nas.distributed import connected
 from nas.distributed.data_parallel import Training, train_together
 from nas.errors import UsageError
 from nas.nn import OneOf
+from nas.sampling import Uniform
 from nas.supernet import Supernet
-from nas.training import (
-    Context,
-    CrossEntropy,
-    Epoch,
-    Pass,
-    Phase,
-    Recipe,
-    SupernetStep,
-    Uniform,
-    load_checkpoint,
-    train_phases,
-)
+from nas.training import Context, CrossEntropy, Epoch, Pass, Phase, Recipe, SupernetStep, load_checkpoint, train_phases
 
 
 @pytest.fixture(scope="module", autouse=True)

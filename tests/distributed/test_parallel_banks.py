@@ -18,6 +18,7 @@ from nas.distributed.data_parallel import Training
 from nas.distributed.tasks import each
 from nas.errors import UsageError
 from nas.nn import OneOf
+from nas.sampling import Uniform
 from nas.sharing import BalancedMixture, FewShot, Sharing
 from nas.supernet import Supernet
 from nas.training import (
@@ -27,7 +28,6 @@ from nas.training import (
     Phase,
     Recipe,
     SupernetStep,
-    Uniform,
     load_checkpoint,
     read_header,
     train_phases,

@@ -8,7 +8,8 @@ from torch import nn
 import nas
 from nas.data import load
 from nas.evaluation import SharedWeights, evaluate, recalibrate
-from nas.training import CrossEntropy, InPlaceDistillation, Recipe, Sandwich, SupernetStep, train
+from nas.sampling import Sandwich
+from nas.training import CrossEntropy, InPlaceDistillation, Recipe, SupernetStep, train
 
 
 @pytest.mark.parametrize("name", MODELS)

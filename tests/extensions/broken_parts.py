@@ -18,6 +18,7 @@ from nas.evaluation.inherited_weights import InheritedWeights
 from nas.hardware import CPU
 from nas.nn import Linear
 from nas.predictors import LinearPredictor
+from nas.sampling import Uniform
 from nas.search import Result
 from nas.sharing import OneBank
 from nas.space import Architecture
@@ -32,7 +33,7 @@ from nas.testing import (
     TargetSuite,
     TaskSuite,
 )
-from nas.training import Context, Path, Uniform
+from nas.training import Context, Path
 
 
 class TestProposesOutside(StrategySuite):

@@ -13,11 +13,12 @@ import nas
 from nas.costs import StaticCosts, parameters
 from nas.costs.tracing import meta_copy
 from nas.evaluation import Trie
+from nas.sampling import Sandwich
 from nas.sharing import RoutedExperts, Shared, Sharing
 from nas.sharing.bank import Bank
 from nas.sharing.embedding import ArchitectureEmbedding
 from nas.space import Architecture, Choice, Space
-from nas.training import Context, CrossEntropy, InPlaceDistillation, LossTerm, Sandwich, SupernetStep
+from nas.training import Context, CrossEntropy, InPlaceDistillation, LossTerm, SupernetStep
 from search_spaces.mobilenet import mobilenet
 from search_spaces.transformer_lm import transformer_lm
 

@@ -10,21 +10,10 @@ from torch import Tensor, nn
 
 import nas
 from nas.nn.channel_ranges import Region, select, write
+from nas.sampling import Fair, Sandwich, Uniform
 from nas.sharing import BalancedMixture, FewShot, GradientMatching, OneBank, RoutedExperts, Shared, Sharing, Tied
 from nas.testing import SharingSuite
-from nas.training import (
-    Context,
-    CrossEntropy,
-    Fair,
-    Path,
-    PathSampler,
-    Phase,
-    Recipe,
-    Sandwich,
-    SupernetStep,
-    Uniform,
-    train,
-)
+from nas.training import Context, CrossEntropy, Path, PathSampler, Phase, Recipe, SupernetStep, train
 from nas.training.checkpoint import load_checkpoint, restore
 from search_spaces.chain import chain
 from search_spaces.mobilenet import mobilenet

@@ -184,7 +184,7 @@ def test_the_order_of_the_listing_changes_no_weight_of_the_teacher() -> None:
         torch.manual_seed(0)
         operations = {name: OPERATIONS[name]() for name in ("k3", "k5", "skip")}
         supernet = nas.Supernet(nn.Sequential(OneOf({name: operations[name] for name in listing})))
-        path = nas.training.Sandwich(supernet.space, seed=0, random=0).draw(nas.training.Context(0))
+        path = nas.sampling.Sandwich(supernet.space, seed=0, random=0).draw(nas.training.Context(0))
         for each in path:
             supernet.activate(each.architecture)
             supernet(torch.ones(1, *SHAPE, requires_grad=True)).sum().backward()

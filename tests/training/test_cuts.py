@@ -15,6 +15,7 @@ from torch import Tensor, nn
 import nas
 from nas.data import Augment
 from nas.nn import Conv2d, OneOf
+from nas.sampling import Uniform
 from nas.sharing import FewShot, GradientMatching, Partition, Shared, Sharing
 from nas.space import Choice
 from nas.supernet import Supernet
@@ -29,7 +30,6 @@ from nas.training import (
     Phase,
     Recipe,
     SupernetStep,
-    Uniform,
     train_phases,
     with_cuts,
 )

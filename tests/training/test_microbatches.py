@@ -22,6 +22,7 @@ from torch import Tensor, nn
 import nas
 from nas.data import load
 from nas.errors import UsageError
+from nas.sampling import Sandwich, Uniform
 from nas.streams import Stream
 from nas.supernet.relaxations import GumbelStraightThrough, Softmax
 from nas.training import (
@@ -34,10 +35,8 @@ from nas.training import (
     PlainStep,
     Ranks,
     Recipe,
-    Sandwich,
     Step,
     SupernetStep,
-    Uniform,
     load_checkpoint,
     train,
     train_phases,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nas.data import Augment
 from nas.errors import UsageError
+from nas.sampling import Uniform
 from nas.training import (
     Context,
     CrossEntropy,
@@ -22,7 +23,6 @@ from nas.training import (
     PlainStep,
     Recipe,
     SupernetStep,
-    Uniform,
     total_epochs,
     train,
     train_phases,

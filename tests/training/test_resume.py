@@ -11,16 +11,15 @@ from torch import Tensor, nn
 
 from nas.data import Augment
 from nas.errors import UsageError
+from nas.sampling import Fair, Sandwich
 from nas.training import (
     Context,
     CrossEntropy,
     Epoch,
-    Fair,
     InPlaceDistillation,
     LossTerm,
     PlainStep,
     Recipe,
-    Sandwich,
     SupernetStep,
     load_checkpoint,
     restore,

@@ -9,19 +9,9 @@ from torch import Tensor, nn
 
 import nas
 from nas.errors import UsageError
+from nas.sampling import Sandwich, Uniform
 from nas.streams import Stream
-from nas.training import (
-    Context,
-    CrossEntropy,
-    InPlaceDistillation,
-    LossTerm,
-    PlainStep,
-    Recipe,
-    Sandwich,
-    SupernetStep,
-    Uniform,
-    train,
-)
+from nas.training import Context, CrossEntropy, InPlaceDistillation, LossTerm, PlainStep, Recipe, SupernetStep, train
 from nas.training.steps import Backward
 
 

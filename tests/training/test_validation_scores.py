@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import nas
 from nas.nn.batch_norms import batch_statistics
+from nas.sampling import Fair, InBanks, Sandwich, Uniform
 from nas.sharing import BalancedMixture
 from nas.tasks import Classification, Language
 from nas.training import (
@@ -18,14 +19,10 @@ from nas.training import (
     Context,
     CrossEntropy,
     Epoch,
-    Fair,
-    InBanks,
     Path,
     Phase,
     Recipe,
-    Sandwich,
     SupernetStep,
-    Uniform,
     ValidationScores,
     train,
     train_phases,

@@ -9,18 +9,8 @@ from torch import Tensor, nn
 
 import nas
 from nas.nn.channel_ranges import select
-from nas.training import (
-    Context,
-    CrossEntropy,
-    InPlaceDistillation,
-    LossTerm,
-    PlainStep,
-    Recipe,
-    Sandwich,
-    SupernetStep,
-    Uniform,
-    train,
-)
+from nas.sampling import Sandwich, Uniform
+from nas.training import Context, CrossEntropy, InPlaceDistillation, LossTerm, PlainStep, Recipe, SupernetStep, train
 from nas.training.masking import masked_step
 
 OPTIMIZERS = pytest.mark.parametrize("optimizer", ["sgd", "adamw"])

@@ -6,8 +6,7 @@ import numpy as np
 
 from nas.sharing import BalancedMixture
 from nas.streams import Stream, rng
-from nas.training.context import Context, Path
-from nas.training.paths import PathSampler
+from nas.training import Context, Path, PathSampler
 
 __all__ = ["InBanks"]
 

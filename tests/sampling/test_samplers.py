@@ -6,9 +6,10 @@ from functools import partial
 import numpy as np
 import pytest
 
+from nas.sampling import Fair, Sandwich, Uniform
 from nas.space import Architecture, Condition, Space
 from nas.testing import PathSamplerSuite
-from nas.training import Context, Fair, Path, Sandwich, Uniform
+from nas.training import Context, Path
 
 SPACE = Space({"a": [1, 2, 3, 4], "b": ["w", "x", "y", "z"], "c": [0, 1, 2, 3]})
 MIXED = Space({"a": [1, 2], "b": ["x", "y", "z"], "c": [0, 1, 2, 3]})

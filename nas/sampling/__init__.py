@@ -1,0 +1,18 @@
+"""Path samplers: which architectures does this step train?
+
+They are pure functions of the step: the same step gives the same paths on every process and after every restart,
+whatever happened before. One that is a :class:`~nas.training.Listener` too may learn on the way, and keeps in its state
+what it has learnt.
+"""
+
+from typing import TYPE_CHECKING
+
+from nas.lazy_imports import lazy
+
+if TYPE_CHECKING:
+    from nas.sampling.banks import InBanks as InBanks
+    from nas.sampling.fair import Fair as Fair
+    from nas.sampling.sandwich import Sandwich as Sandwich
+    from nas.sampling.uniform import Uniform as Uniform
+
+lazy(__name__)
