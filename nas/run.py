@@ -67,10 +67,7 @@ class Run:
         self.config = resolve(values, "nas.Run")
 
     def search(
-        self,
-        name: str | None = None,
-        results: str | PathLike[str] = "results",
-        progress: Progress | None = None,
+        self, name: str | None = None, results: str | PathLike[str] = "results", progress: Progress | None = None
     ) -> "RunResult":
         """Trains, searches, measures and exports; goes on where a run of that name with the same settings left off.
 

@@ -23,10 +23,7 @@ _LAST = 7
 
 
 def toy_conv(
-    input_shape: tuple[int, int, int] = (3, 32, 32),
-    classes: int = 10,
-    width: float | None = None,
-    dropout: float = 0.5,
+    input_shape: tuple[int, int, int] = (3, 32, 32), classes: int = 10, width: float | None = None, dropout: float = 0.5
 ) -> nn.Module:
     """The convolutional space of the TangleNAS benchmark (Sukthanker et al., 2023): 3^8 architectures.
 

@@ -113,12 +113,7 @@ def search(
 @app.command()
 @grouped
 def resume(
-    *,
-    run: AnyRun,
-    place: PlaceOptions,
-    trust: Trust = False,
-    results: Results = RESULTS,
-    as_json: Json = False,
+    *, run: AnyRun, place: PlaceOptions, trust: Trust = False, results: Results = RESULTS, as_json: Json = False
 ) -> None:
     """Continue an interrupted search, profile or import, here or on other workers.
 

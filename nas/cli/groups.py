@@ -98,8 +98,7 @@ class LatencyOptions:
     ] = None
     column: Annotated[str | None, typer.Option(help="The table's column with latencies.")] = None
     unit: Annotated[
-        str | None,
-        typer.Option(help="Of the table's latencies: ns, us, ms (default), s, min, or how many ms one is."),
+        str | None, typer.Option(help="Of the table's latencies: ns, us, ms (default), s, min, or how many ms one is.")
     ] = None
 
     @property

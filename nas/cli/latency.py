@@ -125,11 +125,7 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Make a target of what a board measured, and fit its latency predictor."""
-    given = {
-        "profile.networks": samples,
-        "profile.known": known_devices(known, results),
-        "constraints": constraint,
-    }
+    given = {"profile.networks": samples, "profile.known": known_devices(known, results), "constraints": constraint}
     values = values_of(None, given, settings)
     folder = setup.RunFolder(latency.device_table(results, target).parent)
     with resumable(results, f"devices/{target}"):

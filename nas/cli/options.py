@@ -82,8 +82,7 @@ MeasureOn = Annotated[
     typer.Option(help="Ray resource that marks the machine for latency; nothing else of the run works there."),
 ]
 Storage = Annotated[
-    str | None,
-    typer.Option(help="Database of the ledger, such as postgresql://user@host/name, for several machines."),
+    str | None, typer.Option(help="Database of the ledger, such as postgresql://user@host/name, for several machines.")
 ]
 Study = Annotated[
     str | None, typer.Option(help="Study in the storage; searches for the same in one study share their work.")

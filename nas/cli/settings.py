@@ -10,16 +10,7 @@ from nas.evaluation.evaluators import traits_of
 from nas.latency import find_known, find_target
 from nas.setup.names import plain_name
 
-__all__ = [
-    "is_given",
-    "known_devices",
-    "moved",
-    "name_target",
-    "opened",
-    "resolve",
-    "resolve_search",
-    "values_of",
-]
+__all__ = ["is_given", "known_devices", "moved", "name_target", "opened", "resolve", "resolve_search", "values_of"]
 
 
 def known_devices(names: Sequence[str] | None, results: Path) -> list[str] | None:

@@ -32,12 +32,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 _aten = torch.ops.aten
 _ELEMENTWISE_WITHOUT_TAG = frozenset(
-    {
-        _aten.hardswish,
-        _aten._prelu_kernel,
-        _aten.native_batch_norm,
-        _aten._native_batch_norm_legit_no_training,
-    }
+    {_aten.hardswish, _aten._prelu_kernel, _aten.native_batch_norm, _aten._native_batch_norm_legit_no_training}
 )
 
 
@@ -134,10 +129,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _peak(
-    operations: Sequence[_Operation],
-    inputs: Iterable[Tensor],
-    outputs: Iterable[Tensor],
-    weights: Iterable[Tensor],
+    operations: Sequence[_Operation], inputs: Iterable[Tensor], outputs: Iterable[Tensor], weights: Iterable[Tensor]
 ) -> int:
     """The largest sum of live storages over the steps; step ``len(operations)`` holds the outputs alone."""
     end = len(operations)
@@ -162,10 +154,7 @@ def _peak(
 
 
 def _reused(
-    step: int,
-    operation: _Operation,
-    first: dict[torch.UntypedStorage, int],
-    last: dict[torch.UntypedStorage, int],
+    step: int, operation: _Operation, first: dict[torch.UntypedStorage, int], last: dict[torch.UntypedStorage, int]
 ) -> int:
     """Bytes of the new output that take the place of an input which dies here."""
     if not operation.elementwise:

@@ -12,15 +12,7 @@ from nas.errors import UsageError
 from nas.tasks import Task
 from nas.wording import counted
 
-__all__ = [
-    "MEMORY_BUDGET",
-    "RawData",
-    "Subset",
-    "check_memory",
-    "from_arrays",
-    "numbered_classes",
-    "resized",
-]
+__all__ = ["MEMORY_BUDGET", "RawData", "Subset", "check_memory", "from_arrays", "numbered_classes", "resized"]
 
 MEMORY_BUDGET = 4 * 2**30
 """Bytes of pixels that a data set may hold in memory."""

@@ -24,11 +24,7 @@ from nas.wording import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "describe_blocks",
-    "rewrite_result",
-    "write_result",
-]
+__all__ = ["describe_blocks", "rewrite_result", "write_result"]
 
 
 def write_result(

@@ -26,10 +26,7 @@ _LONGEST = 400
 _EACH = 8
 """Processes for each core of this machine; more would only wait for each other, until its memory ends."""
 _QUIET: dict[str, Any] = {"logging_level": "critical", "log_to_driver": False}
-_SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "86400",
-}
+_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_gcs_rpc_server_reconnect_timeout_s": "86400"}
 """By default Ray ends a process without a word that has not reached its head for a minute, be it that the machine is
 busy; we look ourselves whether it is there."""
 

@@ -14,14 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nas.nn.batch_norms import (
-    Statistics,
-    averaging,
-    batch_norms,
-    current_statistics,
-    fresh_statistics,
-    install,
-)
+from nas.nn.batch_norms import Statistics, averaging, batch_norms, current_statistics, fresh_statistics, install
 from nas.space import Architecture, candidate_key
 from nas.supernet import Segment, SegmentKey, Supernet
 from nas.supernet.segmentation import active_modules

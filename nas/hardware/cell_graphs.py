@@ -84,11 +84,7 @@ def _numbers(catalogue: Catalogue, below: Sequence[CallSite], picked: Mapping[st
 
 
 def _flags(
-    catalogue: Catalogue,
-    edge: nn.Module,
-    picked: Mapping[str, Indices],
-    count: int,
-    test: Callable[[nn.Module], bool],
+    catalogue: Catalogue, edge: nn.Module, picked: Mapping[str, Indices], count: int, test: Callable[[nn.Module], bool]
 ) -> Flags:
     """Whether an edge's operation passes a test ``[n]`` for each of `count` combinations of choices."""
     if not isinstance(edge, OneOf):

@@ -15,13 +15,7 @@ from numpy.typing import ArrayLike
 
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.predictors.samples import (
-    Array,
-    PredictionErrors,
-    checked_encodings,
-    checked_samples,
-    prediction_errors,
-)
+from nas.predictors.samples import Array, PredictionErrors, checked_encodings, checked_samples, prediction_errors
 from nas.predictors.saving import check_guard, reading
 
 __all__ = ["LinearPredictor", "PredictionErrors"]

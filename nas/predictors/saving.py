@@ -10,17 +10,7 @@ from nas.errors import UsageError
 
 __all__ = ["check_guard", "reading"]
 
-_DAMAGE = (
-    ValueError,
-    KeyError,
-    TypeError,
-    IndexError,
-    AttributeError,
-    EOFError,
-    RuntimeError,
-    BadZipFile,
-    zlib.error,
-)
+_DAMAGE = (ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, RuntimeError, BadZipFile, zlib.error)
 
 
 @contextmanager

@@ -19,13 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from nas.errors import UsageError
 from nas.files import write_file
 from nas.predictors.choosing import choose_diverse
-from nas.predictors.samples import (
-    Array,
-    PredictionErrors,
-    checked_encodings,
-    checked_samples,
-    prediction_errors,
-)
+from nas.predictors.samples import Array, PredictionErrors, checked_encodings, checked_samples, prediction_errors
 from nas.predictors.saving import check_guard, reading
 
 __all__ = ["TransferPredictor"]

@@ -57,11 +57,7 @@ class Truth:
 
 
 def read_truth(
-    path: Path,
-    columns: Sequence[str],
-    space: Space,
-    notation: Notation | None = None,
-    input_size: int | None = None,
+    path: Path, columns: Sequence[str], space: Space, notation: Notation | None = None, input_size: int | None = None
 ) -> Truth:
     """The architectures of a table and what their trainings reached.
 

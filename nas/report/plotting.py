@@ -78,12 +78,7 @@ def bound_line(text: str, value: float, along: str, across: str, side: str, posi
         f"{across}0": 0,
         f"{across}1": 1,
         "line": {"color": RED, "width": 1.5, "dash": "dash"},
-        "label": {
-            "text": escaped(text),
-            "textposition": position,
-            "textangle": 0,
-            "xanchor": side,
-        }
+        "label": {"text": escaped(text), "textposition": position, "textangle": 0, "xanchor": side}
         | {"font": {"color": RED}},
     }
 

@@ -23,14 +23,7 @@ from nas.report.reproduce import reproduction
 from nas.report.sections import figure_with_caption, section
 from nas.report.tables import candidate_table, front_table
 
-__all__ = [
-    "checked_path",
-    "page",
-    "render_latency_report",
-    "render_report",
-    "write_latency_report",
-    "write_report",
-]
+__all__ = ["checked_path", "page", "render_latency_report", "render_report", "write_latency_report", "write_report"]
 
 
 def write_report(path: str | Path, content: ReportContent) -> Path:

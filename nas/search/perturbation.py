@@ -11,15 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.errors import UsageError
-from nas.search.derivation import (
-    Flags,
-    Floats,
-    Options,
-    Probabilities,
-    group_of,
-    option_weights,
-    subset_elements,
-)
+from nas.search.derivation import Flags, Floats, Options, Probabilities, group_of, option_weights, subset_elements
 from nas.space import Space
 from nas.streams import Stream, rng
 

@@ -7,15 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nas.distributed import (
-    EvaluationPool,
-    RemoteMachine,
-    connected,
-    free_of,
-    require,
-    train_banks,
-    train_together,
-)
+from nas.distributed import EvaluationPool, RemoteMachine, connected, free_of, require, train_banks, train_together
 from nas.distributed.trials import require_shared_folder
 from nas.problem import Budget
 from nas.search import Pool, SerialPool

@@ -30,11 +30,7 @@ class Notation:
 
 
 _NOTATIONS: Slot[Notation] = Slot(
-    "notation of space",
-    "nas.notations",
-    {},
-    lambda part: isinstance(part, Notation),
-    "a nas.space.Notation",
+    "notation of space", "nas.notations", {}, lambda part: isinstance(part, Notation), "a nas.space.Notation"
 )
 
 

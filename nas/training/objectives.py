@@ -10,15 +10,7 @@ from nas.errors import UsageError
 from nas.tasks import CrossEntropy, Forward, InPlaceDistillation, LossTerm, Task
 from nas.tasks.losses import applies
 
-__all__ = [
-    "CrossEntropy",
-    "Distillation",
-    "Entropy",
-    "Forward",
-    "InPlaceDistillation",
-    "LossTerm",
-    "applies",
-]
+__all__ = ["CrossEntropy", "Distillation", "Entropy", "Forward", "InPlaceDistillation", "LossTerm", "applies"]
 
 
 @dataclass(frozen=True, eq=False)

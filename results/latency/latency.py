@@ -29,12 +29,7 @@ from nas.setup import RunFolder, Setup, resolve
 from nas.space import Architecture
 
 HERE = Path(__file__).parent
-SETUPS = [
-    ("mobilenet", "onnxruntime"),
-    ("chain", "onnxruntime"),
-    ("nasbench201", "onnxruntime"),
-    ("mobilenet", "cpu"),
-]
+SETUPS = [("mobilenet", "onnxruntime"), ("chain", "onnxruntime"), ("nasbench201", "onnxruntime"), ("mobilenet", "cpu")]
 PROFILE = {"networks": 200, "held_out": 200, "repeats": 24, "samples": 640, "seconds": 160, "predictor": "all"}
 FEW = 48
 COLUMNS = ["within_5pct", "within_10pct", "spearman", "mape"]

@@ -84,9 +84,7 @@ def test_figures_of_a_network_are_those_of_its_part(found: tuple[RunFolder, dict
     assert best["test_accuracy_low"] < best["test_accuracy"] < best["test_accuracy_high"]
 
 
-def test_luck_gets_the_same_rule_and_as_many_candidates(
-    found: tuple[RunFolder, dict[str, Any], list[str]],
-) -> None:
+def test_luck_gets_the_same_rule_and_as_many_candidates(found: tuple[RunFolder, dict[str, Any], list[str]]) -> None:
     result = found[1]
     assert result["random"]["draws"] == 12 and "optimism" in result["random"]
     assert {"test_accuracy", "test_accuracy_low", "test_accuracy_high"} <= set(result["random"])

@@ -77,12 +77,7 @@ def test_phases_of_progressive_shrinking_train_what_they_say() -> None:
     assert search("ONCE_FOR_ALL", "phases") == 0
     epochs = [json.loads(line) for line in Path("results/phases/log.jsonl").read_text().splitlines()]
     names = [epoch["phase"] for epoch in epochs if "phase" in epoch]
-    assert names == [
-        *["largest"] * 3,
-        *["kernel"] * 3,
-        *["kernel+depth"] * 3,
-        *["kernel+depth+width+expansion"] * 3,
-    ]
+    assert names == [*["largest"] * 3, *["kernel"] * 3, *["kernel+depth"] * 3, *["kernel+depth+width+expansion"] * 3]
 
 
 @pytest.mark.slow

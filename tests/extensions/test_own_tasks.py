@@ -32,11 +32,7 @@ DARTS: dict[str, Any] = {"strategy": "derived", "candidates": 1, "constraints": 
 COLUMNS = {
     "where": ["rmse", "rmse_low", "rmse_high", "mae", "r2", "loss"],
     "curve": ["rmse", "rmse_low", "rmse_high", "mae", "r2", "loss"],
-    "kinds": [
-        *(f"mean_average_precision{bound}" for bound in ("", "_low", "_high")),
-        "f1",
-        "loss",
-    ],
+    "kinds": [*(f"mean_average_precision{bound}" for bound in ("", "_low", "_high")), "f1", "loss"],
 }
 
 

@@ -249,10 +249,7 @@ def test_a_network_that_the_board_cannot_run_is_named_and_the_others_are_measure
     done = run("--seconds", "0.01")
     assert done.returncode == 1
     lines = [line for line in done.stderr.splitlines() if "0001.onnx" in line]
-    assert [line.split(":")[0] for line in lines] == [
-        "networks/0001.onnx failed and is left out",
-        "Failed",
-    ]
+    assert [line.split(":")[0] for line in lines] == ["networks/0001.onnx failed and is left out", "Failed"]
     assert "Traceback" not in done.stderr
     rows = rows_of(unzipped / "measurements.csv")
     assert len({row["architecture"] for row in rows}) == 5

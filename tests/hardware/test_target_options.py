@@ -24,11 +24,7 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "int8 without quantisation": ("cpu", {"dtype": "int8"}, "dtype of target 'cpu' is 'int8'"),
     "bfloat16 in ONNX": ("onnxruntime", {"dtype": "bfloat16"}, "dtype of target 'onnxruntime' is 'bfloat16'"),
     "dtype that is no name": ("cpu", {"dtype": torch.float16}, "dtype of target 'cpu' is torch.float16; give a name"),
-    "provider that is no name": (
-        "onnxruntime",
-        {"provider": 3},
-        "target 'onnxruntime' has provider 3, but input",
-    ),
+    "provider that is no name": ("onnxruntime", {"provider": 3}, "target 'onnxruntime' has provider 3, but input"),
     "threads as text": ("cpu", {"threads": "2"}, "threads of target 'cpu' is '2'; give a whole number from 1"),
     "graph as text": ("cuda", {"graph": "yes"}, "target 'cuda' has graph 'yes', but input should be a valid boolean"),
     "compile as number": ("cuda", {"compile": 1}, "target 'cuda' has compile 1, but input should be a valid boolean"),

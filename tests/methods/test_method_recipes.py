@@ -29,14 +29,10 @@ from search_spaces.toy_cell import toy_cell
 ALL = [METHODS[name] for name in METHODS]
 every_method = pytest.mark.parametrize("each", ALL, ids=METHODS)
 differentiable = pytest.mark.parametrize(
-    "each",
-    [each for each in ALL if each.family == "differentiable"],
-    ids=lambda each: each.name,
+    "each", [each for each in ALL if each.family == "differentiable"], ids=lambda each: each.name
 )
 discrete = pytest.mark.parametrize(
-    "each",
-    [each for each in ALL if each.family != "differentiable"],
-    ids=lambda each: each.name,
+    "each", [each for each in ALL if each.family != "differentiable"], ids=lambda each: each.name
 )
 
 SHAPE, CLASSES = (1, 8, 8), 4

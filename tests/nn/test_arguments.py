@@ -121,10 +121,7 @@ CASES = {
         )
     },
     "RMSNorm": Case(
-        RMSNorm,
-        {"normalized_shape": 8},
-        features("normalized_shape"),
-        {"normalized_shape": [4, 8], "eps": [1e-5, 0.5]},
+        RMSNorm, {"normalized_shape": 8}, features("normalized_shape"), {"normalized_shape": [4, 8], "eps": [1e-5, 0.5]}
     ),
     **{
         kind: Case(
@@ -167,13 +164,7 @@ CASES = {
         MultiheadAttention,
         {"embed_dim": 8, "num_heads": 2, "head_dim": 3},
         features("embed_dim"),
-        {
-            "embed_dim": [4, 8],
-            "num_heads": [1, 2],
-            "head_dim": [2, 3],
-            "bias": [True, False],
-            "num_kv_heads": [1, 2],
-        },
+        {"embed_dim": [4, 8], "num_heads": [1, 2], "head_dim": [2, 3], "bias": [True, False], "num_kv_heads": [1, 2]},
     ),
     "SwitchableBatchNorm2d": Case(
         SwitchableBatchNorm2d, {"num_features": 8}, width_of("num_features"), {"num_features": [4, 8]}

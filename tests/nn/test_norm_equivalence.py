@@ -96,12 +96,7 @@ CASES = {
         inputs=(range(6), 8),
     ),
     "number of groups": Case(
-        lambda: GroupNorm(PARTS, 8),
-        {"groups": 2},
-        lambda: nn.GroupNorm(2, 8),
-        {},
-        (3, 8, 4),
-        mixable=False,
+        lambda: GroupNorm(PARTS, 8), {"groups": 2}, lambda: nn.GroupNorm(2, 8), {}, (3, 8, 4), mixable=False
     ),
     "groups that follow the width": Case(
         lambda: GroupNorm(WIDTH // 2, WIDTH, eps=1e-2, affine=False),

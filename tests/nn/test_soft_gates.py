@@ -11,17 +11,7 @@ from small_models import SelfAttention
 from torch import Tensor, nn
 
 import nas
-from nas.nn import (
-    BatchNorm2d,
-    Conv2d,
-    Embedding,
-    GroupNorm,
-    LayerNorm,
-    Linear,
-    MultiheadAttention,
-    OneOf,
-    Repeat,
-)
+from nas.nn import BatchNorm2d, Conv2d, Embedding, GroupNorm, LayerNorm, Linear, MultiheadAttention, OneOf, Repeat
 from nas.nn.gate import Gate, Idle
 from nas.space import Choice, concatenate
 

@@ -191,10 +191,7 @@ def test_a_file_that_says_nonsense_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "encoding.npz"
     whole = path.read_bytes()
     for changes, match in [
-        (
-            {"kind": np.array("lokup")},
-            r"no predictor here: predictor 'lokup' is not known; did you mean 'lookup'\?",
-        ),
+        ({"kind": np.array("lokup")}, r"no predictor here: predictor 'lokup' is not known; did you mean 'lookup'\?"),
         ({"kind": np.array("mine:Own")}, r"npz holds a predictor 'mine:Own', which this would import; name it with"),
         ({"space": np.array("{")}, "is no saved encoding .*is not the JSON of a space"),
         ({"space": np.array(Space({"depth": [1, 2]}).to_json())}, "is no saved encoding .*this space does not have"),

@@ -154,10 +154,7 @@ def test_search_args_that_change_the_choices_are_refused() -> None:
             settings("darts", retrain="no", search_args={"cells": 2}),
             "retrain is 'no', but the supernet that is searched",
         ),
-        (
-            settings("darts", strategy_args={"mutation": 1}),
-            "'derived' has no option 'mutation'; known are patience",
-        ),
+        (settings("darts", strategy_args={"mutation": 1}), "'derived' has no option 'mutation'; known are patience"),
         (settings("darts", search_args={"width": 6, "sells": 2}), "space 'nasbench201' has no option 'sells'"),
     ],
 )

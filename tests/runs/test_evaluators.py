@@ -141,7 +141,4 @@ def test_results_are_kept_under_the_name_and_the_options(tmp_path: Path) -> None
     import optuna
 
     trials = optuna.load_study(study_name="one", storage=storage).trials
-    assert {trial.user_attrs["key"][1] for trial in trials} == {
-        'standalone {"epochs": 1}',
-        'standalone {"epochs": 2}',
-    }
+    assert {trial.user_attrs["key"][1] for trial in trials} == {'standalone {"epochs": 1}', 'standalone {"epochs": 2}'}

@@ -9,15 +9,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from searching_process import (
-    ARCHITECTURES,
-    ENTRIES,
-    KEYS,
-    OBJECTIVES,
-    STUDY,
-    killed_midway,
-    opened_at_once,
-)
+from searching_process import ARCHITECTURES, ENTRIES, KEYS, OBJECTIVES, STUDY, killed_midway, opened_at_once
 
 from nas.errors import UsageError
 from nas.search import Ledger, Objective

@@ -126,11 +126,7 @@ def test_elements_that_were_lost_stay_away_while_others_are_tried() -> None:
         options={"node": node.options},
     )
     assert decisions == [Projection("node", (2,))]
-    assert calls == [
-        *({i} for i in range(4)),
-        *({1, i} for i in (0, 2, 3)),
-        *({0, 1, i} for i in (2, 3)),
-    ]
+    assert calls == [*({i} for i in range(4)), *({1, i} for i in (0, 2, 3)), *({0, 1, i} for i in (2, 3))]
 
 
 def test_edges_come_before_nodes_and_kinds_of_cells_go_side_by_side() -> None:

@@ -15,8 +15,7 @@ from nas.space import Architecture, Condition, Space
 
 OBJECTIVES = [Objective("accuracy", maximise=True), Objective("latency_ms", maximise=False)]
 SPACE = Space(
-    {"depth": [1, 2], "kernel": [3, 5], "second": ["a", "b"]},
-    {"second": [(Condition(("depth",), frozenset({(1,)})),)]},
+    {"depth": [1, 2], "kernel": [3, 5], "second": ["a", "b"]}, {"second": [(Condition(("depth",), frozenset({(1,)})),)]}
 )
 ONE = SPACE.architecture({"depth": 1, "kernel": 3})
 TWO = SPACE.architecture({"depth": 2, "kernel": 5, "second": "b"})
@@ -53,12 +52,7 @@ def test_results_survive_two_reopenings(tmp_path: Path) -> None:
         assert before["number"].tolist() == [0, 1]
         assert before["id"].tolist() == [ONE.id, TWO.id]
         assert before["latency_ms"].tolist() == [2.0, 3.0]
-        assert before.loc[0, ["evaluator", "fidelity", "seed", "weights"]].tolist() == [
-            "shared",
-            "epochs=1",
-            7,
-            "abc",
-        ]
+        assert before.loc[0, ["evaluator", "fidelity", "seed", "weights"]].tolist() == ["shared", "epochs=1", 7, "abc"]
 
 
 def test_the_first_of_equal_keys_counts(tmp_path: Path) -> None:

@@ -76,11 +76,7 @@ def images(batch: int = 6) -> Tensor:
 
 
 def some(supernet: nas.Supernet) -> list[nas.Architecture]:
-    return [
-        supernet.space.smallest(),
-        supernet.space.largest(),
-        *(supernet.space.sample(seed) for seed in range(3)),
-    ]
+    return [supernet.space.smallest(), supernet.space.largest(), *(supernet.space.sample(seed) for seed in range(3))]
 
 
 class TestEveryScheme(SharingSuite):

@@ -211,10 +211,7 @@ def test_a_condition_on_an_inactive_choice_does_not_hold() -> None:
 
 
 def test_choices_in_a_circle_are_never_active() -> None:
-    circle = {
-        "a": [(Condition(("b",), frozenset({(0,)})),)],
-        "b": [(Condition(("a",), frozenset({(0,)})),)],
-    }
+    circle = {"a": [(Condition(("b",), frozenset({(0,)})),)], "b": [(Condition(("a",), frozenset({(0,)})),)]}
     space = Space({"a": [1, 2], "b": [1, 2], "c": [1, 2, 3]}, circle)
     assert space.size == len(list(space)) == 3
     assert set(space.sample(0)) == {"c"}

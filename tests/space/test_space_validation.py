@@ -19,10 +19,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: SPACE.architecture({"dept": 1, "operation": "skip"}),
         r"names 'dept', which is no choice of this space; did you mean 'depth'\?",
     ),
-    "unknown choice, far": (
-        lambda: SPACE.architecture({"zzz": 1}),
-        r"'zzz'.*known are depth, kernel, operation\.",
-    ),
+    "unknown choice, far": (lambda: SPACE.architecture({"zzz": 1}), r"'zzz'.*known are depth, kernel, operation\."),
     "wrong value": (
         lambda: SPACE.architecture({"depth": 3, "operation": "skip"}),
         r"choice 'depth' is 3, but its candidates are \[1, 2\]\.",
@@ -73,10 +70,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: SPACE.from_indices([[0, 0]]),
         r"index matrix has shape \(1, 2\), expected \[n, 3\]",
     ),
-    "index too large": (
-        lambda: SPACE.from_indices([[0, 0, 2]]),
-        r"choice 'operation' has index 2, but 2 candidates\.",
-    ),
+    "index too large": (lambda: SPACE.from_indices([[0, 0, 2]]), r"choice 'operation' has index 2, but 2 candidates\."),
     "negative index of an active choice": (
         lambda: SPACE.from_indices([[1, -1, 0]]),
         r"choice 'kernel' has index -1, but",

@@ -48,10 +48,7 @@ def test_rows_without_a_number_or_of_another_size_are_told(file: Path) -> None:
     write(file, name=names, a=[1.0, 2.0, None, 4.0, 5.0, 6.0], b=[1.0] * 4 + [np.nan, 1.0], pixels=[8] * 5 + [16])
     truth = read_truth(file, ["a", "b"], SPACE, SHORT, input_size=8)
     assert [each["depth"] for each in truth.architectures] == [1, 2, 4]
-    assert truth.notes == (
-        "Rows without a number were dropped: 2 of 5.",
-        "Left out: 1 row of another input size.",
-    )
+    assert truth.notes == ("Rows without a number were dropped: 2 of 5.", "Left out: 1 row of another input size.")
 
 
 def test_samples_are_drawn_by_seed_and_keep_their_order(tmp_path: Path) -> None:

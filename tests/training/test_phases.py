@@ -229,10 +229,7 @@ def test_the_norm_of_a_path_is_that_of_its_gradient_alone() -> None:
         (lambda model: [phase(model, until=0)], "at least one phase with an epoch"),
         (phase, r"needs a list of nas\.training\.Phase, but got Phase"),
         (lambda model: [phase(model, frozen=["stem.*"])], r"phase 1 freezes 'stem\.\*', but no parameter of the model"),
-        (
-            lambda model: [phase(model, until=4)],
-            r"phase 1 ends after 4 epochs of its recipe, which has 3",
-        ),
+        (lambda model: [phase(model, until=4)], r"phase 1 ends after 4 epochs of its recipe, which has 3"),
         (lambda model: [phase(model, until=2), phase(model, until=1)], r"phase 2 ends after 1 epoch of its recipe"),
         (
             lambda model: [phase(model, until=2), phase(model, recipe=RECIPE.model_copy(update={"clip": 1.0}))],

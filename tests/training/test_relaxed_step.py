@@ -477,10 +477,7 @@ def test_self_distillation_of_weight_zero_is_darts_bit_for_bit(dropout: float) -
     darts, taught = make(Softmax(), dropout=dropout), sd_darts(weight=0.0, dropout=dropout)
     train(darts, WEIGHTS, RECIPE, seed=7)
     train(taught, WEIGHTS, RECIPE, seed=7)
-    for mine, theirs in (
-        (darts.model.state_dict(), taught.model.state_dict()),
-        (logits_of(darts), logits_of(taught)),
-    ):
+    for mine, theirs in ((darts.model.state_dict(), taught.model.state_dict()), (logits_of(darts), logits_of(taught))):
         assert all(torch.equal(theirs[name], tensor) for name, tensor in mine.items())
     different = sd_darts(weight=1.0, dropout=dropout)
     train(different, WEIGHTS, RECIPE, seed=7)

@@ -13,16 +13,7 @@ from nas.costs import parameters
 from nas.nn import BatchNorm2d, Conv2d, Linear, initialise
 from nas.sharing import BalancedMixture, FewShot, RoutedExperts, Sharing
 from nas.space import Choice
-from nas.training import (
-    CrossEntropy,
-    PlainStep,
-    Recipe,
-    SupernetStep,
-    load_checkpoint,
-    restore,
-    save_checkpoint,
-    train,
-)
+from nas.training import CrossEntropy, PlainStep, Recipe, SupernetStep, load_checkpoint, restore, save_checkpoint, train
 
 
 class TiedPair(nn.Module):
@@ -89,11 +80,7 @@ def test_fresh_weights_are_the_same_for_both() -> None:
 
 @pytest.mark.parametrize(
     "sharing",
-    [
-        BalancedMixture(2),
-        FewShot("width", 0.0),
-        RoutedExperts(2, only=("first", "second")),
-    ],
+    [BalancedMixture(2), FewShot("width", 0.0), RoutedExperts(2, only=("first", "second"))],
     ids=lambda sharing: sharing.name,
 )
 def test_banks_hold_them_once(sharing: Sharing) -> None:
