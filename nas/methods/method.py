@@ -20,7 +20,7 @@ class Method:
 
     Attributes:
         name: what ``--method`` takes.
-        family: "single-path", "sandwich", "differentiable" or "mixture".
+        family: "single-path", "sandwich", "nested", "differentiable" or "mixture".
         paper: authors, title, year.
         summary: one line.
         phases: of the supernet's training. If the step of the last one is a :class:`~nas.training.RelaxedStep`,

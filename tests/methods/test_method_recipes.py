@@ -76,6 +76,7 @@ NESTED = (
     "balanced-mixture",
     "few-shot",
     "gradient-matching",
+    "sortednet",
 )
 SHARING = {"mixture-of-supernets": {"only": ["1.*"]}, "balanced-mixture": {"models": 2}}
 """Options that suit a supernet so small and a training so short."""
@@ -126,7 +127,7 @@ def some_steps(each: Method, steps: int = 2, **recipe: Any) -> tuple[Any, list[d
 @every_method
 def test_a_method_says_what_it_is(each: Method) -> None:
     assert METHODS[each.name] is each
-    assert each.family in ("single-path", "sandwich", "differentiable", "mixture")
+    assert each.family in ("single-path", "sandwich", "nested", "differentiable", "mixture")
     year = each.paper.removesuffix(" (reconstructed)").split(", ")[-1]
     assert year.isdigit() and 2015 < int(year) < 2030
     assert each.summary and "\n" not in each.summary

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from nas.sampling import Fair, Sandwich, Uniform
+from nas.sampling import Fair, Nested, Sandwich, Uniform
 from nas.space import Architecture, Condition, Space
 from nas.testing import PathSamplerSuite
 from nas.training import Context, Path
@@ -66,11 +66,24 @@ def test_sandwich_goes_from_the_largest_to_the_smallest() -> None:
     assert [path.role for path in Sandwich(SPACE, seed=0, random=0).draw(Context(0))] == ["largest", "smallest"]
 
 
+def test_the_main_model_is_among_the_nested_ones_every_few_steps() -> None:
+    sampler, largest = Nested(SPACE, seed=0, paths=3, main_every=4), Path(SPACE.largest(), "largest")
+    drawn = [sampler.draw(Context(step)) for step in range(40)]
+    assert [step for step, paths in enumerate(drawn) if largest in paths] == list(range(0, 40, 4))
+    assert all(len(paths) == 3 and [path.role for path in paths[1:]] == ["random"] * 2 for paths in drawn)
+
+
+def test_one_nested_path_is_a_uniform_one() -> None:
+    nested, uniform = Nested(SPACE, seed=7, paths=1, main_every=3), Uniform(SPACE, seed=7)
+    for step in range(20):
+        assert step % 3 == 0 or nested.draw(Context(step)) == uniform.draw(Context(step))
+
+
 class TestEverySampler(PathSamplerSuite):
     @pytest.fixture(
         autouse=True,
-        params=[partial(Uniform, paths=2), Fair, partial(Fair, paths=5), Sandwich],
-        ids=["uniform", "fair", "fair, odd", "sandwich"],
+        params=[partial(Uniform, paths=2), Fair, partial(Fair, paths=5), Sandwich, Nested],
+        ids=["uniform", "fair", "fair, odd", "sandwich", "nested"],
     )
     def sampler(self, request: pytest.FixtureRequest) -> None:
         self.make = request.param

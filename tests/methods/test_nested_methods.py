@@ -1,0 +1,137 @@
+"""Methods whose subnets are parts of each other: what they are told, and what they train."""
+
+from collections import OrderedDict
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import nas
+from nas.errors import UsageError
+from nas.methods import METHODS
+from nas.methods.kinds import feed_forward_sizes, kinds_of
+from nas.nn.channel_ranges import Region, select, write
+from nas.problem import Problem
+from nas.space import Choice
+from nas.training import Context, SupernetStep
+from search_spaces.chain import chain
+from search_spaces.mobilenet import mobilenet
+from search_spaces.resnet import resnet
+from search_spaces.transformer_lm import transformer_lm
+
+SHAPE, CLASSES = (1, 8, 8), 10
+
+
+def small(seed: int = 0) -> nas.Supernet:
+    torch.manual_seed(seed)
+    return nas.Supernet(mobilenet(SHAPE, CLASSES, widths=(8, 16), strides=(1, 2), depths=(1, 2), stem=8, head=16))
+
+
+def problem_of(supernet: nas.Supernet, **recipe: object) -> Problem:
+    return Problem(supernet, nas.data.load("digits", limit=64), 3, nas.Recipe(**{"batch_size": 16, **recipe}))  # type: ignore[arg-type]
+
+
+def step_of(method: str, problem: Problem, phase: int = 0) -> SupernetStep:
+    step = METHODS[method].phases(problem)[phase].step
+    assert isinstance(step, SupernetStep)
+    return step
+
+
+def gradients(supernet: nas.Supernet, step: SupernetStep, context: Context) -> dict[str, Tensor]:
+    """Of all paths of a step, or of those that the context has already."""
+    supernet.zero_grad()
+    if not context.paths:
+        step.before_step(context)
+    step.run(context, context.x, context.y, torch.autograd.backward)
+    return {name: p.grad.clone() for name, p in supernet.named_parameters() if p.grad is not None}
+
+
+def batch(supernet: nas.Supernet, problem: Problem) -> tuple[Tensor, Tensor]:
+    x, y = next(iter(problem.data.train.batches(16)))
+    supernet.double().eval()
+    return x.double(), y
+
+
+def regions(supernet: nas.Supernet, architecture: nas.Architecture) -> dict[str, Tensor]:
+    """True where a parameter is in use."""
+    names = {parameter: name for name, parameter in supernet.named_parameters()}
+    supernet.activate(architecture)
+    found: dict[str, Tensor] = {}
+    for parameter, region in supernet.active_regions():
+        mask = found.setdefault(names[parameter], torch.zeros_like(parameter, dtype=torch.bool))
+        write(mask, region, torch.ones_like(_taken(mask, region)))
+    return found
+
+
+def _taken(mask: Tensor, region: Region) -> Tensor:
+    return select(mask, region)
+
+
+# What choices are
+
+
+def test_kinds_of_the_choices_of_shipped_spaces() -> None:
+    kinds = kinds_of(small())
+    assert {name.rpartition(".")[2] or name: kind for name, kind in kinds.items()} == {
+        "width": "width", "kernel": "kernel", "expansion": "width", "depth": "depth",
+    }  # fmt: skip
+    assert set(kinds_of(nas.Supernet(chain(SHAPE, CLASSES, layers=(1, 1), width=4, head=8))).values()) == {"operation"}
+    language = kinds_of(nas.Supernet(transformer_lm((6,), 7, (8, 16), (1, 2), (1, 2), 4)))
+    assert language["depth"] == "depth" and {language["width"], language["layers.0.heads"]} == {"width"}
+    assert set(kinds_of(nas.Supernet(resnet(SHAPE, CLASSES, widths=(4, 8)))).values()) <= {"width", "depth"}
+
+
+def test_choices_that_are_no_sizes_and_those_of_two_kinds() -> None:
+    both = Choice([1, 2], name="both")
+    stride = Choice([1, 2], name="stride")
+    body = nas.nn.Repeat([nas.nn.Conv2d(4 * both, 4 * both, 1) for _ in range(2)], both)
+    model = nn.Sequential(nas.nn.Conv2d(1, 4 * both, 3, stride), body)
+    assert kinds_of(nas.Supernet(model, extra={"image_size": [6, 8]})) == {
+        "both": "width", "stride": "other", "image_size": "other",
+    }  # fmt: skip
+
+
+def test_feed_forward_sizes_are_what_linear_layers_alone_read() -> None:
+    language = nas.Supernet(transformer_lm((6,), 7, (8, 16), (1, 2), (1, 2), 4))
+    assert feed_forward_sizes(language) == ["layers.0.ratio", "layers.1.ratio"]
+    assert feed_forward_sizes(small()) == []
+    hidden = Choice([2, 4], name="hidden")
+    layers = OrderedDict(first=nas.nn.Linear(4, hidden), act=nn.ReLU(), second=nas.nn.Linear(hidden, 4))
+    assert feed_forward_sizes(nas.Supernet(nn.Sequential(layers))) == ["hidden"]
+
+
+# SortedNet
+
+
+def test_accumulated_gradients_are_the_sum_of_separate_ones() -> None:
+    supernet = small()
+    problem = problem_of(supernet)
+    x, y = batch(supernet, problem)
+    step, context = step_of("sortednet", problem), Context(0, x, y)
+    together = gradients(supernet, step, context)
+    assert len(context.paths) == 4 and context.paths[0].architecture == supernet.space.largest()
+    apart: dict[str, Tensor] = {}
+    for path in context.paths:
+        for name, gradient in gradients(supernet, step, Context(0, x, y, paths=[path])).items():
+            apart[name] = apart.get(name, 0) + gradient
+    assert apart.keys() == together.keys()
+    for name, gradient in together.items():
+        torch.testing.assert_close(gradient, apart[name], rtol=1e-9, atol=1e-12)
+
+
+def test_a_subnet_that_is_nowhere_larger_uses_a_part_of_the_weights() -> None:
+    supernet = small()
+    space = supernet.space
+    for seed in range(10):
+        one, other = space.sample((0, seed)), space.sample((1, seed))
+        smaller = space.complete({name: min(one[name], other[name]) for name in one if name in other}, 0.0)
+        inside, outside = regions(supernet, smaller), regions(supernet, one)
+        assert inside.keys() <= outside.keys()
+        assert all(bool((outside[name] | ~used).all()) for name, used in inside.items())
+
+
+@pytest.mark.parametrize("method", ["sortednet"])
+def test_choices_between_modules_are_refused(method: str) -> None:
+    supernet = nas.Supernet(chain(SHAPE, CLASSES, layers=(1, 1), width=4, head=8))
+    with pytest.raises(UsageError, match=f"{method} needs nested sizes, but choice 'layer0' is between modules"):
+        METHODS[method].phases(problem_of(supernet))
