@@ -6,15 +6,13 @@ trie depth first with one batch at a time, so they hold one activation for each 
 other inputs, such as images of another size, have nothing in common.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from nas.nn.batch_norms import Statistics, averaging, batch_norms, current_statistics, fresh_statistics, install
+from nas.nn.batch_norms import Statistics, averaging, batch_norms, fresh_statistics, install, restoring
 from nas.space import Architecture, candidate_key
 from nas.supernet import Segment, SegmentKey, Supernet
 from nas.supernet.segmentation import active_modules
@@ -78,13 +76,13 @@ class Trie:
         """Averages every node's batch-norm statistics over the batches."""
         norms = batch_norms(self.supernet.modules())
         if norms:
-            with _own_statistics(norms), averaging(norms):
+            with restoring(norms), averaging(norms):
                 self._run(batches, lambda row, output: None)
 
     def outputs(self, x: Tensor) -> list[Tensor]:
         """The output of each candidate on one batch, in evaluation mode."""
         found: dict[int, Tensor] = {}
-        with _own_statistics(batch_norms(self.supernet.modules())):
+        with restoring(batch_norms(self.supernet.modules())):
             self._run([x], found.__setitem__)
         return [found[row] for row in sorted(found)]
 
@@ -130,13 +128,3 @@ class Trie:
                 leaf(row, y)
             if node.children:
                 self._descend(node.children, y.clone() if node.rows else y, leaf)
-
-
-@contextmanager
-def _own_statistics(norms: Sequence[_BatchNorm]) -> Iterator[None]:
-    """Puts the batch norms' own statistics back when it is left."""
-    before = current_statistics(norms)
-    try:
-        yield
-    finally:
-        install(before)

@@ -7,15 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-__all__ = [
-    "Statistics",
-    "averaging",
-    "batch_norms",
-    "batch_statistics",
-    "current_statistics",
-    "fresh_statistics",
-    "install",
-]
+from nas.nn.modes import evaluating
+
+__all__ = ["Statistics", "averaging", "batch_norms", "batch_statistics", "fresh_statistics", "install", "restoring"]
 
 Statistics = Mapping[_BatchNorm, tuple[Tensor, Tensor, Tensor]]
 """Running mean, running variance and number of batches of each batch norm."""
@@ -26,7 +20,7 @@ def batch_norms(modules: Iterable[nn.Module]) -> list[_BatchNorm]:
     return [module for module in modules if isinstance(module, _BatchNorm) and module.running_mean is not None]
 
 
-def current_statistics(norms: Iterable[_BatchNorm]) -> Statistics:
+def _current_statistics(norms: Iterable[_BatchNorm]) -> Statistics:
     """The tensors that the batch norms use now."""
     return {norm: (norm.running_mean, norm.running_var, norm.num_batches_tracked) for norm in norms}  # type: ignore[misc]
 
@@ -35,7 +29,7 @@ def fresh_statistics(norms: Iterable[_BatchNorm]) -> Statistics:
     """Statistics over no batch yet."""
     return {
         norm: (torch.zeros_like(mean), torch.ones_like(variance), torch.zeros_like(batches))
-        for norm, (mean, variance, batches) in current_statistics(norms).items()
+        for norm, (mean, variance, batches) in _current_statistics(norms).items()
     }
 
 
@@ -43,6 +37,16 @@ def install(statistics: Statistics) -> None:
     """Makes the batch norms use, and in training mode update, these statistics."""
     for norm, (mean, variance, batches) in statistics.items():
         norm.running_mean, norm.running_var, norm.num_batches_tracked = mean, variance, batches
+
+
+@contextmanager
+def restoring(norms: Iterable[_BatchNorm]) -> Iterator[None]:
+    """Puts the batch norms' own statistics back when it is left."""
+    before = _current_statistics(norms)
+    try:
+        yield
+    finally:
+        install(before)
 
 
 @contextmanager
@@ -66,15 +70,8 @@ def batch_statistics(network: nn.Module) -> Iterator[None]:
 
     Afterwards all modes and statistics are what they were.
     """
-    modes = [(module, module.training) for module in network.modules()]
     norms = batch_norms(network.modules())
-    own = current_statistics(norms)
-    network.eval()
-    install(fresh_statistics(norms))
-    try:
+    with evaluating(network), restoring(norms):
+        install(fresh_statistics(norms))
         with averaging(norms):
             yield
-    finally:
-        install(own)
-        for module, training in modes:
-            module.training = training

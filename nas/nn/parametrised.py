@@ -5,7 +5,6 @@
 into an attribute before each forward pass and keep what it is made of beside it.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from nas.nn.modes import evaluating
+from nas.nn.tree import own_tensors
 
 __all__ = ["PARAMETRIZATIONS", "computed", "is_writer", "recompute"]
 
@@ -37,7 +37,7 @@ def computed(module: nn.Module) -> dict[str, Holders]:
         found[name] = [(module, f"{name}_{ending}") for ending in _ENDINGS if held.get(f"{name}_{ending}") is not None]
     if is_parametrized(module):
         for name, inside in module.get_submodule(PARAMETRIZATIONS).named_children():
-            found[name] = [(owner, each) for owner in inside.modules() for each, _ in _held(owner)]
+            found[name] = [(owner, each) for owner in inside.modules() for each, _ in own_tensors(owner)]
     return found
 
 
@@ -60,8 +60,3 @@ def recompute(module: nn.Module) -> None:
 
 def _writers(module: nn.Module) -> list[Any]:
     return [hook for hook in module._forward_pre_hooks.values() if is_writer(hook)]
-
-
-def _held(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    yield from module.named_parameters(recurse=False)
-    yield from module.named_buffers(recurse=False)

@@ -5,9 +5,9 @@
 
 from collections.abc import Iterator
 
-from torch import nn
+from torch import Tensor, nn
 
-__all__ = ["below", "children", "modules"]
+__all__ = ["below", "children", "modules", "own_tensors"]
 
 
 def children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -18,6 +18,12 @@ def children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 def modules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Path and module of everything in the tree, ``module`` included, at each of its places."""
     yield from module.named_modules(remove_duplicate=False)
+
+
+def own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Name and value of each parameter and buffer of the module itself."""
+    yield from module.named_parameters(recurse=False)
+    yield from module.named_buffers(recurse=False)
 
 
 def below(path: str, name: str) -> str:

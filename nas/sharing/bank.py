@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from nas.nn.tree import below, modules
+from nas.nn.tree import below, modules, own_tensors
 
 __all__ = ["Bank", "Override", "TensorRef", "folded", "held", "is_within", "substituted", "tensor_refs"]
 
@@ -63,7 +63,7 @@ def tensor_refs(model: nn.Module) -> list[TensorRef]:
     found: list[TensorRef] = []
     first: dict[int, str] = {}
     for path, module in modules(model):
-        for name, tensor in _held(module):
+        for name, tensor in own_tensors(module):
             key = first.setdefault(id(tensor), below(path, name))
             found.append(TensorRef(path, module, name, key))
     return found
@@ -109,11 +109,6 @@ def _as_parameter(slot: Override, known: dict[int, nn.Parameter]) -> Override:
     learns = getattr(slot.module, slot.name).requires_grad
     parameter = known.setdefault(id(slot.tensor), nn.Parameter(slot.tensor.detach(), learns))
     return Override(slot.module, slot.name, parameter)
-
-
-def _held(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    yield from module.named_parameters(recurse=False)
-    yield from module.named_buffers(recurse=False)
 
 
 def _holder(slot: Override) -> dict[str, Tensor | None]:

@@ -66,11 +66,7 @@ def check_attached(model: nn.Module) -> None:
 
 
 def check_sizes(model: nn.Module) -> None:
-    """Refuses modules whose size the first input would decide, as if every network had the same one.
-
-    Raises:
-        UsageError: there is one.
-    """
+    """Refuses (UsageError) modules whose size the first input would decide, as if every network had the same one."""
     for path, module in modules(model):
         tensors = (*module._parameters.values(), *module._buffers.values())
         if any(isinstance(each, UninitializedParameter | UninitializedBuffer) for each in tensors):
@@ -82,11 +78,7 @@ def check_sizes(model: nn.Module) -> None:
 
 
 def check_forwards(sites: Iterable[tuple[str, Elastic]], values: Mapping[Choice, Any]) -> None:
-    """Refuses layers with a forward of their own that no plain module can have; they must be configured.
-
-    Raises:
-        UsageError: there is one.
-    """
+    """Refuses (UsageError) configured layers with a forward of their own that no plain module can have."""
     for path, module in sites:
         if isinstance(module, ElasticLayer) and has_own_forward(module):
             try:
@@ -112,11 +104,7 @@ def tree_above(model: nn.Module, found: Iterable[nn.Module]) -> list[Child]:
 
 
 def check_tree(above: Iterable[Child]) -> None:
-    """Refuses to go on with a model in which a module was replaced.
-
-    Raises:
-        UsageError: one was.
-    """
+    """Refuses (UsageError) to go on with a model in which a module was replaced."""
     for child in above:
         now = child.parent._modules.get(child.name)
         if now is not child.module:

@@ -115,22 +115,14 @@ def still_holds(model: nn.Module, chain: Chain) -> bool:
     return all(read.holds(model) for read in chain.reads)
 
 
-def _hooks(model: nn.Module) -> bool:
-    kinds = (model._forward_hooks, model._forward_pre_hooks, model._backward_hooks, model._backward_pre_hooks)
-    return any(kinds)
-
-
 def _check_forward(model: nn.Module) -> None:
     kind = type(model)
     forward = kind.forward
     if "forward" in vars(model) or inspect.unwrap(forward) is not forward or kind.__call__ is not nn.Module.__call__:
         raise NoChain("it is wrapped by another function")
-    if (
-        type(model).__getattribute__ is not object.__getattribute__
-        or type(model).__getattr__ is not nn.Module.__getattr__
-    ):
+    if kind.__getattribute__ is not object.__getattribute__ or kind.__getattr__ is not nn.Module.__getattr__:
         raise NoChain("its class looks up attributes in a way of its own")
-    if _hooks(model):
+    if any((model._forward_hooks, model._forward_pre_hooks, model._backward_hooks, model._backward_pre_hooks)):
         raise NoChain("it has hooks")
     parameters = list(inspect.signature(forward).parameters.values())[1:]
     if len(parameters) != 1 or parameters[0].kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:

@@ -1,7 +1,7 @@
 """What modules get in one inference without arithmetic, and the FLOPs of a module on that."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,18 +35,12 @@ class Probe:
 
     Args:
         model: its modules are asked about.
-        input_shape: of one example, without the batch, or a tuple of such shapes if there are several inputs.
+        shapes: of one example of each input, without the batch.
         dtype: of the inputs.
     """
 
-    def __init__(
-        self, model: nn.Module, input_shape: Sequence[int] | Sequence[Sequence[int]], dtype: torch.dtype
-    ) -> None:
-        several = isinstance(input_shape[0], Sequence)
-        self._model, self._dtype = model, dtype
-        self._shapes = [
-            tuple(each) for each in cast("Sequence[Sequence[int]]", input_shape if several else [input_shape])
-        ]
+    def __init__(self, model: nn.Module, shapes: Sequence[tuple[int, ...]], dtype: torch.dtype) -> None:
+        self._model, self._shapes, self._dtype = model, shapes, dtype
         self._inputs: dict[nn.Module, list[tuple[Any, ...]]] = {}
 
     @property

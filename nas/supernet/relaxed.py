@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nas.nn import Cell, Elastic, OneOf, Repeat, Zero
+from nas.nn import Cell, OneOf, Repeat, Zero
 from nas.streams import Stream, derive_seed
 from nas.supernet.relaxations import Decision, GateWeights, Relaxation, adjusted
 from nas.supernet.supernet import Supernet
@@ -58,9 +58,11 @@ class Relaxed:
         self.decisions = {decision.name: decision for decision in decisions(supernet)}
         self.frozen: dict[str, Tensor] = {}
         """Gate weights ``[options]`` of choices that are decided."""
-        self._elastic = {name for name in self.decisions if not all(map(_chooses, supernet.readers(name)))}
+        readers = {name: supernet.readers(name) for name in self.decisions}
+        self._elastic = {name for name in readers if not all(isinstance(each, OneOf | Cell) for each in readers[name])}
+        of_depth = {name for name in readers if any(isinstance(each, Repeat) for each in readers[name])}
         kinds = {
-            name: subsets if self._is_subset(name) else (depths or relaxation) if self._is_depth(name) else relaxation
+            name: subsets if self._is_subset(name) else (depths or relaxation) if name in of_depth else relaxation
             for name in self.decisions
         }
         self._relaxations = {name: kind for name, kind in kinds.items() if kind is not None}
@@ -187,9 +189,6 @@ class Relaxed:
         products = torch.stack([elements[subset].prod() for subset in subsets])
         return products / products.sum()
 
-    def _is_depth(self, name: str) -> bool:
-        return any(isinstance(reader, Repeat) for reader in self.supernet.readers(name))
-
     def _is_subset(self, name: str) -> bool:
         return self.supernet.options[name] != self.supernet.space.choices[name]
 
@@ -200,30 +199,22 @@ def decisions(supernet: Supernet) -> list[Decision]:
         Decision(
             name,
             options,
-            tuple(_all_are(supernet, name, option, _is_zero) for option in options),
+            tuple(_all_are(supernet, name, option, lambda each: isinstance(each, Zero)) for option in options),
             tuple(_all_are(supernet, name, option, _is_parameter_free) for option in options),
         )
         for name, options in supernet.options.items()
     ]
 
 
-def _all_are(supernet: Supernet, name: str, option: Any, test: Any) -> bool:
+def _all_are(supernet: Supernet, name: str, option: Any, test: Callable[[nn.Module], bool]) -> bool:
     """Whether the option is an operation that passes the test wherever it is offered."""
     operations = [reader[option] for reader in supernet.readers(name) if isinstance(reader, OneOf)]
     return bool(operations) and all(map(test, operations))
 
 
-def _is_zero(operation: nn.Module) -> bool:
-    return isinstance(operation, Zero)
-
-
 def _is_parameter_free(operation: nn.Module) -> bool:
     """Also a module with weights if it says so, such as the factorised reduction that stands for a skip."""
     return bool(getattr(operation, "parameter_free", False)) or not any(p.dim() > 1 for p in operation.parameters())
-
-
-def _chooses(module: Elastic) -> bool:
-    return isinstance(module, OneOf | Cell)
 
 
 def _running(values: Tensor) -> tuple[int, ...]:

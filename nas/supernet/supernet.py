@@ -295,10 +295,8 @@ class Supernet(nn.Module):
 
     def _probe(self, model: nn.Module, shape: Sequence[int] | Sequence[Sequence[int]], dtype: torch.dtype) -> Probe:
         """Runs the model on inputs as the largest network reads them."""
-        if isinstance(shape[0], Sequence):
-            each = cast("Sequence[Sequence[int]]", shape)
-            return Probe(model, [self._outside.shape(one, dtype) for one in each], dtype)
-        return Probe(model, self._outside.shape(cast("Sequence[int]", shape), dtype), dtype)
+        shapes = cast("Sequence[Sequence[int]]", shape if isinstance(shape[0], Sequence) else [shape])
+        return Probe(model, [self._outside.shape(each, dtype) for each in shapes], dtype)
 
     def _check_extraction(self, sites: Sequence[tuple[str, Elastic]]) -> None:
         """Refuses a model of which some network could not be extracted; every module follows its first candidates."""
