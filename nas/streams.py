@@ -44,6 +44,7 @@ class Stream(IntEnum):
     PERTURBATION = 32
     STANDALONE = 34
     RETRAINING_PLANS = 35
+    DIAGONAL = 36
 
     # The search.
     STRATEGY = 40

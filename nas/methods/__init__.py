@@ -24,17 +24,20 @@ if TYPE_CHECKING:
     from nas.methods.sd_darts import SD_DARTS as SD_DARTS
     from nas.methods.sharpdarts import SHARPDARTS as SHARPDARTS
     from nas.methods.single_path import SINGLE_PATH as SINGLE_PATH
+    from nas.methods.slimmable import SLIMMABLE as SLIMMABLE
     from nas.methods.snas import SNAS as SNAS
     from nas.methods.sortednet import SORTEDNET as SORTEDNET
     from nas.methods.spos import SPOS as SPOS
     from nas.methods.tanglenas import TANGLENAS as TANGLENAS
     from nas.methods.tas import TAS as TAS
+    from nas.methods.universally_slimmable import UNIVERSALLY_SLIMMABLE as UNIVERSALLY_SLIMMABLE
 
 # fmt: off
 _NAMES = (
     "bignas", "spos", "fairnas", "darts", "darts-2nd", "gdas", "snas", "pc-darts", "proxyless", "dropnas",
     "sd-darts", "sharpdarts", "darts-pt", "single-path", "tanglenas", "tas", "balanced-mixture", "few-shot",
-    "gradient-matching", "mixture-of-supernets", "layer-tying", "sortednet",
+    "gradient-matching", "mixture-of-supernets", "layer-tying", "sortednet", "slimmable",
+    "universally-slimmable",
 )
 # fmt: on
 

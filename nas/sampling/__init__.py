@@ -11,9 +11,11 @@ from nas.lazy_imports import lazy
 
 if TYPE_CHECKING:
     from nas.sampling.banks import InBanks as InBanks
+    from nas.sampling.diagonal import Diagonal as Diagonal
     from nas.sampling.fair import Fair as Fair
     from nas.sampling.nested import Nested as Nested
     from nas.sampling.sandwich import Sandwich as Sandwich
+    from nas.sampling.slimmable import Slimmable as Slimmable
     from nas.sampling.uniform import Uniform as Uniform
 
 lazy(__name__)

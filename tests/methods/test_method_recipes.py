@@ -77,6 +77,8 @@ NESTED = (
     "few-shot",
     "gradient-matching",
     "sortednet",
+    "slimmable",
+    "universally-slimmable",
 )
 SHARING = {"mixture-of-supernets": {"only": ["1.*"]}, "balanced-mixture": {"models": 2}}
 """Options that suit a supernet so small and a training so short."""
@@ -268,8 +270,9 @@ def test_published_parts(each: Method) -> None:
     assert (step.stream is None) is (each.name in ONE_LEVEL)
 
 
-def test_bignas_learns_labels_through_the_largest_only() -> None:
-    step = step_of(METHODS["bignas"])
+@pytest.mark.parametrize("name", ["bignas", "universally-slimmable"])
+def test_labels_are_learnt_through_the_largest_only(name: str) -> None:
+    step = step_of(METHODS[name])
     assert isinstance(step, SupernetStep)
     labels, distillation = step.objective
     logits, teacher = torch.zeros(2, 3), {"largest": torch.ones(2, 3)}

@@ -135,3 +135,43 @@ def test_choices_between_modules_are_refused(method: str) -> None:
     supernet = nas.Supernet(chain(SHAPE, CLASSES, layers=(1, 1), width=4, head=8))
     with pytest.raises(UsageError, match=f"{method} needs nested sizes, but choice 'layer0' is between modules"):
         METHODS[method].phases(problem_of(supernet))
+
+
+# Slimmable networks
+
+
+@pytest.mark.parametrize("method", ["slimmable", "universally-slimmable"])
+def test_a_step_holds_both_extremes_and_one_width_at_a_time(method: str) -> None:
+    supernet = small()
+    space, kinds = supernet.space, kinds_of(supernet)
+    sampler = step_of(method, problem_of(supernet)).paths
+    for number in range(10):
+        paths = sampler.draw(Context(number))
+        assert (paths[0].architecture, paths[-1].architecture) == (space.largest(), space.smallest())
+        for path in paths[1:-1]:
+            shares = {
+                space.order[name].index(space.choices[name].index(value)) / (len(space.choices[name]) - 1)
+                for name, value in path.architecture.items()
+                if kinds[name] == "width" and len(space.choices[name]) == 3
+            }
+            assert len(shares) == 1
+
+
+@torch.no_grad()
+def test_a_width_is_the_network_of_that_width() -> None:
+    """Of its own slices of the weights, after the statistics were taken anew."""
+    supernet = small()
+    data = nas.data.load("digits", limit=64)
+    x, _ = next(iter(data.train.batches(32)))
+    sampler = step_of("slimmable", problem_of(supernet)).paths
+    for path in sampler.draw(Context(0)):
+        network = supernet.extract(path.architecture).train()
+        supernet.train().activate(path.architecture)
+        torch.testing.assert_close(supernet(x), network(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["slimmable", "universally-slimmable"])
+def test_a_space_without_widths_is_refused(method: str) -> None:
+    supernet = nas.Supernet(chain(SHAPE, CLASSES, layers=(1, 1), width=4, head=8))
+    with pytest.raises(UsageError, match=f"{method} needs widths to choose from, but no layer"):
+        METHODS[method].phases(problem_of(supernet))
