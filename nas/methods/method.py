@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nas.parts import check_options
-from nas.problem import Problem
 from nas.sharing import Shared, Sharing
 from nas.sharing.partition import Partition
 from nas.training import Phase, Retrain
@@ -23,8 +22,9 @@ class Method:
         family: "single-path", "sandwich", "nested", "differentiable" or "mixture".
         paper: authors, title, year.
         summary: one line.
-        phases: of the supernet's training. If the step of the last one is a :class:`~nas.training.RelaxedStep`,
-            architectures are derived from what it has learnt; otherwise a search selects one.
+        phases: a :class:`~nas.problem.Problem`, and the method's own options by name → phases of the supernet's
+            training. If the step of the last one is a :class:`~nas.training.RelaxedStep`, architectures are derived
+            from what it has learnt; otherwise a search selects one.
         recipe: fields of the training recipe in which the method differs from the default.
         learning: likewise of the learning of architecture parameters.
         sharing: makes the sharing scheme of the supernet from its options; all architectures share one set of weights
@@ -39,7 +39,7 @@ class Method:
     family: str
     paper: str
     summary: str
-    phases: Callable[[Problem], Sequence[Phase]]
+    phases: Callable[..., Sequence[Phase]]
     recipe: Mapping[str, Any] = field(default_factory=dict)
     learning: Mapping[str, Any] = field(default_factory=dict)
     sharing: Callable[..., Sharing] = Shared
@@ -52,6 +52,15 @@ class Method:
     def trains_banks_apart(self) -> bool:
         """Whether the sharing scheme splits the space into parts that train independently."""
         return isinstance(self.sharing, type) and issubclass(self.sharing, Partition)
+
+    def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The method's own options, which ``phases`` takes beside the problem, as it takes them.
+
+        Raises:
+            UsageError: the method has no such option, or the option has a value of another type.
+        """
+        problem, *_ = inspect.signature(self.phases).parameters
+        return check_options(self.phases, options, f"method '{self.name}'", [problem])
 
     def make_sharing(self, options: Mapping[str, Any], seed: int) -> Sharing:
         """A new sharing scheme, for one supernet.

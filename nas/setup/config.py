@@ -116,6 +116,7 @@ class RunConfig(_Strict):
         length: characters of a window of text; 64 by default.
         limit: keep at most this many training images, or windows of text.
         method: how the supernet is trained.
+        method_args: options of the method.
         evaluator: what evaluates candidates: "shared-weights" of a supernet that the method trains; "standalone", each
             trained by itself by the recipe ``retraining``; "table", known results; an installed one or
             ``module:object``.
@@ -169,6 +170,7 @@ class RunConfig(_Strict):
     length: int | None = Field(None, ge=1, le=10**7)
     limit: int | None = Field(None, ge=1, le=10**12)
     method: str = "bignas"
+    method_args: dict[str, Any] = Field(default_factory=dict)
     evaluator: str = "shared-weights"
     evaluator_args: dict[str, Any] = Field(default_factory=dict)
     objective: str | None = None

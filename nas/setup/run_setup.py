@@ -69,6 +69,7 @@ class Setup:
         check_parts(config)
         self.config = config
         self.method: Method = METHODS[config.method]
+        self.method.check_options(config.method_args)
         self.traits = traits_of(config.evaluator)
         check_evaluator(config)
         self.is_recorded = is_table(config.target)
@@ -230,7 +231,8 @@ class Setup:
 
     def phases(self, budget: Budget | None = None) -> Sequence[Phase]:
         """The training of the supernet; with a cost to keep if the method asks for one."""
-        return self.method.phases(replace(self.problem, budget=budget))
+        options = self.method.check_options(self.config.method_args)
+        return self.method.phases(replace(self.problem, budget=budget), **options)
 
     @property
     def sharing(self) -> dict[str, Any]:

@@ -163,4 +163,6 @@ def made_problem(
 
 def training_of(config: RunConfig, budget: Budget | None = None) -> Training:
     """The training of a run's supernet, built from its configuration alone; a budget where the method learns one."""
-    return Training(METHODS[config.method].phases(problem_of(config, budget)), config.seed)
+    method = METHODS[config.method]
+    options = method.check_options(config.method_args)
+    return Training(method.phases(problem_of(config, budget), **options), config.seed)

@@ -27,6 +27,7 @@ _NAMES = (
     "search_args",
     "strategy_args",
     "sharing_args",
+    "method_args",
     "target_args",
     "costs_args",
     "data_dir",

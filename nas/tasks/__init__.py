@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from nas.lazy_imports import lazy
 
 if TYPE_CHECKING:
+    from nas.tasks.alpha_divergence import AlphaDistillation as AlphaDistillation
     from nas.tasks.classification import ACCURACY as ACCURACY, Classification as Classification
     from nas.tasks.language import BITS_PER_CHARACTER as BITS_PER_CHARACTER, Language as Language
     from nas.tasks.losses import (

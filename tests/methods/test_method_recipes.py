@@ -67,6 +67,7 @@ def cell(**arguments: Any) -> nn.Module:
 
 NESTED = (
     "bignas",
+    "alphanet",
     "spos",
     "fairnas",
     "single-path",
