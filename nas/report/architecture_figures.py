@@ -6,7 +6,7 @@ from typing import Any
 
 from nas.report.architecture_records import grouped, kind, recorded, thinned
 from nas.report.content import ReportContent, number
-from nas.report.plotting import AMBER, BLUE, GREEN, RED, SLATE, VIOLET, Figure, escaped, layout
+from nas.report.plotting import AMBER, BLUE, GREEN, RED, SLATE, VIOLET, Figure, by_epoch, escaped, layout
 
 __all__ = ["entropy_figure", "probability_figures"]
 
@@ -61,16 +61,8 @@ def _entropy_line(
     width: float,
 ) -> dict[str, Any]:
     points = {number(epoch, "epoch"): _mean_entropy(epoch["architecture"], options, choices) for epoch in epochs}
-    known = {epoch: share for epoch, share in points.items() if not math.isnan(share)}
-    return {
-        "type": "scatter",
-        "mode": "lines+markers" if len(known) < 30 else "lines",
-        "name": escaped(name),
-        "x": list(known),
-        "y": [round(share, 5) for share in known.values()],
-        "line": {"color": color, "width": width},
-        "marker": {"size": 5},
-    }
+    known = {epoch: round(share, 5) for epoch, share in points.items() if not math.isnan(share)}
+    return by_epoch(name, known, color, width)
 
 
 def _mean_entropy(record: Mapping[str, Any], options: Mapping[str, Sequence[str]], choices: Sequence[str]) -> float:

@@ -7,7 +7,7 @@ from nas.report.architecture_records import MOST_EPOCHS, Change, changes, record
 from nas.report.cells import DerivedCell, cell_figure, derived_cells
 from nas.report.content import ReportContent
 from nas.report.plotting import Figure
-from nas.report.sections import figure_with_caption
+from nas.report.sections import chip, figure_with_caption, sortable
 from nas.wording import counted
 
 __all__ = ["architecture_section"]
@@ -51,15 +51,11 @@ def _derived(content: ReportContent) -> str:
     cells = derived_cells(epochs[-1]["architecture"]["derived"])
     operations = sorted({operation for cell in cells for operation in cell.edges.values()})
     drawn = "".join(
-        f"<h3>{html.escape(_title(cell))}</h3>"
+        f"<h3>Derived cell{html.escape(f': {cell.name}' if cell.name else '')}</h3>"
         + figure_with_caption(f"cell-{index}", cell_figure(cell, operations), _cell_caption(cell), "")
         for index, cell in enumerate(cells, start=1)
     )
     return f"{drawn}<h3>Changes of the derived architecture</h3>{_changes(changes(epochs), len(epochs))}"
-
-
-def _title(cell: DerivedCell) -> str:
-    return f"Derived cell: {cell.name}" if cell.name else "Derived cell"
 
 
 def _cell_caption(cell: DerivedCell) -> str:
@@ -74,20 +70,16 @@ def _changes(changed: list[Change], epochs: int) -> str:
     if not changed:
         said_so = f"The same in all {epochs:,} epochs that derived one." if epochs > 1 else "One epoch derived one."
         return f'<p class="empty">{said_so}</p>'
-    head = "".join(f'<th scope="col"><button>{name}</button></th>' for name in ("Epoch", "Choices changed", "Changes"))
-    body = "\n".join(_row(change) for change in changed)
     return (
         f'<p class="key">Changed in {len(changed):,} of {counted(epochs - 1, "epoch")} after the first, '
         f"last in epoch {changed[-1].epoch:,}.</p>"
-        f'<div class="scroll"><table id="change-table">'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
+        f"{sortable('change-table', ('Epoch', 'Choices changed', 'Changes'), map(_row, changed))}"
     )
 
 
 def _row(change: Change) -> str:
     chips = "".join(
-        f'<span class="chip"><b>{html.escape(choice)}</b> {html.escape(said(before) + _ARROW + said(after))}</span>'
-        for choice, (before, after) in change.choices.items()
+        chip(choice, said(before) + _ARROW + said(after)) for choice, (before, after) in change.choices.items()
     )
     count = len(change.choices)
     return (

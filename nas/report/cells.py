@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from nas.report.architecture_records import said
-from nas.report.plotting import AMBER, BLUE, GREEN, RED, SLATE, VIOLET, Figure, escaped, layout
+from nas.report.plotting import COLORS, SLATE, Figure, escaped, layout, scatter
 
 __all__ = ["DerivedCell", "cell_figure", "derived_cells"]
 
 _EDGE = re.compile(r"(?:(.+)\.)?edge_(\d+)_(\d+)")
 _NODE = re.compile(r"(?:(.+)\.)?node_(\d+)")
-_COLORS = (BLUE, AMBER, GREEN, VIOLET, RED, SLATE)
 _POINTS = 25
 """A curved edge is drawn through so many."""
 
@@ -115,15 +114,10 @@ def _edges(operation: str, curves: Sequence[_Curve], index: int) -> dict[str, An
         x += [*(curve.start + (curve.end - curve.start) * along).round(3).tolist(), None]
         y += [*(4 * curve.height * along * (1 - along)).round(3).tolist(), None]
         texts += [escaped(f"{curve.ends}: {operation}")] * (_POINTS + 1)
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": escaped(operation),
-        "x": x,
-        "y": y,
+    return scatter(operation, x, y, "lines") | {
         "text": texts,
         "hovertemplate": "%{text}<extra></extra>",
-        "line": {"color": _COLORS[index % 6], "width": 2.5, "dash": "solid" if index < 6 else "dot"},
+        "line": {"color": COLORS[index % 6], "width": 2.5, "dash": "solid" if index < 6 else "dot"},
     }
 
 
@@ -135,12 +129,7 @@ def _annotation(operation: str, curve: _Curve) -> dict[str, Any]:
 
 def _nodes(cell: DerivedCell) -> dict[str, Any]:
     nodes = cell.nodes
-    return {
-        "type": "scatter",
-        "mode": "markers+text",
-        "name": "nodes",
-        "x": list(range(len(nodes))),
-        "y": [0] * len(nodes),
+    return scatter("nodes", list(range(len(nodes))), [0] * len(nodes), "markers+text") | {
         "text": [f"<b>{node}</b>" for node in nodes],
         "textposition": "middle center",
         "textfont": {"color": "#ffffff"},

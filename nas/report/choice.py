@@ -22,7 +22,10 @@ def choice_sentences(result: Mapping[str, Any]) -> list[str]:
         f"Chosen: {best['id']} with confirmed {label(metric).lower()} {_with_interval(best, metric)} and "
         f"{label(tested).lower()} {_with_interval(best, tested)}{_beside_largest(best, largest, tested)}."
     ]
-    sentences += [_own_cost(name, best, largest) for name in result.get("own_costs", ())]
+    sentences += [
+        f"Its {label(name).lower()}: {written(name, best[name])} (largest: {written(name, largest[name])})."
+        for name in result.get("own_costs", ())
+    ]
     if "delivered" in result.get("retrained", {}):
         sentences.append(retraining_sentence(metric, result["retrained"]))
     if "selection" in result and "former" not in result:
@@ -37,11 +40,6 @@ def _beside_largest(best: Mapping[str, Any], largest: Mapping[str, Any], tested:
         f", at {share(best['latency_ms'], largest['latency_ms'])} of the largest network's latency "
         f"(largest: {label(tested).lower()} {written(tested, largest[tested])})"
     )
-
-
-def _own_cost(name: str, best: Mapping[str, Any], largest: Mapping[str, Any]) -> str:
-    """What a cost of the run's own says of the chosen network."""
-    return f"Its {label(name).lower()}: {written(name, best[name])} (largest: {written(name, largest[name])})."
 
 
 def points(name: str, difference: float) -> str:

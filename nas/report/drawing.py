@@ -7,6 +7,7 @@ from typing import Any
 
 from nas.report.content import ReportContent, number
 from nas.report.quantities import duration, label, share, written
+from nas.report.sections import chip
 
 __all__ = ["architecture_drawing", "time_bar"]
 
@@ -17,11 +18,9 @@ def architecture_drawing(content: ReportContent) -> str:
     """A row for each block: its name and kind, what was chosen, its share of parameters and FLOPs, its output shape."""
     if not content.blocks:
         return '<p class="empty">The network has no list of blocks to draw.</p>'
-    most = {
-        name: max((number(block, name) for block in content.blocks if number(block, name) > 0), default=math.nan)
-        for name in ("params", "flops")
-    }
-    total = {name: sum(_or_zero(number(block, name)) for block in content.blocks) for name in most}
+    known = {name: [number(block, name) for block in content.blocks] for name in ("params", "flops")}
+    most = {name: max((value for value in values if value > 0), default=math.nan) for name, values in known.items()}
+    total = {name: sum(value for value in values if not math.isnan(value)) for name, values in known.items()}
     rows = "".join(_block(block, most, total) for block in content.blocks)
     return (
         '<p class="key"><span class="params"><i></i> parameters</span> <span class="flops"><i></i> FLOPs</span> '
@@ -46,10 +45,7 @@ def _block(block: Mapping[str, Any], most: Mapping[str, float], total: Mapping[s
     name = f"<code>{html.escape(str(block.get('path', '')))}</code> {html.escape(str(block.get('kind', '')))}"
     if block.get("skipped"):
         return f'<li class="skipped"><div class="name">{name}</div><div class="choices">skipped</div></li>'
-    chosen = "".join(
-        f'<span class="chip"><b>{html.escape(str(choice))}</b> {html.escape(str(value))}</span>'
-        for choice, value in (block.get("choices") or {}).items()
-    )
+    chosen = "".join(chip(str(choice), str(value)) for choice, value in (block.get("choices") or {}).items())
     shape = _TIMES.join(str(size) for size in block.get("output_shape") or ())
     bars = "".join(_bar(block, cost, most[cost], total[cost]) for cost in ("params", "flops"))
     return (
@@ -64,7 +60,3 @@ def _bar(block: Mapping[str, Any], cost: str, most: float, total: float) -> str:
         return ""
     text = html.escape(f"{written(cost, value)} ({share(value, total)})")
     return f'<div class="bar {cost}"><i style="width:{70 * value / most:.2f}%"></i><span>{text}</span></div>'
-
-
-def _or_zero(value: float) -> float:
-    return 0.0 if math.isnan(value) else value

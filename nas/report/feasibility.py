@@ -11,7 +11,7 @@ import numpy as np
 from nas.report.content import Floats
 from nas.report.plotting import BLUE, Figure, bound_line, layout
 from nas.report.quantities import axis_title, label, written
-from nas.report.sections import plot
+from nas.report.sections import plot, sortable
 from nas.wording import counted
 
 __all__ = ["constraint_sentence", "cost_histogram", "coverage", "feasibility_section"]
@@ -115,24 +115,17 @@ def _percent(share: float) -> str:
 
 def _exact(name: str, value: float) -> str:
     """Counts to the last digit, so that they can be put into a constraint."""
-    return f"{value:,.0f}" if value.is_integer() and not name.endswith("_ms") else f"{value:.4g}" + _unit(name)
-
-
-def _unit(name: str) -> str:
-    return " ms" if name.endswith("_ms") else ""
+    if name.endswith("_ms"):
+        return f"{value:.4g} ms"
+    return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
 
 
 def _table(feasibility: Mapping[str, Any]) -> str:
-    head = "".join(
-        f'<th scope="col"><button>{heading}</button></th>' for heading in ("Cost", "Smallest", "Median", "Largest")
-    )
-    body = "".join(
+    rows = (
         f"<tr><td>{html.escape(label(name))}</td>{''.join(_cell(name, cost, extreme) for extreme in _EXTREMES)}</tr>"
         for name, cost in feasibility["costs"].items()
     )
-    return (
-        f'<div class="scroll"><table id="space-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    return sortable("space-table", ("Cost", "Smallest", "Median", "Largest"), rows)
 
 
 def _cell(name: str, cost: Mapping[str, Any], extreme: str) -> str:

@@ -12,17 +12,19 @@ from nas.report.content import Floats, ReportContent, column, flags, latency_sou
 from nas.report.plotting import (
     AMBER,
     BLUE,
-    GREEN,
+    COLORS,
     RED,
     SLATE,
     VIOLET,
     Figure,
     bound_line,
+    by_epoch,
     escaped,
     hover,
     layout,
     lengths,
     scale,
+    scatter,
 )
 from nas.report.progress import best_so_far, expected_best
 from nas.search.constraints import Constraint
@@ -75,21 +77,12 @@ def history_figure(content: ReportContent) -> Figure | None:
 def training_figure(content: ReportContent) -> Figure | None:
     """The loss and its parts by epoch, on a logarithmic axis where they span more than a factor of ten."""
     names = dict.fromkeys(name for epoch in content.epochs for name in epoch if name.split("_")[0] == "loss")
-    lines: list[dict[str, Any]] = []
+    lines = []
     for index, name in enumerate(names):
-        known = [epoch for epoch in content.epochs if not math.isnan(number(epoch, name))]
-        color = (BLUE, AMBER, GREEN, VIOLET, RED, SLATE)[index % 6]
-        lines.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers" if len(known) < 30 else "lines",
-                "name": escaped("total" if name == "loss" else name.removeprefix("loss_").replace("_", " ")),
-                "x": [number(epoch, "epoch") for epoch in known],
-                "y": [number(epoch, name) for epoch in known],
-                "line": {"color": color, "width": 2.5 if name == "loss" else 1.5},
-                "marker": {"size": 5},
-            }
-        )
+        values = {number(epoch, "epoch"): number(epoch, name) for epoch in content.epochs}
+        known = {epoch: loss for epoch, loss in values.items() if not math.isnan(loss)}
+        called = "total" if name == "loss" else name.removeprefix("loss_").replace("_", " ")
+        lines.append(by_epoch(called, known, COLORS[index % 6], 2.5 if name == "loss" else 1.5))
     losses = [loss for line in lines for loss in line["y"]]
     if not losses:
         return None
@@ -136,13 +129,9 @@ def _front(content: ReportContent) -> dict[str, Any]:
 
 def _mark(content: ReportContent, network: Mapping[str, Any], name: str, color: str, symbol: str) -> dict[str, Any]:
     known = [network] if _is_placed(content, network) else []
+    x, y = ([number(row, column) for row in known] for column in (content.cost, content.score))
     return {
-        **_points(
-            content,
-            f"{name} network",
-            [number(row, content.cost) for row in known],
-            [number(row, content.score) for row in known],
-        ),
+        **_points(content, f"{name} network", x, y),
         "text": [f"the {name} network"] * len(known),
         "marker": {"color": color, "size": 16 if symbol == "star" else 11, "symbol": symbol}
         | {"line": {"color": "white", "width": 1}},
@@ -150,14 +139,7 @@ def _mark(content: ReportContent, network: Mapping[str, Any], name: str, color: 
 
 
 def _points(content: ReportContent, name: str, x: list[float], y: list[float]) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": x,
-        "y": y,
-        "hovertemplate": hover(content.cost, content.score),
-    }
+    return scatter(name, x, y) | {"hovertemplate": hover(content.cost, content.score)}
 
 
 def _line(name: str, values: Floats, color: str, style: dict[str, str]) -> dict[str, Any]:
@@ -165,14 +147,9 @@ def _line(name: str, values: Floats, color: str, style: dict[str, str]) -> dict[
     known = np.flatnonzero(~np.isnan(values))
     kept = known[np.diff(values[known], prepend=np.nan) != 0]
     kept = np.union1d(kept[:: max(1, math.ceil(len(kept) / MOST_POINTS))], known[-1:])
-    return {
-        "type": "scatter",
-        "mode": "lines+markers" if len(kept) == 1 else "lines",
-        "name": name,
-        "x": (kept + 1).tolist(),
-        "y": values[kept].tolist(),
-        "line": {"color": color, "width": 2.5, **style},
-    }
+    mode = "lines+markers" if len(kept) == 1 else "lines"
+    line = scatter(name, (kept + 1).tolist(), values[kept].tolist(), mode)
+    return line | {"line": {"color": color, "width": 2.5, **style}}
 
 
 def _bounds(content: ReportContent, middle: float) -> Iterable[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 from nas.report.choice import points
 from nas.report.content import ReportContent, number
 from nas.report.quantities import label, share, written
+from nas.report.sections import chip
 
 __all__ = ["card", "cards", "lead"]
 
@@ -16,31 +17,22 @@ def lead(summary: Mapping[str, Any]) -> str:
     """One line of HTML: method, evaluator, space, strategy, task, target and constraints, as far as they are known."""
     parts = [(name, summary.get(name)) for name in ("method", "evaluator", "space", "strategy", "task", "target")]
     parts += [("constraint", text) for text in summary.get("constraints") or ()]
-    return "".join(
-        f'<span class="chip"><b>{name}</b> {html.escape(str(value))}</span>' for name, value in parts if value
-    )
+    return "".join(chip(name, str(value)) for name, value in parts if value)
 
 
 def cards(content: ReportContent) -> str:
     """HTML of a card for each headline number."""
-    return "".join(
-        [
-            _score_card(content, content.metric),
-            _score_card(content, f"test_{content.metric}"),
-            _cost_card(content, "latency_ms"),
-            _cost_card(content, "params"),
-            _cost_card(content, "flops"),
-            _cost_card(content, "peak_memory_bytes"),
-            *(_cost_card(content, name) for name in content.own_costs),
-        ]
-    )
+    scores = (content.metric, f"test_{content.metric}")
+    costs = ("latency_ms", "params", "flops", "peak_memory_bytes", *content.own_costs)
+    return "".join([*(_score_card(content, name) for name in scores), *(_cost_card(content, name) for name in costs)])
 
 
 def _score_card(content: ReportContent, name: str) -> str:
     value, largest = number(content.best, name), number(content.largest, name)
     low, high = (number(content.best, f"{name}_{side}") for side in ("low", "high"))
     lines = [] if math.isnan(low + high) else [f"95% interval {written(name, low)} to {written(name, high)}"]
-    lines += [] if math.isnan(value + largest) else [_difference(name, value, largest)]
+    if not math.isnan(value + largest):
+        lines.append(f"{points(name, value - largest)} to the largest ({written(name, largest)})")
     return card(label(name), written(name, value), "", "<br>".join(map(html.escape, lines)))
 
 
@@ -60,11 +52,6 @@ def _about_latency(network: Mapping[str, Any]) -> str:
     spread = number(network, "latency_spread_ms")
     known = [] if math.isnan(spread) else [f"± {written('latency_spread_ms', spread)}"]
     return ", ".join([*known, *filter(None, [network.get("latency_source")])])
-
-
-def _difference(name: str, value: float, largest: float) -> str:
-    """How far the score is from the largest network's: in points when it is a share, else in its own unit."""
-    return f"{points(name, value - largest)} to the largest ({written(name, largest)})"
 
 
 def card(title: str, value: str, about: str, comparison: str) -> str:

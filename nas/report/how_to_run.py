@@ -1,7 +1,7 @@
 """How to run the file that was handed over: what it reads, in words and in lines of Python."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from nas.wording import counted
@@ -54,17 +54,14 @@ def _meaning(given: Mapping[str, Any]) -> str:
         return "token ids, each the place of a character in the metadata's classes"
     if "resized_from" in given:
         plain = {name: value for name, value in given.items() if name != "resized_from"}
-        return f"{_meaning(plain)}; images of {_size(given['resized_from'])} are resized, {given['resized_by']}"
+        size = "x".join(map(str, given["resized_from"]))
+        return f"{_meaning(plain)}; images of {size} are resized, {given['resized_by']}"
     colours = f"{given['colours']} " if given["colours"] else ""
     low, high = given["values"]
     values = f"{_NUMBERS} ({low:.3g} to {high:.3g})" if _is_own(given) else f"{colours}pixels from {low:g} to {high:g}"
     if given["form"] != "normalised":
         return values
     return f"{values}, less the mean {_list(given['mean'])} and divided by {_list(given['std'])} channel by channel"
-
-
-def _size(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape))
 
 
 def _is_own(given: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from nas.report.content import COSTS, Floats, number
 from nas.report.latency import LatencyContent
-from nas.report.plotting import AMBER, BLUE, GREEN, SLATE, Figure, escaped, hover, layout, lengths, scale
+from nas.report.plotting import AMBER, BLUE, GREEN, SLATE, Figure, escaped, hover, layout, lengths, scale, scatter
 
 __all__ = ["cost_figure", "error_figure", "prediction_figure"]
 
@@ -62,12 +62,7 @@ def _by_cost(rows: Sequence[Mapping[str, Any]], cost: str) -> Figure:
     frame = layout(cost, _MEASURED) | {"showlegend": False}
     frame["xaxis"] |= scale(x, _WIDE)
     frame["yaxis"] |= scale(y, _WIDE)
-    trace = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "Pareto front",
-        "x": x,
-        "y": y,
+    trace = scatter("Pareto front", x, y) | {
         "text": [escaped(str(row.get("id", ""))) for row in rows],
         "hovertemplate": hover(cost, _MEASURED),
         "marker": {"color": BLUE, "size": 9, "line": {"color": "white", "width": 1}},
@@ -92,15 +87,8 @@ def _points(content: LatencyContent, shown: str, y: _Shown) -> list[dict[str, An
 
 
 def _cloud(name: str, measured: Floats, predicted: Floats, y: _Shown, shown: str, texts: list[str]) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": measured.tolist(),
-        "y": y(measured, predicted).tolist(),
-        "text": texts,
-        "hovertemplate": hover(_MEASURED, shown),
-    }
+    points = scatter(name, measured.tolist(), y(measured, predicted).tolist())
+    return points | {"text": texts, "hovertemplate": hover(_MEASURED, shown)}
 
 
 def _band(ends: Sequence[float], error: float, opacity: float) -> dict[str, Any]:
@@ -117,12 +105,7 @@ def _strip(ends: Sequence[float], noise: float) -> dict[str, Any]:
 
 def _filled(name: str, x: list[float], y: list[float], color: str, opacity: float) -> dict[str, Any]:
     red, green, blue = (int(color[index : index + 2], 16) for index in (1, 3, 5))
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": name,
-        "x": x,
-        "y": y,
+    return scatter(name, x, y, "lines") | {
         "fill": "toself",
         "fillcolor": f"rgba({red},{green},{blue},{opacity})",
         "line": {"width": 0, "color": color},
@@ -131,12 +114,5 @@ def _filled(name: str, x: list[float], y: list[float], color: str, opacity: floa
 
 
 def _equality(ends: Sequence[float]) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": "as measured",
-        "x": list(ends),
-        "y": list(ends),
-        "line": {"color": SLATE, "width": 1, "dash": "dot"},
-        "hoverinfo": "skip",
-    }
+    line = {"color": SLATE, "width": 1, "dash": "dot"}
+    return scatter("as measured", ends, ends, "lines") | {"line": line, "hoverinfo": "skip"}

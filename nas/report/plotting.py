@@ -4,7 +4,7 @@ Colours are middle tones that read on white and on near black; text and grid lin
 """
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,24 +13,14 @@ from nas.report.content import Floats
 from nas.report.quantities import axis_format, axis_title
 
 __all__ = [
-    "AMBER",
-    "BLUE",
-    "GREEN",
-    "RED",
-    "SLATE",
-    "VIOLET",
-    "Figure",
-    "bound_line",
-    "escaped",
-    "hover",
-    "layout",
-    "lengths",
-    "scale",
-]
+    "AMBER", "BLUE", "COLORS", "GREEN", "RED", "SLATE", "VIOLET",
+    "Figure", "bound_line", "by_epoch", "escaped", "hover", "layout", "lengths", "scale", "scatter",
+]  # fmt: skip
 
 Figure = dict[str, Any]
 
 BLUE, SLATE, AMBER, RED, VIOLET, GREEN = "#3b82f6", "#8191a8", "#d9a13b", "#ef5b4c", "#9b7bea", "#2fa37a"
+COLORS = (BLUE, AMBER, GREEN, VIOLET, RED, SLATE)
 
 
 def layout(x: str, y: str) -> dict[str, Any]:
@@ -53,6 +43,17 @@ def layout(x: str, y: str) -> dict[str, Any]:
         "xaxis": axis(x),
         "yaxis": axis(y),
     }
+
+
+def scatter(name: str, x: Sequence[float | None], y: Sequence[float | None], mode: str = "markers") -> dict[str, Any]:
+    """A trace of points, or of lines as the mode says."""
+    return {"type": "scatter", "mode": mode, "name": escaped(name), "x": x, "y": y}
+
+
+def by_epoch(name: str, values: Mapping[float, float], color: str, width: float) -> dict[str, Any]:
+    """A line through the value of each epoch, which is marked where there are few."""
+    line = scatter(name, list(values), list(values.values()), "lines+markers" if len(values) < 30 else "lines")
+    return line | {"line": {"color": color, "width": width}, "marker": {"size": 5}}
 
 
 def scale(values: Sequence[float], factor: float) -> dict[str, str]:
@@ -85,8 +86,10 @@ def bound_line(text: str, value: float, along: str, across: str, side: str, posi
 
 def hover(x: str, y: str) -> str:
     """What hovering over a point says: its text, then its two values."""
+    formats = {".1~%": ".2%", "~s": ".3~s"}
     values = "".join(
-        f"<br>{escaped(axis_title(name))}: %{{{axis}:{_hover_format(name)}}}" for axis, name in (("x", x), ("y", y))
+        f"<br>{escaped(axis_title(name))}: %{{{axis}:{formats.get(axis_format(name), '.4~g')}}}"
+        for axis, name in (("x", x), ("y", y))
     )
     return f"%{{text}}{values}<extra></extra>"
 
@@ -99,7 +102,3 @@ def escaped(text: str) -> str:
 def lengths(values: Floats) -> Sequence[float]:
     """Lengths of error bars: nothing below zero, and zero where unknown."""
     return [float(value) for value in np.maximum(np.nan_to_num(values), 0)]
-
-
-def _hover_format(name: str) -> str:
-    return {".1~%": ".2%", "~s": ".3~s"}.get(axis_format(name), ".4~g")

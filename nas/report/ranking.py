@@ -12,7 +12,7 @@ from nas.report.quantities import label, written
 from nas.report.ranking_content import RankingContent, alike, measures
 from nas.report.ranking_figures import TOP, epoch_figure, measure_figure, truth_figure
 from nas.report.search_page import checked_path, page
-from nas.report.sections import figure_with_caption, section
+from nas.report.sections import figure_with_caption, section, sortable
 from nas.wording import counted
 
 __all__ = ["RankingContent", "render_ranking_report", "write_ranking_report"]
@@ -110,17 +110,14 @@ def _top_table(content: RankingContent) -> str:
     """HTML: the best by score with their true ranks."""
     metric, costs = content.record["metric"], [name for name in content.record["costs"] if name in content.table]
     heads = ["By score", "In truth", "#", label(metric), content.truth, *map(label, costs), "Architecture"]
-    head = "".join(f'<th scope="col"><button>{html.escape(name)}</button></th>' for name in heads)
-    rows = "\n".join(
+    rows = (
         f"<tr>{_cell(row['score_rank'])}{_cell(row['truth_rank'])}<td>{html.escape(str(row['id']))}</td>"
         f"{_cell(row['score'], written(metric, row['score']))}{_cell(row['truth'])}"
         f"{''.join(_cell(row[name], written(name, row[name])) for name in costs)}"
         f'<td class="architecture" tabindex="0"><code>{html.escape(str(row["architecture"]))}</code></td></tr>'
         for row in content.table.head(TOP).to_dict("records")
     )
-    return (
-        f'<div class="scroll"><table id="top-table"><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>'
-    )
+    return sortable("top-table", heads, rows)
 
 
 def _cell(value: float, text: str | None = None) -> str:

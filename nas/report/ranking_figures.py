@@ -1,10 +1,10 @@
 """A ranking as Plotly figures, or None when there is nothing to draw."""
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nas.report.plotting import AMBER, BLUE, GREEN, SLATE, VIOLET, Figure, escaped, hover, layout
+from nas.report.figures import MOST_POINTS
+from nas.report.plotting import AMBER, BLUE, GREEN, SLATE, VIOLET, Figure, escaped, hover, layout, scatter
 from nas.report.ranking_content import RankingContent, measures
 
 if TYPE_CHECKING:
@@ -15,14 +15,12 @@ __all__ = ["TOP", "epoch_figure", "measure_figure", "truth_figure"]
 TOP = 10
 """Architectures that are marked as the best by score."""
 
-_MOST_POINTS = 4000
-
 
 def truth_figure(content: RankingContent) -> Figure:
     """What each architecture reached by itself against its score; the best by score and the best of all marked."""
     table, metric = content.table, content.record["metric"]
     top, rest = table.head(TOP), table.iloc[TOP:]
-    thinned = rest.iloc[:: max(1, math.ceil(len(rest) / _MOST_POINTS))]
+    thinned = rest.iloc[:: max(1, math.ceil(len(rest) / MOST_POINTS))]
     best = table[table["truth_rank"] == 1]
     frame = layout(metric, content.truth)
     frame["xaxis"]["title"]["text"] += " with shared weights"
@@ -40,12 +38,13 @@ def truth_figure(content: RankingContent) -> Figure:
 
 def measure_figure(content: RankingContent) -> Figure:
     """Every tau as a bar with its interval: the supernet's, those of costs alone and the ceiling."""
-    known = {name: found for name, found in measures(content.record).items() if _is_known(found)}
+    found = measures(content.record)
+    known = {name: each for name, each in found.items() if each is not None and each["value"] is not None}
     names = list(known)[::-1]
     frame = layout("tau", "") | {"showlegend": False, "height": 90 + 38 * len(names)}
     frame["xaxis"]["title"]["text"] = "Kendall's tau"
     frame["yaxis"] |= {"type": "category"}
-    values, lows, highs = ([float(known[name][side]) for name in names] for side in ("value", "low", "high"))  # type: ignore[index, arg-type]
+    values, lows, highs = ([float(known[name][side]) for name in names] for side in ("value", "low", "high"))  # type: ignore[arg-type]
     trace = {
         "type": "bar",
         "orientation": "h",
@@ -86,30 +85,12 @@ def _cloud(table: "pd.DataFrame", name: str, metric: str, truth: str) -> dict[st
     texts = (
         f"#{row.id}: {row.score_rank:,} by score, {row.truth_rank:,} in truth" for row in table.itertuples(index=False)
     )
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": table["score"].tolist(),
-        "y": table["truth"].tolist(),
-        "text": list(map(escaped, texts)),
-        "hovertemplate": hover(metric, truth),
-    }
+    points = scatter(name, table["score"].tolist(), table["truth"].tolist())
+    return points | {"text": list(map(escaped, texts)), "hovertemplate": hover(metric, truth)}
 
 
 def _line(name: str, x: list[int], y: list[float], color: str) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": name,
-        "x": x,
-        "y": y,
-        "line": {"color": color, "width": 2},
-    }
-
-
-def _is_known(found: Mapping[str, float | None] | None) -> bool:
-    return found is not None and found["value"] is not None
+    return scatter(name, x, y, "lines+markers") | {"line": {"color": color, "width": 2}}
 
 
 def _color(name: str) -> str:

@@ -1,16 +1,30 @@
-"""The pieces that pages are made of: sections, and figures with their captions."""
+"""The pieces that pages are made of: sections, tables, and figures with their captions."""
 
 import html
 import json
+from collections.abc import Iterable
 
 from nas.report.plotting import Figure
 
-__all__ = ["figure_with_caption", "plot", "section"]
+__all__ = ["chip", "figure_with_caption", "plot", "section", "sortable"]
 
 
 def section(title: str, body: str) -> str:
     """A titled part of the page around HTML."""
     return f"<section><h2>{html.escape(title)}</h2>{body}</section>\n"
+
+
+def sortable(identity: str, headings: Iterable[str], rows: Iterable[str]) -> str:
+    """A table, of rows of HTML, whose columns the page's script can sort."""
+    head = "".join(f'<th scope="col"><button>{html.escape(heading)}</button></th>' for heading in headings)
+    body = "\n".join(rows)
+    table = f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody>"
+    return f'<div class="scroll"><table id="{identity}">{table}</table></div>'
+
+
+def chip(name: str, value: str) -> str:
+    """A value with its name before it."""
+    return f'<span class="chip"><b>{html.escape(name)}</b> {html.escape(value)}</span>'
 
 
 def figure_with_caption(name: str, figure: Figure | None, caption: str, empty: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from nas.report.content import ReportContent, column, flags, number
 from nas.report.quantities import label, written
+from nas.report.sections import sortable
 
 __all__ = ["MOST_ROWS", "candidate_table", "front_table", "sortable_table"]
 
@@ -54,12 +55,8 @@ def candidate_table(content: ReportContent) -> str:
 
 def sortable_table(identity: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]], metric: str) -> str:
     """HTML of a table with the named columns; cells of ``metric`` show the interval of the score."""
-    head = "".join(f'<th scope="col"><button>{html.escape(label(name))}</button></th>' for name in columns)
-    body = "\n".join(f"<tr>{''.join(_cell(row, name, metric) for name in columns)}</tr>" for row in rows)
-    return (
-        f'<div class="scroll"><table id="{identity}">'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
-    )
+    cells = (f"<tr>{''.join(_cell(row, name, metric) for name in columns)}</tr>" for row in rows)
+    return sortable(identity, map(label, columns), cells)
 
 
 def _cell(row: Mapping[str, Any], name: str, metric: str) -> str:
