@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from nas.sharing.balanced_mixture import BalancedMixture as BalancedMixture
     from nas.sharing.few_shot import FewShot as FewShot
     from nas.sharing.gradient_matching import GradientMatching as GradientMatching
+    from nas.sharing.kernel_transforms import KernelTransforms as KernelTransforms
     from nas.sharing.one_bank import OneBank as OneBank
     from nas.sharing.partition import Partition as Partition
     from nas.sharing.routed_experts import RoutedExperts as RoutedExperts

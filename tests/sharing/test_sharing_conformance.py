@@ -11,7 +11,17 @@ from torch import Tensor, nn
 import nas
 from nas.nn.channel_ranges import Region, select, write
 from nas.sampling import Fair, Sandwich, Uniform
-from nas.sharing import BalancedMixture, FewShot, GradientMatching, OneBank, RoutedExperts, Shared, Sharing, Tied
+from nas.sharing import (
+    BalancedMixture,
+    FewShot,
+    GradientMatching,
+    KernelTransforms,
+    OneBank,
+    RoutedExperts,
+    Shared,
+    Sharing,
+    Tied,
+)
 from nas.testing import SharingSuite
 from nas.training import Context, CrossEntropy, Path, PathSampler, Phase, Recipe, SupernetStep, train
 from nas.training.checkpoint import load_checkpoint, restore
@@ -44,6 +54,7 @@ SCHEMES: dict[str, Callable[[], Sharing]] = {
     "tied": Tied,
     "balanced mixture": lambda: BalancedMixture(3),
     "routed experts": lambda: RoutedExperts(2, only="*"),
+    "kernel transforms": KernelTransforms,
 }
 
 ALONE: dict[str, Callable[[], Sharing]] = {
