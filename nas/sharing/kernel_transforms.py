@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
-from nas.nn import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d
+from nas.nn import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ElasticLayer
 from nas.nn.channel_ranges import crop
 from nas.nn.tree import modules
 from nas.sharing.bank import Bank, Override, is_within
@@ -33,7 +32,7 @@ class _Layer:
         sizes: each kernel size but the largest → the sizes that lead to it, itself the last.
     """
 
-    module: nn.Module
+    module: ElasticLayer
     places: tuple[str, ...]
     sizes: dict[Kernel, tuple[Kernel, ...]]
 
@@ -55,7 +54,7 @@ class KernelTransforms(Sharing):
     mixes = True
 
     def bind(self, model: nn.Module, space: Any) -> None:
-        places: dict[nn.Module, list[str]] = {}
+        places: dict[ElasticLayer, list[str]] = {}
         for path, module in modules(model):
             if isinstance(module, _CONVOLUTIONS) and choices_of(module.arguments["kernel_size"]):
                 places.setdefault(module, []).append(path)
@@ -89,7 +88,7 @@ class KernelTransforms(Sharing):
         largest, kernel = tuple(weight.shape[2:]), weight
         for size in layer.sizes[taken]:
             centre = _centred(kernel, largest, size).flatten(2)
-            kernel = (centre + centre @ self.transforms[layer.transform(size)]).unflatten(2, size)
+            kernel = (centre + centre @ self.transforms[layer.transform(size)]).view(*kernel.shape[:2], *size)
         sides = [(start, whole - stop) for whole, (start, stop) in zip(largest, _places(largest, taken), strict=True)]
         padded: Tensor = nn.functional.pad(kernel, [side for pair in reversed(sides) for side in pair])
         return padded
