@@ -4,19 +4,16 @@ Latency is close to a sum of parts, and accuracy is not far from one, so a linea
 an architecture predicts both well from a few dozen samples.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from nas.errors import UsageError
-from nas.files import write_file
 from nas.predictors.samples import Array, PredictionErrors, checked_encodings, checked_samples, prediction_errors
-from nas.predictors.saving import check_guard, reading
+from nas.predictors.saving import SavedAsJson
 
 __all__ = ["LinearPredictor", "PredictionErrors"]
 
@@ -35,7 +32,7 @@ class _Fit:
     errors: PredictionErrors
 
 
-class LinearPredictor:
+class LinearPredictor(SavedAsJson[_Fit]):
     """Ridge regression with an intercept, its penalty chosen by exact leave-one-out error.
 
     >>> import numpy as np
@@ -46,13 +43,7 @@ class LinearPredictor:
     [1.0, 2.0]
     """
 
-    def __init__(self) -> None:
-        self._fit: _Fit | None = None
-
-    @property
-    def errors(self) -> PredictionErrors:
-        """The leave-one-out errors on the samples of `fit`."""
-        return self._fitted().errors
+    called = "linear predictor"
 
     @property
     def coefficients(self) -> tuple[Array, float]:
@@ -104,31 +95,17 @@ class LinearPredictor:
         leverages = 1 / fit.samples + np.einsum("nd,de,ne->n", away, fit.covariance, away)
         return fit.intercept + away @ fit.weights, fit.noise * np.sqrt(1 + leverages)
 
-    def save(self, path: str | Path, guard: Mapping[str, str]) -> None:
-        """Write the predictor as JSON, with the names of what it was fitted for (space, target, input shape)."""
+    def _content(self) -> dict[str, Any]:
         fit = self._fitted()
         values = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(fit).items()}
-        content = {"guard": dict(guard), "linear": values | {"errors": asdict(fit.errors)}}
-        write_file(path, json.dumps(content))
+        return {"linear": values | {"errors": asdict(fit.errors)}}
 
     @classmethod
-    def load(cls, path: str | Path, guard: Mapping[str, str]) -> "LinearPredictor":
-        """Read what `save` wrote.
-
-        Raises UsageError if the file is damaged, or if it was saved with another `guard`.
-        """
-        with reading(path, "linear predictor"):
-            content = json.loads(Path(path).read_text())
-            saved, fit = dict(content["guard"]), _fit_from(content["linear"])
-        check_guard(path, saved, guard)
-        predictor = cls()
-        predictor._fit = fit
+    def _from(cls, content: Mapping[str, Any]) -> "LinearPredictor":
+        predictor, values = cls(), content["linear"]
+        arrays = {key: np.asarray(values[key], dtype=np.float64) for key in ("centre", "weights", "covariance")}
+        predictor._fit = _Fit(**{**values, **arrays, "errors": PredictionErrors(**values["errors"])})
         return predictor
-
-    def _fitted(self) -> _Fit:
-        if self._fit is None:
-            raise UsageError("The linear predictor has not learnt anything yet; call fit() first.")
-        return self._fit
 
 
 def _leave_one_out(projected: Array, y: Array, share: Array, scales: Array, penalty: float) -> tuple[Array, Array]:
@@ -141,8 +118,3 @@ def _leave_one_out(projected: Array, y: Array, share: Array, scales: Array, pena
 def _positive(scales: Array) -> Array:
     """Eigenvalues of a Gram matrix, without the negative zeros of rounding."""
     return np.maximum(scales, 0)
-
-
-def _fit_from(values: Mapping[str, Any]) -> _Fit:
-    arrays = {key: np.asarray(values[key], dtype=np.float64) for key in ("centre", "weights", "covariance")}
-    return _Fit(**{**values, **arrays, "errors": PredictionErrors(**values["errors"])})

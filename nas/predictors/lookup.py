@@ -1,18 +1,15 @@
 """Latency as the sum of blocks measured one by one, plus what running them together adds."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from nas.errors import UsageError
-from nas.files import write_file
 from nas.predictors.samples import Array, PredictionErrors, checked_encodings, checked_samples, prediction_errors
-from nas.predictors.saving import check_guard, reading
+from nas.predictors.saving import SavedAsJson
 
 __all__ = ["LookupPredictor"]
 
@@ -25,7 +22,7 @@ class _Fit:
     errors: PredictionErrors
 
 
-class LookupPredictor:
+class LookupPredictor(SavedAsJson[_Fit]):
     """A lookup table with a fitted overhead (ProxylessNAS, Cai et al., 2019; once-for-all, Cai et al., 2020).
 
     The columns of an encoding after the first `one_hot`, which are not looked at, are sums over the blocks of an
@@ -41,14 +38,10 @@ class LookupPredictor:
     [1.6]
     """
 
+    called = "lookup predictor"
+
     def __init__(self, one_hot: int = 0) -> None:
         self.one_hot = one_hot
-        self._fit: _Fit | None = None
-
-    @property
-    def errors(self) -> PredictionErrors:
-        """The errors of the samples of `fit`, each predicted by the fit without it."""
-        return self._fitted().errors
 
     @property
     def coefficients(self) -> tuple[Array, float]:
@@ -82,37 +75,19 @@ class LookupPredictor:
         mean: Array = sums @ np.array(fit.weights) + fit.overhead
         return mean, fit.deviation * np.abs(mean)
 
-    def save(self, path: str | Path, guard: Mapping[str, str]) -> None:
-        """Write the predictor as JSON, with the names of what it was fitted for (space, target, input shape)."""
-        content = {"guard": dict(guard), "one_hot": self.one_hot, "lookup": asdict(self._fitted())}
-        write_file(path, json.dumps(content))
+    def _content(self) -> dict[str, Any]:
+        return {"one_hot": self.one_hot, "lookup": asdict(self._fitted())}
 
     @classmethod
-    def load(cls, path: str | Path, guard: Mapping[str, str]) -> "LookupPredictor":
-        """Read what `save` wrote.
-
-        Raises UsageError if the file is damaged, or if it was saved with another `guard`.
-        """
-        with reading(path, "lookup predictor"):
-            content = json.loads(Path(path).read_text())
-            saved, values, predictor = dict(content["guard"]), content["lookup"], cls(int(content["one_hot"]))
-            predictor._fit = _fit_from(values)
-        check_guard(path, saved, guard)
+    def _from(cls, content: Mapping[str, Any]) -> "LookupPredictor":
+        predictor, values = cls(int(content["one_hot"])), content["lookup"]
+        predictor._fit = _Fit(
+            weights=[float(weight) for weight in values["weights"]],
+            overhead=float(values["overhead"]),
+            deviation=float(values["deviation"]),
+            errors=PredictionErrors(**values["errors"]),
+        )
         return predictor
-
-    def _fitted(self) -> _Fit:
-        if self._fit is None:
-            raise UsageError("The lookup predictor has not learnt anything yet; call fit() first.")
-        return self._fit
-
-
-def _fit_from(values: Mapping[str, Any]) -> _Fit:
-    return _Fit(
-        weights=[float(weight) for weight in values["weights"]],
-        overhead=float(values["overhead"]),
-        deviation=float(values["deviation"]),
-        errors=PredictionErrors(**values["errors"]),
-    )
 
 
 def _line(X: Array, y: Array) -> Array:  # noqa: N803

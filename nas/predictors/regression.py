@@ -3,17 +3,14 @@
 Predicts a million rows in seconds, so a search may ask for the latency of whatever it thinks of.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nas.errors import UsageError
-from nas.files import write_file
 from nas.predictors.linear import LinearPredictor
 from nas.predictors.samples import (
     USELESS,
@@ -23,7 +20,7 @@ from nas.predictors.samples import (
     checked_samples,
     prediction_errors,
 )
-from nas.predictors.saving import check_guard, reading
+from nas.predictors.saving import SavedAsJson
 from nas.predictors.trees import BoostedTrees, fit_trees
 from nas.streams import Stream, rng
 
@@ -78,7 +75,7 @@ class _Fit:
     errors: PredictionErrors
 
 
-class RegressionPredictor:
+class RegressionPredictor(SavedAsJson[_Fit]):
     """The best of several regressions by cross-validation, on values, on logarithms or for relative errors.
 
     They are ridge on the features alone, ridge, ridge with pairs, and trees. The first `one_hot` columns of an
@@ -95,16 +92,12 @@ class RegressionPredictor:
     [1.0, 2.0]
     """
 
+    called = "regression predictor"
+
     def __init__(self, one_hot: int | None = None, folds: int = 5, seed: int = 0) -> None:
         if folds < 2:
             raise UsageError(f"folds is {folds}, but cross-validation needs at least 2; give 5.")
         self.one_hot, self.folds, self.seed = one_hot, folds, seed
-        self._fit: _Fit | None = None
-
-    @property
-    def errors(self) -> PredictionErrors:
-        """The cross-validated errors of the chosen model on the samples of `fit`."""
-        return self._fitted().errors
 
     @property
     def kind(self) -> str:
@@ -163,31 +156,18 @@ class RegressionPredictor:
             spread[rows] = fit.deviation * np.sqrt(1 + _leverages(away, fit.covariance))
         return mean, spread * mean if fit.relative else spread
 
-    def save(self, path: str | Path, guard: Mapping[str, str]) -> None:
-        """Write the predictor as JSON, with the names of what it was fitted for (space, target, input shape)."""
+    def _content(self) -> dict[str, Any]:
         fit = self._fitted()
         values = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(fit).items()}
         values |= {"model": fit.model.state(), "errors": asdict(fit.errors)}
         options = {"one_hot": self.one_hot, "folds": self.folds, "seed": self.seed}
-        write_file(path, json.dumps({"guard": dict(guard), "options": options, "regression": values}))
+        return {"options": options, "regression": values}
 
     @classmethod
-    def load(cls, path: str | Path, guard: Mapping[str, str]) -> "RegressionPredictor":
-        """Read what `save` wrote.
-
-        Raises UsageError if the file is damaged, or if it was saved with another `guard`.
-        """
-        with reading(path, "regression predictor"):
-            content = json.loads(Path(path).read_text())
-            saved, predictor = dict(content["guard"]), cls(**content["options"])
-            predictor._fit = _fit_from(content["regression"])
-        check_guard(path, saved, guard)
+    def _from(cls, content: Mapping[str, Any]) -> "RegressionPredictor":
+        predictor = cls(**content["options"])
+        predictor._fit = _fit_from(content["regression"])
         return predictor
-
-    def _fitted(self) -> _Fit:
-        if self._fit is None:
-            raise UsageError("The regression predictor has not learnt anything yet; call fit() first.")
-        return self._fit
 
 
 def _kinds(X: Array, one_hot: int) -> list[str]:  # noqa: N803

@@ -20,7 +20,7 @@ from nas.errors import UsageError
 from nas.files import write_file
 from nas.predictors.choosing import choose_diverse
 from nas.predictors.samples import Array, PredictionErrors, checked_encodings, checked_samples, prediction_errors
-from nas.predictors.saving import check_guard, reading
+from nas.predictors.saving import Learning, check_guard, reading
 
 __all__ = ["TransferPredictor"]
 
@@ -56,7 +56,7 @@ class _Fit:
     errors: PredictionErrors
 
 
-class TransferPredictor:
+class TransferPredictor(Learning[_Fit]):
     """Few-shot latency of a new device.
 
     `known_X` ``[n, d]`` are encodings (one-hot columns, and analytic features if wanted), `known_y`
@@ -74,6 +74,8 @@ class TransferPredictor:
     True
     """
 
+    called = "transfer predictor"
+
     def __init__(self, known_X: ArrayLike, known_y: ArrayLike, groups: Sequence[str] | None = None) -> None:  # noqa: N803
         self.known_X, self.known_y = checked_encodings(known_X), np.asarray(known_y, dtype=np.float64)
         shape = self.known_y.shape
@@ -89,16 +91,10 @@ class TransferPredictor:
                 f"groups has {len(self.groups)} names, {len(set(self.groups))} of them different, for {shape[0]} known "
                 "devices, but each device needs one and there must be two platforms or more; name them."
             )
-        self._fit: _Fit | None = None
         self._rehearsed: dict[int, _Settings] = {}
         self._centre = self.known_X.mean(0)
         self._scales = np.where(self.known_X.std(0) > 0, self.known_X.std(0), 1.0)
         self._coefficients = {log: self._known_coefficients(log) for log in (False, True)}
-
-    @property
-    def errors(self) -> PredictionErrors:
-        """The leave-one-out errors on the samples of `fit`; the device's mean latency is taken from all of them."""
-        return self._fitted().errors
 
     def choose(self, X: ArrayLike, k: int, seed: int) -> NDArray[np.int64]:  # noqa: N803
         """The `k` rows of `X` ``[n, d]`` to measure on a new device: they tell the known ones apart best.
@@ -115,7 +111,8 @@ class TransferPredictor:
         """Learn a new device from samples `X` ``[n, d]`` and its positive latencies `y` ``[n]``.
 
         The settings (logarithm or not, how far from the known devices, how noisy) are those that predict each
-        known platform best from as many samples (64 at most) by the others.
+        known platform best from as many samples (64 at most) by the others. Errors are leave-one-out, but for the
+        device's mean latency, which is taken from all samples.
         Raises UsageError if there are fewer than three samples, or a value is not positive and finite.
         """
         X, y = checked_samples(X, y)
@@ -176,7 +173,7 @@ class TransferPredictor:
 
         Raises UsageError if the file is damaged, or if it was saved with another `guard`.
         """
-        with reading(path, "transfer predictor"):
+        with reading(path, cls.called):
             content = np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False)
             facts = json.loads(str(content["transfer"]))
             predictor, saved = cls(content["known_X"], content["known_y"], facts["groups"]), dict(facts["guard"])
@@ -221,11 +218,6 @@ class TransferPredictor:
                 errors[settings] += float(np.minimum(relative, 1).mean())
         self._rehearsed[count] = min(errors, key=lambda settings: errors[settings])
         return self._rehearsed[count]
-
-    def _fitted(self) -> _Fit:
-        if self._fit is None:
-            raise UsageError("The transfer predictor has not learnt anything yet; call fit() first.")
-        return self._fit
 
 
 def _prior(coefficients: Array, freedom: float) -> tuple[Array, Array]:
