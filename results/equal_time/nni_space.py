@@ -1,0 +1,67 @@
+"""The space `mobilenet` in the terms of NNI 3.0, with the same names, so that its samples are architectures of `nas`."""
+
+from typing import Any
+
+import nni
+from nni.nas.nn.pytorch import ModelSpace, MutableBatchNorm2d, MutableConv2d, Repeat
+from torch import Tensor, nn
+
+__all__ = ["MobileNet"]
+
+
+class MobileNet(ModelSpace):
+    """Stages choose width and depth, blocks kernel and expansion; widths are multiples of eight, as are hidden ones."""
+
+    def __init__(self, channels: int, classes: int, space: dict[str, Any]) -> None:
+        super().__init__()
+        self.stem = _conv(channels, space["stem"], 3)
+        inputs: Any = space["stem"]
+        stages = []
+        for number, (width, stride) in enumerate(zip(space["widths"], space["strides"], strict=True), start=1):
+            stages.append(_stage(f"stage{number}", inputs, width, stride, space))
+            inputs = _width(f"stage{number}", width, space)
+        self.stages = nn.Sequential(*stages)
+        self.head = _conv(inputs, space["head"], 1)
+        self.classifier = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(space["head"], classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.classifier(self.head(self.stages(self.stem(x))))
+        return y
+
+
+def _width(stage: str, width: int, space: dict[str, Any]) -> Any:
+    return nni.choice(
+        f"{stage}.width", list(dict.fromkeys(int(-(-width * m // 8) * 8) for m in space["width_multipliers"]))
+    )
+
+
+def _stage(stage: str, inputs: Any, width: int, stride: int, space: dict[str, Any]) -> Repeat:
+    outputs = _width(stage, width, space)
+
+    def block(index: int) -> nn.Module:
+        kernel = nni.choice(f"{stage}.{index}.kernel", list(space["kernels"]))
+        expansion = nni.choice(f"{stage}.{index}.expansion", list(space["expansions"]))
+        return _Block(
+            inputs if index == 0 else outputs, outputs, kernel, expansion, stride if index == 0 else 1, index > 0
+        )
+
+    return Repeat(block, (min(space["depths"]), max(space["depths"])), label=f"{stage}.depth")
+
+
+class _Block(nn.Module):
+    def __init__(self, inputs: Any, outputs: Any, kernel: Any, expansion: Any, stride: int, shortcut: bool) -> None:
+        super().__init__()
+        hidden = inputs * expansion
+        self.shortcut = shortcut
+        self.expand = _conv(inputs, hidden, 1)
+        self.depthwise = _conv(hidden, hidden, kernel, stride=stride, groups=hidden)
+        self.project = _conv(hidden, outputs, 1)[:2]
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.project(self.depthwise(self.expand(x)))
+        return x + y if self.shortcut else y
+
+
+def _conv(inputs: Any, outputs: Any, kernel: Any, **options: Any) -> nn.Sequential:
+    convolution = MutableConv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False, **options)
+    return nn.Sequential(convolution, MutableBatchNorm2d(outputs), nn.ReLU(inplace=True))

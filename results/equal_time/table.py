@@ -1,0 +1,111 @@
+"""The page of the benchmark: about.md, then the spread of random networks and every arm, cell by cell.
+
+python results/equal_time/table.py [--rows ROWS]
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+HERE = Path(__file__).parent
+ARMS = ["engine", "uniform", "asha-random", "asha-tpe", "random", "nni"]
+CELL = ["task", "bound"]
+OVERRUN = 1.05
+LEAST_RANGE = {"accuracy": 0.01, "bits_per_character": 0.02}
+"""Below it the networks of a cell do not differ."""
+
+
+def page(rows: pd.DataFrame) -> str:
+    order = list(dict.fromkeys(rows["task"]))
+    rows = rows.assign(rank=rows["task"].map(order.index)).sort_values(
+        ["budget", "bound", "rank"], ascending=[True, False, True]
+    )
+    parts = [(HERE / "about.md").read_text()]
+    for budget, part in rows.groupby("budget", sort=False):
+        parts.append(f"\n## {budget:g} CPU seconds\n\n" + "\n".join([*spread(part), "", *arms(part)]) + "\n")
+    late = rows[rows["cpu_seconds"] > OVERRUN * rows["budget"]]
+    if len(late):
+        parts.append(f"\n† {len(late)} rows took over 5 % more time than they had.\n")
+    parts.append(f"\n{len(rows)} rows; {', '.join(dict.fromkeys(rows['versions']))}.\n")
+    return "".join(parts)
+
+
+def spread(rows: pd.DataFrame) -> Iterator[str]:
+    """How much ten random networks differ."""
+    yield "| task | FLOPs at most | random networks | mean ± sd | worst | best | range |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for (task, bound), part in rows[rows["arm"] == "spread"].groupby(CELL, sort=False):
+        metric, test = part["metric"].iloc[0], part["test"]
+        ends = (test.min(), test.max()) if metric == "accuracy" else (test.max(), test.min())
+        shown = " | ".join(number(end, metric) for end in ends)
+        tie = " =" if is_tie(part) else ""
+        yield (
+            f"| {task} | {bound} % | {len(part)} | {mean(test, metric)} | {shown} | "
+            f"{number(abs(ends[0] - ends[1]), metric)}{tie} |"
+        )
+
+
+def arms(rows: pd.DataFrame) -> Iterator[str]:
+    """Every arm's mean and standard deviation over seeds, and what the engine is ahead of the best other."""
+    yield f"| task | FLOPs at most | {' | '.join(ARMS)} | engine minus best other |"
+    yield f"| --- | --- | {' | '.join('---' for _ in ARMS)} | --- |"
+    for (task, bound), part in rows.groupby(CELL, sort=False):
+        metric, drawn = part["metric"].iloc[0], part[part["arm"] == "spread"]
+        by_arm = {arm: part[part["arm"] == arm] for arm in ARMS}
+        shown = " | ".join(entry(each, metric) for each in by_arm.values())
+        yield f"| {task}{' =' if is_tie(drawn) else ''} | {bound} % | {shown} | {lead(by_arm, metric)} |"
+
+
+def is_tie(drawn: pd.DataFrame) -> bool:
+    if drawn.empty:
+        return False
+    return bool(drawn["test"].max() - drawn["test"].min() < LEAST_RANGE[drawn["metric"].iloc[0]])
+
+
+def entry(rows: pd.DataFrame, metric: str) -> str:
+    if rows.empty:
+        return "-"
+    late = " †" if (rows["cpu_seconds"] > OVERRUN * rows["budget"]).any() else ""
+    return f"{mean(rows['test'], metric)} ({len(rows)}){late}"
+
+
+def lead(by_arm: dict[str, pd.DataFrame], metric: str) -> str:
+    """Positive where the engine is better, with the standard error of the difference over seeds."""
+    sign = 1 if metric == "accuracy" else -1
+    means = {arm: sign * rows["test"].mean() for arm, rows in by_arm.items() if len(rows)}
+    own = means.pop("engine", None)
+    if own is None or not means:
+        return "-"
+    best = max(means, key=lambda arm: means[arm])
+    pairs = by_arm["engine"].merge(by_arm[best], on="seed")
+    error = (pairs["test_x"] - pairs["test_y"]).sem() if len(pairs) > 1 else float("nan")
+    factor, unit = (100, " points") if metric == "accuracy" else (1, " bits")
+    return f"{factor * (own - means[best]):+.2f}{unit} ± {factor * error:.2f} ({best})"
+
+
+def mean(values: pd.Series, metric: str) -> str:
+    return (
+        f"{number(values.mean(), metric)} ± {number(values.std(), metric)}"
+        if len(values) > 1
+        else number(values.iloc[0], metric)
+    )
+
+
+def number(value: float, metric: str) -> str:
+    return f"{100 * value:.2f}" if metric == "accuracy" else f"{value:.3f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=Path, default=HERE / "rows.csv")
+    parser.add_argument("--out", type=Path, default=HERE / "README.md")
+    asked = parser.parse_args()
+    text = page(pd.read_csv(asked.rows))
+    asked.out.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
