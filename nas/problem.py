@@ -4,17 +4,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from nas.costs import StaticCosts
 from nas.data import Augment, Data, Split
-from nas.space import Notation, Space
+from nas.space import Architecture, Notation, Space
 from nas.streams import Stream
 from nas.supernet import Supernet
 from nas.tasks import Task
 from nas.training import Learning, Listener, LossTerm, Phase, Recipe, Step
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Budget", "Problem"]
 
@@ -106,6 +110,12 @@ class Problem:
     def costs(self) -> StaticCosts:
         """The exact costs of the networks that are delivered."""
         return StaticCosts(self.delivered, self.data.input_shape, self.data.input_dtype)
+
+    def cost_table(self, architectures: Sequence[Architecture]) -> "pd.DataFrame":
+        """The same, a row for each architecture."""
+        import pandas as pd
+
+        return pd.DataFrame([self.costs(each) for each in architectures])
 
     @cached_property
     def bilevel(self) -> tuple[Split, Split | None]:

@@ -66,6 +66,10 @@ class Stream(IntEnum):
     TRUTH_SAMPLE = 60
     BOOTSTRAP = 61
 
+    # Paths of samplers that know costs, or learn.
+    ATTENTIVE_PATHS = 70
+    MEASURED_PATHS = 71
+
     OWN = 1000
     """For a part from outside the package: ``rng(seed, Stream.OWN, number, step)`` with a number that is its alone."""
 

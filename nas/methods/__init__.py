@@ -7,6 +7,7 @@ from nas.parts import Slot
 
 if TYPE_CHECKING:
     from nas.methods.alphanet import ALPHANET as ALPHANET
+    from nas.methods.attentivenas import ATTENTIVENAS as ATTENTIVENAS
     from nas.methods.balanced_mixture import BALANCED_MIXTURE as BALANCED_MIXTURE
     from nas.methods.bignas import BIGNAS as BIGNAS
     from nas.methods.darts import DARTS as DARTS
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 # fmt: off
 _NAMES = (
-    "bignas", "alphanet",
+    "bignas", "alphanet", "attentivenas",
     "spos", "fairnas", "darts", "darts-2nd", "gdas", "snas", "pc-darts", "proxyless", "dropnas",
     "sd-darts", "sharpdarts", "darts-pt", "single-path", "tanglenas", "tas", "balanced-mixture", "few-shot",
     "gradient-matching", "mixture-of-supernets", "layer-tying", "sortednet", "slimmable",

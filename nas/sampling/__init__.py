@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from nas.lazy_imports import lazy
 
 if TYPE_CHECKING:
+    from nas.sampling.attentive import Attentive as Attentive, PathScore as PathScore
     from nas.sampling.banks import InBanks as InBanks
+    from nas.sampling.cost_levels import CostLevels as CostLevels, CostTable as CostTable
     from nas.sampling.diagonal import Diagonal as Diagonal
     from nas.sampling.fair import Fair as Fair
     from nas.sampling.nested import Nested as Nested
+    from nas.sampling.path_scores import BatchScore as BatchScore, PredictedScore as PredictedScore
     from nas.sampling.sandwich import Sandwich as Sandwich
     from nas.sampling.slimmable import Slimmable as Slimmable
     from nas.sampling.uniform import Uniform as Uniform

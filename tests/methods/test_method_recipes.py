@@ -68,6 +68,7 @@ def cell(**arguments: Any) -> nn.Module:
 NESTED = (
     "bignas",
     "alphanet",
+    "attentivenas",
     "spos",
     "fairnas",
     "single-path",
