@@ -36,7 +36,7 @@ def once_for_all(
 
     Every stage chooses its depth, every block its kernel and its expansion. Images below 64 pixels have the same
     choices in a network that is narrower and halves the resolution less often than the published one. A smaller
-    kernel is the centre of the largest, without the published transformation matrices between them.
+    kernel is the centre of the largest; the method ``ofa`` adds the published transformation matrices.
 
     Args:
         input_shape: channels, height and width of the images.

@@ -9,10 +9,15 @@ from nas.training import Phase, SupernetStep
 __all__ = ["SORTEDNET"]
 
 
-def _phases(problem: Problem) -> list[Phase]:
+def _phases(problem: Problem, paths: int = 4, main_every: int = 2) -> list[Phase]:
+    """
+    Args:
+        paths: subnets of a step.
+        main_every: steps from one with the largest to the next.
+    """
     check_nested(problem.supernet, "sortednet")
-    paths = Nested(problem.supernet.space, problem.seed)
-    return [problem.phase(SupernetStep(problem.supernet, paths, [problem.loss()]))]
+    sampler = Nested(problem.supernet.space, problem.seed, paths, main_every)
+    return [problem.phase(SupernetStep(problem.supernet, sampler, [problem.loss()]))]
 
 
 SORTEDNET = Method(

@@ -1,18 +1,21 @@
 """Universally slimmable networks: any width, taught by the largest."""
 
 from nas.methods.method import Method
+from nas.methods.sandwich import taught_by_largest
 from nas.methods.slimmable import slimmable_paths
 from nas.problem import Problem
 from nas.training import Phase, SupernetStep
 
 __all__ = ["UNIVERSALLY_SLIMMABLE"]
 
-_BETWEEN = 2
 
-
-def _phases(problem: Problem) -> list[Phase]:
-    paths = slimmable_paths(problem, "universally-slimmable", _BETWEEN)
-    objective = [problem.loss(roles=("largest",)), problem.task.distillation()]
+def _phases(problem: Problem, random: int = 2) -> list[Phase]:
+    """
+    Args:
+        random: widths of a step between the largest and the smallest.
+    """
+    paths = slimmable_paths(problem, "universally-slimmable", random)
+    objective = taught_by_largest(problem, problem.task.distillation())
     return [problem.phase(SupernetStep(problem.supernet, paths, objective))]
 
 
