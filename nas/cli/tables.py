@@ -177,13 +177,9 @@ def _with_interval(row: Mapping[str, Any], metric: str) -> str:
     """A score, with its interval where it has one."""
     if f"{metric}_low" not in row:
         return written(metric, row[metric])
-    score, low, high = (_rounded(metric, row[metric + bound]) for bound in ("", "_low", "_high"))
+    form = ".1%" if is_share(metric) else ".2f"  # coarser than a report writes it, since the interval is wide
+    score, low, high = (f"{row[metric + bound]:{form}}" for bound in ("", "_low", "_high"))
     return f"{score} ({low} to {high})"
-
-
-def _rounded(metric: str, value: float) -> str:
-    """Coarser than a report writes it, since the interval beside it is wide."""
-    return f"{value:.1%}" if is_share(metric) else f"{value:.2f}"
 
 
 def _latency(row: Mapping[str, Any]) -> str:

@@ -77,11 +77,7 @@ PYTHONPATH.
         return self._known[key]
 
     def require_other(self, taken: Iterable[str]) -> None:
-        """Refuses names that other columns have.
-
-        Raises:
-            UsageError: a cost has one of them.
-        """
+        """Refuses (UsageError) names that other columns have."""
         for column in taken:
             if column in self._costs:
                 raise UsageError(

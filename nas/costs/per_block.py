@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
+
+from nas.nn.module_calls import tensors
 
 __all__ = ["KINDS", "TOTALS", "block_costs", "columns"]
 
@@ -58,10 +59,9 @@ def _watch(layer: nn.Module, counter: FlopCounterMode, sums: dict[str, float]) -
         sums["flops"] -= counter.get_total_flops()
 
     def after(_: nn.Module, arguments: Any, output: Any) -> None:
-        tensors = [each for each in tree_leaves((arguments, output)) if isinstance(each, Tensor)]
         sums["calls"] += 1
         sums["flops"] += counter.get_total_flops()
-        sums["bytes"] += 4 * sum(each.numel() for each in (*tensors, *layer.parameters()))
+        sums["bytes"] += 4 * sum(each.numel() for each in (*tensors((arguments, output)), *layer.parameters()))
 
     yield layer.register_forward_pre_hook(before)
     yield layer.register_forward_hook(after)

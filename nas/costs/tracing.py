@@ -18,10 +18,10 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas.errors import UsageError
+from nas.nn.module_calls import tensors
 from nas.nn.parametrised import recompute
 
 __all__ = ["Shape", "Trace", "cannot_run", "meta_copy", "parameters", "trace"]
@@ -66,7 +66,7 @@ def trace(
     """
     inputs = [torch.empty((1, *shape), dtype=dtype, device="meta") for shape in _shapes(input_shape)]
     run = network if not isinstance(network, nn.Module) or _is_weightless(network) else meta_copy(network)
-    weights = _tensors([*run.parameters(), *run.buffers()]) if isinstance(run, nn.Module) else []
+    weights = tensors([*run.parameters(), *run.buffers()]) if isinstance(run, nn.Module) else []
     try:
         # Under inference_mode(True) composite operations would be recorded whole.
         with (
@@ -81,7 +81,7 @@ def trace(
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         name = getattr(network, "__name__", type(network).__name__)
         raise cannot_run(name, f"on an input of shape {tuple(input_shape)} and type {dtype}", error) from error
-    outputs = _tensors(output)
+    outputs = tensors(output)
     shapes, dtypes = tuple(tuple(each.shape[1:]) for each in outputs), tuple(each.dtype for each in outputs)
     return Trace(
         flops=counter.get_total_flops(),
@@ -124,7 +124,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         elementwise = torch.Tag.pointwise in func.tags or func.overloadpacket in _ELEMENTWISE_WITHOUT_TAG
-        self.operations.append(_Operation(_tensors((args, kwargs)), _tensors(result), elementwise))
+        self.operations.append(_Operation(tensors((args, kwargs)), tensors(result), elementwise))
         return result
 
 
@@ -184,10 +184,6 @@ def _storage(tensor: Tensor) -> torch.UntypedStorage:
     return tensor.untyped_storage()
 
 
-def _tensors(tree: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
-
-
 def meta_copy(network: Module) -> Module:
     """A copy in eval mode whose parameters and buffers (ties kept) have shapes but no values."""
     recompute(network)
@@ -200,8 +196,8 @@ def meta_copy(network: Module) -> Module:
 
 def _is_weightless(network: Module) -> bool:
     """Whether the network is what :func:`meta_copy` gives."""
-    tensors = [*network.parameters(), *network.buffers()]
-    return bool(tensors) and all(each.is_meta for each in tensors) and not any(m.training for m in network.modules())
+    held = [*network.parameters(), *network.buffers()]
+    return bool(held) and all(each.is_meta for each in held) and not any(m.training for m in network.modules())
 
 
 def _shapes(input_shape: Sequence[int] | Sequence[Sequence[int]]) -> list[Shape]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nas.errors import UsageError
 
-__all__ = ["Augment"]
+__all__ = ["Augment", "covered"]
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,16 @@ class Augment:
         if not self.cutout:
             return images
         batch, _, height, width = images.shape
-        rows = self._covered(batch, height, generator).to(images.device)
-        columns = self._covered(batch, width, generator).to(images.device)
+        rows, columns = (covered(batch, side, self.cutout, generator).to(images.device) for side in (height, width))
         return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0.0)
 
     def _window(self, batch: int, size: int, generator: torch.Generator) -> Tensor:
         start = torch.randint(0, 2 * self.crop + 1, (batch, 1), generator=generator)
         return start + torch.arange(size)
 
-    def _covered(self, batch: int, size: int, generator: torch.Generator) -> Tensor:
-        start = torch.randint(0, size, (batch, 1), generator=generator) - self.cutout // 2
-        position = torch.arange(size)
-        return (position >= start) & (position < start + self.cutout)
+
+def covered(count: int, side: int, length: int, draws: torch.Generator) -> Tensor:
+    """Which rows (or columns) of each image ``[count, side]`` a square covers, centred anywhere; it may stick out."""
+    start = torch.randint(0, side, (count, 1), generator=draws) - length // 2
+    position = torch.arange(side)
+    return (position >= start) & (position < start + length)

@@ -19,10 +19,6 @@ def full_batches(examples: int, batch_size: int) -> int:
 
 
 def check_batch_size(batch_size: int) -> None:
-    """Refuse less than one example.
-
-    Raises:
-        UsageError: naming the batch size.
-    """
+    """Refuse (UsageError) less than one example."""
     if batch_size < 1:
         raise UsageError(f"A batch size of {batch_size} is impossible; give 1 or more.")

@@ -48,7 +48,8 @@ def read_custom(name: str, function: Callable[..., Any], data_dir: Path | None, 
     with _seeded():
         drawn = [_random_transform(dataset, wheres[title]) for title, dataset in sets.items()]
     with _seeded():
-        read = {title: _read(dataset, wheres[title], image_size, _taker(given)) for title, dataset in sets.items()}
+        take = _labelled_image if given is None else _input_and_target
+        read = {title: _read(dataset, wheres[title], image_size, take) for title, dataset in sets.items()}
     main = next(iter(sets))
     task = given or Classification(_classes(sets[main], read[main][1], wheres[main]))
     pairs = {
@@ -127,11 +128,6 @@ def _kinds(returned: Any) -> str:
 
 Take = Callable[[Any, int, str], tuple[Tensor, Any]]
 """An item, its position and where it is from → its input and its target."""
-
-
-def _taker(task: Task | None) -> Take:
-    """How items are read: as images with their labels unless the user says the task."""
-    return _labelled_image if task is None else _input_and_target
 
 
 def _read(dataset: Any, where: str, image_size: int | None, take: Take) -> tuple[Tensor, np.ndarray]:

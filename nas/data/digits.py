@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nas.data.augment import covered
 from nas.data.parts import RawData, from_arrays
 from nas.data.seeding import generator
 from nas.errors import UsageError
@@ -53,9 +54,10 @@ def corrupted(images: Tensor, copies: int) -> Tensor:
     """
     draws, count = generator(_SEED), len(images) * copies
     turned = _moved(images.repeat_interleave(copies, 0), draws)
-    covered = _square(count, images.shape[2], draws)[:, :, None] & _square(count, images.shape[3], draws)[:, None, :]
+    rows, columns = (covered(count, side, _COVERED, draws) for side in images.shape[2:])
+    square = rows[:, None, :, None] & columns[:, None, None, :]
     noise = _NOISE * torch.randn(turned.shape, generator=draws)
-    return (turned.masked_fill(covered[:, None], 0.0) + noise).clamp(0, 1)
+    return (turned.masked_fill(square, 0.0) + noise).clamp(0, 1)
 
 
 def _moved(images: Tensor, draws: torch.Generator) -> Tensor:
@@ -70,13 +72,6 @@ def _moved(images: Tensor, draws: torch.Generator) -> Tensor:
     rows = (torch.stack([cosine, -sine, right], 1), torch.stack([sine, cosine, down], 1))
     grid = F.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, align_corners=False)
-
-
-def _square(count: int, side: int, draws: torch.Generator) -> Tensor:
-    """Which rows (or columns) of each image ``[count, side]`` the square covers; it may stick out."""
-    start = torch.randint(0, side, (count, 1), generator=draws) - _COVERED // 2
-    position = torch.arange(side)
-    return (position >= start) & (position < start + _COVERED)
 
 
 def _digits(name: str, data_dir: Path | None) -> tuple[Tensor, Tensor]:

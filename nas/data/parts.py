@@ -130,11 +130,7 @@ def numbered_classes(labels: np.ndarray | Sequence[int], where: str) -> list[str
 
 
 def check_memory(images: int, shape: tuple[int, ...], dtype: torch.dtype) -> None:
-    """Refuse a set that would not fit :data:`MEMORY_BUDGET`.
-
-    Raises:
-        UsageError: naming the size and what to reduce.
-    """
+    """Refuse (UsageError) a set that would not fit :data:`MEMORY_BUDGET`."""
     size = images * int(np.prod(shape)) * dtype.itemsize
     if size > MEMORY_BUDGET:
         raise UsageError(

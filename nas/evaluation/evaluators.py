@@ -68,16 +68,11 @@ class TalliesExamples(Protocol):
 
 
 def _fits(part: Any) -> bool:
-    if not callable(part) or not _takes_something(part):
-        return False
-    return not inspect.isclass(part) or any("__call__" in vars(each) for each in part.__mro__)
-
-
-def _takes_something(part: Callable[..., Any]) -> bool:
     try:
-        return bool(inspect.signature(part).parameters)
+        takes_something = callable(part) and bool(inspect.signature(part).parameters)
     except ValueError:  # of something built in, which tells nobody
         return False
+    return takes_something and (not inspect.isclass(part) or any("__call__" in vars(each) for each in part.__mro__))
 
 
 EVALUATORS: Slot[Callable[..., Any]] = Slot(

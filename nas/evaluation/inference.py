@@ -83,15 +83,12 @@ def _first_call(network: nn.Module, x: Tensor, other_x: Tensor, other: nn.Module
     """
     ours, theirs = _calls(network, x), _calls(other or network, other_x)
     call = first_different_call(ours, theirs, _begin_otherwise)
-    return f"the model ({type(network).__name__})" if call is None else f"'{call}' ({_kind(network, call)})"
+    kind = type(network.get_submodule(call.path if call else "")).__name__
+    return f"'{call}' ({kind})" if call else f"the model ({kind})"
 
 
 def _calls(network: nn.Module, x: Tensor) -> dict[Call, list[Tensor]]:
     return calls(modules(network), lambda: network(x))
-
-
-def _kind(network: nn.Module, call: Call) -> str:
-    return type(network.get_submodule(call.path)).__name__
 
 
 def _begin_otherwise(some: list[Tensor], others: list[Tensor]) -> bool:

@@ -61,15 +61,11 @@ def cheapest_of_equals(
     means = scores.mean(axis=1)
     best = min(range(len(means)), key=lambda index: (-means[index], costs[index], index))
     behind, errors = means[best] - means, standard_errors(scores[best] - scores, groups)
-    reach = within * _finite(errors) * (1 + _ROUNDING)
+    known = np.where(np.isfinite(errors), errors, 0.0)  # of a single example nothing is known, and none equals it
+    reach = within * known * (1 + _ROUNDING)
     equals = [index for index in range(len(means)) if index == best or behind[index] <= reach[index]]
     chosen = min(equals, key=lambda index: (costs[index], -means[index], index))
     return Verdict(chosen, best, behind, errors, equals, _differ(behind, errors, scores.shape[1], groups))
-
-
-def _finite(errors: Floats) -> Floats:
-    """Of a single example nothing is known, so none is called equal to it."""
-    return np.where(np.isfinite(errors), errors, 0.0)
 
 
 def _differ(behind: Floats, errors: Floats, examples: int, groups: Groups | None) -> bool:

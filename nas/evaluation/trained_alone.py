@@ -1,7 +1,6 @@
 """The evaluator that needs no supernet: every candidate is trained by itself."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -58,11 +57,9 @@ class TrainedAlone:
 
     def network(self, architecture: Architecture) -> nn.Module:
         """The trained network; trained now if it is not there."""
-        return self._trainer.train(architecture, self._kept(architecture)).eval()
+        kept = self._folder and self._folder / "checkpoints" / f"alone-{architecture.id}.safetensors"
+        return self._trainer.train(architecture, kept).eval()
 
     def _tally(self, architecture: Architecture, split: Split) -> Tally:
         batches = split.at(architecture).batches(self._batch_size)
         return tally_of(self.network(architecture), batches, self._data.task, groups_of(split))
-
-    def _kept(self, architecture: Architecture) -> Path | None:
-        return self._folder and self._folder / "checkpoints" / f"alone-{architecture.id}.safetensors"

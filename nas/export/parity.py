@@ -1,6 +1,6 @@
 """Does an ONNX file answer as the PyTorch network does, on real inputs?"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -110,7 +110,8 @@ def _compared(
     session, name = open_session(model), "The ONNX model" if isinstance(model, bytes) else str(model)
     plain = inference_copy(network)
     difference, largest, equal, said, samples = 0.0, 0.0, 0, 0, 0
-    for batch in _split([inputs] if isinstance(inputs, Tensor) else inputs):
+    batches = (batch.cpu() for batch in ([inputs] if isinstance(inputs, Tensor) else inputs) if len(batch))
+    for batch in chain.from_iterable(torch.split(each, _BATCH) for each in batches):
         _require_fit(session, name, batch)
         with torch.inference_mode():
             expected = plain(batch).numpy()
@@ -127,10 +128,6 @@ def _compared(
     if not samples:
         raise UsageError(f"{name} cannot be checked on no inputs at all; give at least one.")
     return Parity(difference, equal / said, samples), largest
-
-
-def _split(batches: Iterable[Tensor]) -> Iterator[Tensor]:
-    return (part for batch in batches if len(batch) for part in torch.split(batch.cpu(), _BATCH))
 
 
 def _require_fit(session: "onnxruntime.InferenceSession", name: str, images: Tensor) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas.errors import UsageError
+from nas.export.session import name_of, opened
 
 if TYPE_CHECKING:
     import onnx
@@ -42,28 +43,20 @@ def quantise(model: bytes | str | Path, batches: Iterable[np.ndarray]) -> bytes:
         if not inputs:
             return plain.read_bytes()
         if len(inputs) > 1:
-            raise UsageError(f"{_name(model)} has {len(inputs)} inputs, but only models with one can be quantised.")
-        _quantise_file(plain, quantised, _feeds(inputs[0], batches), _unbounded(graph), _name(model))
+            raise UsageError(f"{name_of(model)} has {len(inputs)} inputs, but only models with one can be quantised.")
+        _quantise_file(plain, quantised, _feeds(inputs[0], batches), _unbounded(graph), name_of(model))
         return quantised.read_bytes()
 
 
 def _simplify(model: bytes | str | Path, path: Path) -> None:
     """Writes the model without what stands between an operation and its weights: batch norm, identities, constants."""
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(path)
     options.log_severity_level = 3
-    given = model if isinstance(model, bytes) else str(model)
-    try:
-        onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
-    except (errors.NoSuchFile, errors.InvalidProtobuf, errors.InvalidGraph, errors.Fail) as error:
-        raise UsageError(
-            f"{_name(model)} cannot be opened by ONNX Runtime ({str(error).splitlines()[0]}); "
-            "give a file written by write_onnx or another valid ONNX model."
-        ) from error
+    opened(model, options, "CPUExecutionProvider")
 
 
 def _unbounded(graph: "onnx.GraphProto") -> list[str]:
@@ -116,10 +109,6 @@ def _feeds(expected: "onnx.ValueInfoProto", batches: Iterable[np.ndarray]) -> It
         yield {expected.name: batch}
     if not fed:
         raise UsageError("quantisation got no batch to see the range of activations on; give at least one.")
-
-
-def _name(model: bytes | str | Path) -> str:
-    return "The given ONNX bytes" if isinstance(model, bytes) else str(model)
 
 
 @contextlib.contextmanager

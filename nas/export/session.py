@@ -11,7 +11,7 @@ from nas.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     import onnxruntime
 
-__all__ = ["OnnxNetwork", "open_session"]
+__all__ = ["OnnxNetwork", "name_of", "open_session", "opened"]
 
 
 def open_session(
@@ -26,7 +26,6 @@ def open_session(
         UsageError: the provider is not installed or the file is missing or unreadable.
     """
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     known = onnxruntime.get_available_providers()
     if provider not in known:
@@ -36,22 +35,30 @@ def open_session(
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.force_spinning_stop", "1")
     options.log_severity_level = 3
+    return opened(model, options, provider)
+
+
+def opened(
+    model: bytes | str | Path, options: "onnxruntime.SessionOptions", provider: str
+) -> "onnxruntime.InferenceSession":
+    """Open ONNX bytes or a file with these options; UsageError if it is missing or unreadable."""
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+    given = model if isinstance(model, bytes) else str(model)
+    damage = errors.NoSuchFile, errors.InvalidArgument, errors.InvalidProtobuf, errors.InvalidGraph, errors.Fail
     try:
-        return onnxruntime.InferenceSession(
-            model if isinstance(model, bytes) else str(model), options, providers=[provider]
-        )
-    except (
-        errors.NoSuchFile,
-        errors.InvalidArgument,
-        errors.InvalidProtobuf,
-        errors.InvalidGraph,
-        errors.Fail,
-    ) as error:
-        what = "The given ONNX bytes" if isinstance(model, bytes) else str(model)
+        return onnxruntime.InferenceSession(given, options, providers=[provider])
+    except damage as error:
         raise UsageError(
-            f"{what} cannot be opened by ONNX Runtime ({str(error).splitlines()[0]}); "
+            f"{name_of(model)} cannot be opened by ONNX Runtime ({str(error).splitlines()[0]}); "
             "give a file written by write_onnx or another valid ONNX model."
         ) from error
+
+
+def name_of(model: bytes | str | Path) -> str:
+    """What a sentence calls a model."""
+    return "The given ONNX bytes" if isinstance(model, bytes) else str(model)
 
 
 class OnnxNetwork(nn.Module):

@@ -158,12 +158,7 @@ class Catalogue:
 
     def _with_choices(self, site: CallSite, names: Iterable[str]) -> CallSite:
         """The site with more choices, and with those that decide whether these are active."""
-        chosen, waiting = set(site.choices), list(names)
-        while waiting:
-            name = waiting.pop()
-            if name not in chosen:
-                chosen.add(name)
-                waiting += [each for use in self.space.uses[name] for condition in use for each in condition.names]
+        chosen = {*site.choices, *self.space.deciders(names, known=site.choices)}
         return replace(site, choices=tuple(sorted(chosen, key=self._order.__getitem__)))
 
     def _with_repeated_calls(self, found: Sequence[CallSite]) -> list[CallSite]:

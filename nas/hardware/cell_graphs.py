@@ -61,8 +61,8 @@ def _cell_values(catalogue: Catalogue, path: str, cell: Cell, values: Floats) ->
         return None
     picked = dict(zip(names, np.indices(sizes).reshape(len(sizes), count), strict=True))
     numbers = [_numbers(catalogue, each, picked, count) for each in below]
-    zero = np.stack([_flags(catalogue, edge, picked, count, _is_zero) for edge in edges], 1)
-    weighted = np.stack([_flags(catalogue, edge, picked, count, _has_weights) for edge in edges], 1)
+    tests = (lambda each: isinstance(each, Zero), lambda each: any(True for _ in each.parameters()))
+    zero, weighted = (np.stack([_flags(catalogue, edge, picked, count, test) for edge in edges], 1) for test in tests)
     extended = np.vstack([values, np.zeros((1, values.shape[1]))])
     sums = _sums(cell, zero, weighted, np.stack([extended[each].sum(0) for each in numbers]))
     sums[np.vstack(numbers).max(0, initial=-1) < 0] = 0
@@ -119,11 +119,3 @@ def _sums(cell: Cell, zero: Flags, weighted: Flags, added: Floats) -> Floats:
 def _by_node(cell: Cell, flags: Flags, nodes: Indices) -> Indices:
     """How many flagged edges ``[n, edges]`` each node ``[n, nodes]`` has, as ``nodes`` says whose they are."""
     return flags.astype(np.int64) @ np.eye(cell.nodes, dtype=np.int64)[nodes]
-
-
-def _is_zero(operation: nn.Module) -> bool:
-    return isinstance(operation, Zero)
-
-
-def _has_weights(operation: nn.Module) -> bool:
-    return any(True for _ in operation.parameters())

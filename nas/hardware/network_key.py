@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
 from nas.costs.static import StaticCosts
 from nas.hardware.signatures import signature
+from nas.nn.module_calls import tensors
 from nas.space import Architecture
 from nas.supernet import SegmentKey, extract
 
@@ -98,10 +99,10 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        name, read = func._schema.name, _tensors((args, kwargs))
+        name, read = func._schema.name, tensors((args, kwargs))
         sources = tuple(self._node(each) for each in read)
         settings = tree_map(lambda leaf: "tensor" if isinstance(leaf, Tensor) else leaf, (args, kwargs or {}))
-        for number, each in enumerate(_tensors(result)):
+        for number, each in enumerate(tensors(result)):
             label = f"{name.rstrip('_')} {settings} {number} {_about(each)}"
             if name == "aten::zeros_like":
                 self._set(each, _Node(f"{_ZEROS} {_about(each)}"))
@@ -117,7 +118,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return None
         above = self._hashes_from_above()
         users: list[list[str]] = [[] for _ in self._nodes]
-        for number, each in enumerate(_tensors(output)):
+        for number, each in enumerate(tensors(output)):
             users[self._node(each)].append(f"output {number}")
         live = []
         for number in reversed(range(len(self._nodes))):
@@ -167,7 +168,3 @@ def _about(tensor: Tensor) -> str:
 
 def _hash(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
-
-
-def _tensors(tree: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -10,7 +11,7 @@ from nas.errors import UsageError
 from nas.hardware import LatencyCache, Recorded
 from nas.latency.measuring import measure_with_largest, reference_level
 from nas.latency.model import LatencyModel, frozen_level
-from nas.search import Constraint, nondominated_ranks, objective_values
+from nas.search import nondominated_ranks, objective_values
 from nas.setup.folder import RunFolder
 from nas.setup.progress import ProgressTask
 from nas.setup.run_setup import LATENCY, Setup
@@ -30,6 +31,7 @@ Latencies = dict[str, tuple[float, float | None, str]]
 """Median, spread (None if unknown) and source by architecture id, in milliseconds."""
 
 
+@dataclass(frozen=True)
 class Finalists:
     """Measured rows, and ``latency_source`` of each.
 
@@ -41,8 +43,9 @@ class Finalists:
         measured: latency and spread (NaN if unknown) by architecture id, of all whose latency is not predicted.
     """
 
-    def __init__(self, front: list[Row], largest: Row, measured: dict[str, tuple[float, float]]) -> None:
-        self.front, self.largest, self.measured = front, largest, measured
+    front: list[Row]
+    largest: Row
+    measured: dict[str, tuple[float, float]]
 
 
 def measure_finalists(
@@ -140,7 +143,7 @@ def _confirmed(setup: Setup, rows: Sequence[Row], largest: Row, measured: Latenc
         return list(rows)
     bounds = [constraint.resolve(largest) for constraint in setup.constraints]
     rows = [_with_latency(row, measured) for row in rows]
-    return [row for row in rows if row["id"] not in measured or _satisfies(row, bounds)]
+    return [row for row in rows if row["id"] not in measured or not any(bound.violation(row) for bound in bounds)]
 
 
 def _with_latency(row: Row, measured: Latencies) -> Row:
@@ -148,7 +151,3 @@ def _with_latency(row: Row, measured: Latencies) -> Row:
         return row
     latency, spread, source = measured[row["id"]]
     return {**row, LATENCY: latency, "latency_spread_ms": spread, "latency_source": source}
-
-
-def _satisfies(row: Row, bounds: Sequence[Constraint]) -> bool:
-    return all(bound.violation(row) == 0 for bound in bounds)

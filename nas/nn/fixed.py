@@ -9,11 +9,7 @@ __all__ = ["require_fixed"]
 
 
 def require_fixed(module: str, **arguments: Any) -> None:
-    """Refuses choices for arguments that do not follow an architecture.
-
-    Raises:
-        UsageError: one of them is a choice or depends on one.
-    """
+    """Refuses (UsageError) choices for arguments that do not follow an architecture."""
     for name, value in arguments.items():
         found = choices_of(*expressions_in([value]))
         if found:

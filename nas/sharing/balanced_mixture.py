@@ -136,7 +136,8 @@ def _assignments(space: Space, names: Sequence[str]) -> list[tuple[int, ...]]:
     Raises:
         UsageError: there are too many.
     """
-    deciding = _with_what_decides(space, names)
+    found = space.deciders(names)
+    deciding = [name for name in space.choices if name in found]
     part = Space({name: space.choices[name] for name in deciding}, {name: space.uses[name] for name in deciding})
     if part.size > _MOST_ROWS:
         raise UsageError(
@@ -144,17 +145,6 @@ def _assignments(space: Space, names: Sequence[str]) -> list[tuple[int, ...]]:
             f"{_MOST_ROWS:,}; name fewer with choices, such as ['{names[0]}']."
         )
     return list(dict.fromkeys(_positions(part, names, part)))
-
-
-def _with_what_decides(space: Space, names: Sequence[str]) -> list[str]:
-    """The choices, and those that decide whether they are active."""
-    found, waiting = set[str](), list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += [other for use in space.uses[name] for condition in use for other in condition.names]
-    return [name for name in space.choices if name in found]
 
 
 def _positions(space: Space, names: Sequence[str], architectures: Iterable[Architecture]) -> list[tuple[int, ...]]:

@@ -115,17 +115,12 @@ class Tied(Sharing):
             alike: dict[Hashable, list[_Layer]] = {}
             for name, block in parent.named_children():
                 place = below(path, name)
-                if any(parameter.dim() > 1 for parameter in block.parameters()) and self._may_tie(place):
-                    group = alike.setdefault(_structure(block), [])
+                shapes = tuple((name, tuple(parameter.shape)) for name, parameter in block.named_parameters())
+                may_tie = any(fnmatchcase(place, pattern) for pattern in self.only)
+                if may_tie and any(len(shape) > 1 for _, shape in shapes):
+                    group = alike.setdefault((type(block), shapes), [])
                     group.append(_Layer(place, tuple(places[block]), block, group, len(group), f"{place}.weights"))
             for group in alike.values():
                 if len(group) > 1:
                     inside += [layer.path for layer in group]
                     yield group
-
-    def _may_tie(self, path: str) -> bool:
-        return any(fnmatchcase(path, pattern) for pattern in self.only)
-
-
-def _structure(block: nn.Module) -> Hashable:
-    return type(block), tuple((name, tuple(parameter.shape)) for name, parameter in block.named_parameters())

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -166,7 +166,7 @@ class Space:
     def largest_with(self, name: str) -> Architecture | None:
         """The choice is active and all that need not be otherwise at its largest; None if it never is active."""
         for use in self.uses[name]:
-            needed = self._deciders(use)
+            needed = self.deciders(name for condition in use for name in condition.names)
             for positions in itertools.product(*(reversed(self.order[other]) for other in needed)):
                 if all(holds(condition, dict(zip(needed, positions, strict=True))) for condition in use):
                     values = zip(needed, positions, strict=True)
@@ -175,15 +175,15 @@ class Space:
                         return found
         return None
 
-    def _deciders(self, use: Use) -> list[str]:
-        """The choices on which a use depends: those of its conditions, and in turn those that make them active."""
+    def deciders(self, names: Iterable[str], known: Collection[str] = ()) -> list[str]:
+        """Choices, and in turn those that decide whether they are active, but for what is known already."""
         found: dict[str, None] = {}
-        waiting = [other for condition in use for other in condition.names]
+        waiting = list(names)
         while waiting:
             name = waiting.pop(0)
-            if name not in found:
+            if name not in found and name not in known:
                 found[name] = None
-                waiting += [other for each in self.uses[name] for condition in each for other in condition.names]
+                waiting += [other for use in self.uses[name] for condition in use for other in condition.names]
         return list(found)
 
     def __iter__(self) -> Iterator[Architecture]:

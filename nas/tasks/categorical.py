@@ -18,6 +18,9 @@ class Categorical(Task):
 
     agreement = "the same label"
 
+    def outputs(self, count: int) -> str:
+        return f"{count:,} classes"
+
     def loss(self, label_smoothing: float = 0.0, roles: Collection[str] | None = None, weight: float = 1.0) -> LossTerm:
         """Cross-entropy with the labels."""
         return CrossEntropy(label_smoothing, roles, weight)

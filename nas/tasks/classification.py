@@ -47,9 +47,6 @@ class Classification(Categorical):
         """(classes,)."""
         return (len(self.classes), *target_shape)
 
-    def outputs(self, count: int) -> str:
-        return f"{count:,} classes"
-
     def describe(self) -> dict[str, Any]:
         return {"classes": list(self.classes)}
 

@@ -42,9 +42,6 @@ class Language(Categorical):
         """(characters, length), as ``torch.nn.functional.cross_entropy`` takes them."""
         return (len(self.characters), *target_shape)
 
-    def outputs(self, count: int) -> str:
-        return f"{count:,} classes"
-
     def describe(self) -> dict[str, Any]:
         return {"classes": list(self.characters)}
 

@@ -30,11 +30,7 @@ def table(targets: npt.ArrayLike, examples: int, where: str) -> np.ndarray:
 
 
 def names_of(names: Sequence[str], columns: int, where: str) -> None:
-    """Refuses names of another number of columns; none at all will do.
-
-    Raises:
-        UsageError: naming both numbers.
-    """
+    """Refuses (UsageError) names of another number of columns; none at all will do."""
     if names and len(names) != columns:
         raise UsageError(
             f"{where} holds {counted(columns, 'target')} for each example, but the task names {len(names)}; name each "

@@ -19,7 +19,7 @@ from nas.evaluation.ranking.measures import (
     weighted_tau,
 )
 from nas.evaluation.ranking.repeats import bootstrap, ceiling
-from nas.evaluation.ranking.strata import Binning, Strata, equal_cost, tau_within_strata
+from nas.evaluation.ranking.strata import Binning, equal_cost, tau_within_strata
 from nas.wording import counted
 
 __all__ = ["FEWEST", "LEAST_CEILING", "CostRanking", "Estimate", "Outcome", "Ranking", "cost_word", "rank"]
@@ -145,33 +145,8 @@ class Ranking:
 
     def record(self) -> dict[str, Any]:
         """Everything as plain values for JSON; None where undefined."""
-        costs = {
-            name: {
-                "tau": cost.tau.record(),
-                "gain": cost.gain.record(),
-                "within": cost.within.record(),
-                "rule": cost.rule,
-                "strata": cost.strata,
-            }
-            for name, cost in self.costs.items()
-        }
-        return {
-            "verdict": self.verdict,
-            "outcome": self.outcome,
-            "count": self.count,
-            "trainings": self.trainings,
-            "tau": self.tau.record(),
-            "sparse_tau": self.sparse_tau.record(),
-            "threshold": self.threshold,
-            "weighted_tau": self.weighted_tau.record(),
-            "precision": {str(k): value for k, value in self.precision.items()},
-            "regret": {str(k): value for k, value in self.regret.items()},
-            "best_rank": {str(k): value for k, value in self.best_rank.items()},
-            "better_than_random": self.better_than_random,
-            "costs": costs,
-            "ceiling": None if self.ceiling is None else self.ceiling.record(),
-            "judgeable": self.judgeable,
-        }
+        said = {"verdict": self.verdict, "outcome": self.outcome}
+        return {**said, **_recorded(vars(self)), "judgeable": self.judgeable}
 
 
 def rank(
@@ -206,7 +181,8 @@ def rank(
     strata = {name: equal_cost(each) for name, each in known.items()}
 
     def measured(rows: NDArray[np.intp]) -> dict[str, float]:
-        return _measured(score[rows], trainings[rows], mean[rows], threshold, _drawn(known, strata, rows))
+        drawn = {name: (each[rows], strata[name].labels[rows].astype(np.float64)) for name, each in known.items()}
+        return _measured(score[rows], trainings[rows], mean[rows], threshold, drawn)
 
     point = measured(np.arange(len(score)))
     intervals = bootstrap(lambda rows: list(measured(rows).values()), len(score), seed, samples)
@@ -236,6 +212,14 @@ def rank(
     )
 
 
+def _recorded(value: Any) -> Any:
+    """The value of a field in plain values."""
+    if isinstance(value, Estimate):
+        return value.record()
+    inside = vars(value) if isinstance(value, CostRanking) else value
+    return {str(key): _recorded(each) for key, each in inside.items()} if isinstance(inside, Mapping) else inside
+
+
 def _measured(
     score: Floats, trainings: Floats, truth: Floats, threshold: float, costs: Mapping[str, tuple[Floats, Floats]]
 ) -> dict[str, float]:
@@ -252,12 +236,6 @@ def _measured(
     if trainings.shape[1] > 1:
         found["ceiling"] = ceiling(*trainings.T)
     return found
-
-
-def _drawn(
-    costs: Mapping[str, Floats], strata: Mapping[str, Strata], rows: NDArray[np.intp]
-) -> dict[str, tuple[Floats, Floats]]:
-    return {name: (each[rows], strata[name].labels[rows].astype(np.float64)) for name, each in costs.items()}
 
 
 def _checked(scores: Floats, truth: Floats) -> tuple[Floats, Floats]:
