@@ -69,6 +69,9 @@ class Stream(IntEnum):
     # Paths of samplers that know costs, or learn.
     ATTENTIVE_PATHS = 70
     MEASURED_PATHS = 71
+    SHIFTED_PATHS = 72
+    LEVEL_WALK = 73
+    LEVEL_PATHS = 74
 
     OWN = 1000
     """For a part from outside the package: ``rng(seed, Stream.OWN, number, step)`` with a number that is its alone."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nas.methods.darts_2nd import DARTS_2ND as DARTS_2ND
     from nas.methods.darts_pt import DARTS_PT as DARTS_PT
     from nas.methods.dropnas import DROPNAS as DROPNAS
+    from nas.methods.elasticvit import ELASTICVIT as ELASTICVIT
     from nas.methods.fairnas import FAIRNAS as FAIRNAS
     from nas.methods.few_shot import FEW_SHOT as FEW_SHOT
     from nas.methods.gdas import GDAS as GDAS
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from nas.methods.proxyless import PROXYLESS as PROXYLESS
     from nas.methods.sd_darts import SD_DARTS as SD_DARTS
     from nas.methods.sharpdarts import SHARPDARTS as SHARPDARTS
+    from nas.methods.shiftnas import SHIFTNAS as SHIFTNAS
     from nas.methods.single_path import SINGLE_PATH as SINGLE_PATH
     from nas.methods.slimmable import SLIMMABLE as SLIMMABLE
     from nas.methods.snas import SNAS as SNAS
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 # fmt: off
 _NAMES = (
-    "bignas", "alphanet", "attentivenas",
+    "bignas", "alphanet", "attentivenas", "shiftnas", "elasticvit",
     "spos", "fairnas", "darts", "darts-2nd", "gdas", "snas", "pc-darts", "proxyless", "dropnas",
     "sd-darts", "sharpdarts", "darts-pt", "single-path", "tanglenas", "tas", "balanced-mixture", "few-shot",
     "gradient-matching", "mixture-of-supernets", "layer-tying", "sortednet", "slimmable",

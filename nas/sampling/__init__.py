@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from nas.sampling.cost_levels import CostLevels as CostLevels, CostTable as CostTable
     from nas.sampling.diagonal import Diagonal as Diagonal
     from nas.sampling.fair import Fair as Fair
+    from nas.sampling.neighbouring import Neighbouring as Neighbouring
     from nas.sampling.nested import Nested as Nested
+    from nas.sampling.path_memory import PathMemory as PathMemory
     from nas.sampling.path_scores import BatchScore as BatchScore, PredictedScore as PredictedScore
     from nas.sampling.sandwich import Sandwich as Sandwich
+    from nas.sampling.shifting import Shifting as Shifting
     from nas.sampling.slimmable import Slimmable as Slimmable
     from nas.sampling.uniform import Uniform as Uniform
 

@@ -21,7 +21,7 @@ class Forward:
         output: what the network said, such as logits ``[N, classes]`` (or ``[N, classes, ...]``).
         target: what it should have said, such as labels ``[N]`` (or ``[N, ...]``).
         role: the role of the path that ran.
-        earlier: outputs of the passes that ran before in the same step, detached, by role.
+        earlier: outputs of the passes that ran before in the same step, detached, by role; of several their mean.
         input: images ``[N, C, H, W]``, or tokens ``[N, L]``.
         probabilities: how likely each candidate of a choice is ``[candidates]``, differentiable, by choice; empty for a
             discrete path.

@@ -22,7 +22,7 @@ class Path(NamedTuple):
 
     Attributes:
         architecture: of the space.
-        role: in the step: ``largest``, ``smallest`` or ``random``.
+        role: in the step: ``largest``, ``smallest``, ``random``, or another by which loss terms know it.
         bank: whose weights it trains; None for those that the sharing scheme says.
     """
 

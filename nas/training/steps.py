@@ -115,6 +115,7 @@ class SupernetStep(Step):
         context.paths = drawn if self.only is None else self._left_to_us(drawn, self.only)
 
     def run(self, context: Context, x: Tensor, y: Tensor, backward: Backward) -> list[Pass]:
+        outputs: dict[str, list[Tensor]] = {}
         earlier: dict[str, Tensor] = {}
         passes = []
         for path in context.paths:
@@ -122,7 +123,8 @@ class SupernetStep(Step):
             output = self.model(x)
             loss = total_loss(self.objective, Forward(output, y, path.role, earlier, x))
             norm = self._backward(loss, backward, context.gradient_norms is not None)
-            earlier[path.role] = output.detach()
+            outputs.setdefault(path.role, []).append(output.detach())
+            earlier[path.role] = _mean(outputs[path.role])
             passes.append(Pass(path.role, loss.detach(), norm))
         return passes
 
@@ -178,6 +180,10 @@ class PlainStep(Step):
         loss = total_loss(self.objective, Forward(self.model(x), y, "network", {}, x))
         backward(loss)
         return [Pass("network", loss.detach())]
+
+
+def _mean(outputs: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(outputs)).mean(0) if len(outputs) > 1 else outputs[0]
 
 
 def _mean_norm(passes: Sequence[Pass]) -> Tensor:

@@ -40,7 +40,7 @@ def test_options_that_a_method_does_not_have_are_refused(method: str, options: A
     assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("method", ["alphanet"])
+@pytest.mark.parametrize("method", ["alphanet", "elasticvit"])
 def test_methods_that_compare_probabilities_refuse_a_task_without(method: str) -> None:
     problem = SimpleNamespace(task=Regression())
     with pytest.raises(UsageError, match=f"method '{method}' compares probabilities of labels, which regression does"):

@@ -69,6 +69,8 @@ NESTED = (
     "bignas",
     "alphanet",
     "attentivenas",
+    "shiftnas",
+    "elasticvit",
     "spos",
     "fairnas",
     "single-path",
@@ -231,7 +233,8 @@ def test_label_smoothing_of_the_recipe_reaches_the_loss(each: Method) -> None:
     for share in (0.0, 0.3):
         _, losses = some_steps(each, 1, label_smoothing=share)
         first.append(losses[0])
-    assert all(not torch.equal(first[0][role], first[1][role]) for role in set(first[0]) - {"random", "smallest"})
+    changed = {role for role, loss in first[0].items() if not torch.equal(loss, first[1][role])}
+    assert changed and changed >= set(first[0]) - {"random", "smallest", "small"}, "but for those that others teach"
 
 
 @pytest.mark.parametrize("each", [each for each in ALL if each.needs_budget], ids=lambda each: each.name)
