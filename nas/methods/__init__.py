@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nas.methods.gdas import GDAS as GDAS
     from nas.methods.gradient_matching import GRADIENT_MATCHING as GRADIENT_MATCHING
     from nas.methods.layer_tying import LAYER_TYING as LAYER_TYING
+    from nas.methods.matformer import MATFORMER as MATFORMER
     from nas.methods.method import Method as Method
     from nas.methods.mixture_of_supernets import MIXTURE_OF_SUPERNETS as MIXTURE_OF_SUPERNETS
     from nas.methods.ofa import OFA as OFA
@@ -43,12 +44,13 @@ _NAMES = (
     "spos", "fairnas", "darts", "darts-2nd", "gdas", "snas", "pc-darts", "proxyless", "dropnas",
     "sd-darts", "sharpdarts", "darts-pt", "single-path", "tanglenas", "tas", "balanced-mixture", "few-shot",
     "gradient-matching", "mixture-of-supernets", "layer-tying", "sortednet", "slimmable",
-    "universally-slimmable", "ofa",
+    "universally-slimmable", "ofa", "matformer",
 )
 # fmt: on
 
 
 def _fits(part: Any) -> bool:
+    from nas.methods.matformer import MATFORMER as MATFORMER
     from nas.methods.method import Method
 
     return isinstance(part, Method)

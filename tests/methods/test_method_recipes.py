@@ -14,7 +14,7 @@ import nas
 from nas.data import Augment, ImageData, ImageSplit
 from nas.errors import UsageError
 from nas.methods import METHODS, Method
-from nas.nn import BatchNorm2d, Conv2d, Linear, Repeat
+from nas.nn import BatchNorm2d, Conv2d, LayerNorm, Linear, Repeat
 from nas.problem import Budget, Problem
 from nas.setup import RunConfig
 from nas.space import Choice
@@ -60,6 +60,16 @@ def elastic() -> nn.Module:
     return nn.Sequential(stem, deep, nn.AdaptiveAvgPool2d(2), nn.Flatten(), Linear(4 * width, CLASSES))
 
 
+def feed_forward() -> nn.Module:
+    """Two hidden widths, and a width around them."""
+    width = Choice([4, 8], name="width")
+    layers: list[nn.Module] = [nn.Flatten(), Linear(64, width)]
+    for number in range(2):
+        hidden = width * Choice([1, 2, 4], name=f"hidden{number}")
+        layers += [LayerNorm(width), Linear(width, hidden), nn.ReLU(), Linear(hidden, width)]
+    return nn.Sequential(*layers, Linear(width, CLASSES))
+
+
 def cell(**arguments: Any) -> nn.Module:
     taken = {name: value for name, value in arguments.items() if name != "affine"}
     return toy_cell(SHAPE, CLASSES, width=4, dropout=0, **taken)
@@ -93,6 +103,8 @@ def supernet_for(each: Method) -> nas.Supernet:
     """A small space that suits the method, as it is searched."""
     torch.manual_seed(0)
     sharing = each.make_sharing(SHARING.get(each.name, {}), seed=0)
+    if each.name == "matformer":
+        return nas.Supernet(feed_forward(), sharing)
     return nas.Supernet(elastic() if each.name in NESTED else cell(**each.search_args), sharing)
 
 

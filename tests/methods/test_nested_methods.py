@@ -175,3 +175,76 @@ def test_a_space_without_widths_is_refused(method: str) -> None:
     supernet = nas.Supernet(chain(SHAPE, CLASSES, layers=(1, 1), width=4, head=8))
     with pytest.raises(UsageError, match=f"{method} needs widths to choose from, but no layer"):
         METHODS[method].phases(problem_of(supernet))
+
+
+# MatFormer
+
+
+def language(seed: int = 0) -> tuple[nas.Supernet, Problem]:
+    """A supernet of four feed-forward sizes alone, and a problem around it whose data nobody reads."""
+    torch.manual_seed(seed)
+    supernet = nas.Supernet(transformer_lm((6,), 7, (8,), (3,), (2,), 4, ratios=(1, 2, 4, 8)))
+    return supernet, problem_of(supernet)
+
+
+def tokens(batch: int = 5) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(7, (batch, 6), generator=generator), torch.randint(7, (batch, 6), generator=generator)
+
+
+def test_a_step_trains_every_feed_forward_size_in_all_layers() -> None:
+    _, problem = language()
+    sampler = step_of("matformer", problem).paths
+    for number in range(5):
+        drawn = [
+            tuple(value for name, value in path.architecture.items() if "ratio" in name)
+            for path in sampler.draw(Context(number))
+        ]
+        assert drawn == [(8, 8, 8), (4, 4, 4), (2, 2, 2), (1, 1, 1)]
+
+
+def test_one_size_a_step_is_drawn_equally_often_and_layers_agree() -> None:
+    _, problem = language()
+    (phase,) = METHODS["matformer"].phases(problem, sizes=1)
+    assert isinstance(phase.step, SupernetStep)
+    drawn = [phase.step.paths.draw(Context(number)) for number in range(2000)]
+    assert all(len(paths) == 1 for paths in drawn)
+    taken = [{value for name, value in path.architecture.items() if "ratio" in name} for (path,) in drawn]
+    assert all(len(each) == 1 for each in taken)
+    counts = [taken.count({ratio}) for ratio in (1, 2, 4, 8)]
+    assert sum(counts) == 2000
+    assert sum((count - 500) ** 2 / 500 for count in counts) < 16.3, "chi-square of three degrees of freedom, p = .001"
+
+
+def test_inner_units_learn_from_all_sizes_and_outer_ones_from_the_largest_alone() -> None:
+    supernet, problem = language()
+    supernet.double().eval()
+    x, y = tokens()
+    step, context = step_of("matformer", problem), Context(0, x, y)
+    together = gradients(supernet, step, context)
+    apart = [gradients(supernet, step, Context(0, x, y, paths=[path])) for path in context.paths]
+    for layer in range(3):
+        name = f"model.layers.{layer}.feed_forward.expand.weight"
+        unit = together[name].shape[0] // 8
+        torch.testing.assert_close(together[name][:unit], sum(each[name][:unit] for each in apart), rtol=1e-9, atol=0)
+        torch.testing.assert_close(together[name][4 * unit :], apart[0][name][4 * unit :], rtol=1e-9, atol=0)
+        assert not any(each[name][4 * unit :].any() for each in apart[1:])
+
+
+@torch.no_grad()
+def test_sizes_may_differ_from_layer_to_layer_afterwards() -> None:
+    supernet, _ = language()
+    supernet.eval()
+    x, _ = tokens()
+    for ratios in ((8, 4, 1), (1, 8, 2)):
+        mixed = {**supernet.space.largest(), **{f"layers.{layer}.ratio": r for layer, r in enumerate(ratios)}}
+        supernet.activate(mixed)
+        torch.testing.assert_close(supernet(x), supernet.extract(mixed)(x), rtol=1e-6, atol=1e-6)
+    plain = supernet.extract(supernet.space.largest())
+    supernet.activate(supernet.space.largest())
+    assert torch.equal(supernet(x), plain(x))
+
+
+def test_a_space_without_feed_forward_sizes_is_refused() -> None:
+    with pytest.raises(UsageError, match="matformer needs feed-forward sizes to choose from"):
+        METHODS["matformer"].phases(problem_of(small()))
