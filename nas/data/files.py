@@ -42,11 +42,7 @@ def find(folders: Sequence[Path], names: Sequence[str]) -> Path:
 
 
 def read_content(path: Path) -> bytes:
-    """All bytes of a file, plain or gzipped (told by content, not by name).
-
-    Raises:
-        UsageError: for broken compression.
-    """
+    """All bytes of a file, plain or gzipped (told by content, not by name); UsageError for broken compression."""
     content = path.read_bytes()
     if content[:2] != b"\x1f\x8b":
         return content

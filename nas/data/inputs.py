@@ -95,11 +95,7 @@ def pixel_inputs(
 
 
 def token_inputs(form: str, name: str, length: int) -> Inputs:
-    """Windows of text as token ids, the only form of it.
-
-    Raises:
-        UsageError: a form of images is asked for.
-    """
+    """Windows of text as token ids, the only form of it; UsageError where a form of images is asked for."""
     if form != "unit":
         raise UsageError(
             f"export.input is '{form}', but data set '{name}' is text, which is read as token ids; leave it out."

@@ -33,11 +33,7 @@ def resized_images(images: Tensor, values: Mapping[str, Any]) -> Tensor:
 
 
 def size_in(values: Mapping[str, Any]) -> int | None:
-    """The size that an architecture says; None where it says none.
-
-    Raises:
-        UsageError: it is no size.
-    """
+    """The size that an architecture says, None where it says none; UsageError if it is no size."""
     size = values.get(IMAGE_SIZE)
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= _MOST):
         raise UsageError(f"{IMAGE_SIZE} is {size!r} in an architecture; give whole numbers of pixels, 1 to {_MOST:,}.")

@@ -59,7 +59,8 @@ class Jobs:
 
     Raises:
         UsageError: the address is of another form, no Ray dashboard answers there within seconds, it refuses the token,
-            or the part of Ray that talks to it is not installed.
+            or the part of Ray that talks to it is not installed. From methods: there is no such job, or the cluster is
+            gone.
     """
 
     def __init__(self, address: str) -> None:
@@ -90,40 +91,24 @@ class Jobs:
         return str(job)
 
     def metadata(self, job: str) -> dict[str, str]:
-        """The texts that were kept with a job.
-
-        Raises:
-            UsageError: there is no such job.
-        """
+        """The texts that were kept with a job."""
         with _in_a_sentence(self.address, job):
             return dict(self._client.get_job_info(job).metadata or {})
 
     def output(self, job: str) -> str:
-        """All that a job has written to standard output and standard error.
-
-        Raises:
-            UsageError: there is no such job.
-        """
+        """All that a job has written to standard output and standard error."""
         with _in_a_sentence(self.address, job):
             return str(self._client.get_job_logs(job))
 
     def follow(self, job: str, tell: Callable[[str], None]) -> Ending:
-        """Tells every line that a job has written and writes, until it ends.
-
-        Raises:
-            UsageError: there is no such job, or the cluster is gone.
-        """
+        """Tells every line that a job has written and writes, until it ends."""
         printer = _Printer(tell)
         ending = self._until_end(job, lambda: asyncio.run(self._tail(job, printer)))
         printer.all_of(self.output(job))
         return ending
 
     def wait(self, job: str) -> Ending:
-        """Waits until a job has ended.
-
-        Raises:
-            UsageError: there is no such job, or the cluster is gone.
-        """
+        """Waits until a job has ended."""
         return self._until_end(job, lambda: None)
 
     def forget(self, job: str) -> None:

@@ -155,11 +155,7 @@ def make_evaluator(
 
 
 def made_network(name: str, evaluator: MakesNetworks, architecture: "Architecture") -> "nn.Module":
-    """The network of an architecture as the named evaluator evaluates it.
-
-    Raises:
-        UsageError: it gives something else.
-    """
+    """The network of an architecture as the named evaluator evaluates it; UsageError if it gives something else."""
     from torch import nn
 
     network: Any = evaluator.network(architecture)
@@ -174,11 +170,7 @@ def made_network(name: str, evaluator: MakesNetworks, architecture: "Architectur
 def tallied_examples(
     name: str, evaluator: TalliesExamples, architectures: "Sequence[Architecture]", split: "Split"
 ) -> "list[Tally]":
-    """What the named evaluator says that each architecture makes of every example of a split.
-
-    Raises:
-        UsageError: it says something else.
-    """
+    """What an evaluator makes of every example of a split; UsageError if that is no tally for each architecture."""
     from nas.tasks import Tally
 
     tallies: Any = evaluator.tallies(architectures, split)

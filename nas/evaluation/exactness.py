@@ -48,11 +48,7 @@ def check_extraction(supernet: Supernet, architecture: Architecture, *inputs: Te
 
 
 def check_verdict(evaluator: SharedWeights, architecture: Architecture) -> None:
-    """Checks that an architecture is evaluated by the outputs of its extracted, recalibrated network.
-
-    Raises:
-        UsageError: it is not.
-    """
+    """Checks (UsageError) that an architecture is evaluated by the outputs of its extracted, recalibrated network."""
     batches = evaluator.data.validation.batches(min(evaluator.batch_size, len(evaluator.data.validation)))
     x, _ = next(iter(batches))
     network = evaluator.network(architecture)

@@ -45,11 +45,9 @@ class Machine(Protocol):
 
     def device(self) -> str:
         """The chip, as its maker calls it."""
-        ...
 
     def versions(self) -> dict[str, str]:
         """The software that decides the latency, with its versions and settings."""
-        ...
 
     @property
     def latency_source(self) -> str:
@@ -59,7 +57,6 @@ class Machine(Protocol):
 
     def fingerprint(self) -> str:
         """A short stable name of device, software and settings: equal ones give comparable latencies."""
-        ...
 
     def measure_groups(
         self, groups: Iterable[Mapping[str, Subject]], reference: Subject, *, seconds_each: float, energy: bool
@@ -75,4 +72,3 @@ class Machine(Protocol):
                 preparation, nor the fraction of a second for the energy.
             energy: also take the energy of a call, where something tells it.
         """
-        ...

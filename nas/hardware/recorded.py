@@ -44,11 +44,7 @@ class Recorded:
         return f"{self.name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
     def measure(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """Milliseconds ``[n]``.
-
-        Raises:
-            UsageError: an architecture was not measured.
-        """
+        """Milliseconds ``[n]``; UsageError if an architecture was not measured."""
         missing = [each for each in architectures if each.key not in self.latencies]
         if missing:
             raise UsageError(

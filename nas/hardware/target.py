@@ -35,7 +35,6 @@ class Target(Machine, Protocol):
         ``input_shape`` is one example's shape without the batch, ``input_dtype`` the input's type: inputs in
         floating point are cast to what the target computes in, token ids are not. The network is copied.
         """
-        ...
 
     def energy_counter(self) -> EnergyCounter | None:
         """What tells the energy that the device uses; None where nothing does."""

@@ -125,11 +125,7 @@ def import_measurements(
 
 
 def _carried(table: Path, typed: Mapping[str, Any], trusted: bool) -> dict[str, Any]:
-    """The settings of the space that a table tells; it is handed over, so it names no other, and no function unasked.
-
-    Raises:
-        UsageError: it does.
-    """
+    """The settings of a space that a table tells; UsageError if it names others, or a function nobody asked for."""
     setup = packed_setup(table)
     carried = renamed(setup["config"], f"{table}, column 'setup'")
     for key in carried:

@@ -155,11 +155,7 @@ def _rounds(
 def _told_apart(
     setup: Setup, encoding: Encoding, trained: Sequence[Architecture], held_out: Sequence[Architecture]
 ) -> list[int]:
-    """The indices of those held out that are no network to learn from, written in another way.
-
-    Raises:
-        UsageError: none is left.
-    """
+    """The indices of those held out that are no network to learn from in other words; UsageError if none is left."""
     kept = other_networks(setup, encoding, trained, held_out)
     if not kept:
         raise UsageError(

@@ -215,11 +215,7 @@ class ElasticLayer(Elastic):
 
     @property
     def state(self) -> State:
-        """What the layer follows now.
-
-        Raises:
-            UsageError: it has choices and no architecture was activated.
-        """
+        """What the layer follows now; UsageError if it has choices and no architecture was activated."""
         if not self.is_elastic:
             self.configure({})
         try:

@@ -56,11 +56,7 @@ class OneOf(Elastic):
 
     @property
     def gate(self) -> Gate:
-        """The weights of the candidates that run.
-
-        Raises:
-            UsageError: no architecture was activated.
-        """
+        """The weights of the candidates that run; UsageError before an architecture is activated."""
         if "_gate" not in vars(self):
             raise inactive(self)
         return self._gate

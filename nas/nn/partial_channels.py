@@ -44,11 +44,7 @@ class PartialChannels(Elastic):
 
     @staticmethod
     def share_of(channels: int, parts: int) -> int:
-        """How many channels go through the operation.
-
-        Raises:
-            UsageError: ``parts`` that do not divide the channels.
-        """
+        """How many channels go through the operation; UsageError for ``parts`` that do not divide them."""
         if parts < 1 or channels % parts:
             raise UsageError(f"{channels} channels cannot be divided into {parts} equal parts; use a divisor.")
         return channels // parts

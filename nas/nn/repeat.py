@@ -56,11 +56,7 @@ class Repeat(Elastic):
 
     @property
     def depth(self) -> Gate:
-        """The weights of the active depths.
-
-        Raises:
-            UsageError: no architecture was activated.
-        """
+        """The weights of the active depths; UsageError before an architecture is activated."""
         if "_depth" not in vars(self):
             raise inactive(self)
         return self._depth

@@ -123,11 +123,7 @@ class SwitchableBatchNorm2d(Elastic):
 
     @property
     def widths(self) -> Gate:
-        """The weights of the active widths.
-
-        Raises:
-            UsageError: no architecture was activated.
-        """
+        """The weights of the active widths; UsageError before an architecture is activated."""
         if "_widths" not in vars(self):
             raise inactive(self)
         return self._widths

@@ -18,12 +18,9 @@ class Features(Protocol):
 
     def __call__(self, indices: NDArray[np.integer]) -> Array:
         """Rows ``[n, columns]`` for an index matrix ``[n, choices]`` with -1 where a choice is inactive."""
-        ...
 
     def part(self, columns: Sequence[str]) -> Self:
         """Only these columns."""
-        ...
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What a saved predictor keeps of them, as arrays by name."""
-        ...

@@ -20,24 +20,19 @@ class Predictor(Protocol):
     @property
     def errors(self) -> "PredictionErrors":
         """The errors of the samples of `fit`, each predicted by a model that has not seen it."""
-        ...
 
     def fit(self, X: "ArrayLike", y: "ArrayLike") -> Self:  # noqa: N803
         """Learn from encodings ``[n, d]`` and values ``[n]``."""
-        ...
 
     def predict(self, X: "ArrayLike") -> "tuple[Array, Array]":  # noqa: N803
         """Mean ``[n]`` and spread ``[n]`` (one standard deviation)."""
-        ...
 
     def save(self, path: str | Path, guard: Mapping[str, str]) -> None:
         """Write the predictor with the names of what it was fitted for."""
-        ...
 
     @classmethod
     def load(cls, path: str | Path, guard: Mapping[str, str]) -> Self:
         """Read what `save` wrote for the same `guard`."""
-        ...
 
 
 PREDICTORS: Slot[type[Predictor]] = Slot(

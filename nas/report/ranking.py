@@ -21,11 +21,7 @@ _UNKNOWN = "\N{EN DASH}"
 
 
 def write_ranking_report(path: str | Path, content: RankingContent) -> Path:
-    """Write the page as one HTML file like :func:`nas.report.write_report`.
-
-    Raises:
-        UsageError: the path is a folder.
-    """
+    """Write the page as one HTML file like :func:`nas.report.write_report`."""
     return write_file(checked_path(path), render_ranking_report(content))
 
 

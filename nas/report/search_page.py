@@ -116,11 +116,7 @@ def page(title: str, summary: Mapping[str, Any], notes: Sequence[str], headline:
 
 
 def checked_path(path: str | Path) -> Path:
-    """Where a page may be written.
-
-    Raises:
-        UsageError: the path is a folder.
-    """
+    """Where a page may be written; UsageError if that is a folder."""
     path = Path(path)
     if path.is_dir():
         raise UsageError(f"report path '{path}' is a folder; name a file in it, such as '{path / 'report.html'}'.")

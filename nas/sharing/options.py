@@ -9,11 +9,7 @@ __all__ = ["check_choices", "check_shares"]
 
 
 def check_choices(choices: str | Sequence[str], space: Space) -> list[str]:
-    """The names of choices, each once.
-
-    Raises:
-        UsageError: one is not of the space, or there is none.
-    """
+    """The names of choices, each once; UsageError if one is not of the space, or there is none."""
     names = [choices] if isinstance(choices, str) else list(dict.fromkeys(choices))
     for name in names:
         if name not in space.choices:
@@ -24,11 +20,7 @@ def check_choices(choices: str | Sequence[str], space: Space) -> list[str]:
 
 
 def check_shares(shares: Sequence[float]) -> list[float]:
-    """The shares.
-
-    Raises:
-        UsageError: one is below 0, or not below 1; or they do not increase.
-    """
+    """The shares; UsageError if one is below 0, or not below 1, or they do not increase."""
     if not all(0 <= share < 1 for share in shares) or sorted(set(shares)) != list(shares):
         raise UsageError(
             f"split_at is {', '.join(f'{share:g}' for share in shares)}; give shares of the training from 0 to below "

@@ -76,11 +76,7 @@ class Partition(OneBank):
         return bank
 
     def region(self, bank: int) -> CandidateIndices:
-        """What the architectures of a bank may choose.
-
-        Raises:
-            UsageError: the bank has no region yet.
-        """
+        """What the architectures of a bank may choose; UsageError if the bank has no region yet."""
         if not 0 <= bank < self.used:
             raise UsageError(f"bank {bank} has no region: banks 0 to {self.used - 1} have one.")
         regions: list[CandidateIndices] = [{name: tuple(range(len(each))) for name, each in self.space.choices.items()}]

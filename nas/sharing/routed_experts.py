@@ -181,11 +181,7 @@ def _own(ref: TensorRef) -> Tensor:
 
 
 def _routed(model: nn.Module, only: Sequence[str]) -> list[TensorRef]:
-    """The parameters of the layers that match, and wherever else these are held.
-
-    Raises:
-        UsageError: none does.
-    """
+    """The parameters of the layers that match, and wherever else these are held; UsageError if none does."""
     held = [ref for ref in tensor_refs(model) if isinstance(_own(ref), nn.Parameter)]
     matched = {ref.key for ref in held if any(fnmatchcase(ref.path, pattern) for pattern in only)}
     if not matched:

@@ -59,11 +59,7 @@ class Sharing(nn.Module):
         return None
 
     def check_bank(self, bank: int) -> int:
-        """The bank.
-
-        Raises:
-            UsageError: there is none of that number, or architectures do not see one bank each.
-        """
+        """The bank; UsageError if there is none of that number, or architectures do not see one bank each."""
         raise UsageError(
             f"bank {bank} is asked for, but with {type(self).__name__} no architecture sees the weights of one bank; "
             "leave the bank out."

@@ -259,11 +259,7 @@ class Space:
 
     @classmethod
     def from_json(cls, text: str) -> "Space":
-        """The space that :meth:`to_json` wrote.
-
-        Raises:
-            UsageError: the text is not the JSON of a space.
-        """
+        """The space that :meth:`to_json` wrote; UsageError if the text is not the JSON of a space."""
         try:
             data = json.loads(text)
             uses = {name: [tuple(map(Condition.from_json, use)) for use in uses] for name, uses in data["uses"].items()}

@@ -120,11 +120,7 @@ class Supernet(nn.Module):
 
     @property
     def architecture(self) -> Architecture:
-        """The architecture that is active.
-
-        Raises:
-            UsageError: soft gates are active instead, see :meth:`mix`.
-        """
+        """The architecture that is active; UsageError where soft gates are instead, see :meth:`mix`."""
         if self._architecture is None:
             raise UsageError("the supernet follows soft gates, not one architecture; call activate() first.")
         return self._architecture

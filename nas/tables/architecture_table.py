@@ -37,11 +37,7 @@ class Table:
     counting: str
 
     def column(self, name: str) -> list[Any]:
-        """The cells of a column, top down.
-
-        Raises:
-            UsageError: there is none of that name, or several.
-        """
+        """The cells of a column, top down; UsageError if there is none of that name, or several."""
         if name not in self.names:
             raise UsageError(f"file '{self.path}' has no column '{name}'; {did_you_mean(name, self.names)}")
         if self.names.count(name) > 1:

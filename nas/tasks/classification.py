@@ -55,11 +55,7 @@ class Classification(Categorical):
         return check_labels(targets, examples, len(self.classes), where)
 
     def check_splits(self, name: str, targets: Mapping[str, Tensor]) -> list[str]:
-        """Refuses a single class, or splits that lack one; gives a note where chance explains that the test split does.
-
-        Raises:
-            UsageError: naming the class.
-        """
+        """Refuses a single class, or splits that lack one; a note where chance explains that the test split does."""
         if len(self.classes) < 2:
             raise UsageError(
                 f"Data set '{name}' has a single class, '{self.classes[0]}', so there is nothing to learn; "

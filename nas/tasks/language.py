@@ -46,11 +46,7 @@ class Language(Categorical):
         return {"classes": list(self.characters)}
 
     def check_targets(self, targets: npt.ArrayLike, examples: int, where: str) -> Tensor:
-        """Tokens [N, length] int64.
-
-        Raises:
-            UsageError: they are no such tokens.
-        """
+        """Tokens [N, length] int64; UsageError if they are none."""
         tokens = torch.as_tensor(targets)
         if tokens.is_floating_point() or tokens.ndim != 2 or len(tokens) != examples or not tokens.numel():
             raise UsageError(

@@ -70,11 +70,7 @@ class MultiLabel(Task):
         return torch.from_numpy(values.astype(np.float32))
 
     def check_splits(self, name: str, targets: Mapping[str, Tensor]) -> list[str]:
-        """Refuses a label that no training example has, or all have; a note where others lack one.
-
-        Raises:
-            UsageError: naming the label.
-        """
+        """Refuses a label that no training example has, or all have; a note where others lack one."""
         share = targets["train"].mean(0)
         for label in ((share == 0) | (share == 1)).nonzero().flatten().tolist()[:1]:
             whose = "all of them have" if share[label] else "none of them has"

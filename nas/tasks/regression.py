@@ -74,11 +74,7 @@ class Regression(Task):
         return torch.from_numpy(values.astype(np.float32))
 
     def check_splits(self, name: str, targets: Mapping[str, Tensor]) -> list[str]:
-        """Refuses training targets that are all alike; a note where they are far from what networks learn well.
-
-        Raises:
-            UsageError: naming the number that is the same for all examples.
-        """
+        """Refuses training targets that are all alike; a note where they are far from what networks learn well."""
         spread = targets["train"].double().std(0, unbiased=False)
         for index in (spread == 0).nonzero().flatten().tolist()[:1]:
             value = float(targets["train"][0, index])

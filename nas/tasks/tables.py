@@ -12,11 +12,7 @@ __all__ = ["names_of", "table"]
 
 
 def table(targets: npt.ArrayLike, examples: int, where: str) -> np.ndarray:
-    """Targets [N, k], also of targets [N].
-
-    Raises:
-        UsageError: they are of another shape, or there are none.
-    """
+    """Targets [N, k], also of targets [N]; UsageError if they are of another shape, or there are none."""
     values = np.asarray(targets)
     rows = values[:, None] if values.ndim == 1 else values
     if examples == 0:

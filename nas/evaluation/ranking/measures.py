@@ -132,11 +132,7 @@ def probability_better_than_random(rank: float, size: int, n: int = 10) -> float
 
 
 def columns(*values: ArrayLike) -> tuple[Floats, ...]:
-    """The values as vectors ``[n]`` of one length.
-
-    Raises:
-        UsageError: they are of other shapes, empty or not finite.
-    """
+    """The values as vectors ``[n]`` of one length; UsageError if they are of other shapes, empty or not finite."""
     found = tuple(np.asarray(each, dtype=np.float64) for each in values)
     shapes = [each.shape for each in found]
     if len(set(shapes)) > 1 or len(shapes[0]) != 1 or not shapes[0][0]:

@@ -24,11 +24,7 @@ def cosine(temperature: Temperature, progress: float) -> float:
 
 
 def checked(temperature: Temperature) -> Temperature:
-    """The temperature, if it is one.
-
-    Raises:
-        UsageError: not two positive numbers.
-    """
+    """The temperature; UsageError if it is not two positive numbers."""
     if len(temperature) != 2 or not all(0 < value < math.inf for value in temperature):
         raise UsageError(
             f"temperature={temperature} must be two positive numbers, the first and the last; try (10, 0.1)."
