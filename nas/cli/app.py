@@ -7,26 +7,10 @@ from typing import Annotated
 import typer
 
 from nas import runs, setup
-from nas.cli import jobs, latency, ranking, retraining
+from nas.cli import jobs, latency, options, ranking, retraining
 from nas.cli.groups import LatencyOptions, PlaceOptions, SpaceOptions, TaskOptions, grouped
 from nas.cli.interrupts import resumable
 from nas.cli.listings import Listing, listed
-from nas.cli.options import (
-    RESULTS,
-    AnyRun,
-    Config,
-    Constraint,
-    Input,
-    Json,
-    Name,
-    Results,
-    Run,
-    Seed,
-    Settings,
-    Storage,
-    Study,
-    Trust,
-)
 from nas.cli.progress import RichProgress
 from nas.cli.settings import moved, opened, resolve_search
 from nas.cli.tables import print_listing, print_result, print_seeds
@@ -61,22 +45,22 @@ def search(
         str | None,
         typer.Option(help="A run of `nas profile` whose latency predictor is used; an imported device has its own."),
     ] = None,
-    constraint: Constraint = None,
+    constraint: options.Constraint = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of supernet training.")] = None,
     candidates: Annotated[int | None, typer.Option(help="Architectures to evaluate.")] = None,
-    seed: Seed = None,
+    seed: options.Seed = None,
     seeds: Annotated[
         int | None,
         typer.Option(min=2, max=10**4, help="Search with so many seeds side by side, each a run of its own."),
     ] = None,
     place: PlaceOptions,
-    storage: Storage = None,
-    study: Study = None,
-    results: Results = RESULTS,
-    name: Name = None,
-    config: Config = None,
-    settings: Settings = None,
-    as_json: Json = False,
+    storage: options.Storage = None,
+    study: options.Study = None,
+    results: options.Results = options.RESULTS,
+    name: options.Name = None,
+    config: options.Config = None,
+    settings: options.Settings = None,
+    as_json: options.Json = False,
 ) -> None:
     """Find the best network, write it as ONNX.
 
@@ -113,7 +97,12 @@ def search(
 @app.command()
 @grouped
 def resume(
-    *, run: AnyRun, place: PlaceOptions, trust: Trust = False, results: Results = RESULTS, as_json: Json = False
+    *,
+    run: options.AnyRun,
+    place: PlaceOptions,
+    trust: options.Trust = False,
+    results: options.Results = options.RESULTS,
+    as_json: options.Json = False,
 ) -> None:
     """Continue an interrupted search, profile or import, here or on other workers.
 
@@ -129,15 +118,15 @@ def resume(
 
 @app.command()
 def export(
-    run: Run,
+    run: options.Run,
     architecture: Annotated[
         str | None, typer.Option(help="An id from candidates.csv, or JSON; the best by default.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The file to write; by default <run>/<id>.onnx.")] = None,
-    input_form: Input = None,
-    trust: Trust = False,
-    results: Results = RESULTS,
-    as_json: Json = False,
+    input_form: options.Input = None,
+    trust: options.Trust = False,
+    results: options.Results = options.RESULTS,
+    as_json: options.Json = False,
 ) -> None:
     """Write one architecture of a run as ONNX, in the run's dtype.
 
@@ -165,7 +154,9 @@ app.add_typer(latency.device, name="device")
 
 @app.command("list")
 def list_(
-    what: Annotated[Listing, typer.Argument(help="What to list.")], results: Results = RESULTS, as_json: Json = False
+    what: Annotated[Listing, typer.Argument(help="What to list.")],
+    results: options.Results = options.RESULTS,
+    as_json: options.Json = False,
 ) -> None:
     """List spaces, tasks, methods, evaluators, strategies, targets (imported devices too), costs or predictors."""
     rows = listed(what, results)

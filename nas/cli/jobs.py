@@ -9,21 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas import distributed, runs, setup
+from nas.cli import options
 from nas.cli.groups import PlaceOptions
 from nas.cli.interrupts import interruptible
-from nas.cli.options import (
-    RESULTS,
-    GpusPerWorker,
-    Json,
-    MeasureOn,
-    Results,
-    Run,
-    Settings,
-    Storage,
-    Study,
-    TrainWorkers,
-    Workers,
-)
 from nas.cli.settings import resolve_search
 from nas.cli.tables import print_result
 from nas.cli.terminal import echo
@@ -46,18 +34,18 @@ def submit(
     include: Annotated[
         list[Path] | None, typer.Option(help="File or folder that the search needs there; may be repeated.")
     ] = None,
-    workers: Workers = None,
-    gpus_per_worker: GpusPerWorker = None,
-    train_workers: TrainWorkers = None,
-    measure_on: MeasureOn = None,
-    storage: Storage = None,
-    study: Study = None,
+    workers: options.Workers = None,
+    gpus_per_worker: options.GpusPerWorker = None,
+    train_workers: options.TrainWorkers = None,
+    measure_on: options.MeasureOn = None,
+    storage: options.Storage = None,
+    study: options.Study = None,
     python: Annotated[str, typer.Option(help="What starts the Python that has nas, on the cluster.")] = "python",
-    results: Results = RESULTS,
+    results: options.Results = options.RESULTS,
     name: NewName = None,
-    settings: Settings = None,
+    settings: options.Settings = None,
     checkpoints: Checkpoints = False,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Search on a Ray cluster: send configuration and code, follow, bring the results back.
 
@@ -78,15 +66,15 @@ def submit(
 def fetch(
     job: Annotated[str, typer.Argument(help="The id that `nas submit` printed.")],
     address: Address,
-    results: Results = RESULTS,
+    results: options.Results = options.RESULTS,
     checkpoints: Checkpoints = False,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Follow a job of `nas submit` again, and bring its results back."""
     _finish(distributed.Jobs(address), job, results, checkpoints, as_json)
 
 
-def parcel(run: Run, results: Results = RESULTS, checkpoints: Checkpoints = False) -> None:
+def parcel(run: options.Run, results: options.Results = options.RESULTS, checkpoints: Checkpoints = False) -> None:
     """Write a finished run to standard output, as text; what `nas fetch` has the cluster do."""
     typer.echo(runs.pack(setup.RunFolder(results.expanduser() / run), checkpoints))
 
@@ -131,5 +119,5 @@ def _tell(line: str) -> None:
 
 
 def _return(job: str, jobs: "Jobs", results: Path) -> str:
-    flag = [] if results == RESULTS else ["--results", str(results)]
+    flag = [] if results == options.RESULTS else ["--results", str(results)]
     return shlex.join(["nas", "fetch", job, "--address", jobs.address, *flag])

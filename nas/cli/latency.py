@@ -7,22 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from nas import latency, setup
+from nas.cli import options
 from nas.cli.groups import LatencyOptions, SpaceOptions, TaskOptions, grouped
 from nas.cli.interrupts import resumable
-from nas.cli.options import (
-    RESULTS,
-    Batch,
-    Config,
-    Constraint,
-    Json,
-    Known,
-    KnownOrColumn,
-    ProfileName,
-    Results,
-    Seed,
-    Settings,
-    Trust,
-)
 from nas.cli.progress import RichProgress
 from nas.cli.settings import known_devices, resolve, values_of
 from nas.cli.tables import print_feasibility, print_predictor
@@ -42,14 +29,14 @@ def profile(
     predictor: Annotated[
         str | None, typer.Option(help="auto, all, linear, lookup, regression or transfer; by default auto.")
     ] = None,
-    known: KnownOrColumn = None,
-    constraint: Constraint = None,
-    seed: Seed = None,
-    results: Results = RESULTS,
-    name: ProfileName = None,
-    config: Config = None,
-    settings: Settings = None,
-    as_json: Json = False,
+    known: options.KnownOrColumn = None,
+    constraint: options.Constraint = None,
+    seed: options.Seed = None,
+    results: options.Results = options.RESULTS,
+    name: options.ProfileName = None,
+    config: options.Config = None,
+    settings: options.Settings = None,
+    as_json: options.Json = False,
 ) -> None:
     """Measure networks, fit a latency predictor, tell what a space costs.
 
@@ -84,13 +71,13 @@ def pack(
     out: Annotated[Path, typer.Option(help="The zip file to write.")] = Path("pack.zip"),
     networks: Annotated[int, typer.Option(min=6, max=10**5, help="Networks to measure; about 15 with --known.")] = 80,
     task: TaskOptions,
-    batch: Batch = None,
-    known: Known = None,
-    seed: Seed = None,
-    results: Results = RESULTS,
-    config: Config = None,
-    settings: Settings = None,
-    as_json: Json = False,
+    batch: options.Batch = None,
+    known: options.Known = None,
+    seed: options.Seed = None,
+    results: options.Results = options.RESULTS,
+    config: options.Config = None,
+    settings: options.Settings = None,
+    as_json: options.Json = False,
 ) -> None:
     """Write a zip that measures networks wherever ONNX Runtime runs.
 
@@ -117,12 +104,12 @@ def import_(
     table: Annotated[Path, typer.Argument(help="The measurements.csv that run.py wrote.")],
     target: Annotated[str, typer.Option(help="The device's name from now on.")],
     samples: Annotated[int | None, typer.Option(help="Networks to learn latency from, at most.")] = None,
-    known: Known = None,
-    constraint: Constraint = None,
-    trust: Trust = False,
-    results: Results = RESULTS,
-    settings: Settings = None,
-    as_json: Json = False,
+    known: options.Known = None,
+    constraint: options.Constraint = None,
+    trust: options.Trust = False,
+    results: options.Results = options.RESULTS,
+    settings: options.Settings = None,
+    as_json: options.Json = False,
 ) -> None:
     """Make a target of what a board measured, and fit its latency predictor."""
     given = {"profile.networks": samples, "profile.known": known_devices(known, results), "constraints": constraint}
