@@ -6,13 +6,12 @@ import os
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
 from nas.distributed.private_ray import TOKEN, private
-from nas.distributed.watch import after, death_of, ended_by
+from nas.distributed.watch import after, death_of, ended_by, signals_kept
 from nas.errors import UsageError
 
 __all__ = ["connected", "free_of", "ray_module", "require", "require_reachable", "room_for"]
@@ -161,7 +160,7 @@ def _start(ray: Any, cpus: float, gpus: float | None) -> None:
     late = f"Ray did not start within {_START_SECONDS:.0f} s; see what else runs on this machine."
     own = {"num_cpus": max(cores, math.ceil(cpus)), "num_gpus": gpus}
     try:
-        with private(ray) as alone, ended_by(after(_START_SECONDS, late)), _same_sigterm():
+        with private(ray) as alone, ended_by(after(_START_SECONDS, late)), signals_kept(signal.SIGTERM):
             ray.init("local", **alone, **own, **_QUIET)
     except UsageError:
         raise
@@ -181,7 +180,7 @@ def _connect(ray: Any, address: str) -> None:
         f"ray.address is '{address}', where no Ray answers within {_START_SECONDS:.0f} s; look at what listens there."
     )
     try:
-        with ended_by(after(_START_SECONDS, mute)), _same_sigterm():
+        with ended_by(after(_START_SECONDS, mute)), signals_kept(signal.SIGTERM):
             ray.init(address, **_QUIET)
     except UsageError:
         raise
@@ -195,19 +194,6 @@ def _connect(ray: Any, address: str) -> None:
             f"ray.address is '{address}', but no cluster takes the connection ({reason}); {advice}."
         ) from None
     _say_less()
-
-
-@contextmanager
-def _same_sigterm() -> Iterator[None]:
-    """What SIGTERM does stays as it is: Ray takes it over, and aborts the process three seconds later."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _in_a_line(error: BaseException) -> str:

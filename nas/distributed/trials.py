@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nas.distributed.cluster import ray_module
+from nas.distributed.watch import signals_kept
 from nas.errors import UsageError
 from nas.tasks import Metric
 
@@ -104,7 +104,7 @@ def run_trials(
 
     function = tune.with_parameters(_trial, train=train, epochs=list(epochs))
     watch = _watching(tune, len(epochs), on_done)
-    with _signals_kept(), _quiet():
+    with signals_kept(signal.SIGINT, signal.SIGUSR1), _quiet():
         analysis = tune.run(
             tune.with_resources(function, {"cpu": cpus, "gpu": gpus}),
             name=_NAME,
@@ -118,7 +118,7 @@ def run_trials(
             max_failures=_RETRIES,
             reuse_actors=True,
             raise_on_failed_trial=False,
-            resume_config=_continuing(tune) if _has_begun(folder) else None,
+            resume_config=_continuing(tune) if any((folder / _NAME).glob("experiment_state-*.json")) else None,
             trial_dirname_creator=_name_of,
             callbacks=[watch],
             verbose=0,
@@ -197,11 +197,6 @@ def _trial(config: Mapping[str, Any], train: Train, epochs: Sequence[int]) -> No
             tune.report({"failed": str(error)})
 
 
-def _has_begun(folder: Path) -> bool:
-    """Whether Tune has kept a state to continue from."""
-    return any((folder / _NAME).glob("experiment_state-*.json"))
-
-
 def _continuing(tune: Any) -> Any:
     resume = tune.ResumeConfig.ResumeType.RESUME
     return tune.ResumeConfig(unfinished=resume, errored=resume)
@@ -242,18 +237,6 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.level = before
-
-
-@contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Tune takes Ctrl-C to end in order, and keeps it."""
-    ours = threading.current_thread() is threading.main_thread()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGUSR1)} if ours else {}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _outcome(trial: Any) -> TrialOutcome:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from nas.errors import UsageError
 
-__all__ = ["Find", "after", "death_of", "ended_by"]
+__all__ = ["Find", "after", "death_of", "ended_by", "signals_kept"]
 
 Find = Callable[[], str | None]
 """Asked again and again; gives the sentence that ends the block, or None as long as all is well."""
@@ -47,6 +47,21 @@ def ended_by(find: Find) -> Iterator[None]:
         if watch.sentence is None:
             raise
         raise UsageError(watch.sentence) from None
+
+
+@contextmanager
+def signals_kept(*numbers: int) -> Iterator[None]:
+    """What signals do stays as it is.
+
+    Ray takes SIGTERM over, and aborts the process three seconds later; Tune takes Ctrl-C to end in order, and keeps it.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in numbers} if ours else {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def after(seconds: float, sentence: str) -> Find:
