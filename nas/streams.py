@@ -72,6 +72,7 @@ class Stream(IntEnum):
     SHIFTED_PATHS = 72
     LEVEL_WALK = 73
     LEVEL_PATHS = 74
+    IMPORTANT_PATHS = 75
 
     OWN = 1000
     """For a part from outside the package: ``rng(seed, Stream.OWN, number, step)`` with a number that is its alone."""

@@ -79,15 +79,28 @@ class ImageSplit:
         Raises:
             UsageError: it would do something, but these are no images.
         """
+        order = self._epoch(generator(seed))
+        return self.drawn(order[: self.steps(batch_size) * batch_size], batch_size, seed, augment)
+
+    def drawn(self, positions: Tensor, batch_size: int, seed: Seed, augment: Augment | None = None) -> Iterator[Batch]:
+        """Training batches of some images, in this order; the last may be smaller.
+
+        Args:
+            positions: [n] int64 of the images; some may be there more than once.
+            batch_size: images in a batch.
+            seed: of what is done to them, beside the number of the batch.
+            augment: what to do to the images; None leaves them as they are.
+
+        Raises:
+            UsageError: it would do something, but these are no images.
+        """
         if augment not in (None, Augment()) and self.images.ndim != 4:
             raise UsageError(
                 f"{augment} changes images, but inputs have shape {list(self.images.shape[1:])}; set crop, flip and "
                 "cutout to 0."
             )
-        steps = self.steps(batch_size)
-        chosen = torch.split(self._epoch(generator(seed)), batch_size)
-        augment = augment or Augment()
-        return (self._augmented(chosen[step], augment, generator(seed, step)) for step in range(steps))
+        chosen, known = torch.split(positions.to(self.device), batch_size), augment or Augment()
+        return (self._augmented(each, known, generator(seed, step)) for step, each in enumerate(chosen))
 
     def steps(self, batch_size: int) -> int:
         """How many batches ``shuffled`` gives: the partial last one is dropped unless it is the only one."""

@@ -34,6 +34,9 @@ class Split(Protocol):
     def shuffled(self, batch_size: int, seed: Seed, augment: Augment | None = None) -> Iterator[Batch]:
         """One epoch of training: ``steps(batch_size)`` full batches, a function of the seed alone."""
 
+    def drawn(self, positions: Tensor, batch_size: int, seed: Seed, augment: Augment | None = None) -> Iterator[Batch]:
+        """Training batches of the examples at these positions ``[n]``, in this order; the last may be smaller."""
+
     def steps(self, batch_size: int) -> int:
         """How many batches ``shuffled`` gives: at least one."""
 

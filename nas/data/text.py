@@ -64,13 +64,28 @@ class TextSplit:
         Raises:
             UsageError: if the augmentation would do anything.
         """
+        draws = generator(seed)
+        self._offset(draws)
+        order = torch.randperm(len(self), generator=draws)
+        return self.drawn(order[: self.steps(batch_size) * batch_size], batch_size, seed, augment)
+
+    def drawn(self, positions: Tensor, batch_size: int, seed: Seed, augment: Augment | None = None) -> Iterator[Batch]:
+        """Training batches of some windows in this order, all moved by less than a window; the last may be smaller.
+
+        Args:
+            positions: [n] int64 of the windows; some may be there more than once.
+            batch_size: windows in a batch.
+            seed: of the shift.
+            augment: None, or one that does nothing.
+
+        Raises:
+            UsageError: if the augmentation would do anything.
+        """
         if augment not in (None, Augment()):
             raise UsageError(f"{augment} changes images, but the data set is text; set crop, flip and cutout to 0.")
-        steps, draws = self.steps(batch_size), generator(seed)
-        offset = int(torch.randint(self.length, (), generator=draws))
-        order = torch.randperm(len(self), generator=draws).to(self.device)
-        starts = (offset + order * self.length).clamp(max=len(self.tokens) - 1 - self.length)
-        return (self._windows(chosen) for chosen in torch.split(starts, batch_size)[:steps])
+        starts = self._offset(generator(seed)) + positions.to(self.device) * self.length
+        starts = starts.clamp(max=len(self.tokens) - 1 - self.length)
+        return (self._windows(chosen) for chosen in torch.split(starts, batch_size))
 
     def steps(self, batch_size: int) -> int:
         """How many batches ``shuffled`` gives: the partial last one is dropped unless it is the only one."""
@@ -118,6 +133,9 @@ class TextSplit:
                 f"windows of {self.length}; give another share, a longer text or a smaller length."
             )
         return parts
+
+    def _offset(self, draws: torch.Generator) -> int:
+        return int(torch.randint(self.length, (), generator=draws))
 
     def _windows(self, starts: Tensor) -> Batch:
         windows = self.tokens[starts[:, None] + torch.arange(self.length + 1, device=self.device)].long()

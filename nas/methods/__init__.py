@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nas.methods.method import Method as Method
     from nas.methods.mixture_of_supernets import MIXTURE_OF_SUPERNETS as MIXTURE_OF_SUPERNETS
     from nas.methods.ofa import OFA as OFA
+    from nas.methods.pa_da import PA_DA as PA_DA
     from nas.methods.pc_darts import PC_DARTS as PC_DARTS
     from nas.methods.proxyless import PROXYLESS as PROXYLESS
     from nas.methods.sd_darts import SD_DARTS as SD_DARTS
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 # fmt: off
 _NAMES = (
-    "bignas", "alphanet", "attentivenas", "shiftnas", "elasticvit",
+    "bignas", "alphanet", "attentivenas", "shiftnas", "elasticvit", "pa-da",
     "spos", "fairnas", "darts", "darts-2nd", "gdas", "snas", "pc-darts", "proxyless", "dropnas",
     "sd-darts", "sharpdarts", "darts-pt", "single-path", "tanglenas", "tas", "balanced-mixture", "few-shot",
     "gradient-matching", "mixture-of-supernets", "layer-tying", "sortednet", "slimmable",

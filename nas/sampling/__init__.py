@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from nas.sampling.cost_levels import CostLevels as CostLevels, CostTable as CostTable
     from nas.sampling.diagonal import Diagonal as Diagonal
     from nas.sampling.fair import Fair as Fair
+    from nas.sampling.important_examples import ImportantExamples as ImportantExamples
+    from nas.sampling.important_paths import ImportantPaths as ImportantPaths
     from nas.sampling.neighbouring import Neighbouring as Neighbouring
     from nas.sampling.nested import Nested as Nested
     from nas.sampling.path_memory import PathMemory as PathMemory

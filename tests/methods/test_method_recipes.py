@@ -81,6 +81,7 @@ NESTED = (
     "attentivenas",
     "shiftnas",
     "elasticvit",
+    "pa-da",
     "spos",
     "fairnas",
     "single-path",
