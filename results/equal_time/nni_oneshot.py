@@ -8,6 +8,7 @@ checkpoints are off.
 import logging
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import nni
@@ -19,10 +20,10 @@ from nni.nas.evaluator import FunctionalEvaluator
 from nni.nas.evaluator.pytorch import Lightning, LightningModule, Trainer
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.oneshot.pytorch.sampling import RandomSamplingLightningModule
-from nni.nas.oneshot.pytorch.supermodule.operation import MixedConv2d
+from nni.nas.oneshot.pytorch.supermodule.operation import MixedConv2d, MixedLinear
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot, RegularizedEvolution
-from nni_space import MobileNet
+from nni_space import model_space
 from torch import Tensor, nn
 
 from nas.space import Architecture
@@ -39,20 +40,21 @@ _RECALIBRATION = 10
 RandomSamplingLightningModule._sampling_patience = 100_000
 """Where few architectures keep the bound, NNI's hundred draws do not suffice."""
 
-_freeze_weight = MixedConv2d.freeze_weight
+
+def _without_none(freeze_weight: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """NNI 3.0 cannot freeze a layer without bias: it says that the bias is None, which PyTorch refuses to load."""
+
+    def cleaned(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        return {name: value for name, value in freeze_weight(*args, **kwargs).items() if value is not None}
+
+    return cleaned
 
 
-def _without_none(self: MixedConv2d, *args: Any, **kwargs: Any) -> dict[str, Any]:
-    """NNI 3.0 cannot freeze a convolution without bias: it says that the bias is None, which PyTorch refuses to load."""
-    return {name: value for name, value in _freeze_weight(self, *args, **kwargs).items() if value is not None}
-
-
-MixedConv2d.freeze_weight = _without_none
+for kind in (MixedConv2d, MixedLinear):
+    kind.freeze_weight = _without_none(kind.freeze_weight)
 
 
 def deliver(problem: Problem) -> Delivered:
-    if problem.contest.space != "mobilenet":
-        raise SystemExit("NNI 3.0 has no mutable layers for embeddings and for heads of attention that scale together.")
     warnings.filterwarnings("ignore")
     for name in ("nni", "pytorch_lightning", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -114,7 +116,8 @@ class _Batches:
 
 
 def _trained_supernet(problem: Problem) -> tuple[Any, _Module]:
-    space = MobileNet(problem.data.input_shape[0], problem.data.output_shape[0], dict(problem.contest.space_args))
+    contest, data = problem.contest, problem.data
+    space = model_space(contest.space, data.input_shape, data.output_shape[0], dict(contest.space_args))
     module = _Module(problem, problem.clock.budget * _SUPERNET)
     trainer = Trainer(
         max_epochs=10**6,
@@ -162,8 +165,10 @@ def _evolved(problem: Problem, supernet: Any) -> tuple[dict[str, Any], Architect
 
 
 def _recalibrate(problem: Problem, network: nn.Module) -> None:
-    """Batch norm's statistics anew, averaged over some training batches."""
+    """Batch norm's statistics anew, averaged over some training batches; nothing where there is none."""
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None

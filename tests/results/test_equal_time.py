@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -137,3 +138,19 @@ def test_the_table_marks_ties_and_overruns_and_says_who_is_ahead(part: Any):
 
 def _bits(value: float) -> list[dict[str, Any]]:
     return [{"seed": 0, "test": value}]
+
+
+@pytest.mark.parametrize("task", ["fm14", "shakespeare"])
+def test_networks_of_nni_are_those_of_nas(part: Any, task: str):
+    pytest.importorskip("nni")
+    problem, one_shot = problem_of(part, task), part("nni_oneshot")
+    contest, data = problem.contest, problem.data
+    space = part("nni_space").model_space(
+        contest.space, data.input_shape, data.output_shape[0], dict(contest.space_args)
+    )
+    for seed in range(3):
+        sample: dict[str, Any] = {}
+        theirs = space.random(memo=sample, random_state=np.random.RandomState(seed))
+        ours = problem.supernet.extract(one_shot._architecture(problem, sample))
+        sizes = [sum(each.numel() for each in network.parameters()) for network in (theirs, ours)]
+        assert sizes[0] == sizes[1]
