@@ -28,6 +28,12 @@ __all__ = [
 ]
 
 _MOST_OUTCOMES = 1_000_000
+_Binary = Callable[["Expression", Any], "Operation"]
+
+
+def _either_way(function: Callable[[Any, Any], Any]) -> tuple[_Binary, _Binary]:
+    """The operator of an expression and something behind it, or before it."""
+    return lambda self, other: Operation(function, self, other), lambda self, other: Operation(function, other, self)
 
 
 class Expression:
@@ -52,41 +58,12 @@ class Expression:
         """Rounded to a multiple of ``divisor`` as :func:`round_to` does."""
         return Operation(round_to, self, divisor)
 
-    def __truediv__(self, other: Any) -> "Operation":
-        return Operation(operator.truediv, self, other)
-
-    def __rtruediv__(self, other: Any) -> "Operation":
-        return Operation(operator.truediv, other, self)
-
-    def __add__(self, other: Any) -> "Operation":
-        return Operation(operator.add, self, other)
-
-    def __radd__(self, other: Any) -> "Operation":
-        return Operation(operator.add, other, self)
-
-    def __sub__(self, other: Any) -> "Operation":
-        return Operation(operator.sub, self, other)
-
-    def __rsub__(self, other: Any) -> "Operation":
-        return Operation(operator.sub, other, self)
-
-    def __mul__(self, other: Any) -> "Operation":
-        return Operation(operator.mul, self, other)
-
-    def __rmul__(self, other: Any) -> "Operation":
-        return Operation(operator.mul, other, self)
-
-    def __floordiv__(self, other: Any) -> "Operation":
-        return Operation(operator.floordiv, self, other)
-
-    def __rfloordiv__(self, other: Any) -> "Operation":
-        return Operation(operator.floordiv, other, self)
-
-    def __mod__(self, other: Any) -> "Operation":
-        return Operation(operator.mod, self, other)
-
-    def __rmod__(self, other: Any) -> "Operation":
-        return Operation(operator.mod, other, self)
+    __add__, __radd__ = _either_way(operator.add)
+    __sub__, __rsub__ = _either_way(operator.sub)
+    __mul__, __rmul__ = _either_way(operator.mul)
+    __truediv__, __rtruediv__ = _either_way(operator.truediv)
+    __floordiv__, __rfloordiv__ = _either_way(operator.floordiv)
+    __mod__, __rmod__ = _either_way(operator.mod)
 
     def __bool__(self) -> bool:
         self._refuse("a truth value (`if`, `and`, `not`)")
