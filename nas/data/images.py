@@ -56,7 +56,6 @@ class ImageSplit:
         return f"ImageSplit({len(self)} images of {shape}, {self.images.dtype} on {self.images.device})"
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
-        """Every image once, in stored order; the last batch may be smaller."""
         check_batch_size(batch_size)
         positions = torch.split(torch.arange(len(self), device=self.labels.device), batch_size)
         return (self._batch(chosen) for chosen in positions)
@@ -103,7 +102,6 @@ class ImageSplit:
         return (self._augmented(each, known, generator(seed, step)) for step, each in enumerate(chosen))
 
     def steps(self, batch_size: int) -> int:
-        """How many batches ``shuffled`` gives: the partial last one is dropped unless it is the only one."""
         return full_batches(len(self) if self.groups is None else len(torch.unique(self.groups)), batch_size)
 
     def fraction(self, share: float, seed: Seed) -> tuple["ImageSplit", "ImageSplit"]:
@@ -130,11 +128,7 @@ class ImageSplit:
         return replace(self, images=self.images[positions], labels=self.labels[positions], groups=groups)
 
     def at(self, values: Mapping[str, Any]) -> "ImageSplit":
-        """The split with images of the ``image_size`` that an architecture says; as it is where it says none.
-
-        Raises:
-            UsageError: it is no size.
-        """
+        """The split with images of the ``image_size`` that an architecture says; UsageError if that is no size."""
         size = size_in(values)
         return self if size == self.size else replace(self, size=size)
 
@@ -193,7 +187,6 @@ class ImageData:
 
     @property
     def examples(self) -> str:
-        """What an example is called."""
         return "images" if len(self.input_shape) == 3 else "examples"
 
     @property
@@ -203,7 +196,6 @@ class ImageData:
 
     @property
     def input_dtype(self) -> torch.dtype:
-        """Of a batch."""
         return torch.float32
 
     @property
@@ -222,11 +214,7 @@ class ImageData:
         return tuple(self.train.std.tolist())
 
     def inputs(self, form: str) -> Inputs:
-        """The images in a form in which an exported network reads them.
-
-        Raises:
-            UsageError: the data set does not have it.
-        """
+        """The images as an exported network reads them; UsageError if the data set does not have that form."""
         images = self.train.images
         bounds = (0.0, 1.0) if images.dtype == torch.uint8 else (float(images.min()), float(images.max()))
         inputs = pixel_inputs(form, self.name, self.input_shape, bounds, self.mean, self.std)
@@ -240,11 +228,7 @@ class ImageData:
     """A batch as a network reads it."""
 
     def at(self, values: Mapping[str, Any]) -> "ImageData":
-        """The task with images of the ``image_size`` that an architecture says; as it is where it says none.
-
-        Raises:
-            UsageError: it is no size.
-        """
+        """The task with images of the ``image_size`` that an architecture says; UsageError if that is no size."""
         if size_in(values) == self.train.size:
             return self
         return replace(

@@ -38,7 +38,7 @@ class Split(Protocol):
         """Training batches of the examples at these positions ``[n]``, in this order; the last may be smaller."""
 
     def steps(self, batch_size: int) -> int:
-        """How many batches ``shuffled`` gives: at least one."""
+        """How many batches ``shuffled`` gives: the partial last one is dropped unless it is the only one."""
 
     @property
     def groups(self) -> Tensor | None:

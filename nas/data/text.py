@@ -88,7 +88,6 @@ class TextSplit:
         return (self._windows(chosen) for chosen in torch.split(starts, batch_size))
 
     def steps(self, batch_size: int) -> int:
-        """How many batches ``shuffled`` gives: the partial last one is dropped unless it is the only one."""
         return full_batches(len(self), batch_size)
 
     def fraction(self, share: float, seed: Seed) -> tuple["TextSplit", "TextSplit"]:
@@ -162,7 +161,6 @@ class TextData:
 
     @property
     def examples(self) -> str:
-        """What an example is called."""
         return "windows"
 
     @property
@@ -182,7 +180,6 @@ class TextData:
 
     @property
     def input_dtype(self) -> torch.dtype:
-        """Of a batch."""
         return torch.int64
 
     @property
@@ -191,11 +188,7 @@ class TextData:
         return self.task.output_shape(self.input_shape)
 
     def inputs(self, form: str) -> Inputs:
-        """Windows as token ids, of which token i stands for ``task.characters[i]``.
-
-        Raises:
-            UsageError: a form of images is asked for.
-        """
+        """Windows as token ids, i for ``task.characters[i]``; UsageError where a form of images is asked for."""
         return token_inputs(form, self.name, self.train.length)
 
     choices = ()

@@ -54,6 +54,7 @@ class Supernet(nn.Module):
 
     Attributes:
         equally_large: name → the candidates that cost as much as the largest, of choices where there are several.
+        bank: whose weights the active architecture sees; None where there is but one, or it sees several.
 
     Raises:
         UsageError: the model holds no choice, or two choices are named alike, be they in the model or extra; it cannot
@@ -126,11 +127,6 @@ class Supernet(nn.Module):
         return self._architecture
 
     @property
-    def bank(self) -> int | None:
-        """The bank whose weights the active architecture sees; None where there is but one, or it sees several."""
-        return self._bank
-
-    @property
     def values(self) -> dict[Choice, Any]:
         """The candidate of each active choice of the model, under the active architecture."""
         return {choice: self.architecture[name] for name, choice in self._choices.items() if name in self.architecture}
@@ -173,7 +169,7 @@ class Supernet(nn.Module):
         """
         check_tree(self._above)
         chosen = self.space.architecture(architecture)
-        self._bank = self.sharing.bank_of(chosen) if bank is None else self.sharing.check_bank(bank)
+        self.bank = self.sharing.bank_of(chosen) if bank is None else self.sharing.check_bank(bank)
         inside = {name: value for name, value in chosen.items() if name in self._choices}
         self._configure(
             {self._choices[name]: self._one_hot[name, candidate_key(value)] for name, value in inside.items()}
@@ -210,7 +206,7 @@ class Supernet(nn.Module):
             )
         gates = soft_gates(self.options, weights, active or {}, idle or {})
         self._configure({self._choices[name]: gate for name, gate in gates.items()})
-        self._architecture, self._bank = None, None
+        self._architecture, self.bank = None, None
 
     def forward(self, *inputs: Any) -> Any:
         """What the active architecture gives, or the mixture that the gates say.
@@ -242,7 +238,7 @@ class Supernet(nn.Module):
             bank: whose weights it inherits; by default the sharing scheme says.
         """
         check_attached(self.model)
-        gates, previous = self._gates, (self._architecture, self._bank)
+        gates, previous = self._gates, (self._architecture, self.bank)
         self.activate(architecture, bank)
         try:
             with torch.no_grad():
@@ -251,7 +247,7 @@ class Supernet(nn.Module):
                 return extract(self.model, self.values)
         finally:
             self._configure(gates)
-            self._architecture, self._bank = previous
+            self._architecture, self.bank = previous
 
     def segments(self) -> list[tuple[SegmentKey, Segment]]:
         """The active blocks in order, each with a key that says all about what it computes, given its input.
@@ -305,7 +301,7 @@ class Supernet(nn.Module):
         read = dict.fromkeys(name for path in segment.paths for name in self.read_by(path))
         active = (name for name in read if name in self.architecture)
         key = (segment.path, *((name, candidate_key(self.architecture[name])) for name in active))
-        seen = [self.sharing.key(self.architecture, self._bank, path) for path in segment.paths]
+        seen = [self.sharing.key(self.architecture, self.bank, path) for path in segment.paths]
         weights = tuple(each for each in seen if each is not None)
         step = () if segment.step is None else (segment.step,)
         return (*key, *step, *weights)
@@ -315,7 +311,7 @@ class Supernet(nn.Module):
         return {(slot.module, slot.name): slot.tensor for slot in slots}
 
     def _slots(self, within: str = "") -> Sequence[Override]:
-        return () if self._architecture is None else self.sharing.weights(self._architecture, self._bank, within)
+        return () if self._architecture is None else self.sharing.weights(self._architecture, self.bank, within)
 
     def _check_gates(self, inputs: Sequence[Any]) -> None:
         """Checks with two examples, once for each choice, that one-hot gates give what architectures give."""
@@ -326,7 +322,7 @@ class Supernet(nn.Module):
             with evaluating(self), torch.autocast(inputs[0].device.type, enabled=False):
                 check_gates(self, mixed, *(inputs if len(inputs) > 1 else [inputs[0][:2]]))
             self._configure(gates)
-            self._architecture, self._bank = None, None
+            self._architecture, self.bank = None, None
 
     def _configure(self, gates: Mapping[Choice, Gate]) -> None:
         for module, choices in self._sites:
