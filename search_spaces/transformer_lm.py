@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.nn import Embedding, LayerNorm, Linear, MultiheadAttention, Repeat
+from nas.nn import Embedding, LayerNorm, Linear, Repeat
 from nas.space import Choice, round_to
+from search_spaces.transformer_layer import TransformerLayer
 
-__all__ = ["ClassesFirst", "DecoderLayer", "TokenEmbedding", "transformer_lm"]
+__all__ = ["ClassesFirst", "TokenEmbedding", "transformer_lm"]
 
 
 def transformer_lm(
@@ -52,12 +53,13 @@ def transformer_lm(
         )
     width = Choice(widths, name="width")
     layers = [
-        DecoderLayer(
+        TransformerLayer(
             width,
             Choice(heads, name=f"layers.{layer}.heads"),
             head_dim,
             round_to(width * Choice(ratios, name=f"layers.{layer}.ratio"), 8),
             dropout,
+            causal=True,
         )
         for layer in range(max(depths))
     ]
@@ -83,29 +85,6 @@ class TokenEmbedding(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.dropout(self.tokens(x) + self.positions(torch.arange(x.shape[1], device=x.device)))
         return y
-
-
-class DecoderLayer(nn.Module):
-    """Causal attention and a feed-forward network, each with a norm before and a shortcut around it.
-
-    Shapes: ``[N, L, width]`` → the same.
-    """
-
-    def __init__(self, width: Any, heads: Any, head_dim: int, hidden: Any, dropout: float) -> None:
-        super().__init__()
-        self.attention_norm = LayerNorm(width)
-        self.attention = MultiheadAttention(width, heads, batch_first=True, head_dim=head_dim)
-        self.feed_forward_norm = LayerNorm(width)
-        self.feed_forward = nn.Sequential(
-            OrderedDict(expand=Linear(width, hidden), activation=nn.GELU(), project=Linear(hidden, width))
-        )
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.attention_norm(x)
-        y = x + self.dropout(self.attention(y, y, y, is_causal=True)[0])
-        z: Tensor = y + self.dropout(self.feed_forward(self.feed_forward_norm(y)))
-        return z
 
 
 class ClassesFirst(nn.Module):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 import nas
 from nas.nn.channel_ranges import select
+from search_spaces.autoformer import autoformer
 from search_spaces.chain import chain
 from search_spaces.darts import darts
 from search_spaces.mobilenet import mobilenet
@@ -68,6 +69,9 @@ _IMAGES: dict[str, Callable[[], nn.Module]] = {
     "toy_cell_entangled": lambda: toy_cell(INPUT_SHAPE, 5, width=2, entangled=True, dropout=0),
     "toy_conv": lambda: toy_conv(INPUT_SHAPE, 5, width=0.125, dropout=0),
     "resnet": lambda: resnet(INPUT_SHAPE, 5, widths=(4, 6, 8), multipliers=(0.5, 0.8, 1), align="pad"),
+    "autoformer": lambda: autoformer(
+        INPUT_SHAPE, 5, patch=4, widths=(8, 16), depths=(1, 2, 3), heads=(1, 2), head_dim=4, ratios=(1, 2)
+    ),
     "resnet_pooling": lambda: resnet_pooling(INPUT_SHAPE, 5, blocks=3, widths=(4, 6)),
 }
 

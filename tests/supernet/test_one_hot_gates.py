@@ -100,7 +100,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     ),
 }
 REQUIRED = {Cell, PartialChannels, OneOf, Repeat, SwitchableBatchNorm2d, UngatedConv2d, Zero, Conv2d, Linear, Embedding}
-ROUNDED = {"LayerNorm", "GroupNorm", "SwitchableBatchNorm2d", "MultiheadAttention", "transformer_lm"}
+ROUNDED = {"LayerNorm", "GroupNorm", "SwitchableBatchNorm2d", "MultiheadAttention", "transformer_lm", "autoformer"}
 
 
 def between_four() -> nn.Module:

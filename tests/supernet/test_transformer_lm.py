@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from shipped import SHIPPED, perturbed
 from torch import Tensor, nn
+from transformer_twin import twin_of
 
 import nas
 from nas.costs import StaticCosts, parameters, trace
@@ -72,28 +73,6 @@ def test_images_are_refused() -> None:
 
 
 # What it computes
-
-
-@torch.no_grad()
-def twin_of(layer: nn.Module, heads: int) -> nn.TransformerEncoderLayer:
-    """PyTorch's own layer with the weights of an extracted one whose heads together are as wide as a token."""
-    own = dict(layer.named_parameters())
-    width, hidden = own["feed_forward.project.weight"].shape
-    twin = nn.TransformerEncoderLayer(width, heads, hidden, 0.0, "gelu", batch_first=True, norm_first=True)
-    values = {
-        f"self_attn.in_proj_{kind}": torch.cat([own[f"attention.{name}.{kind}"] for name in ("query", "key", "value")])
-        for kind in ("weight", "bias")
-    }
-    names = {
-        "self_attn.out_proj": "attention.out",
-        "linear1": "feed_forward.expand",
-        "linear2": "feed_forward.project",
-        "norm1": "attention_norm",
-        "norm2": "feed_forward_norm",
-    }
-    values |= {f"{a}.{kind}": own[f"{b}.{kind}"] for a, b in names.items() for kind in ("weight", "bias")}
-    twin.load_state_dict(values)
-    return twin.double().eval()
 
 
 @pytest.mark.parametrize(("width", "heads", "ratio"), [(8, 2, 2), (16, 4, 3), (16, 4, 1)])
