@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nas.methods.gdas import GDAS as GDAS
     from nas.methods.gradient_matching import GRADIENT_MATCHING as GRADIENT_MATCHING
     from nas.methods.layer_tying import LAYER_TYING as LAYER_TYING
+    from nas.methods.lighthubert import LIGHTHUBERT as LIGHTHUBERT
     from nas.methods.matformer import MATFORMER as MATFORMER
     from nas.methods.method import Method as Method
     from nas.methods.mixture_of_supernets import MIXTURE_OF_SUPERNETS as MIXTURE_OF_SUPERNETS
@@ -45,12 +46,13 @@ _NAMES = (
     "spos", "fairnas", "darts", "darts-2nd", "gdas", "snas", "pc-darts", "proxyless", "dropnas",
     "sd-darts", "sharpdarts", "darts-pt", "single-path", "tanglenas", "tas", "balanced-mixture", "few-shot",
     "gradient-matching", "mixture-of-supernets", "layer-tying", "sortednet", "slimmable",
-    "universally-slimmable", "ofa", "matformer",
+    "universally-slimmable", "ofa", "matformer", "lighthubert",
 )
 # fmt: on
 
 
 def _fits(part: Any) -> bool:
+    from nas.methods.lighthubert import LIGHTHUBERT as LIGHTHUBERT
     from nas.methods.matformer import MATFORMER as MATFORMER
     from nas.methods.method import Method
 

@@ -95,6 +95,7 @@ NESTED = (
     "slimmable",
     "universally-slimmable",
     "ofa",
+    "lighthubert",
 )
 SHARING = {"mixture-of-supernets": {"only": ["1.*"]}, "balanced-mixture": {"models": 2}}
 """Options that suit a supernet so small and a training so short."""
