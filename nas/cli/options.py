@@ -9,30 +9,10 @@ from nas.data import InputForm
 from nas.setup.names import check_name
 
 __all__ = [
-    "RESULTS",
-    "AnyRun",
-    "Batch",
-    "Config",
-    "Constraint",
-    "GpusPerWorker",
-    "Input",
-    "Json",
-    "Known",
-    "KnownOrColumn",
-    "MeasureOn",
-    "Name",
-    "ProfileName",
-    "Ray",
-    "Results",
-    "Run",
-    "Seed",
-    "Settings",
-    "Storage",
-    "Study",
-    "TrainWorkers",
-    "Trust",
-    "Workers",
-]
+    "RESULTS", "AnyRun", "Batch", "Config", "Constraint", "GpusPerWorker", "Input", "Json", "Known", "KnownOrColumn",
+    "MeasureOn", "Name", "ProfileName", "Ray", "Results", "Run", "Seed", "Settings", "Storage", "Study", "TrainWorkers",
+    "Trust", "Workers",
+]  # fmt: skip
 
 
 def _name(given: str | None) -> str | None:

@@ -21,17 +21,9 @@ if TYPE_CHECKING:
     from nas.tasks import Tally
 
 __all__ = [
-    "EVALUATORS",
-    "Evaluator",
-    "EvaluatorTraits",
-    "MakesNetworks",
-    "TalliesExamples",
-    "evaluator_options",
-    "made_network",
-    "make_evaluator",
-    "tallied_examples",
-    "traits_of",
-]
+    "EVALUATORS", "Evaluator", "EvaluatorTraits", "MakesNetworks", "TalliesExamples", "evaluator_options",
+    "made_network", "make_evaluator", "tallied_examples", "traits_of",
+]  # fmt: skip
 
 _DIRECTIONS = {"maximise": True, "minimise": False}
 

@@ -32,14 +32,8 @@ if TYPE_CHECKING:
     import onnx
 
 __all__ = [
-    "dynamic_onnx",
-    "example_input",
-    "inference_copy",
-    "noted_model",
-    "static_onnx",
-    "with_metadata",
-    "write_onnx",
-]
+    "dynamic_onnx", "example_input", "inference_copy", "noted_model", "static_onnx", "with_metadata", "write_onnx",
+]  # fmt: skip
 
 logger = logging.getLogger(__name__)
 

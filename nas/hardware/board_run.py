@@ -26,35 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = [
-    "COLUMNS",
-    "MANIFEST",
-    "Runtime",
-    "StopError",
-    "Timing",
-    "append_row",
-    "compare",
-    "main",
-    "measure_pack",
-    "median_width",
-    "rows_done",
-    "warm_up",
-]
+    "COLUMNS", "MANIFEST", "Runtime", "StopError", "Timing", "append_row", "compare", "main", "measure_pack",
+    "median_width", "rows_done", "warm_up",
+]  # fmt: skip
 
 COLUMNS = (
-    "architecture",
-    "latency_ms",
-    "spread_ms",
-    "repeats",
-    "reference_ms",
-    "repeat",
-    "threads",
-    "batch",
-    "dtype",
-    "device",
-    "versions",
-    "pack",
-    "setup",
-)
+    "architecture", "latency_ms", "spread_ms", "repeats", "reference_ms", "repeat", "threads", "batch", "dtype",
+    "device", "versions", "pack", "setup",
+)  # fmt: skip
 MANIFEST = "manifest.json"
 
 _PRECISION = 0.02  # relative width of the median's 95 % confidence interval

@@ -11,18 +11,8 @@ from nas.nn.gate import Gates, push_forward
 from nas.space import Concatenation, choices_of, evaluate
 
 __all__ = [
-    "NOTHING",
-    "Channels",
-    "Ranges",
-    "Region",
-    "channels",
-    "crop",
-    "joined",
-    "ranges_of",
-    "select",
-    "taken",
-    "write",
-]
+    "NOTHING", "Channels", "Ranges", "Region", "channels", "crop", "joined", "ranges_of", "select", "taken", "write",
+]  # fmt: skip
 
 Ranges = tuple[tuple[int, int], ...]
 """Half-open ranges of channel indices."""

@@ -93,21 +93,13 @@ class SwitchableBatchNorm2d(Elastic):
         align: Align = pad_channels,
     ) -> None:
         super().__init__()
-        require_fixed(
-            "SwitchableBatchNorm2d",
-            eps=eps,
-            momentum=momentum,
-            affine=affine,
-            track_running_stats=track_running_stats,
-            device=device,
-            dtype=dtype,
-            align=align,
-        )
+        settings: dict[str, Any] = {"eps": eps, "momentum": momentum, "affine": affine}
+        settings |= {"track_running_stats": track_running_stats, "device": device, "dtype": dtype}
+        require_fixed("SwitchableBatchNorm2d", **settings, align=align)
         if isinstance(num_features, Concatenation):
             raise UsageError("SwitchableBatchNorm2d cannot follow a concatenation; normalise each part by itself.")
         for width in sorted({int(width) for (width,) in outcomes(num_features)}):
-            norm = nn.BatchNorm2d(width, eps, momentum, affine, track_running_stats, device, dtype)
-            self.add_module(str(width), norm)
+            self.add_module(str(width), nn.BatchNorm2d(width, **settings))
         self.align = align
         self.arguments = {"num_features": num_features}
         if not choices_of(num_features):

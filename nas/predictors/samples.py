@@ -9,14 +9,9 @@ from nas.errors import UsageError
 from nas.wording import counted
 
 __all__ = [
-    "USELESS",
-    "Array",
-    "PredictionErrors",
-    "checked_encodings",
-    "checked_samples",
-    "prediction_errors",
+    "USELESS", "Array", "PredictionErrors", "checked_encodings", "checked_samples", "prediction_errors",
     "rank_correlation",
-]
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 

@@ -17,14 +17,8 @@ __all__ = ["MOST_ROWS", "candidate_table", "front_table", "sortable_table"]
 MOST_ROWS = 500
 
 _COSTS = (
-    "latency_ms",
-    "measured_latency_ms",
-    "params",
-    "flops",
-    "peak_memory_bytes",
-    "weight_bytes",
-    "weight_bytes_int8",
-)
+    "latency_ms", "measured_latency_ms", "params", "flops", "peak_memory_bytes", "weight_bytes", "weight_bytes_int8",
+)  # fmt: skip
 
 
 def front_table(content: ReportContent) -> str:

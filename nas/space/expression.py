@@ -15,17 +15,9 @@ from typing import Any, NoReturn
 from nas.errors import UsageError
 
 __all__ = [
-    "Concatenation",
-    "Expression",
-    "Operation",
-    "choices_of",
-    "concatenate",
-    "evaluate",
-    "expressions_in",
-    "largest",
-    "outcomes",
-    "round_to",
-]
+    "Concatenation", "Expression", "Operation", "choices_of", "concatenate", "evaluate", "expressions_in", "largest",
+    "outcomes", "round_to",
+]  # fmt: skip
 
 _MOST_OUTCOMES = 1_000_000
 _Binary = Callable[["Expression", Any], "Operation"]

@@ -19,16 +19,8 @@ __all__ = ["extract"]
 _HOOKS = [name for name in vars(nn.Module()) if "hooks" in name]
 _OWN = {
     *vars(nn.Module()),
-    "arguments",
-    "axes",
-    "is_elastic",
-    "_key",
-    "_state",
-    "_states",
-    "_choices",
-    "_sizes",
-    "_settings",
-}
+    "arguments", "axes", "is_elastic", "_key", "_state", "_states", "_choices", "_sizes", "_settings",
+}  # fmt: skip
 """Attributes of an elastic layer that say nothing of its plain twin."""
 
 

@@ -11,14 +11,9 @@ import numpy.typing as npt
 from nas.errors import UsageError
 
 __all__ = [
-    "Floats",
-    "Groups",
-    "accuracy_interval",
-    "effective_size",
-    "mean_interval",
-    "positive_mean_interval",
+    "Floats", "Groups", "accuracy_interval", "effective_size", "mean_interval", "positive_mean_interval",
     "standard_errors",
-]
+]  # fmt: skip
 
 _Z = 1.959964
 """Half of the 95 % interval of a normal distribution, in standard deviations."""

@@ -10,16 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from nas.errors import UsageError
 
 __all__ = [
-    "Floats",
-    "best_rank",
-    "columns",
-    "precision_at",
-    "probability_better_than_random",
-    "regret",
-    "sparse_tau",
-    "tau",
+    "Floats", "best_rank", "columns", "precision_at", "probability_better_than_random", "regret", "sparse_tau", "tau",
     "weighted_tau",
-]
+]  # fmt: skip
 
 Floats = NDArray[np.float64]
 
