@@ -113,7 +113,7 @@ def static_onnx(
         onnx.shape_inference.infer_shapes(model, check_type=True)
         return model
     except (torch.onnx.errors.UnsupportedOperatorError, onnx.shape_inference.InferenceError) as error:
-        logger.warning("%s takes the slower ONNX exporter: %s", _name(network), _first_line(error))
+        logger.warning("%s takes the slower ONNX exporter: %s", type(network).__name__, _first_line(error))
         slower = _export_dynamo(plain, example, fixed_batch=True)
         _drop_notes(slower)
         return bytes(slower.SerializeToString())
@@ -183,8 +183,8 @@ def _require_dynamic_batch(model: "onnx.ModelProto", network: nn.Module) -> None
         dimensions = value.type.tensor_type.shape.dim
         if not dimensions or not dimensions[0].dim_param:
             raise UsageError(
-                f"{_name(network)} fixes the batch size of its {value.name!r}: write forward() so that the first "
-                "dimension follows the input, for example x.flatten(1) instead of a constant batch in reshape()."
+                f"{type(network).__name__} fixes the batch size of its {value.name!r}: write forward() so that the "
+                "first dimension follows the input, for example x.flatten(1) instead of a constant batch in reshape()."
             )
 
 
@@ -199,7 +199,7 @@ def _name_batch(graph: "onnx.GraphProto") -> None:
 
 def _not_exportable(network: nn.Module, example: Tensor, error: Exception) -> UsageError:
     return UsageError(
-        f"{_name(network)} cannot be written as ONNX for an input of shape {tuple(example.shape)} and type "
+        f"{type(network).__name__} cannot be written as ONNX for an input of shape {tuple(example.shape)} and type "
         f"{example.dtype}: {_first_line(error)}; check the input shape, or replace the part that ONNX lacks."
     )
 
@@ -207,10 +207,6 @@ def _not_exportable(network: nn.Module, example: Tensor, error: Exception) -> Us
 def _first_line(error: Exception) -> str:
     cause = error.__cause__ or error
     return (str(cause).strip() or repr(cause)).splitlines()[0].rstrip(".!")
-
-
-def _name(network: nn.Module) -> str:
-    return type(network).__name__
 
 
 @contextlib.contextmanager

@@ -92,14 +92,11 @@ class Target(Machine, Protocol):
 
 def check_settings(where: Any, dtypes: Sequence[str]) -> None:
     """Raises UsageError unless every field of a target's dataclass has its type and the target takes its dtype."""
+    expected: dict[Any, str] = {int: "a whole number from 1", bool: "true or false", str: "a name"}
     for field in fields(where):
-        value = getattr(where, field.name)
-        if field.type is int and (type(value) is not int or value < 1):
-            raise UsageError(f"{field.name} of target '{where.name}' is {value!r}; give a whole number from 1.")
-        if field.type is bool and type(value) is not bool:
-            raise UsageError(f"{field.name} of target '{where.name}' is {value!r}; give true or false.")
-        if field.type is str and type(value) is not str:
-            raise UsageError(f"{field.name} of target '{where.name}' is {value!r}; give a name.")
+        value, kind = getattr(where, field.name), field.type
+        if kind in expected and (type(value) is not kind or (kind is int and value < 1)):
+            raise UsageError(f"{field.name} of target '{where.name}' is {value!r}; give {expected[kind]}.")
     if where.dtype not in dtypes:
         raise UsageError(
             f"dtype of target '{where.name}' is '{where.dtype}', which it does not compute in; "

@@ -14,8 +14,6 @@ from nas.predictors.samples import Array
 
 __all__ = ["BoostedTrees", "fit_trees"]
 
-_ROWS = 1 << 16
-
 
 @dataclass(frozen=True)
 class BoostedTrees:
@@ -34,11 +32,9 @@ class BoostedTrees:
     def predict(self, X: Array) -> Array:  # noqa: N803
         """Values ``[n]`` of feature rows ``[n, d]``."""
         values = np.full(len(X), self.base)
-        for start in range(0, len(X), _ROWS):
-            rows = X[start : start + _ROWS]
-            above = np.ascontiguousarray((rows[:, self.features] > self.thresholds).T).view(np.uint8)
-            for questions, leaves in zip(self.asked, self.leaves, strict=True):
-                values[start : start + _ROWS] += leaves[_leaf(above[questions])]
+        above = np.ascontiguousarray((X[:, self.features] > self.thresholds).T).view(np.uint8)
+        for questions, leaves in zip(self.asked, self.leaves, strict=True):
+            values += leaves[_leaf(above[questions])]
         return values
 
     def state(self) -> dict[str, Any]:
