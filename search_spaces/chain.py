@@ -91,6 +91,7 @@ class MobileBlock(nn.Module):
             _conv(hidden, outputs, 1, activation=False),
         )
         self.shortcut = stride == 1 and inputs == outputs
+        self.branch = "layers" if self.shortcut else None
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.layers(x)

@@ -87,6 +87,7 @@ class InvertedResidual(nn.Module):
         self.depthwise = _conv(hidden, hidden, kernel, stride=stride, groups=hidden)
         self.project = _conv(hidden, out_channels, 1, activation=False)
         self.shortcut = stride == 1 and in_channels is out_channels
+        self.branch = "project" if self.shortcut else None
         self.out_channels = out_channels
 
     def forward(self, x: Tensor) -> Tensor:

@@ -162,6 +162,7 @@ class MobileBlock(nn.Module):
         self.excite = SqueezeExcitation(hidden) if excite else nn.Identity()
         self.project = _conv(hidden, outputs, 1)
         self.shortcut = stride == 1 and inputs == outputs
+        self.branch = "project" if self.shortcut else None
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.project(self.excite(self.depthwise(self.expand(x))))

@@ -102,6 +102,7 @@ class BasicBlock(nn.Module):
         )
         same = stride == 1 and in_channels is out_channels
         self.shortcut = nn.Identity() if same else nn.Sequential(*_conv(in_channels, out_channels, 1, stride, norm))
+        self.branch = "residual"
         self.out_channels = out_channels
 
     def forward(self, x: Tensor) -> Tensor:

@@ -27,6 +27,8 @@ class Recipe(BaseModel):
         optimizer: "sgd" with Nesterov momentum, or "adamw".
         learning_rate: peak, reached after the warm-up and annealed by a cosine.
         final_learning_rate: what it is annealed to.
+        lowest_rate: share of the peak below which the learning rate does not fall, so that it is constant in the end;
+            0.05 in BigNAS (Yu et al., 2020).
         cosine_power: 1 for a plain cosine; above, cosine power annealing with this base, which spends longer at low
             rates (sharpDARTS, Hundt et al., 2019; 2 while searching, 10 on ImageNet).
         momentum: of SGD.
@@ -53,6 +55,7 @@ class Recipe(BaseModel):
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = Field(0.1, gt=0)
     final_learning_rate: float = Field(0.0, ge=0)
+    lowest_rate: float = Field(0.0, ge=0, le=1)
     cosine_power: float = Field(1.0, ge=1)
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(3e-4, ge=0)
@@ -97,12 +100,13 @@ class Recipe(BaseModel):
         return SGD(groups, lr=self.learning_rate, momentum=self.momentum, nesterov=nesterov)
 
     def learning_rate_at(self, step: int, steps_per_epoch: int) -> float:
-        """Linear warm-up, then a cosine (of a power) to the final rate at the end of the last epoch."""
+        """Linear warm-up, then a cosine (of a power) to the final rate at the end, but not below the lowest."""
         warmup, total = self.warmup_epochs * steps_per_epoch, self.epochs * steps_per_epoch
         if step < warmup:
             return self.learning_rate * (step + 1) / (warmup + 1)
         left = _cosine_power((step - warmup) / max(1.0, total - warmup), self.cosine_power)
-        return self.final_learning_rate + (self.learning_rate - self.final_learning_rate) * left
+        annealed = self.final_learning_rate + (self.learning_rate - self.final_learning_rate) * left
+        return max(annealed, self.lowest_rate * self.learning_rate)
 
     def augmentation(self, default: "Augment") -> "Augment":
         """What training does to images: the default of the data, with what the recipe says over it."""

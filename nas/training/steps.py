@@ -1,6 +1,7 @@
 """What one step does to the gradients: all paths of a supernet, or one plain network."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -91,6 +92,7 @@ class SupernetStep(Step):
         supernet: in training mode.
         paths: which architectures each step trains.
         objective: loss terms, added up for each path.
+        within: role → what is open while its passes run forward, such as :class:`~nas.training.drop_path.DropPath`.
 
     Attributes:
         only: the banks whose paths are run, all by default; paths of the others are left to other processes.
@@ -98,9 +100,15 @@ class SupernetStep(Step):
 
     only: Collection[int] | None = None
 
-    def __init__(self, supernet: Supernet, paths: PathSampler, objective: Sequence[LossTerm]) -> None:
+    def __init__(
+        self,
+        supernet: Supernet,
+        paths: PathSampler,
+        objective: Sequence[LossTerm],
+        within: Mapping[str, AbstractContextManager[Any]] | None = None,
+    ) -> None:
         self.model: Supernet = supernet
-        self.paths, self.objective = paths, objective
+        self.paths, self.objective, self.within = paths, objective, within or {}
         self.parts = (paths, *objective)
         self._trained = [0] * supernet.sharing.banks
 
@@ -120,7 +128,8 @@ class SupernetStep(Step):
         passes = []
         for path in context.paths:
             self._activate(path)
-            output = self.model(x)
+            with self.within.get(path.role, nullcontext()):
+                output = self.model(x)
             loss = total_loss(self.objective, Forward(output, y, path.role, earlier, x))
             norm = self._backward(loss, backward, context.gradient_norms is not None)
             outputs.setdefault(path.role, []).append(output.detach())

@@ -70,3 +70,12 @@ def test_the_cutout_of_the_recipe_replaces_that_of_the_data() -> None:
     assert Recipe(cutout=0).augmentation(default) == Augment(crop=4, flip=True)
     assert Recipe(flip=False).augmentation(default) == Augment(crop=4, flip=False, cutout=8)
     assert Recipe(flip=True).augmentation(Augment()) == Augment(flip=True)
+
+
+def test_a_lowest_rate_is_kept_to_the_end() -> None:
+    recipe = Recipe(epochs=10, learning_rate=0.1, warmup_epochs=1)
+    plain = [recipe.learning_rate_at(step, steps_per_epoch=10) for step in range(STEPS + 1)]
+    floored = recipe.model_copy(update={"lowest_rate": 0.05})
+    found = [floored.learning_rate_at(step, steps_per_epoch=10) for step in range(STEPS + 1)]
+    assert found[:10] == plain[:10], "the warm-up is what it was"
+    assert found[10:] == pytest.approx([max(rate, 0.005) for rate in plain[10:]]) and len(set(found[-5:])) == 1
