@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nas.methods.darts_2nd import DARTS_2ND as DARTS_2ND
     from nas.methods.darts_pt import DARTS_PT as DARTS_PT
     from nas.methods.dropnas import DROPNAS as DROPNAS
+    from nas.methods.eeea import EEEA as EEEA
     from nas.methods.elasticvit import ELASTICVIT as ELASTICVIT
     from nas.methods.fairnas import FAIRNAS as FAIRNAS
     from nas.methods.few_shot import FEW_SHOT as FEW_SHOT
@@ -36,13 +37,14 @@ if TYPE_CHECKING:
     from nas.methods.snas import SNAS as SNAS
     from nas.methods.sortednet import SORTEDNET as SORTEDNET
     from nas.methods.spos import SPOS as SPOS
+    from nas.methods.supertickets import SUPERTICKETS as SUPERTICKETS
     from nas.methods.tanglenas import TANGLENAS as TANGLENAS
     from nas.methods.tas import TAS as TAS
     from nas.methods.universally_slimmable import UNIVERSALLY_SLIMMABLE as UNIVERSALLY_SLIMMABLE
 
 # fmt: off
 _NAMES = (
-    "bignas", "alphanet", "attentivenas", "shiftnas", "elasticvit", "pa-da",
+    "bignas", "alphanet", "attentivenas", "shiftnas", "elasticvit", "pa-da", "supertickets", "eeea",
     "spos", "fairnas", "darts", "darts-2nd", "gdas", "snas", "pc-darts", "proxyless", "dropnas",
     "sd-darts", "sharpdarts", "darts-pt", "single-path", "tanglenas", "tas", "balanced-mixture", "few-shot",
     "gradient-matching", "mixture-of-supernets", "layer-tying", "sortednet", "slimmable",

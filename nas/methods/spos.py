@@ -5,10 +5,11 @@ from nas.problem import Problem
 from nas.sampling import Uniform
 from nas.training import Phase, SupernetStep
 
-__all__ = ["SPOS"]
+__all__ = ["SPOS", "uniform_phases"]
 
 
-def _phases(problem: Problem) -> list[Phase]:
+def uniform_phases(problem: Problem) -> list[Phase]:
+    """One uniform path a step learns from labels."""
     paths = Uniform(problem.supernet.space, problem.seed)
     return [problem.phase(SupernetStep(problem.supernet, paths, [problem.loss()]))]
 
@@ -18,6 +19,6 @@ SPOS = Method(
     family="single-path",
     paper="Guo et al., Single path one-shot neural architecture search with uniform sampling, 2020",
     summary="one uniform path a step; the chosen network is trained again from fresh weights",
-    phases=_phases,
+    phases=uniform_phases,
     retrain="fresh",
 )

@@ -66,10 +66,14 @@ class Evolution:
         return [child for child in children if child is not None]
 
     def tell(self, results: Sequence[Result]) -> None:
-        self._population += self._sampler.record(results)
+        self._population += filter(self.admits, self._sampler.record(results))
         while len(self._population) > self.population:
             oldest_of_worst = max(range(len(self._population)), key=lambda index: self._population[index].violation)
             del self._population[oldest_of_worst]
+
+    def admits(self, result: Result) -> bool:
+        """Whether an architecture with this result joins the population."""
+        return True
 
     def _best_first(self) -> list[Architecture]:
         """The population from best to worst."""

@@ -20,6 +20,7 @@ STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
         "random": "nas.search.random_search:RandomSearch",
         "exhaustive": "nas.search.exhaustive_search:ExhaustiveSearch",
         "evolution": "nas.search.evolution:Evolution",
+        "early-exit": "nas.search.early_exit:EarlyExit",
         "local": "nas.search.local_search:LocalSearch",
         "nsga2": "nas.search.optuna_samplers:nsga2",
         "tpe": "nas.search.optuna_samplers:tpe",

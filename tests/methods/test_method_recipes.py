@@ -82,6 +82,8 @@ NESTED = (
     "shiftnas",
     "elasticvit",
     "pa-da",
+    "supertickets",
+    "eeea",
     "spos",
     "fairnas",
     "single-path",

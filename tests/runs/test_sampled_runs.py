@@ -16,9 +16,12 @@ METHODS: dict[str, dict[str, Any]] = {
     "shiftnas": {},
     "elasticvit": {"method_args": {"memory": 4}},
     "pa-da": {"retrain": "no"},
+    "supertickets": {},
+    "eeea": {"retrain": "no", "constraints": ["params <= 60% of largest"], "strategy_args": {"population": 5}},
+    "bignas, regularised": {"method_args": {"dropout": 0.2, "drop_path": 0.2, "zero_branches": True}},
     "pa-da, unbiased": {"retrain": "no", "method_args": {"unbiased": True}},
 }
-LEARNING = ("attentivenas", "shiftnas", "elasticvit", "pa-da")
+LEARNING = ("attentivenas", "shiftnas", "elasticvit", "pa-da", "supertickets")
 """Those whose state is more than weights, by what their epochs tell of it."""
 
 
