@@ -70,7 +70,7 @@ class ImportantPaths(Listener):
 
     def record(self) -> dict[str, Any]:
         """The probabilities of the epoch."""
-        return {"probabilities": {name: each.round(4).tolist() for name, each in self.probabilities.items()}}
+        return {"path_probabilities": {name: each.round(4).tolist() for name, each in self.probabilities.items()}}
 
     def state(self) -> dict[str, Tensor]:
         return {
