@@ -38,12 +38,7 @@ def train_banks(
     nothing left to do and loads it: to the bit, but for dropout where batches are not cut.
 
     Args:
-        make: builds the training here and where an actor runs.
-        workers: actors, at most one for each bank.
-        checkpoint: written here after every epoch.
-        cpus: that Ray keeps for each actor.
-        gpus: likewise.
-        on_epoch: told every epoch that is trained now, after its checkpoint was written.
+        workers: actors, at most one for each bank; all else is as of :func:`~nas.distributed.train_together`.
 
     Raises:
         UsageError: banks depend on each other to the end; the cluster has no room; or ``train`` refuses.

@@ -157,7 +157,7 @@ class _FeatureNorm(ElasticLayer):
 class LayerNorm(_FeatureNorm, nn.LayerNorm):
     """``torch.nn.LayerNorm`` whose last dimension and ``eps`` may be choices.
 
-    Under a soft gate mean and variance count each feature by its gate, so that a one-hot gate equals the slice.
+    Under a soft gate means count each feature by its gate, so that a one-hot gate equals the slice.
 
     Shapes: ``[..., *normalized_shape]`` → the same.
 
@@ -179,14 +179,9 @@ class LayerNorm(_FeatureNorm, nn.LayerNorm):
 
 
 class RMSNorm(_FeatureNorm, nn.RMSNorm):
-    """``torch.nn.RMSNorm`` whose last dimension and ``eps`` may be choices.
-
-    Under a soft gate the mean square counts each feature by its gate, so that a one-hot gate equals the slice.
+    """``torch.nn.RMSNorm`` whose last dimension and ``eps`` may be choices, see :class:`LayerNorm`.
 
     Shapes: ``[..., *normalized_shape]`` → the same.
-
-    Raises:
-        UsageError: a choice in any dimension but a single last one, or for another argument.
     """
 
     tensors = ("weight",)

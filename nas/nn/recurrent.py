@@ -84,15 +84,11 @@ class GRU(_Recurrent, nn.GRU):
 
 
 class LSTM(_Recurrent, nn.LSTM):
-    """``torch.nn.LSTM`` whose ``input_size`` and ``hidden_size`` may be choices.
+    """``torch.nn.LSTM`` whose ``input_size`` and ``hidden_size`` may be choices, see :class:`GRU`.
 
-    A smaller hidden state is the leading units of each gate, in every layer and direction. With ``proj_size`` the
-    cell alone is smaller.
+    With ``proj_size`` the cell alone is smaller.
 
     Shapes: as :class:`GRU`, with the hidden and the cell state of each layer.
-
-    Raises:
-        UsageError: another argument is a choice.
     """
 
     blocks = 4
