@@ -49,14 +49,22 @@ COLUMNS = [
 
 
 def cells(asked: argparse.Namespace) -> Iterator[Cell]:
-    """All that is asked for, in the order in which it is computed."""
-    for budget, bound, task, arm in itertools.product(asked.budgets, asked.bounds, asked.tasks, asked.arms):
-        if (reason := obstacle(task, arm, asked.data_dir)) is not None:
-            print(f"skipped: {task}, {arm}: {reason}", flush=True)
-        elif arm == "spread":
-            yield from (Cell(task, bound, budget, arm, 0, draw) for draw in range(DRAWS))
-        else:
-            yield from (Cell(task, bound, budget, arm, seed) for seed in asked.seeds)
+    """All that is asked for, in the order in which it is computed: the arms of a seed one after the other."""
+    for budget, bound, task in itertools.product(asked.budgets, asked.bounds, asked.tasks):
+        arms = [arm for arm in asked.arms if is_possible(task, arm, asked.data_dir)]
+        if "spread" in arms:
+            yield from (Cell(task, bound, budget, "spread", 0, draw) for draw in range(DRAWS))
+        for seed, arm in itertools.product(asked.seeds, arms):
+            if arm != "spread":
+                yield Cell(task, bound, budget, arm, seed)
+
+
+def is_possible(task: str, arm: str, data_dir: Path | None) -> bool:
+    """Whether a cell can be computed here; says so where not."""
+    reason = obstacle(task, arm, data_dir)
+    if reason is not None:
+        print(f"skipped: {task}, {arm}: {reason}", flush=True)
+    return reason is None
 
 
 def obstacle(task: str, arm: str, data_dir: Path | None) -> str | None:

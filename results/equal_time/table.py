@@ -13,6 +13,8 @@ HERE = Path(__file__).parent
 ARMS = ["engine", "uniform", "asha-random", "asha-tpe", "random", "nni"]
 CELL = ["task", "bound"]
 OVERRUN = 1.05
+OTHER_SPEED = 0.1
+"""A machine so much slower or faster than for the other arms of a cell makes them hard to compare."""
 LEAST_RANGE = {"accuracy": 0.01, "bits_per_character": 0.02}
 """Below it the networks of a cell do not differ."""
 
@@ -25,6 +27,9 @@ def page(rows: pd.DataFrame) -> str:
     parts = [(HERE / "about.md").read_text()]
     for budget, part in rows.groupby("budget", sort=False):
         parts.append(f"\n## {budget:g} CPU seconds\n\n" + "\n".join([*spread(part), "", *arms(part)]) + "\n")
+    parts.append(
+        "\n‡ The machine was over 10 % slower or faster than for the other arms of the cell, by `reference_ms`.\n"
+    )
     late = rows[rows["cpu_seconds"] > OVERRUN * rows["budget"]]
     if len(late):
         parts.append(f"\n† {len(late)} rows took over 5 % more time than they had.\n")
@@ -54,7 +59,8 @@ def arms(rows: pd.DataFrame) -> Iterator[str]:
     for (task, bound), part in rows.groupby(CELL, sort=False):
         metric, drawn = part["metric"].iloc[0], part[part["arm"] == "spread"]
         by_arm = {arm: part[part["arm"] == arm] for arm in ARMS}
-        shown = " | ".join(entry(each, metric) for each in by_arm.values())
+        usual = pd.concat(by_arm.values())["reference_ms"].median()
+        shown = " | ".join(entry(each, metric, usual) for each in by_arm.values())
         yield f"| {task}{' =' if is_tie(drawn) else ''} | {bound} % | {shown} | {lead(by_arm, metric)} |"
 
 
@@ -64,11 +70,17 @@ def is_tie(drawn: pd.DataFrame) -> bool:
     return bool(drawn["test"].max() - drawn["test"].min() < LEAST_RANGE[drawn["metric"].iloc[0]])
 
 
-def entry(rows: pd.DataFrame, metric: str) -> str:
+def entry(rows: pd.DataFrame, metric: str, usual: float) -> str:
+    """What an arm delivered, with its marks.
+
+    Args:
+        usual: milliseconds that the fixed piece of work took, for all arms of the cell.
+    """
     if rows.empty:
         return "-"
     late = " †" if (rows["cpu_seconds"] > OVERRUN * rows["budget"]).any() else ""
-    return f"{mean(rows['test'], metric)} ({len(rows)}){late}"
+    speed = " ‡" if abs(rows["reference_ms"].mean() / usual - 1) > OTHER_SPEED else ""
+    return f"{mean(rows['test'], metric)} ({len(rows)}){late}{speed}"
 
 
 def lead(by_arm: dict[str, pd.DataFrame], metric: str) -> str:

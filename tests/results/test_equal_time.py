@@ -103,8 +103,8 @@ def test_a_row_that_is_there_is_not_computed_again(part: Any, tmp_path: Path, mo
     driver.main()
     assert [(each.arm, each.seed) for each in computed] == [
         ("uniform", 0),
-        ("uniform", 1),
         ("random", 0),
+        ("uniform", 1),
         ("random", 1),
     ]
     driver.main()
@@ -122,14 +122,16 @@ def test_the_table_marks_ties_and_overruns_and_says_who_is_ahead(part: Any):
         "seed": 0,
         "metric": "accuracy",
         "cpu_seconds": 60,
+        "reference_ms": 3.0,
         "versions": "v",
     }
     rows = [{**row, "arm": "spread", "draw": draw, "test": 0.8 + 0.001 * draw} for draw in range(10)]
     rows += [{**row, "arm": "uniform", "seed": seed, "test": 0.8 + 0.01 * seed} for seed in (0, 1)]
     rows += [{**row, "arm": "engine", "seed": seed, "test": 0.83 + 0.01 * seed, "cpu_seconds": 64} for seed in (0, 1)]
+    rows.append({**row, "arm": "asha-random", "test": 0.8, "reference_ms": 4})
     page = table.page(pd.DataFrame(rows))
     assert "| a | 50 % | 10 | 80.45 ± 0.30 | 80.00 | 80.90 | 0.90 = |" in page
-    assert "| a = | 50 % | 83.50 ± 0.71 (2) † | 80.50 ± 0.71 (2) |" in page
+    assert "| a = | 50 % | 83.50 ± 0.71 (2) † | 80.50 ± 0.71 (2) | 80.00 (1) ‡ |" in page
     assert "+3.00 points ± 0.00 (uniform)" in page
     assert "2 rows took over 5 % more" in page
     better = table.lead({"engine": pd.DataFrame(_bits(2.0)), "random": pd.DataFrame(_bits(2.5))}, "bits_per_character")
