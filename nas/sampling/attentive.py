@@ -7,11 +7,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nas.sampling.cost_levels import CostLevels
-from nas.space import Space, Subspace
+from nas.space import Architecture, Space, Subspace
 from nas.streams import Stream, rng
 from nas.training import Context, Listener, Path
 
 __all__ = ["Attentive", "PathScore"]
+
+_BLOCK = 32
+"""Steps whose architectures are drawn together."""
+
+_SPARE = 2
 
 
 class PathScore(Protocol):
@@ -53,12 +58,28 @@ class Attentive(Listener):
         self.random, self.candidates, self.focus = random, candidates, focus
         self._largest, self._smallest = Path(space.largest(), "largest"), Path(space.smallest(), "smallest")
         self._compared = [0, 0]
+        self._block: tuple[int, list[list[Architecture]]] = (-1, [])
 
     def draw(self, context: Context) -> list[Path]:
-        draws = rng(self.seed, Stream.ATTENTIVE_PATHS, context.step)
-        slots = (self.levels.alike(self.space.sample(draws), self.candidates, draws) for _ in range(self.random))
+        block, position = divmod(context.step, _BLOCK)
+        if self._block[0] != block:
+            self._block = block, self._slots(block)
+        slots = self._block[1][position * self.random : (position + 1) * self.random]
         random = [self._chosen([Path(each, "random") for each in slot], context) for slot in slots]
         return [self._largest, *random, self._smallest]
+
+    def _slots(self, block: int) -> list[list[Architecture]]:
+        """The candidates of all random paths of some steps; each is drawn once, so that hardly any draw is in vain."""
+        draws, number = rng(self.seed, Stream.ATTENTIVE_PATHS, block), _BLOCK * self.random
+        slots = [[self.space.sample(draws)] for _ in range(number)]
+        others = [self.space.sample(draws) for _ in range(_SPARE * number * (self.candidates - 1))]
+        stock: dict[int, list[Architecture]] = {}
+        for level, each in zip(self.levels.of_all(others), others, strict=True):
+            stock.setdefault(level, []).append(each)
+        for level, slot in zip(self.levels.of_all([first for (first,) in slots]), slots, strict=True):
+            known = stock.get(level, [])
+            slot += [known.pop() for _ in range(min(len(known), self.candidates - 1))]
+        return slots
 
     def _chosen(self, paths: Sequence[Path], context: Context) -> Path:
         """The first of equally good ones."""

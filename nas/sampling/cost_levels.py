@@ -46,17 +46,13 @@ class CostLevels:
         """The level of an architecture, from 0; those outside of the range count to its ends."""
         return int(np.searchsorted(self.edges[1:-1], self._cost(architecture), side="right"))
 
-    def alike(
-        self, first: Architecture, number: int, draws: np.random.Generator, tries: int = 100
-    ) -> list[Architecture]:
-        """So many of a level, the first one given, the others drawn uniformly; fewer after so many tries."""
-        found, level = [first], self.of(first)
-        for _ in range(tries):
-            if len(found) == number:
-                break
-            drawn = self.space.sample(draws)
-            found += [drawn] if self.of(drawn) == level else []
-        return found
+    def of_all(self, architectures: Sequence[Architecture]) -> list[int]:
+        """The levels of architectures."""
+        if not architectures:
+            return []
+        costs = self.costs(architectures)[self.metric].to_numpy(dtype=float)
+        levels: list[int] = np.searchsorted(self.edges[1:-1], costs, side="right").tolist()
+        return levels
 
     def draw(self, level: int, draws: np.random.Generator) -> Architecture:
         """A random architecture at a level, or near to it where there is none.

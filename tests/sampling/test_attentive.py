@@ -61,6 +61,20 @@ def test_costs_are_distributed_as_under_uniform_draws() -> None:
     assert shares[0] == pytest.approx(shares[1], abs=0.05)
 
 
+def test_all_candidates_of_a_path_are_of_one_level() -> None:
+    levels, slots = CostLevels(SIZES, table), list[set[int]]()
+
+    def score(paths: Sequence[Path], context: Context) -> list[float]:
+        slots.append({levels.of(path.architecture) for path in paths})
+        return [0.0] * len(paths)
+
+    sampler = Attentive(SIZES, 0, levels, score)
+    firsts = [path for step in range(100) for path in sampler.draw(Context(step))[1:-1]]
+    assert all(len(slot) == 1 for slot in slots) and len(set.union(*slots)) > 3
+    alone = Attentive(SIZES, 0, levels, score, candidates=1)
+    assert firsts == [path for step in range(100) for path in alone.draw(Context(step))[1:-1]], "drawn uniformly"
+
+
 def test_one_candidate_needs_no_score() -> None:
     sampler = Attentive(SIZES, 0, CostLevels(SIZES, table), pytest.fail, candidates=1)  # type: ignore[arg-type]
     assert len(sampler.draw(Context(0))) == 4

@@ -20,6 +20,7 @@ def test_levels_are_equal_parts_of_the_range() -> None:
     levels = CostLevels(SIZES, table, levels=4)
     assert levels.edges.tolist() == [12, 21, 30, 39, 48] and len(levels) == 4
     assert [levels.of(each) for each in (SIZES.smallest(), SIZES.largest())] == [0, 3]
+    assert levels.of_all([SIZES.smallest(), SIZES.largest()]) == [0, 3] and levels.of_all([]) == []
     at_edge = SIZES.architecture({name: 4 if number < 3 else 1 for number, name in enumerate(SIZES.choices)})
     assert flops(at_edge) == 21 and levels.of(at_edge) == 1, "an edge belongs to the level above it"
 
@@ -52,17 +53,6 @@ def test_levels_that_no_architecture_has_give_the_nearest() -> None:
     levels = CostLevels(gap, table, levels=10)
     assert {levels.of(levels.draw(level, rng())) for level in range(10)} == {0, 9}
     assert {levels.of(levels.draw(2, rng(seed))) for seed in range(10)} == {0}
-
-
-def test_architectures_alike_are_of_one_level_and_otherwise_uniform() -> None:
-    levels, draws = CostLevels(SIZES, table, levels=10), rng()
-    found = [levels.alike(SIZES.sample(draws), 3, draws) for _ in range(200)]
-    assert all(len({levels.of(each) for each in alike}) == 1 for alike in found)
-    assert np.mean([len(alike) for alike in found]) > 2.9
-    second = SIZES.indices([alike[1] for alike in found if len(alike) > 1])
-    assert np.bincount(second.ravel(), minlength=4) / second.size == pytest.approx([0.25] * 4, abs=0.05)
-    alone = levels.alike(SIZES.largest(), 3, draws, tries=20)
-    assert alone == [SIZES.largest()], "there are hardly any others"
 
 
 def test_a_space_of_one_cost_has_one_level() -> None:
