@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nas.costs import StaticCosts
 from nas.data import Augment, Data, Split
-from nas.space import Architecture, Notation, Space
+from nas.space import Architecture, ArchitectureSet, Notation, Samplable, Space
 from nas.streams import Stream
 from nas.supernet import Supernet
 from nas.tasks import Task
@@ -52,6 +52,7 @@ class Problem:
         final: the supernet whose networks are delivered and whose costs count, where the method searches another model
             of the same space.
         budget: of the run, for methods that ask for it.
+        feasible: the only architectures that are worth training, where the run seeks the best within a bound.
         notation: how published tables of the space write architectures, where that is known.
         folder: of the run, for what an evaluator has made and needs again; None where nothing is kept.
 
@@ -72,6 +73,7 @@ class Problem:
     budget: Budget | None = None
     notation: Notation | None = None
     folder: Path | None = None
+    feasible: ArchitectureSet | None = None
 
     @property
     def delivered(self) -> Supernet:
@@ -82,6 +84,11 @@ class Problem:
     def space(self) -> Space:
         """The architectures that there are."""
         return self.delivered.space
+
+    @property
+    def drawn_from(self) -> Samplable:
+        """Where path samplers draw: the architectures worth training, or all."""
+        return self.feasible or self.supernet.space
 
     @property
     def task(self) -> Task:

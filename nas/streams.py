@@ -20,6 +20,8 @@ class Stream(IntEnum):
     LIMIT = 3
     ARCHITECTURE_SPLIT = 4
     CONFIRMATION_SPLIT = 5
+    DECIDING_SPLIT = 6
+    FEWER_EXAMPLES = 7
 
     # First weights.
     SUPERNET_WEIGHTS = 10
@@ -45,12 +47,16 @@ class Stream(IntEnum):
     STANDALONE = 34
     RETRAINING_PLANS = 35
     DIAGONAL = 36
+    FINISH = 37
 
     # The search.
     STRATEGY = 40
     SAMPLER = 41
     BASELINE = 42
     FEASIBILITY = 43
+    NEAR_BOUNDS = 44
+    FIRST_CANDIDATES = 45
+    PLAN = 46
 
     # Latency: what is measured and learnt from.
     PROFILE = 50

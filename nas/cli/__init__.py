@@ -1,10 +1,14 @@
 """The ``nas`` command."""
 
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["main"]
+__all__ = ["BEGUN", "main"]
+
+BEGUN = time.perf_counter()
+"""When the command began, before anything heavy was imported."""
 
 _LONGEST = 2000
 """Characters of a complaint, which may quote what it complains of."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from nas import runs, setup
-from nas.cli import jobs, latency, options, ranking, retraining
+from nas.cli import BEGUN, jobs, latency, options, ranking, retraining
 from nas.cli.groups import LatencyOptions, PlaceOptions, SpaceOptions, TaskOptions, grouped
 from nas.cli.interrupts import resumable
 from nas.cli.listings import Listing, listed
@@ -48,6 +48,14 @@ def search(
     constraint: options.Constraint = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of supernet training.")] = None,
     candidates: Annotated[int | None, typer.Option(help="Architectures to evaluate.")] = None,
+    time_given: Annotated[
+        str | None,
+        typer.Option("--time", help="What the whole search may take, such as 60s, 5m or 2h; the rest is planned."),
+    ] = None,
+    cpu_time: Annotated[str | None, typer.Option(help="The same, of CPU time.")] = None,
+    finish: Annotated[
+        int | None, typer.Option(min=0, help="Networks that train on by themselves in the last round; 0 for none.")
+    ] = None,
     seed: options.Seed = None,
     seeds: Annotated[
         int | None,
@@ -83,6 +91,9 @@ def search(
         "storage": storage,
         "study": study,
         "training.epochs": epochs,
+        "time": time_given,
+        "cpu_time": cpu_time,
+        "finish.networks": finish,
     }
     resolved, stem = resolve_search(config, given, settings, results)
     name = name or setup.free_name(results, stem)
@@ -169,7 +180,7 @@ def list_(
 def _run_search(config: setup.RunConfig, results: Path, name: str, as_json: bool) -> None:
     folder = setup.RunFolder(results / name)
     with resumable(results, name):
-        result = runs.run_search(config, folder, RichProgress())
+        result = runs.run_search(config, folder, RichProgress(), BEGUN)
     if as_json:
         echo(json.dumps(result))
         return

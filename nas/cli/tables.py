@@ -31,7 +31,7 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     best, largest, metric = result["best"], result["largest"], result["metric"]
     confirmed = all(metric in row for row in result["front"])
     score = metric if confirmed else result["score"]
-    heading = f"{label(score).lower()} (95 %)" if f"{score}_low" in largest else label(score).lower()
+    heading = f"{label(score).lower()} (95 %)" if f"{score}_low" in best else label(score).lower()
     table = new_table(["architecture"], (heading, "latency", "params", "FLOPs", "memory"), title)
     for row in result["front"]:
         if row["id"] == best["id"]:
@@ -175,6 +175,8 @@ def _metrics(row: Mapping[str, Any], metric: str) -> list[str]:
 
 def _with_interval(row: Mapping[str, Any], metric: str) -> str:
     """A score, with its interval where it has one."""
+    if row[metric] is None:
+        return "not trained"
     if f"{metric}_low" not in row:
         return written(metric, row[metric])
     form = ".1%" if is_share(metric) else ".2f"  # coarser than a report writes it, since the interval is wide

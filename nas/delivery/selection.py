@@ -23,7 +23,16 @@ from nas.tasks.intervals import Floats
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_selected", "confirm", "random_choice", "searched_figure", "select", "tested", "warnings"]
+__all__ = [
+    "as_selected",
+    "confirm",
+    "random_choice",
+    "searched_figure",
+    "select",
+    "tested",
+    "warnings",
+    "without_figures",
+]
 
 Row = dict[str, Any]
 
@@ -85,6 +94,14 @@ def tested(metric: Metric, metrics: Mapping[str, float]) -> dict[str, float]:
     return {f"test_{each}": metrics[each] for each in (metric.name, f"{metric.name}_low", f"{metric.name}_high")}
 
 
+def without_figures(setup: Setup, row: Row) -> Row:
+    """The row of a network that was never trained, whose figures mean nothing and so are None."""
+    task = setup.data.task
+    figures = {*task.columns, *(selected(task, name) for name in task.columns), "optimism"}
+    plain = {name: value for name, value in row.items() if name not in figures}
+    return {**plain, **dict.fromkeys((setup.metric.name, f"test_{setup.metric.name}"))}
+
+
 def searched_figure(setup: Setup, row: Mapping[str, Any]) -> dict[str, float]:
     """What is known of a network before it is trained again, by the name that this then has."""
     name, kind = setup.metric.name, "shared" if setup.traits.needs_supernet else "searched"
@@ -105,7 +122,7 @@ def random_choice(setup: Setup, draws: "pd.DataFrame", chosen: Row) -> Row | Non
     row |= _as_searched(setup, row) | {"draws": len(draws)}
     if LATENCY in row:
         row["latency_source"] = "predicted"
-    if setup.config.retrain != "no" or setup.config.dtype != "float32":
+    if setup.trains_again or setup.config.dtype != "float32":
         row["chosen"] = _as_searched(setup, chosen)
     return row
 

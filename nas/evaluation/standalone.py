@@ -82,14 +82,18 @@ class Standalone:
         architecture: Mapping[str, Any],
         checkpoint: Path | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
+        until: int | None = None,
     ) -> nn.Module:
         """The trained network; continues from the checkpoint if there is one.
+
+        Args:
+            until: after how many epochs of the recipe the training pauses; after all by default.
 
         Raises:
             UsageError: the recipe drops paths or has an auxiliary head, but the network has no place for it.
         """
         network = self.begin(architecture)
-        self.fit(architecture, network, checkpoint, on_epoch)
+        self.fit(architecture, network, checkpoint, on_epoch, until)
         return network
 
     def begin(self, architecture: Mapping[str, Any]) -> nn.Module:
@@ -103,6 +107,7 @@ class Standalone:
         network: nn.Module,
         checkpoint: Path | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
+        until: int | None = None,
     ) -> None:
         """Trains what :meth:`begin` gave for an architecture, in place; continues from the checkpoint if there is one.
 
@@ -114,9 +119,8 @@ class Standalone:
         augment = self.recipe.augmentation(self.augment)
         phase = Phase(self._step(network, data), data.train, self.recipe, augment, rising)
         with drop:
-            train_phases(
-                [phase], seed=derive_seed(self.seed, Stream.STANDALONE), checkpoint=checkpoint, on_epoch=on_epoch
-            )
+            seed = derive_seed(self.seed, Stream.STANDALONE)
+            train_phases([phase], seed=seed, checkpoint=checkpoint, on_epoch=on_epoch, until=until)
 
     def restored(self, architecture: Mapping[str, Any], checkpoint: Path) -> nn.Module:
         """The network as it was after the last epoch in a checkpoint, be its training finished or not.

@@ -1,7 +1,7 @@
 """The winners, measured: what the search predicted counts only after the target confirmed it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -39,17 +39,24 @@ class Finalists:
 
     Attributes:
         front: the Pareto front among candidates that satisfy every constraint as measured, best metric first.
+        rows: all that were measured and satisfy every constraint.
         largest: the largest architecture, measured in the same session.
         measured: latency and spread (NaN if unknown) by architecture id, of all whose latency is not predicted.
     """
 
     front: list[Row]
+    rows: list[Row]
     largest: Row
     measured: dict[str, tuple[float, float]]
 
 
 def measure_finalists(
-    setup: Setup, folder: RunFolder, candidates: "pd.DataFrame", largest: Row, task: ProgressTask
+    setup: Setup,
+    folder: RunFolder,
+    candidates: "pd.DataFrame",
+    largest: Row,
+    task: ProgressTask,
+    always: Collection[Architecture] = (),
 ) -> Finalists:
     """Measures the front and those next to it; those that violate a constraint are replaced, in bounded rounds.
 
@@ -60,21 +67,26 @@ def measure_finalists(
     Args:
         candidates: the table of the search.
         largest: metrics and costs of the largest architecture.
+        always: candidates that are measured wherever they stand.
 
     Raises:
         UsageError: no candidate satisfies the constraints as measured.
     """
     rows = [cast(Row, row) for row in candidates[candidates["feasible"]].to_dict("records")]
-    cache = LatencyCache(folder.finalists)
+    cache, named = LatencyCache(folder.finalists), {each.id for each in always}
     everything = [*rows, largest]
     measured = _measured(setup, folder, cache, everything)
     largest = _with_latency(largest, measured)
     rows = _confirmed(setup, rows, largest, measured)
     for _ in range(_ROUNDS):
         ranked = _by_rank(setup, rows)
-        if largest["id"] in measured and all(row["id"] in measured for row, rank in ranked if rank == 0):
+        front = [row for row, rank in ranked if rank == 0][: setup.config.finalists]
+        needed = [*front, *(row for row, _ in ranked if row["id"] in named and row not in front)]
+        if largest["id"] in measured and all(row["id"] in measured for row in needed):
             break
-        wanted = [row for index, (row, rank) in enumerate(ranked) if rank == 0 or index < _AT_LEAST]
+        near = ranked[: setup.config.finalists or _AT_LEAST]
+        next_to_it = [row for row, rank in near if rank > 0 and row["id"] not in named]
+        wanted = [*needed, *next_to_it]
         wanted = [*(row for row in wanted if row["id"] not in measured), largest]
         if setup.is_recorded:
             measured |= _recalled(setup, folder, wanted)
@@ -93,7 +105,10 @@ def measure_finalists(
     score = setup.objectives[0]
     front.sort(key=lambda row: (score.value(row), row[setup.cost], row["id"]))
     real = {name: found for name, found in measured.items() if found[2] != "predicted"}
-    return Finalists(front, largest, {name: (ms, math.nan if sd is None else sd) for name, (ms, sd, _) in real.items()})
+    front = front[: setup.config.finalists]
+    spreads = {name: (ms, math.nan if sd is None else sd) for name, (ms, sd, _) in real.items()}
+    known = [row for row in rows if row["id"] in measured]
+    return Finalists(front, known, largest, spreads)
 
 
 def _by_rank(setup: Setup, rows: Sequence[Row]) -> list[tuple[Row, int]]:

@@ -16,7 +16,7 @@ def _phases(problem: Problem) -> list[Phase]:
     supernet, seed = problem.supernet, problem.seed
     mixture = cast(BalancedMixture, supernet.sharing)
     score_batches = BatchStream(problem.data.validation, problem.recipe.batch_size, (seed, Stream.SCORE_BATCHES))
-    paths = InBanks(Uniform(supernet.space, seed), mixture, seed)
+    paths = InBanks(Uniform(problem.drawn_from, seed), mixture, seed)
     step = SupernetStep(supernet, paths, [problem.loss()])
     return [problem.phase(step, [ValidationScores(supernet, mixture, problem.task, score_batches)])]
 

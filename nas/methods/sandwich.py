@@ -14,7 +14,7 @@ __all__ = ["alpha_distillation", "sandwich_phases", "taught_by_largest"]
 
 def sandwich_phases(problem: Problem, random: int = 2) -> list[Phase]:
     """The largest subnet learns from labels; the smallest and some random ones are distilled from it."""
-    paths = Sandwich(problem.supernet.space, problem.seed, random=random)
+    paths = Sandwich(problem.drawn_from, problem.seed, random=random)
     return [
         problem.phase(SupernetStep(problem.supernet, paths, taught_by_largest(problem, problem.task.distillation())))
     ]

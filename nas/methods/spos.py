@@ -10,7 +10,7 @@ __all__ = ["SPOS", "uniform_phases"]
 
 def uniform_phases(problem: Problem) -> list[Phase]:
     """One uniform path a step learns from labels."""
-    paths = Uniform(problem.supernet.space, problem.seed)
+    paths = Uniform(problem.drawn_from, problem.seed)
     return [problem.phase(SupernetStep(problem.supernet, paths, [problem.loss()]))]
 
 

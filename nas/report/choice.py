@@ -1,6 +1,6 @@
 """Why a run took its network, in sentences for the terminal and the page; plain text, not yet escaped."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas.report.quantities import is_share, label, share, written
@@ -36,10 +36,10 @@ def choice_sentences(result: Mapping[str, Any]) -> list[str]:
 def _beside_largest(best: Mapping[str, Any], largest: Mapping[str, Any], tested: str) -> str:
     if best["id"] == largest["id"]:
         return "; it is the largest network"
-    return (
-        f", at {share(best['latency_ms'], largest['latency_ms'])} of the largest network's latency "
-        f"(largest: {label(tested).lower()} {written(tested, largest[tested])})"
-    )
+    beside = f", at {share(best['latency_ms'], largest['latency_ms'])} of the largest network's latency"
+    if largest.get(tested) is None:
+        return beside
+    return f"{beside} (largest: {label(tested).lower()} {written(tested, largest[tested])})"
 
 
 def points(name: str, difference: float) -> str:
@@ -56,6 +56,8 @@ def points(name: str, difference: float) -> str:
 
 def _why(result: Mapping[str, Any], metric: str) -> list[str]:
     why, best, score = result["selection"], result["best"], f"selection_{metric}"
+    if "finish" in why:
+        return [_finish(why, best, metric)]
     if "by" in why:
         return [_by_score(result)]
     others = len(why["equals"]) - 1
@@ -73,6 +75,23 @@ def _why(result: Mapping[str, Any], metric: str) -> list[str]:
     )
     alike = f"No other network on the front differs from the best of the {why['of']} by more than chance explains."
     return [reason, optimism, *([alike] if why["of"] > 1 and not why["differ"] else [])]
+
+
+_ORIGINS = {"score": "by its score", "scaled alike": "as the largest one scaled alike", "random": "as a random draw"}
+
+
+def _finish(why: Mapping[str, Any], best: Mapping[str, Any], metric: str) -> str:
+    """How the network came through the last round."""
+    entrants: Sequence[Mapping[str, Any]] = why["finish"]
+    (won,) = (row for row in entrants if row["id"] == best["id"])
+    shared = written(metric, won[f"shared_{metric}"])
+    if not why["trained"]:
+        return f"It keeps the weights of the supernet ({shared}): training on by itself made no network better."
+    return (
+        f"It is the best of {counted(len(entrants), 'network')} that trained on by themselves, entered "
+        f"{_ORIGINS[won['origin']]}, and went from {shared} to {written(metric, won[f'finished_{metric}'])} on images "
+        "that chose among these alone."
+    )
 
 
 def _by_score(result: Mapping[str, Any]) -> str:

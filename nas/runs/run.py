@@ -9,9 +9,9 @@ from nas.costs import StaticCosts
 from nas.delivery.checks import check_delivered, check_networks, check_scores
 from nas.delivery.conclusion import write_result
 from nas.delivery.exported import ExportedNetwork, check_dtype
-from nas.delivery.networks import deliver, delivery_notes, final_network
+from nas.delivery.networks import deliver, delivery_notes, evaluated_network, final_network
 from nas.delivery.result import SearchResult
-from nas.delivery.selection import as_selected, confirm, random_choice, searched_figure, select, tested
+from nas.delivery.selection import as_selected, confirm, random_choice, searched_figure, select, tested, without_figures
 from nas.files import write_file
 from nas.latency.budget import expected_budget
 from nas.latency.feasibility import check_constraints
@@ -19,12 +19,17 @@ from nas.latency.finalists import Finalists, measure_finalists
 from nas.latency.fitting import fit_latency
 from nas.latency.model import LatencyModel
 from nas.retraining.delivered import Delivered
+from nas.retraining.entrants import choose_entrants
+from nas.retraining.finish import Finish, Finished
+from nas.runs.candidates import Prospects
 from nas.runs.ledgers import open_ledger
 from nas.runs.model_notes import evaluator_notes, largest_notes
+from nas.runs.plan import deadline_of, planned
 from nas.runs.proposing import collapse_of, derive_final, learnt_by
 from nas.runs.searching import Searching, evaluate_largest
 from nas.search import Constraint
 from nas.setup.config import RunConfig
+from nas.setup.deadline import Timetable
 from nas.setup.folder import RunFolder
 from nas.setup.own_code import naming_own_parts
 from nas.setup.progress import Progress, Silent
@@ -42,8 +47,13 @@ __all__ = ["run_search"]
 _MOST_UNTRIED = 0.25
 
 
-def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None = None) -> dict[str, Any]:
+def run_search(
+    config: RunConfig, folder: RunFolder, progress: Progress | None = None, begun: float | None = None
+) -> dict[str, Any]:
     """Profiles, trains, searches, measures, exports and reports; what is already there is not done again.
+
+    Args:
+        begun: what :func:`time.perf_counter` showed when the time of a run that is given one began; now by default.
 
     Returns:
         The run's result: run, space, method, best, largest, front, seconds.
@@ -54,6 +64,10 @@ def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None =
     progress = progress or Silent()
     check_dtype(config)
     with naming_own_parts(config):
+        deadline, timetable = deadline_of(config, folder, begun), None
+        if deadline is not None:
+            config, plan = planned(config, folder, deadline)
+            progress.say(str(plan))
         setup = Setup(config, folder.path)
         with place_of(config), reserved(setup):
             check_constraints(setup, setup.cost_table)
@@ -62,17 +76,21 @@ def run_search(config: RunConfig, folder: RunFolder, progress: Progress | None =
                 open_ledger(setup, folder).close()
             with folder.begin(config):
                 if not folder.is_complete:
-                    _Stages(setup, folder, progress).run()
+                    if deadline is not None:
+                        plan.keep(folder)
+                        timetable = plan.timetable(deadline)
+                    _Stages(setup, folder, progress, timetable).run()
     return folder.result
 
 
 class _Stages:
     """The stages in order, and what each hands to the next."""
 
-    def __init__(self, setup: Setup, folder: RunFolder, progress: Progress) -> None:
-        self.setup, self.folder, self.progress = setup, folder, progress
+    def __init__(self, setup: Setup, folder: RunFolder, progress: Progress, timetable: Timetable | None = None) -> None:
+        self.setup, self.folder, self.progress, self.timetable = setup, folder, progress, timetable
         self.latency: LatencyModel | None = None
         self.learnt: Mapping[str, Any] | None = None
+        self.finished: Finished | None = None
         self.notes: list[str] = []
 
     def run(self) -> None:
@@ -80,6 +98,7 @@ class _Stages:
         self.note(*self.setup.data.notes, *largest_notes(self.setup.supernet), *evaluator_notes(self.setup))
         with stage("profile"):
             constraints = self.profile()
+            self.prospects = Prospects(self.setup, constraints, self.costs)
         if self.setup.traits.needs_supernet:
             with stage("train"):
                 history = self.train()
@@ -91,7 +110,7 @@ class _Stages:
                 largest = evaluate_largest(self.setup, evaluate, self.costs)
                 bounds = [constraint.resolve(largest) for constraint in constraints]
                 searching = Searching(self.setup, self.folder, self.progress, self.costs, bounds, evaluate)
-                candidates = searching.search(self.learnt)
+                candidates = searching.search(self.learnt, self.prospects.first)
             with stage("baseline"):
                 draws = searching.draw(candidates)
                 if self.setup.config.random_baseline != 0 and not len(draws):
@@ -99,6 +118,9 @@ class _Stages:
                 self.folder.write_table("random", as_selected(self.setup, draws))
         with stage("measure"):
             finalists = self.measure(candidates, largest)
+        if self.setup.finishing:
+            with stage("finish"):
+                self.finish(finalists)
         with stage("export"):
             result = self.export(finalists, draws)
         with stage("report"):
@@ -125,7 +147,8 @@ class _Stages:
         """Trains the supernet, from its last checkpoint if there is one."""
         setup = self.setup
         budget = expected_budget(setup, self.latency) if setup.method.needs_budget else None
-        phases = setup.phases(budget)
+        feasible = self.prospects.feasible
+        phases = setup.phases(budget, feasible)
         self.epochs, self.step = total_epochs(phases), phases[-1].step
         self.keep()
         with self.progress.task(f"Training the supernet ({setup.method.name})", self.epochs) as task:
@@ -136,8 +159,14 @@ class _Stages:
                 self.folder.started.keep_seconds()
                 task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
 
-            train_elsewhere(setup, self.folder.supernet, budget, report)
-            return train_phases(phases, seed=setup.config.seed, checkpoint=self.folder.supernet, on_epoch=report)
+            train_elsewhere(setup, self.folder.supernet, budget, feasible, report)
+            return train_phases(
+                phases, seed=setup.config.seed, checkpoint=self.folder.supernet, on_epoch=report, stop=self.is_late
+            )
+
+    def is_late(self) -> bool:
+        """Whether the training of the supernet has taken more time than it may."""
+        return self.timetable is not None and self.timetable.training_is_late
 
     def warn_of_untried(self, history: Sequence[Epoch]) -> None:
         """Says so where most of the scores that give architectures their weights were never learnt."""
@@ -173,7 +202,8 @@ class _Stages:
         """
         doing = "Looking up the front in" if self.setup.is_recorded else "Measuring the front on"
         with self.progress.task(f"{doing} {self.setup.target.name}", len(candidates)) as task:
-            finalists = measure_finalists(self.setup, self.folder, candidates, largest, task)
+            always = [] if self.prospects.scaled is None else [self.prospects.scaled]
+            finalists = measure_finalists(self.setup, self.folder, candidates, largest, task, always)
         unknown = (math.nan, math.nan)
         latency = [finalists.measured.get(name, unknown) for name in candidates["id"]]
         table = candidates.astype(dict.fromkeys(StaticCosts.names, "int64")).assign(
@@ -184,30 +214,37 @@ class _Stages:
         self.folder.write_table("candidates", as_selected(self.setup, table))
         return finalists
 
+    def finish(self, finalists: Finalists) -> None:
+        """The last round: a few networks train on by themselves."""
+        entrants = choose_entrants(
+            self.setup, finalists.rows, self.prospects.scaled, self.prospects.random, self.setup.finishing
+        )
+        self.finished = Finish(self.setup, self.folder, self.progress, self.timetable).run(entrants)
+
     def export(self, finalists: Finalists, draws: "pd.DataFrame") -> dict[str, Any]:
         """The result of the run: the best network delivered, the test split read once for it, largest and random best.
 
         What its figures are called is told in :mod:`nas.delivery.selection`.
         """
         setup, name = self.setup, self.setup.metric.name
-        chosen, why = select(setup, finalists.front)
-        check_delivered(setup, [Architecture.from_json(row["architecture"]) for row in (chosen, *finalists.front)])
-        if setup.config.retrain == "no":
+        chosen, why = self.chosen(finalists)
+        checked = (chosen, *(finalists.front if self.finished is None else ()))
+        check_delivered(setup, [Architecture.from_json(row["architecture"]) for row in checked])
+        if not setup.trains_again:
             check_scores(setup, chosen)
-        *front, largest = map(_described, confirm(setup, [*finalists.front, finalists.largest]))
-        taken = next(row for row in front if row["id"] == chosen["id"])
-        best = dict(taken)
-        network, largest_network = (
-            final_network(setup, self.folder, Architecture(row["architecture"]), self.progress, self.note)
-            for row in (best, largest)
-        )
-        if setup.config.retrain != "no" or name not in best:
-            for row, final in ((best, network), (largest, largest_network)):
+        best, *front = map(_described, confirm(setup, [chosen, *finalists.front]))
+        largest = _described(self.largest(finalists))
+        network, largest_network = self.network(best), self.largest_network(largest)
+        for row, final in ((best, network), (largest, largest_network)):
+            if final is not None and (name not in row or setup.trains_again):
                 row |= {**searched_figure(setup, row), **setup.evaluate(final, setup.confirmation, row["architecture"])}
         delivered = Delivered(self.folder)
         best = deliver(setup, self.folder, network, best, largest[LATENCY], self.progress, delivered.search_file)
-        taken |= {each: best[each] for each in (LATENCY, "latency_spread_ms")}
-        largest = self.largest_tested(largest_network, largest)
+        for taken in front:
+            if taken["id"] == best["id"]:
+                taken |= {each: best[each] for each in (LATENCY, "latency_spread_ms")}
+        if largest_network is not None:
+            largest = self.largest_tested(largest_network, largest)
         random = random_choice(setup, draws, best)
         self.note(*delivery_notes(setup, best, largest))
         has_supernet = setup.traits.needs_supernet
@@ -230,6 +267,33 @@ class _Stages:
             notes=self.notes,
         )
         return delivered.put_into(found.as_dict())
+
+    def chosen(self, finalists: Finalists) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The row of the network that is delivered, and why."""
+        if self.finished is None:
+            return select(self.setup, finalists.front)
+        return dict(self.finished.entrant.row), {"finish": self.finished.table, "trained": self.finished.trained}
+
+    def network(self, row: dict[str, Any]) -> "nn.Module":
+        """What is delivered."""
+        if self.finished is not None:
+            return self.finished.network
+        return final_network(self.setup, self.folder, Architecture(row["architecture"]), self.progress, self.note)
+
+    def largest(self, finalists: Finalists) -> dict[str, Any]:
+        """The row of the largest network, with what the part that confirms says of it if it was trained."""
+        if self.finished is not None and self.prospects.feasible is not None:
+            return without_figures(self.setup, finalists.largest)
+        return confirm(self.setup, [finalists.largest])[0]
+
+    def largest_network(self, row: dict[str, Any]) -> "nn.Module | None":
+        """The largest network to compare with: trained as the delivered one is, as evaluated beside a last round; None
+        where it never was trained."""
+        if self.finished is None:
+            return self.network(row)
+        if self.prospects.feasible is not None:
+            return None
+        return evaluated_network(self.setup, Architecture(row["architecture"]))
 
     def largest_tested(self, network: "nn.Module", row: dict[str, Any]) -> dict[str, Any]:
         """The row of the largest network with its one reading of the test split, in the type of the delivered file."""

@@ -14,6 +14,7 @@ from nas.search import (
     NothingFeasibleError,
     Pool,
     Result,
+    Seeded,
     SingleObjective,
     Strategy,
     make_strategy,
@@ -86,12 +87,18 @@ class Searching:
     bounds: Sequence[Constraint]
     evaluate: Pool
 
-    def search(self, learnt: Mapping[str, Any] | None) -> "pd.DataFrame":
-        """The evaluated candidates; a strategy may follow what a differentiable method has learnt."""
+    def search(self, learnt: Mapping[str, Any] | None, first: Sequence[Architecture] = ()) -> "pd.DataFrame":
+        """The evaluated candidates.
+
+        Args:
+            learnt: by a differentiable method, which a strategy may follow.
+            first: are evaluated first.
+        """
         config, space = self.setup.config, self.setup.space
         budget = min(config.candidates, space.size)
         proposing = make_strategy(config.strategy, space, config.seed, learnt=learnt, **config.strategy_args)
         proposing = SingleObjective(proposing) if self.setup.seeks_best else proposing
+        proposing = Seeded(proposing, first) if first else proposing
         return self._run(
             proposing, budget, self.bounds, f"Searching {counted(budget, 'candidate')} ({config.strategy})"
         )

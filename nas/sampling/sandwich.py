@@ -1,7 +1,7 @@
 """The sandwich rule."""
 
 from nas.sampling.uniform import random_paths
-from nas.space import Space, Subspace
+from nas.space import Samplable
 from nas.training import Context, Path
 
 __all__ = ["Sandwich"]
@@ -13,11 +13,11 @@ class Sandwich:
     The largest runs first, so that the others can learn from it.
 
     Args:
-        space: the search space, or a part of it.
+        space: the search space, a part of it, or some of its architectures.
         random: number of random architectures between the two.
     """
 
-    def __init__(self, space: Space | Subspace, seed: int, random: int = 2) -> None:
+    def __init__(self, space: Samplable, seed: int, random: int = 2) -> None:
         self.space, self.seed, self.random = space, seed, random
         self._largest, self._smallest = Path(space.largest(), "largest"), Path(space.smallest(), "smallest")
 

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     )
     from nas.search.pool import MetricFunction as MetricFunction, Pool as Pool, SerialPool as SerialPool
     from nas.search.random_search import RandomSearch as RandomSearch
+    from nas.search.random_walks import near_bounds as near_bounds
+    from nas.search.scaling import scaled_alike as scaled_alike
+    from nas.search.seeded import Seeded as Seeded
     from nas.search.single_objective import SingleObjective as SingleObjective
     from nas.search.strategies import (
         STRATEGIES as STRATEGIES,

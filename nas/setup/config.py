@@ -11,10 +11,10 @@ from nas.data import InputForm
 from nas.errors import UsageError, did_you_mean
 from nas.search.database_url import holds_password
 from nas.setup.names import check_name
-from nas.setup.values import check_values, renamed, shortened
+from nas.setup.values import check_values, renamed, seconds_of, shortened
 from nas.training import Learning, Recipe, Retrain
 
-__all__ = ["EvaluationConfig", "ProfileConfig", "RayConfig", "RunConfig", "read_back", "refusal"]
+__all__ = ["EvaluationConfig", "FinishConfig", "ProfileConfig", "RayConfig", "RunConfig", "read_back", "refusal"]
 
 
 class _Strict(BaseModel):
@@ -27,6 +27,7 @@ class EvaluationConfig(_Strict):
     Attributes:
         calibration_images: training images, or windows of text, over which batch-norm statistics are averaged.
         batch_size: of calibration and validation.
+        examples: at most so many examples of each part of the validation split are read; by default all.
         confirmation: share of the validation examples that confirms the chosen network; the others select it.
         equal_within: so many standard errors of the difference to the best network count as none, so that the cheapest
             of these equals is taken; 0 takes the best score.
@@ -34,6 +35,7 @@ class EvaluationConfig(_Strict):
 
     calibration_images: int = Field(512, ge=1, le=10**9)
     batch_size: int = Field(256, ge=1, le=10**7)
+    examples: int | None = Field(None, ge=2, le=10**12)
     confirmation: float = Field(0.5, gt=0, lt=1)
     equal_within: float = Field(0.5, ge=0, le=100)
 
@@ -46,6 +48,20 @@ class _ExportConfig(_Strict):
     """
 
     input: InputForm = "unit"
+
+
+class FinishConfig(_Strict):
+    """The last round, in which a few networks of a search train on by themselves.
+
+    Attributes:
+        networks: that enter it; 0 for no such round. By default 4 where a supernet is trained path by path.
+        epochs: of the network that is left, those of the rungs among them; by default those of ``retraining``.
+        rate: the learning rate of the rungs, as a share of that of ``retraining``; the last network begins at half.
+    """
+
+    networks: int | None = Field(None, ge=0, le=10**4)
+    epochs: int | None = Field(None, ge=1, le=10**6)
+    rate: float = Field(0.5, gt=0, le=1)
 
 
 class ProfileConfig(_Strict):
@@ -115,6 +131,10 @@ class RunConfig(_Strict):
             reads a choice, such as {image_size: [24, 28]}.
         length: characters of a window of text; 64 by default.
         limit: keep at most this many training images, or windows of text.
+        time: seconds that the whole run may take, by the clock on the wall; what nobody has decided, such as epochs and
+            candidates, is planned from the speed of the machine.
+        cpu_time: the same in seconds of CPU of this process.
+        unplanned: settings that a plan still has to decide.
         method: how the supernet is trained.
         method_args: options of the method.
         evaluator: what evaluates candidates: "shared-weights" of a supernet that the method trains; "standalone", each
@@ -138,6 +158,7 @@ class RunConfig(_Strict):
         cost: that is minimised next to the metric; by default that of the first constraint, else latency, which
             a single candidate does without.
         candidates: number of architectures evaluated.
+        finalists: at most so many networks, those with the best scores of the front, are measured and confirmed.
         random_baseline: number of random candidates evaluated for comparison; by default as many as the search
             evaluates, or fewer where they would take more than a tenth of the run's time.
         seed: fixes the run.
@@ -154,8 +175,12 @@ class RunConfig(_Strict):
         sharing_args: options of the scheme by which the method shares weights, such as the number of models.
         search_args: arguments of the space function while it is searched, over ``space_args``, such as fewer cells; the
             method adds its own where the space takes them.
-        retrain: whether the chosen network is trained again: "no", "inherited" or "fresh" weights.
+        retrain: whether the chosen network is trained again: "no", "inherited" or "fresh" weights. In the last round
+            networks begin with fresh weights where this is "fresh", else with those that they inherit.
+        train_on: the paths that are trained: those that are "feasible" and near a bound on a cost, where the best
+            network within constraints is wanted, or "all".
         retraining: recipe of that; what is not given is taken from ``training``.
+        finish: the last round.
         evaluation: how candidates are evaluated.
         profile: how latency is learnt.
         export: how the network is handed over.
@@ -169,6 +194,9 @@ class RunConfig(_Strict):
     extra: dict[str, list[Any]] = Field(default_factory=dict)
     length: int | None = Field(None, ge=1, le=10**7)
     limit: int | None = Field(None, ge=1, le=10**12)
+    time: float | None = Field(None, gt=0, le=10**8)
+    cpu_time: float | None = Field(None, gt=0, le=10**8)
+    unplanned: list[str] = Field(default_factory=list)
     method: str = "bignas"
     method_args: dict[str, Any] = Field(default_factory=dict)
     evaluator: str = "shared-weights"
@@ -187,6 +215,7 @@ class RunConfig(_Strict):
     costs_args: dict[str, dict[str, Any]] = Field(default_factory=dict)
     cost: str | None = None
     candidates: int = Field(200, ge=1, le=10**7)
+    finalists: int | None = Field(None, ge=1, le=10**6)
     random_baseline: int | None = Field(None, ge=0, le=10**7)
     seed: int = Field(0, ge=0, lt=2**32 - 1)
     workers: int | None = Field(None, ge=1, le=10**5)
@@ -200,8 +229,10 @@ class RunConfig(_Strict):
     keep_epochs: int = Field(0, ge=0, le=10**6)
     sharing_args: dict[str, Any] = Field(default_factory=dict)
     search_args: dict[str, Any] = Field(default_factory=dict)
+    train_on: Literal["feasible", "all"] = "feasible"
     retrain: Retrain = "no"
     retraining: Recipe = Field(default_factory=Recipe)
+    finish: FinishConfig = Field(default_factory=FinishConfig)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     profile: ProfileConfig = Field(default_factory=ProfileConfig)
     export: _ExportConfig = Field(default_factory=_ExportConfig)
@@ -211,6 +242,11 @@ class RunConfig(_Strict):
     def _no_is_a_word(cls, value: Any) -> Any:
         """YAML reads an unquoted no as false."""
         return "no" if value is False else value
+
+    @field_validator("time", "cpu_time", mode="before")
+    @classmethod
+    def _may_have_a_unit(cls, value: Any) -> Any:
+        return seconds_of(value) if isinstance(value, str) else value
 
     @field_validator("storage")
     @classmethod

@@ -49,6 +49,7 @@ class RunFolder:
         self.predictor = path / "latency"
         self.study = path / "study.db"
         self.supernet = path / "checkpoints" / "supernet.safetensors"
+        self.plan = path / "plan.json"
         self.derived = path / "derived.json"
         self.best = path / "best.json"
         self.onnx = path / "best.onnx"
@@ -77,6 +78,10 @@ class RunFolder:
     def kept(self, epoch: int) -> Path:
         """The checkpoint of the supernet as it was after an epoch, counted from 0."""
         return self.path / "checkpoints" / f"epoch-{epoch}.safetensors"
+
+    def finished(self, architecture: Architecture, part: str = "rungs") -> Path:
+        """The checkpoint of a network in a part of the last round."""
+        return self.path / "checkpoints" / f"finish-{part}-{architecture.id}.safetensors"
 
     def retrained(self, architecture: Architecture) -> Path:
         """The checkpoint of a network that is trained again."""

@@ -11,9 +11,24 @@ from nas.evaluation.evaluators import EVALUATORS, EvaluatorTraits, traits_of
 from nas.methods import METHODS
 from nas.setup.checks import check_parts
 from nas.setup.config import RunConfig, read_back, refusal
-from nas.setup.values import check_values, renamed, shortened
+from nas.setup.values import check_values, put, renamed, shortened
 
-__all__ = ["check_file", "resolve"]
+__all__ = ["check_file", "resolve", "with_settings"]
+
+_PLANNED = (
+    "training.epochs",
+    "training.epoch_examples",
+    "training.final_learning_rate",
+    "candidates",
+    "random_baseline",
+    "finalists",
+    "evaluation.examples",
+    "profile.seconds",
+    "profile.networks",
+    "profile.held_out",
+    "profile.repeats",
+)
+"""What the plan of a run that is given a time decides, where nobody has."""
 
 _FILLED = ("training", "retraining", "learning")
 """Groups that a method fills in where values are not given."""
@@ -43,7 +58,9 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     ranks = _mapping(values, "ray", source).get("train_workers")
     if isinstance(ranks, int) and ranks > 1 and not chosen.trains_banks_apart:
         training = {"microbatches": ranks, **training}
-    own = {"retrain": chosen.retrain, **chosen.settings}
+    own: dict[str, Any] = {"retrain": chosen.retrain, **chosen.settings}
+    if alone.time is not None or alone.cpu_time is not None:
+        own["unplanned"] = [key for key in _PLANNED if not _is_given(values, key)]
     merged = {**own, **values, "training": training, "retraining": retraining, "learning": learning}
     if chosen.needs_budget:
         merged["profile"] = {"predictor": "lookup", **_mapping(values, "profile", source)}
@@ -60,6 +77,14 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
             "as many parts of a batch; give a divisor of it."
         )
     return config
+
+
+def with_settings(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
+    """The configuration with other values, by keys with dots."""
+    values = config.model_dump(mode="json")
+    for key, value in settings.items():
+        put(values, key, value)
+    return read_back(values, "plan")
 
 
 def check_file(values: Mapping[str, Any], source: str) -> None:
@@ -97,6 +122,12 @@ def _check_retrain(config: RunConfig, about: EvaluatorTraits, source: str) -> No
         raise UsageError(f"{where} makes no network that could be delivered; use retrain=fresh.")
     if config.retrain == "inherited" and not about.needs_supernet:
         raise UsageError(f"{where} trains no supernet whose weights a network could inherit; use retrain=fresh.")
+
+
+def _is_given(values: Mapping[str, Any], key: str) -> bool:
+    group, _, name = key.rpartition(".")
+    inside = values.get(group) if group else values
+    return isinstance(inside, Mapping) and inside.get(name) is not None
 
 
 def _mapping(values: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:

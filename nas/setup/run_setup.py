@@ -39,8 +39,16 @@ from nas.setup.config import RunConfig
 from nas.setup.evaluator import check_evaluator, made_evaluator, objective_of
 from nas.setup.names import is_table
 from nas.setup.recorded_targets import read_recorded
-from nas.setup.supernets import build_searched, build_supernet, find_device, load_parts, made_problem
-from nas.space import Architecture, Space
+from nas.setup.supernets import (
+    build_searched,
+    build_supernet,
+    find_device,
+    finishing,
+    load_parts,
+    made_problem,
+    phases_of,
+)
+from nas.space import Architecture, ArchitectureSet, Space
 from nas.streams import Stream, rng
 from nas.tasks import Metric
 from nas.training import Phase, Recipe
@@ -56,7 +64,8 @@ class Setup:
 
     ``supernet`` holds the networks that are delivered and whose costs count, ``searched`` is what is trained and
     evaluated: the same, unless method or settings search another model of the same space. ``data`` has for validation
-    the part that selects, ``confirmation`` is the other one.
+    the part that selects, ``confirmation`` is the one that confirms, and ``deciding`` the one by which the last round
+    of a search decides, if there is one.
 
     Args:
         folder: of the run, where its evaluator keeps what it needs again.
@@ -81,7 +90,8 @@ class Setup:
         self.device = find_device(config.device)
         self.data: Data
         self.confirmation: Split
-        self.data, self.confirmation = load_parts(config, self.device)
+        self.deciding: Split
+        self.data, self.deciding, self.confirmation = load_parts(config, self.device)
         self.metric: Metric = self.data.task.metric
         self.inputs: Inputs = self.data.inputs(config.export.input)
         self.supernet = build_supernet(config, self.data, config.space_args)
@@ -112,6 +122,27 @@ class Setup:
     def seeks_best(self) -> bool:
         """Whether the strategy is to find the best network within the constraints, not a front."""
         return self.config.goal == "best" or (self.config.goal is None and self._first_bounded is not None)
+
+    @property
+    def finishing(self) -> int:
+        """How many networks enter the last round of the search."""
+        return finishing(self.config)
+
+    @property
+    def trains_again(self) -> bool:
+        """Whether the network that is delivered is trained by itself after the search."""
+        return self.finishing > 0 or self.config.retrain != "no"
+
+    @property
+    def finish_epochs(self) -> int:
+        """Of the network that is left in the last round."""
+        return self.config.finish.epochs or self.config.retraining.epochs
+
+    @property
+    def trains_feasible(self) -> bool:
+        """Whether only architectures within the constraints, and near them, are trained."""
+        on_costs = all(each.metric in self.cost_names for each in self.constraints)
+        return self.config.train_on == "feasible" and self.seeks_best and on_costs and not self.is_differentiable
 
     @property
     def needs_latency(self) -> bool:
@@ -229,10 +260,17 @@ class Setup:
         )
         return RemoteMachine(label, make, config.ray.address) if label else make()
 
-    def phases(self, budget: Budget | None = None) -> Sequence[Phase]:
-        """The training of the supernet; with a cost to keep if the method asks for one."""
-        options = self.method.check_options(self.config.method_args)
-        return self.method.phases(replace(self.problem, budget=budget), **options)
+    def phases(
+        self, budget: Budget | None = None, feasible: ArchitectureSet | None = None, recipe: Recipe | None = None
+    ) -> Sequence[Phase]:
+        """The training of the supernet; with a cost to keep if the method asks for one.
+
+        Args:
+            feasible: the architectures that paths are drawn from; all by default.
+            recipe: in place of that of the run.
+        """
+        problem = replace(self.problem, budget=budget, feasible=feasible, recipe=recipe or self.config.training)
+        return phases_of(self.config, problem)
 
     @property
     def sharing(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """From a configuration to its data and supernets: all that a worker needs, and where every process begins."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,27 @@ from nas.methods import METHODS
 from nas.problem import Budget, Problem
 from nas.setup.config import RunConfig
 from nas.setup.spaces import build_space, space_arguments
-from nas.space import Space, find_notation
+from nas.space import ArchitectureSet, Space, find_notation
 from nas.streams import Stream, derive_seed
 from nas.supernet import Supernet
+from nas.training import Phase
 
 __all__ = [
     "build_searched",
     "build_supernet",
     "find_device",
+    "finishing",
     "load_data",
     "load_parts",
     "made_problem",
+    "phases_of",
     "problem_of",
     "shared_weights_of",
     "training_of",
 ]
+
+
+_ENTRANTS = 4
 
 
 def find_device(name: str) -> torch.device:
@@ -51,14 +58,43 @@ def load_data(config: RunConfig, device: torch.device) -> Data:
     return load_parts(config, device)[0]
 
 
-def load_parts(config: RunConfig, device: torch.device) -> tuple[Data, Split]:
-    """The same, and the part of the validation split that confirms: no weight and no decision ever depends on it.
+def load_parts(config: RunConfig, device: torch.device) -> tuple[Data, Split, Split]:
+    """The same, and two other parts of the validation split.
+
+    By the first the last round of a search decides; without such a round it is the part that selects. On the second,
+    which confirms, no weight and no decision ever depends.
 
     Raises:
         UsageError: the data cannot be read, or have too few validation examples for two parts.
     """
     data = load(config.task, config.data_dir, config.seed, config.image_size, device, config.limit, config.length)
-    return data.hold_back(config.evaluation.confirmation, (config.seed, Stream.CONFIRMATION_SPLIT))
+    data, held_back = data.hold_back(config.evaluation.confirmation, (config.seed, Stream.CONFIRMATION_SPLIT))
+    most = config.evaluation.examples
+    if most is not None and most < len(data.validation):
+        data, _ = data.hold_back(1 - most / len(data.validation), (config.seed, Stream.FEWER_EXAMPLES))
+    if not finishing(config):
+        return data, data.validation, _at_most(most, held_back, config.seed)
+    deciding, confirming = held_back.divided(0.5, (config.seed, Stream.DECIDING_SPLIT))
+    return data, _at_most(most, deciding, config.seed), _at_most(most, confirming, config.seed)
+
+
+def _at_most(most: int | None, split: Split, seed: int) -> Split:
+    if most is None or most >= len(split):
+        return split
+    return split.divided(most / len(split), (seed, Stream.FEWER_EXAMPLES))[0]
+
+
+def finishing(config: RunConfig) -> int:
+    """How many networks enter the last round of a search: by default four where a supernet is trained path by path."""
+    if config.finish.networks is not None:
+        return config.finish.networks
+    trains_paths = METHODS[config.method].family != "differentiable" and not searches_another(config)
+    return _ENTRANTS if traits_of(config.evaluator).needs_supernet and trains_paths else 0
+
+
+def searches_another(config: RunConfig) -> bool:
+    """Whether the model that is trained is not that of the networks that are delivered."""
+    return bool(_search_arguments(config))
 
 
 def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], like: Space | None = None) -> Supernet:
@@ -109,15 +145,20 @@ def build_searched(config: RunConfig, data: Data, delivered: Supernet | None = N
     delivered = delivered or build_supernet(config, data, config.space_args)
     if not traits_of(config.evaluator).needs_supernet:
         return delivered
-    taken = space_arguments(config.space)
-    own = {name: value for name, value in METHODS[config.method].search_args.items() if name in taken}
-    arguments = {**own, **config.search_args}
+    arguments = _search_arguments(config)
     if not arguments:
         return delivered
     try:
         return build_supernet(config, data, {**config.space_args, **arguments}, delivered.space)
     except UsageError as error:
         raise UsageError(f"with search_args {arguments} of space '{config.space}': {error}") from error
+
+
+def _search_arguments(config: RunConfig) -> dict[str, Any]:
+    """Arguments of the space while it is searched, over those of the networks that are delivered."""
+    taken = space_arguments(config.space)
+    own = {name: value for name, value in METHODS[config.method].search_args.items() if name in taken}
+    return {**own, **config.search_args}
 
 
 def shared_weights_of(config: RunConfig, searched: Supernet, data: Data) -> SharedWeights:
@@ -161,8 +202,13 @@ def made_problem(
     )
 
 
-def training_of(config: RunConfig, budget: Budget | None = None) -> Training:
-    """The training of a run's supernet, built from its configuration alone; a budget where the method learns one."""
+def phases_of(config: RunConfig, problem: Problem) -> Sequence[Phase]:
+    """The training that the method of a run makes of a problem."""
     method = METHODS[config.method]
-    options = method.check_options(config.method_args)
-    return Training(method.phases(problem_of(config, budget), **options), config.seed)
+    return method.phases(problem, **method.check_options(config.method_args))
+
+
+def training_of(config: RunConfig, budget: Budget | None = None, feasible: ArchitectureSet | None = None) -> Training:
+    """The training of a run's supernet, built from its configuration; a budget where the method learns one, and the
+    architectures that it draws from where these are not all."""
+    return Training(phases_of(config, replace(problem_of(config, budget), feasible=feasible)), config.seed)

@@ -10,7 +10,7 @@ import yaml
 from nas.errors import UsageError
 from nas.search.database_url import without_password
 
-__all__ = ["assign", "check_values", "put", "read_yaml", "renamed", "shortened"]
+__all__ = ["assign", "check_values", "put", "read_yaml", "renamed", "seconds_of", "shortened"]
 
 _DEEPEST, _MOST, _BITS = 30, 100_000, 63
 _LONGEST = 200
@@ -90,6 +90,21 @@ def put(values: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(values, dict):
             raise UsageError(f"setting '{key}' goes into '{group}', which has no keys.")
     values[last] = value
+
+
+def seconds_of(text: str) -> float:
+    """A length of time such as ``90``, ``60s``, ``5m``, ``1.5h`` or ``2d``.
+
+    Raises:
+        ValueError: it is none.
+
+    >>> seconds_of("5m")
+    300.0
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", text)
+    if match is None:
+        raise ValueError("a length of time is a number with s, m, h or d behind it, such as 60s, 5m or 2h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
 def check_values(values: Mapping[str, Any], source: str) -> None:

@@ -15,6 +15,7 @@ from nas.setup.config import RunConfig
 from nas.setup.evaluator import evaluator_of, known_results
 from nas.setup.run_setup import Setup
 from nas.setup.supernets import training_of
+from nas.space import ArchitectureSet
 from nas.training import Epoch
 
 __all__ = ["batch_size", "evaluation", "gpus_each", "place_of", "reserved", "train_elsewhere", "travelling"]
@@ -60,7 +61,13 @@ def reserved(setup: Setup) -> Iterator[None]:
             setup.target.close()
 
 
-def train_elsewhere(setup: Setup, checkpoint: Path, budget: Budget | None, on_epoch: Callable[[Epoch], None]) -> None:
+def train_elsewhere(
+    setup: Setup,
+    checkpoint: Path,
+    budget: Budget | None,
+    feasible: ArchitectureSet | None,
+    on_epoch: Callable[[Epoch], None],
+) -> None:
     """Trains the supernet to the end of its checkpoint, if the run has workers for that; else does nothing.
 
     Several processes train parts of every batch, or parts of the space where the method cuts it. One process does where
@@ -72,7 +79,7 @@ def train_elsewhere(setup: Setup, checkpoint: Path, budget: Budget | None, on_ep
     gpus = gpus_each(setup, workers)
     launch = train_banks if workers > 1 and setup.method.trains_banks_apart else train_together
     launch(
-        partial(training_of, travelling(config, gpus), budget),
+        partial(training_of, travelling(config, gpus), budget, feasible),
         workers,
         checkpoint,
         cpus=config.ray.cpus_per_worker,

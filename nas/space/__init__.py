@@ -6,6 +6,7 @@ from nas.lazy_imports import lazy
 
 if TYPE_CHECKING:
     from nas.space.architecture import Architecture as Architecture
+    from nas.space.architecture_set import ArchitectureSet as ArchitectureSet, Samplable as Samplable
     from nas.space.choice import Choice as Choice, Subset as Subset, candidate_key as candidate_key
     from nas.space.condition import Condition as Condition, Use as Use
     from nas.space.expression import (

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from nas.data import Augment, Split
 from nas.errors import UsageError
 from nas.streams import Stream, derive_seed
-from nas.training.checkpoint import load_checkpoint, restore, save_checkpoint, state_of
+from nas.training.checkpoint import has_ended, load_checkpoint, restore, save_checkpoint, state_of
 from nas.training.context import Context
 from nas.training.fingerprints import check_fingerprint, described, fingerprint
 from nas.training.masking import masked_step
@@ -67,6 +68,7 @@ def train_phases(
     on_epoch: Callable[[Epoch], None] | None = None,
     ranks: Ranks = ALONE,
     until: int | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> list[Epoch]:
     """Trains the model of the phases in place, one phase after another, and leaves it in evaluation mode.
 
@@ -84,6 +86,8 @@ def train_phases(
             first one.
         ranks: the processes, and which of them this is.
         until: how many epochs there are to be when this returns; those of all phases by default.
+        stop: asked after every epoch, and before the first where a checkpoint has some; if it says so the training has
+            ended, for those that read the checkpoint too.
 
     Returns:
         One record for each epoch.
@@ -95,10 +99,10 @@ def train_phases(
     """
     walked = spans(phases)
     model = phases[0].step.model
-    until = walked[-1].end if until is None else until
     learnable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     keeper = _Keeper(phases, seed, checkpoint)
     tensors, history = keeper.load()
+    until = min(keeper.epochs, keeper.epochs if until is None else until)
     _check_begin(len(history), model, ranks)
     optimizer: torch.optim.Optimizer | None = None
     for span in walked:
@@ -117,6 +121,10 @@ def train_phases(
         else:
             _begin(start, phase, seed)
         for epoch in range(len(history), min(span.end, until)):
+            if history and stop():
+                until = len(history)
+                keeper.save(optimizer, history, epochs=until)
+                break
             history.append(_run_epoch(span, start, epoch, seed))
             _average_buffers(model, ranks)
             if ranks.rank == 0:
@@ -134,6 +142,7 @@ class _Keeper:
 
     def __init__(self, phases: Sequence[Phase], seed: int, checkpoint: Path | None) -> None:
         self.phases, self.seed, self.checkpoint, self.model = phases, seed, checkpoint, phases[0].step.model
+        self.epochs = total_epochs(phases)
         self._known = {} if checkpoint is None else fingerprint(self.model, next(iter(phases[0].data.batches(1)))[0])
 
     def load(self) -> tuple[dict[str, Tensor], list[Epoch]]:
@@ -147,14 +156,20 @@ class _Keeper:
         tensors, header = load_checkpoint(self.checkpoint)
         _check_recipes(header, self.phases, self.seed, self.checkpoint)
         check_fingerprint(header, self._known, self.checkpoint)
+        if has_ended(header):
+            self.epochs = len(header["history"])
         return tensors, header["history"]
 
-    def save(self, optimizer: torch.optim.Optimizer, history: Sequence[Epoch]) -> None:
-        """Writes it, with what everybody must remember."""
+    def save(self, optimizer: torch.optim.Optimizer, history: Sequence[Epoch], epochs: int | None = None) -> None:
+        """Writes it, with what everybody must remember.
+
+        Args:
+            epochs: that the training has; all of its phases by default.
+        """
         if self.checkpoint is not None:
             header = {
                 "recipes": [each.recipe.model_dump() for each in self.phases],
-                "epochs": total_epochs(self.phases),
+                "epochs": self.epochs if epochs is None else epochs,
                 "until": [each.end for each in self.phases],
                 "frozen": [list(each.frozen) for each in self.phases],
                 "seed": self.seed,
@@ -190,9 +205,8 @@ def _run_epoch(span: Span, start: Context, epoch: int, seed: int) -> Epoch:
     phase.step.model.train()
     started, losses, images, rate = time.perf_counter(), [], 0, 0.0
     with _seeded(phase.step.model, seed, epoch):
-        for position, (x, y) in enumerate(
-            phase.data.shuffled(recipe.batch_size, (seed, Stream.BATCHES, epoch), phase.augment)
-        ):
+        batches = phase.data.shuffled(recipe.batch_size, (seed, Stream.BATCHES, epoch), phase.augment)
+        for position, (x, y) in enumerate(islice(batches, phase.steps_per_epoch)):
             step = start.step + number * start.steps_per_epoch + position
             done = span.done + number
             context = replace(start, step=step, x=x, y=y, epoch=epoch, position=position, recipe_epoch=done)

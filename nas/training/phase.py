@@ -54,7 +54,10 @@ class Phase:
 
     @property
     def steps_per_epoch(self) -> int:
-        return self.data.steps(self.recipe.batch_size)
+        """Of all examples, or of as many as the recipe gives an epoch."""
+        size, examples = self.recipe.batch_size, self.recipe.epoch_examples
+        whole = self.data.steps(size)
+        return whole if examples is None else min(whole, -(-examples // size))
 
     @property
     def observers(self) -> list[Listener]:

@@ -24,6 +24,7 @@ class Recipe(BaseModel):
     Attributes:
         epochs: passes over the training data.
         batch_size: images, or windows of text, of a step.
+        epoch_examples: an epoch ends after so many examples, drawn anew; by default after all.
         optimizer: "sgd" with Nesterov momentum, or "adamw".
         learning_rate: peak, reached after the warm-up and annealed by a cosine.
         final_learning_rate: what it is annealed to.
@@ -52,6 +53,7 @@ class Recipe(BaseModel):
 
     epochs: int = Field(60, ge=1, le=10**6)
     batch_size: int = Field(64, ge=1, le=10**7)
+    epoch_examples: int | None = Field(None, ge=1, le=10**12)
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = Field(0.1, gt=0)
     final_learning_rate: float = Field(0.0, ge=0)

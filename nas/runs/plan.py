@@ -1,0 +1,181 @@
+"""A plan for the time that a run was given: how long to train, how many candidates to evaluate."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from itertools import islice
+from typing import Any
+
+import torch
+
+from nas.errors import UsageError
+from nas.files import write_file
+from nas.retraining.legs import Leg
+from nas.search import near_bounds
+from nas.setup.config import RunConfig
+from nas.setup.deadline import Deadline, Timetable
+from nas.setup.folder import RunFolder
+from nas.setup.resolution import with_settings
+from nas.setup.run_setup import Setup
+from nas.space import ArchitectureSet
+from nas.streams import Stream, rng
+from nas.training import train_phases
+from nas.wording import counted
+
+__all__ = ["Plan", "deadline_of", "planned"]
+
+_SUPERNET, _SEARCH, _CANDIDATE, _PROFILE = 0.4, 0.08, 0.004, 0.1
+"""Shares of the time that is left after what every run does; the last round has the rest. A candidate takes so much of
+all the time."""
+_LATE = 1.15
+"""The training of the supernet is cut where it takes so many times what was planned."""
+_CANDIDATES = (8, 400)
+_FEWEST_EXAMPLES = 500
+_PROBE_EPOCHS, _PROBE_STEPS, _PROBE_CANDIDATES, _PROBE_BATCHES = 3, 6, 8, 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was measured in the first seconds of a run that was given a time, and what follows; seconds throughout.
+
+    Attributes:
+        time: that the run was given.
+        step: of training, for one example with all paths.
+        candidate: of the evaluation of one.
+        supernet: of the training of the supernet.
+        rest: what comes after that, the ending too.
+        ending: what remains when the last round is over: the file, its checks and the report.
+        settings: what was decided, by the keys of the configuration.
+    """
+
+    time: float
+    step: float
+    candidate: float
+    supernet: float
+    rest: float
+    ending: float
+    settings: Mapping[str, Any]
+
+    def keep(self, folder: RunFolder) -> None:
+        """Writes ``plan.json``."""
+        write_file(folder.plan, json.dumps(asdict(self), indent=2))
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> "Plan":
+        """What :meth:`keep` wrote."""
+        return cls(**folder.read(folder.plan, *(each.name for each in fields(cls))))
+
+    def timetable(self, deadline: Deadline) -> Timetable:
+        """Until when each part may last."""
+        return Timetable(deadline, self.rest - (_LATE - 1) * self.supernet, self.ending)
+
+    def __str__(self) -> str:
+        chosen, seconds = self.settings, f"{self.time:.0f} s" if self.time < 120 else f"{self.time / 60:.1f} min"
+        training, of = counted(chosen["training.epochs"], "epoch"), chosen["training.epoch_examples"]
+        return (
+            f"Plan for {seconds}: the supernet trains {training} of {of:,} examples (about {self.supernet:.0f} s), "
+            f"{counted(chosen['candidates'], 'candidate')} are evaluated, and the best few train on in the rest."
+        )
+
+
+def deadline_of(config: RunConfig, folder: RunFolder, begun: float | None = None) -> Deadline | None:
+    """Until when a run may last; None where it was given no time.
+
+    Args:
+        begun: what :func:`time.perf_counter` showed when the command began; of CPU time all of this process counts.
+    """
+    spent = sum(folder.started.read("seconds")["seconds"].values()) if folder.origin.exists() else 0.0
+    if config.cpu_time is not None:
+        return Deadline(config.cpu_time, time.process_time, 0.0, spent)
+    return None if config.time is None else Deadline(config.time, time.perf_counter, begun, spent)
+
+
+def planned(config: RunConfig, folder: RunFolder, deadline: Deadline) -> tuple[RunConfig, Plan]:
+    """The configuration with all that nobody has decided, and the plan; as it was if the run was begun before.
+
+    Raises:
+        UsageError: the method has no last round, whose length is what the rest of the time goes into.
+    """
+    if folder.plan.exists():
+        plan = Plan.read(folder)
+    else:
+        began = deadline.clock()
+        setup = Setup(config)
+        if not setup.finishing:
+            raise UsageError(
+                f"a time is given, but method '{config.method}' with evaluator '{config.evaluator}' has no last round "
+                "that could take what is left of it; leave the time out and give epochs."
+            )
+        plan = _plan(setup, deadline, deadline.clock() - began)
+    return with_settings(config, {**plan.settings, "unplanned": []}), plan
+
+
+def _plan(setup: Setup, deadline: Deadline, building: float) -> Plan:
+    """Measured on a setup that is thrown away.
+
+    Args:
+        building: seconds that it took to build it.
+    """
+    feasible, config = _likely(setup), setup.config
+    step, example = _step_seconds(setup, feasible, deadline), _example_seconds(setup, feasible, deadline)
+    images = max(_FEWEST_EXAMPLES, int(_CANDIDATE * deadline.seconds / example))
+    candidate = example * (min(images, len(setup.data.validation)) + config.evaluation.calibration_images)
+    ending = 4 * building + (setup.finishing + 5) * candidate
+    free = max(1.0, deadline.left - building - ending)
+    profiling = _PROFILE * free if setup.needs_latency else 0.0
+    supernet = _SUPERNET * (free - profiling)
+    available = setup.data.train.steps(config.training.batch_size) * config.training.batch_size
+    leg = Leg.of(supernet / step, available)
+    fewest, most = _CANDIDATES
+    decided = {
+        "training.epochs": leg.epochs,
+        "training.epoch_examples": leg.epoch_examples,
+        "training.final_learning_rate": config.training.learning_rate,
+        "candidates": min(most, max(fewest, int(_SEARCH * (free - profiling) / candidate))),
+        "random_baseline": 0,
+        "finalists": setup.finishing,
+        "evaluation.examples": images,
+        "profile.seconds": min(config.profile.seconds, max(1.0, profiling / 2)),
+        "profile.networks": min(config.profile.networks, max(8, int(profiling))),
+        "profile.held_out": min(config.profile.held_out, max(4, int(profiling / 2))),
+        "profile.repeats": min(config.profile.repeats, 4),
+    }
+    kept = {key: value for key, value in decided.items() if key in config.unplanned}
+    rest = free - profiling - supernet + ending
+    return Plan(deadline.seconds, step, candidate, supernet, rest, ending, kept)
+
+
+def _likely(setup: Setup) -> ArchitectureSet:
+    """Architectures such as the run will train; where a bound is on latency, which nobody knows yet, random ones."""
+    if setup.trains_feasible:
+        largest = setup.costs_of(setup.space.largest())
+        bounds = [each.resolve(largest) for each in setup.constraints if each.metric in largest]
+        found = near_bounds(setup.space, bounds, setup.cost_table, setup.config.seed, _PROBE_CANDIDATES)
+        if found is not None:
+            return found
+    draws = rng(setup.config.seed, Stream.PLAN)
+    return ArchitectureSet([setup.space.sample(draws) for _ in range(_PROBE_CANDIDATES)])
+
+
+def _step_seconds(setup: Setup, feasible: ArchitectureSet, deadline: Deadline) -> float:
+    """Of training, for one example."""
+    examples = _PROBE_STEPS * setup.config.training.batch_size
+    lengths = {"epochs": _PROBE_EPOCHS, "epoch_examples": examples, "warmup_epochs": 0.0}
+    recipe = setup.config.training.model_copy(update=lengths)
+    drawn = feasible if setup.trains_feasible else None
+    phases = setup.phases(feasible=drawn, recipe=recipe)
+    times: list[float] = []
+    train_phases(phases, seed=setup.config.seed, on_epoch=lambda _: times.append(deadline.clock()))
+    return (times[-1] - times[0]) / ((len(times) - 1) * examples)
+
+
+def _example_seconds(setup: Setup, feasible: ArchitectureSet, deadline: Deadline) -> float:
+    """Of the evaluation of one candidate, for an example that it sees."""
+    network, times = setup.supernet.extract(feasible.largest()).eval(), []
+    batches = setup.data.validation.at(feasible.largest()).batches(setup.config.evaluation.batch_size)
+    for x, _ in islice(batches, _PROBE_BATCHES):
+        with torch.inference_mode():
+            network(x)
+        times.append(deadline.clock())
+    return (times[-1] - times[0]) / max(1, len(times) - 1) / len(x)
