@@ -20,7 +20,7 @@ def _phases(
         clip: of the ratio of probabilities to the power of an order.
     """
     distillation = alpha_distillation(problem, "alphanet", orders=orders, clip=clip)
-    paths = Sandwich(problem.supernet.space, problem.seed, random)
+    paths = Sandwich(problem.drawn_from, problem.seed, random)
     return [problem.phase(SupernetStep(problem.supernet, paths, taught_by_largest(problem, distillation)))]
 
 
@@ -30,4 +30,5 @@ ALPHANET = Method(
     paper="Wang et al., AlphaNet: Improved training of supernets with alpha-divergence, 2021",
     summary="sandwich rule; distilled by the larger of two alpha divergences, against guesses too high or too low",
     phases=_phases,
+    can_be_bounded=True,
 )

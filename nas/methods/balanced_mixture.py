@@ -27,6 +27,7 @@ BALANCED_MIXTURE = Method(
     paper="Javan et al., Balanced mixture of supernets for learning the CNN pooling architecture, 2023",
     summary="one uniform path a step in one of several supernets, drawn by validation scores and balanced; retrained",
     phases=_phases,
+    can_be_bounded=True,
     recipe={"final_learning_rate": 0.001, "weight_decay": 0.0, "warmup_epochs": 0.0},
     sharing=BalancedMixture,
     retrain="fresh",

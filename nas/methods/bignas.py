@@ -41,4 +41,5 @@ BIGNAS = Method(
     paper="Yu et al., BigNAS: Scaling up neural architecture search with big single-stage models, 2020",
     summary="sandwich rule: the largest subnet learns from labels, the others from it; no retraining",
     phases=_phases,
+    can_be_bounded=True,
 )

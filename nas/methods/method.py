@@ -31,7 +31,10 @@ class Method:
             by default.
         search_args: arguments of the space during the search, if the space has them.
         needs_budget: whether the method learns to keep within a cost.
-        retrain: whether the chosen network is trained again by itself, from inherited or fresh weights.
+        can_be_bounded: whether paths are drawn from :attr:`nas.problem.Problem.drawn_from`, and so only near a bound
+            where the best network within it is wanted.
+        retrain: whether the chosen network is trained again by itself, from inherited or fresh weights, where no last
+            round trains several.
         settings: other settings of a run in which the method differs from the default.
     """
 
@@ -45,6 +48,7 @@ class Method:
     sharing: Callable[..., Sharing] = Shared
     search_args: Mapping[str, Any] = field(default_factory=dict)
     needs_budget: bool = False
+    can_be_bounded: bool = False
     retrain: Retrain = "no"
     settings: Mapping[str, Any] = field(default_factory=dict)
 

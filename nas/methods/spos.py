@@ -20,5 +20,6 @@ SPOS = Method(
     paper="Guo et al., Single path one-shot neural architecture search with uniform sampling, 2020",
     summary="one uniform path a step; the chosen network is trained again from fresh weights",
     phases=uniform_phases,
+    can_be_bounded=True,
     retrain="fresh",
 )

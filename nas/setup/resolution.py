@@ -11,6 +11,7 @@ from nas.evaluation.evaluators import EVALUATORS, EvaluatorTraits, traits_of
 from nas.methods import METHODS
 from nas.setup.checks import check_parts
 from nas.setup.config import RunConfig, read_back, refusal
+from nas.setup.finishing import finishing
 from nas.setup.values import check_values, put, renamed, shortened
 
 __all__ = ["check_file", "resolve", "with_settings"]
@@ -65,6 +66,8 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     if chosen.needs_budget:
         merged["profile"] = {"predictor": "lookup", **_mapping(values, "profile", source)}
     config = read_back(merged, source)
+    if "retrain" not in values and finishing(config):
+        config = config.model_copy(update={"retrain": "no"})
     _check_retrain(config, about, source)
     if config.device == "cpu" and config.ray.gpus_per_worker:
         raise UsageError(

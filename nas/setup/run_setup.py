@@ -37,6 +37,7 @@ from nas.setup.checks import check_parts, require_cost
 from nas.setup.columns import own_columns
 from nas.setup.config import RunConfig
 from nas.setup.evaluator import check_evaluator, made_evaluator, objective_of
+from nas.setup.finishing import finishing
 from nas.setup.names import is_table
 from nas.setup.recorded_targets import read_recorded
 from nas.setup.supernets import (
@@ -142,7 +143,7 @@ class Setup:
     def trains_feasible(self) -> bool:
         """Whether only architectures within the constraints, and near them, are trained."""
         on_costs = all(each.metric in self.cost_names for each in self.constraints)
-        return self.config.train_on == "feasible" and self.seeks_best and on_costs and not self.is_differentiable
+        return self.config.train_on == "feasible" and self.method.can_be_bounded and self.seeks_best and on_costs
 
     @property
     def needs_latency(self) -> bool:

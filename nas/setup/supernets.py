@@ -16,7 +16,8 @@ from nas.evaluation.evaluators import EVALUATORS, traits_of
 from nas.methods import METHODS
 from nas.problem import Budget, Problem
 from nas.setup.config import RunConfig
-from nas.setup.spaces import build_space, space_arguments
+from nas.setup.finishing import finishing, search_arguments
+from nas.setup.spaces import build_space
 from nas.space import ArchitectureSet, Space, find_notation
 from nas.streams import Stream, derive_seed
 from nas.supernet import Supernet
@@ -26,7 +27,6 @@ __all__ = [
     "build_searched",
     "build_supernet",
     "find_device",
-    "finishing",
     "load_data",
     "load_parts",
     "made_problem",
@@ -35,9 +35,6 @@ __all__ = [
     "shared_weights_of",
     "training_of",
 ]
-
-
-_ENTRANTS = 4
 
 
 def find_device(name: str) -> torch.device:
@@ -82,19 +79,6 @@ def _at_most(most: int | None, split: Split, seed: int) -> Split:
     if most is None or most >= len(split):
         return split
     return split.divided(most / len(split), (seed, Stream.FEWER_EXAMPLES))[0]
-
-
-def finishing(config: RunConfig) -> int:
-    """How many networks enter the last round of a search: by default four where a supernet is trained path by path."""
-    if config.finish.networks is not None:
-        return config.finish.networks
-    trains_paths = METHODS[config.method].family != "differentiable" and not searches_another(config)
-    return _ENTRANTS if traits_of(config.evaluator).needs_supernet and trains_paths else 0
-
-
-def searches_another(config: RunConfig) -> bool:
-    """Whether the model that is trained is not that of the networks that are delivered."""
-    return bool(_search_arguments(config))
 
 
 def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], like: Space | None = None) -> Supernet:
@@ -145,20 +129,13 @@ def build_searched(config: RunConfig, data: Data, delivered: Supernet | None = N
     delivered = delivered or build_supernet(config, data, config.space_args)
     if not traits_of(config.evaluator).needs_supernet:
         return delivered
-    arguments = _search_arguments(config)
+    arguments = search_arguments(config)
     if not arguments:
         return delivered
     try:
         return build_supernet(config, data, {**config.space_args, **arguments}, delivered.space)
     except UsageError as error:
         raise UsageError(f"with search_args {arguments} of space '{config.space}': {error}") from error
-
-
-def _search_arguments(config: RunConfig) -> dict[str, Any]:
-    """Arguments of the space while it is searched, over those of the networks that are delivered."""
-    taken = space_arguments(config.space)
-    own = {name: value for name, value in METHODS[config.method].search_args.items() if name in taken}
-    return {**own, **config.search_args}
 
 
 def shared_weights_of(config: RunConfig, searched: Supernet, data: Data) -> SharedWeights:

@@ -1,0 +1,27 @@
+"""How a run ends: whether a last round trains networks by themselves, and with which weights they begin."""
+
+from typing import Any
+
+from nas.evaluation.evaluators import traits_of
+from nas.methods import METHODS
+from nas.setup.config import RunConfig
+from nas.setup.spaces import space_arguments
+
+__all__ = ["finishing", "search_arguments"]
+
+_ENTRANTS = 4
+
+
+def finishing(config: RunConfig) -> int:
+    """How many networks enter the last round of a search: by default four where a supernet is trained path by path."""
+    if config.finish.networks is not None:
+        return config.finish.networks
+    trains_paths = METHODS[config.method].family != "differentiable" and not search_arguments(config)
+    return _ENTRANTS if traits_of(config.evaluator).needs_supernet and trains_paths else 0
+
+
+def search_arguments(config: RunConfig) -> dict[str, Any]:
+    """Arguments of the space while it is searched, over those of the networks that are delivered."""
+    taken = space_arguments(config.space)
+    own = {name: value for name, value in METHODS[config.method].search_args.items() if name in taken}
+    return {**own, **config.search_args}
