@@ -44,7 +44,6 @@ from nas.setup.supernets import (
     build_searched,
     build_supernet,
     find_device,
-    finishing,
     load_parts,
     made_problem,
     phases_of,
