@@ -23,7 +23,7 @@ from nas.predictors import PREDICTORS
 from nas.runs import run_search
 from nas.runs.export import network_of
 from nas.search import STRATEGIES
-from nas.setup import Progress, RunFolder, Setup, check_profile, free_name, resolve
+from nas.setup import Progress, RunFolder, Setup, check_profile, free_name, on_supernet_of, resolve
 from nas.setup.spaces import SPACES
 from nas.space import Architecture
 
@@ -64,6 +64,8 @@ class Run:
 
     def __init__(self, **settings: Any) -> None:
         values = {key: _plain(key, value) for key, value in settings.items()}
+        if values.get("supernet") is not None:
+            values = on_supernet_of(RunFolder(Path(values["supernet"])), values)
         self.config = resolve(values, "nas.Run")
 
     def search(

@@ -1,6 +1,7 @@
 """The ``nas`` command: arguments in, one call into :mod:`nas.runs`, a table or JSON out."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,8 @@ from nas.cli.interrupts import resumable
 from nas.cli.listings import Listing, listed
 from nas.cli.progress import RichProgress
 from nas.cli.settings import moved, opened, resolve_search
-from nas.cli.tables import print_listing, print_result, print_seeds
+from nas.cli.stopping import exit_code
+from nas.cli.tables import print_listing, print_result, print_seeds, print_sweep
 from nas.cli.terminal import echo
 from nas.report.how_to_run import about_file
 from nas.report.quantities import label, written
@@ -53,6 +55,15 @@ def search(
         typer.Option("--time", help="What the whole search may take, such as 60s, 5m or 2h; the rest is planned."),
     ] = None,
     cpu_time: Annotated[str | None, typer.Option(help="The same, of CPU time.")] = None,
+    supernet: Annotated[
+        str | None, typer.Option(help="A finished run whose trained supernet is searched again, without training.")
+    ] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            "--constraint-sweep", help="Several bounds that one supernet serves, such as 'latency_ms <= 1,2,4'."
+        ),
+    ] = None,
     finish: Annotated[
         int | None, typer.Option(min=0, help="Networks that train on by themselves in the last round; 0 for none.")
     ] = None,
@@ -94,12 +105,15 @@ def search(
         "time": time_given,
         "cpu_time": cpu_time,
         "finish.networks": finish,
+        "supernet": str(results / supernet) if supernet else None,
     }
     resolved, stem = resolve_search(config, given, settings, results)
     name = name or setup.free_name(results, stem)
     if not setup.RunFolder(results / name).config.exists():
         setup.check_profile(resolved)
-    if seeds is None:
+    if sweep is not None:
+        _run_sweep(resolved.model_copy(update={"constraints": constraint or []}), sweep, results, name, as_json)
+    elif seeds is None:
         _run_search(resolved, results, name, as_json)
     else:
         _run_seeds(resolved, seeds, results, name, as_json)
@@ -180,11 +194,33 @@ def list_(
 def _run_search(config: setup.RunConfig, results: Path, name: str, as_json: bool) -> None:
     folder = setup.RunFolder(results / name)
     with resumable(results, name):
-        result = runs.run_search(config, folder, RichProgress(), BEGUN)
+        try:
+            result = runs.run_search(config, folder, RichProgress(), BEGUN)
+        except KeyboardInterrupt as end:
+            if not _may_hurry(config, folder, end):
+                raise
+            echo("nas: ending now with what there is; Ctrl-C again stops at once.", err=True)
+            result = runs.run_search(config, folder, RichProgress(), BEGUN, hurry=True)
     if as_json:
         echo(json.dumps(result))
         return
     print_result(result, folder)
+
+
+def _may_hurry(config: setup.RunConfig, folder: setup.RunFolder, end: KeyboardInterrupt) -> bool:
+    """Whether a run that is interrupted can deliver something: it was given a time, and the supernet has an epoch."""
+    is_timed = config.time is not None or config.cpu_time is not None
+    return is_timed and folder.supernet.exists() and exit_code(end) == 128 + signal.SIGINT
+
+
+def _run_sweep(config: setup.RunConfig, sweep: str, results: Path, name: str, as_json: bool) -> None:
+    constraints = runs.swept(sweep)
+    with resumable(results, name):
+        report = runs.run_sweep(config, constraints, results, name, RichProgress(), BEGUN)
+    if as_json:
+        echo(json.dumps(report))
+    else:
+        print_sweep(report, results)
 
 
 def _run_seeds(config: setup.RunConfig, count: int, results: Path, name: str, as_json: bool) -> None:

@@ -28,6 +28,8 @@ def resolve_search(
 ) -> tuple[setup.RunConfig, str]:
     """The settings of a search and what it is called by default; an imported device brings its latency predictor."""
     values = values_of(file, given, settings)
+    if values.get("supernet") is not None:
+        values = setup.on_supernet_of(setup.RunFolder(Path(str(values["supernet"]))), values)
     own_predictor = name_target(values, results)
     if own_predictor and not is_given(values, "profile", "run"):
         setup.put(values, "profile.run", str(own_predictor))

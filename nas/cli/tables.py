@@ -15,7 +15,15 @@ from nas.report.quantities import is_share, label, written
 from nas.setup import RunFolder
 from nas.wording import counted
 
-__all__ = ["new_table", "print_feasibility", "print_listing", "print_predictor", "print_result", "print_seeds"]
+__all__ = [
+    "new_table",
+    "print_feasibility",
+    "print_listing",
+    "print_predictor",
+    "print_result",
+    "print_seeds",
+    "print_sweep",
+]
 
 _EXTREMES = ("smallest", "median", "largest")
 _BARS = "▁▂▃▄▅▆▇█"
@@ -109,6 +117,20 @@ def print_predictor(errors: Mapping[str, Any]) -> None:
         f"mean error {errors['mape']:.1%}, Spearman {errors['spearman']:.3f}",
         indent=2,
     )
+
+
+def print_sweep(report: Mapping[str, Any], results: Path) -> None:
+    """The network of each constraint, and where it is."""
+    tested = f"test_{report['metric']}"
+    table = new_table(["constraint", "run"], [label(tested).lower(), "latency", "params", "FLOPs"])
+    for run in report["runs"]:
+        best = run["best"]
+        figures = (written(tested, best[tested]), _latency(best), _text("params", best["params"]))
+        table.add_row(run["constraint"], run["run"], *figures, _text("flops", best["flops"]))
+    console = TextConsole()
+    console.print(table)
+    for run in report["runs"]:
+        console.print(f"  {RunFolder(results / run['run']).onnx}", highlight=False, soft_wrap=True)
 
 
 def print_seeds(report: Mapping[str, Any], results: Path) -> None:

@@ -78,6 +78,8 @@ class Finish:
             return sorted(of, key=key)
 
         unfinished = best_first(f"shared_{name}", entrants)[0]
+        if self.timetable is not None and self.timetable.deadline.left == 0:
+            return self._so_far(unfinished, entrants, table)
         winner = self._halve(list(entrants), table, best_first)
         network = self._to_the_end(winner, len(entrants))
         end = table[winner.row["id"]][f"finished_{name}"] = self._score(winner, network)
@@ -86,6 +88,24 @@ class Finish:
             network = evaluated_network(self.setup, unfinished.architecture)
             return Finished(unfinished, network, False, list(table.values()))
         return Finished(winner, network, True, list(table.values()))
+
+    def _so_far(
+        self, unfinished: Entrant, entrants: Sequence[Entrant], table: Mapping[str, dict[str, Any]]
+    ) -> Finished:
+        """The best of what checkpoints hold and of what the supernet has, where no time is left to train anything."""
+        name, sign = self.setup.metric.name, 1 if self.setup.metric.maximise else -1
+        best = Finished(unfinished, evaluated_network(self.setup, unfinished.architecture), False, list(table.values()))
+        score = sign * table[unfinished.row["id"]][f"shared_{name}"]
+        for each in entrants:
+            for part in ("rungs", "end"):
+                kept = self.folder.finished(each.architecture, part)
+                if not kept.exists():
+                    continue
+                network = self._trainer(self.recipe).restored(each.architecture, kept)
+                found = table[each.row["id"]][f"finished_{name}"] = self._score(each, network)
+                if sign * found > score:
+                    best, score = best._replace(entrant=each, network=network, trained=True), sign * found
+        return best
 
     def _halve(
         self,

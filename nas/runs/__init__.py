@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         submit_search as submit_search,
         submitted_name as submitted_name,
     )
+    from nas.runs.sweep import run_sweep as run_sweep, swept as swept
     from nas.setup import RunConfig as RunConfig, RunFolder as RunFolder, resolve as resolve
 
 lazy(__name__)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nas.search import Constraint, MetricFunction, near_bounds, scaled_alike
+from nas.search.pool import metrics_of
 from nas.setup.run_setup import Setup
 from nas.space import Architecture, ArchitectureSet
 from nas.streams import Stream, rng
@@ -27,24 +28,34 @@ class Prospects:
 
     @cached_property
     def feasible(self) -> ArchitectureSet | None:
-        """What paths are drawn from; None where any architecture may be wanted."""
-        if not self.setup.trains_feasible:
+        """Those near a bound of the run; None where any architecture may be wanted."""
+        return self._near(self.constraints) if self.setup.trains_feasible else None
+
+    @cached_property
+    def trained(self) -> ArchitectureSet | None:
+        """What paths are drawn from: those, and those of other searches that the supernet is to serve."""
+        if self.feasible is None:
             return None
-        return near_bounds(self.setup.space, self._on_costs, self.costs, self.setup.config.seed)
+        others = (self._near(self._absolute(text)) for text in self.setup.config.train_for)
+        found = dict.fromkeys(each for some in (self.feasible, *others) if some for each in some.architectures)
+        rows = metrics_of(self.costs, list(found), "costs")
+        size = {each: row["flops"] for each, row in zip(found, rows, strict=True)}
+        return ArchitectureSet(sorted(found, key=lambda each: (size[each], each.key)))
 
     @cached_property
     def scaled(self) -> Architecture | None:
         """The largest network with all its choices scaled alike to meet the constraints."""
-        return scaled_alike(self.setup.space, self._on_costs, self.costs) if self.setup.finishing else None
+        if not self.setup.finishing:
+            return None
+        return scaled_alike(self.setup.space, self._on_costs(self.constraints), self.costs)
 
     @cached_property
     def random(self) -> list[Architecture]:
-        """Random ones of those that are trained, for a half of the search; none where all are."""
+        """Random ones near a bound, for a half of the search; none where all are wanted."""
         if self.feasible is None:
             return []
         draws = rng(self.setup.config.seed, Stream.FIRST_CANDIDATES)
-        drawn = dict.fromkeys(self.feasible.sample(draws) for _ in range(self.setup.config.candidates // 2))
-        return list(drawn)
+        return list(dict.fromkeys(self.feasible.sample(draws) for _ in range(self.setup.config.candidates // 2)))
 
     @property
     def first(self) -> list[Architecture]:
@@ -52,6 +63,13 @@ class Prospects:
         scaled = [] if self.scaled is None else [self.scaled]
         return [*scaled, *self.random][: self.setup.config.candidates // 2]
 
-    @property
-    def _on_costs(self) -> list[Constraint]:
-        return [each for each in self.constraints if each.metric in self.setup.cost_names]
+    def _near(self, constraints: Sequence[Constraint]) -> ArchitectureSet | None:
+        return near_bounds(self.setup.space, self._on_costs(constraints), self.costs, self.setup.config.seed)
+
+    def _absolute(self, text: str) -> list[Constraint]:
+        """Constraints of another search, with absolute bounds."""
+        (largest,) = metrics_of(self.costs, [self.setup.space.largest()], "costs")
+        return [Constraint.parse(each).resolve(largest) for each in text.split(" and ")]
+
+    def _on_costs(self, constraints: Sequence[Constraint]) -> list[Constraint]:
+        return [each for each in constraints if each.metric in self.setup.cost_names]

@@ -23,9 +23,10 @@ from nas.streams import Stream, rng
 from nas.training import train_phases
 from nas.wording import counted
 
-__all__ = ["Plan", "deadline_of", "planned"]
+__all__ = ["SUPERNET_SHARE", "Plan", "deadline_of", "planned"]
 
-_SUPERNET, _SEARCH, _CANDIDATE, _PROFILE = 0.4, 0.08, 0.004, 0.1
+SUPERNET_SHARE = 0.4
+_SEARCH, _CANDIDATE, _PROFILE = 0.08, 0.004, 0.1
 """Shares of the time that is left after what every run does; the last round has the rest. A candidate takes so much of
 all the time."""
 _LATE = 1.15
@@ -72,11 +73,14 @@ class Plan:
 
     def __str__(self) -> str:
         chosen, seconds = self.settings, f"{self.time:.0f} s" if self.time < 120 else f"{self.time / 60:.1f} min"
-        training, of = counted(chosen["training.epochs"], "epoch"), chosen["training.epoch_examples"]
-        return (
-            f"Plan for {seconds}: the supernet trains {training} of {of:,} examples (about {self.supernet:.0f} s), "
-            f"{counted(chosen['candidates'], 'candidate')} are evaluated, and the best few train on in the rest."
-        )
+        parts = []
+        if "training.epochs" in chosen and self.supernet:
+            epochs, size = counted(chosen["training.epochs"], "epoch"), chosen.get("training.epoch_examples")
+            of = f" of {size:,} examples" if size else ""
+            parts.append(f"the supernet trains {epochs}{of} (about {self.supernet:.0f} s)")
+        if "candidates" in chosen:
+            parts.append(f"{counted(chosen['candidates'], 'candidate')} are evaluated")
+        return f"Plan for {seconds}: {', '.join([*parts, 'the best few train on in the rest'])}."
 
 
 def deadline_of(config: RunConfig, folder: RunFolder, begun: float | None = None) -> Deadline | None:
@@ -124,7 +128,8 @@ def _plan(setup: Setup, deadline: Deadline, building: float) -> Plan:
     ending = 4 * building + (setup.finishing + 5) * candidate
     free = max(1.0, deadline.left - building - ending)
     profiling = _PROFILE * free if setup.needs_latency else 0.0
-    supernet = _SUPERNET * (free - profiling)
+    share = SUPERNET_SHARE / (SUPERNET_SHARE + (1 - SUPERNET_SHARE) / config.answers)
+    supernet = 0.0 if config.supernet else share * (free - profiling)
     available = setup.data.train.steps(config.training.batch_size) * config.training.batch_size
     leg = Leg.of(supernet / step, available)
     fewest, most = _CANDIDATES
@@ -166,7 +171,7 @@ def _step_seconds(setup: Setup, feasible: ArchitectureSet, deadline: Deadline) -
     drawn = feasible if setup.trains_feasible else None
     phases = setup.phases(feasible=drawn, recipe=recipe)
     times: list[float] = []
-    train_phases(phases, seed=setup.config.seed, on_epoch=lambda _: times.append(deadline.clock()))
+    train_phases(phases, seed=setup.config.seed_of_training, on_epoch=lambda _: times.append(deadline.clock()))
     return (times[-1] - times[0]) / ((len(times) - 1) * examples)
 
 

@@ -48,12 +48,17 @@ _MOST_UNTRIED = 0.25
 
 
 def run_search(
-    config: RunConfig, folder: RunFolder, progress: Progress | None = None, begun: float | None = None
+    config: RunConfig,
+    folder: RunFolder,
+    progress: Progress | None = None,
+    begun: float | None = None,
+    hurry: bool = False,
 ) -> dict[str, Any]:
     """Profiles, trains, searches, measures, exports and reports; what is already there is not done again.
 
     Args:
         begun: what :func:`time.perf_counter` showed when the time of a run that is given one began; now by default.
+        hurry: the time of a run that was given one is over now: it delivers what is there.
 
     Returns:
         The run's result: run, space, method, best, largest, front, seconds.
@@ -79,6 +84,8 @@ def run_search(
                     if deadline is not None:
                         plan.keep(folder)
                         timetable = plan.timetable(deadline)
+                        if hurry:
+                            deadline.end()
                     _Stages(setup, folder, progress, timetable).run()
     return folder.result
 
@@ -109,7 +116,9 @@ class _Stages:
             with stage("search"):
                 largest = evaluate_largest(self.setup, evaluate, self.costs)
                 bounds = [constraint.resolve(largest) for constraint in constraints]
-                searching = Searching(self.setup, self.folder, self.progress, self.costs, bounds, evaluate)
+                searching = Searching(
+                    self.setup, self.folder, self.progress, self.costs, bounds, evaluate, self.is_over
+                )
                 candidates = searching.search(self.learnt, self.prospects.first)
             with stage("baseline"):
                 draws = searching.draw(candidates)
@@ -147,9 +156,10 @@ class _Stages:
         """Trains the supernet, from its last checkpoint if there is one."""
         setup = self.setup
         budget = expected_budget(setup, self.latency) if setup.method.needs_budget else None
-        feasible = self.prospects.feasible
+        feasible = self.prospects.trained
         phases = setup.phases(budget, feasible)
         self.epochs, self.step = total_epochs(phases), phases[-1].step
+        self.take_supernet()
         self.keep()
         with self.progress.task(f"Training the supernet ({setup.method.name})", self.epochs) as task:
 
@@ -161,7 +171,30 @@ class _Stages:
 
             train_elsewhere(setup, self.folder.supernet, budget, feasible, report)
             return train_phases(
-                phases, seed=setup.config.seed, checkpoint=self.folder.supernet, on_epoch=report, stop=self.is_late
+                phases,
+                seed=setup.config.seed_of_training,
+                checkpoint=self.folder.supernet,
+                on_epoch=report,
+                stop=self.is_late,
+            )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no time is left, of what the run was given."""
+        return self.timetable is not None and self.timetable.deadline.left == 0
+
+    def take_supernet(self) -> None:
+        """Copies the supernet of another run, if this one searches that."""
+        source = self.setup.config.supernet
+        if source is None:
+            return
+        if not self.folder.supernet.exists():
+            write_file(self.folder.supernet, RunFolder(source).supernet.read_bytes())
+        constraints = " and ".join(self.setup.config.constraints)
+        if self.prospects.feasible is not None and constraints not in self.setup.config.train_for:
+            self.note(
+                f"The supernet of {source} was trained on networks near '{self.setup.config.train_for[-1]}', so those "
+                f"near '{constraints}' share weights that were hardly trained for them; a last round helps (--finish)."
             )
 
     def is_late(self) -> bool:

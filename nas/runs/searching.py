@@ -40,6 +40,9 @@ _SHARE = 0.08
 with each other, and so take longer: up to a tenth of the time."""
 
 
+_A_FEW = 8
+
+
 def evaluate_largest(setup: Setup, pool: Pool, costs: MetricFunction) -> dict[str, Any]:
     """Metrics and costs of the largest architecture, which a run evaluates first, as it has all others evaluated.
 
@@ -78,6 +81,7 @@ class Searching:
         costs: everything that is known about architectures without running them.
         bounds: the constraints, those on costs absolute.
         evaluate: evaluates candidates by the part of the validation split that selects.
+        hurry: evaluates no more than a few candidates beside those that were evaluated before.
     """
 
     setup: Setup
@@ -86,6 +90,7 @@ class Searching:
     costs: MetricFunction
     bounds: Sequence[Constraint]
     evaluate: Pool
+    hurry: bool = False
 
     def search(self, learnt: Mapping[str, Any] | None, first: Sequence[Architecture] = ()) -> "pd.DataFrame":
         """The evaluated candidates.
@@ -132,6 +137,7 @@ class Searching:
     def _run(self, proposing: Strategy, budget: int, constraints: Sequence[Constraint], title: str) -> "pd.DataFrame":
         setup = self.setup
         with self.progress.task(title, budget) as task, open_ledger(setup, self.folder) as ledger:
+            budget = min(budget, max(_A_FEW, len(ledger))) if self.hurry else budget
             count = iter(range(1, budget + 1))
 
             def report(_: Result) -> None:

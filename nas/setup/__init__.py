@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nas.setup.names import check_name as check_name, plain_name as plain_name
     from nas.setup.progress import Progress as Progress, ProgressTask as ProgressTask, Silent as Silent
     from nas.setup.resolution import check_file as check_file, resolve as resolve
+    from nas.setup.reuse import on_supernet_of as on_supernet_of
     from nas.setup.run_setup import Setup as Setup
     from nas.setup.spaces import build_space as build_space
     from nas.setup.values import assign as assign, put as put, read_yaml as read_yaml

@@ -165,6 +165,11 @@ class RunConfig(_Strict):
         workers: processes that evaluate candidates; by default this one alone, on a cluster as many as fit.
         ray: where the work is done.
         storage: database URL of the ledger, such as postgresql://user@host/name; a file in the run's folder by default.
+        supernet: folder of a finished search whose trained supernet is searched again; nothing is trained but in the last
+            round.
+        training_seed: of the data and the supernet, where another run trained it; by default ``seed``.
+        answers: searches that the supernet is trained for, which share the time that is given.
+        train_for: constraints of which each is one that the supernet is trained for, beside ``constraints``.
         study: name of the study in the storage; searches for the same in one study share their work. By default the
             name of the run.
         device: "cpu", "cuda" or "auto".
@@ -222,6 +227,10 @@ class RunConfig(_Strict):
     ray: RayConfig = Field(default_factory=RayConfig)
     storage: str | None = None
     study: str | None = None
+    supernet: Path | None = None
+    training_seed: int | None = Field(None, ge=0, lt=2**32 - 1)
+    answers: int = Field(1, ge=1, le=10**4)
+    train_for: list[str] = Field(default_factory=list)
     device: str = "auto"
     cpu_threads: int = Field(1, ge=1, le=1024)
     training: Recipe = Field(default_factory=Recipe)
@@ -236,6 +245,11 @@ class RunConfig(_Strict):
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     profile: ProfileConfig = Field(default_factory=ProfileConfig)
     export: _ExportConfig = Field(default_factory=_ExportConfig)
+
+    @property
+    def seed_of_training(self) -> int:
+        """Of the data, the supernet and its training."""
+        return self.seed if self.training_seed is None else self.training_seed
 
     @field_validator("retrain", mode="before")
     @classmethod

@@ -13,9 +13,14 @@ _ENTRANTS = 4
 
 
 def finishing(config: RunConfig) -> int:
-    """How many networks enter the last round of a search: by default four where a supernet is trained path by path."""
+    """How many networks enter the last round of a search: by default four where a supernet is trained path by path.
+
+    There is none where the supernet of another run is searched in no given time, which then takes seconds.
+    """
     if config.finish.networks is not None:
         return config.finish.networks
+    if config.supernet is not None and config.time is None and config.cpu_time is None:
+        return 0
     trains_paths = METHODS[config.method].family != "differentiable" and not search_arguments(config)
     return _ENTRANTS if traits_of(config.evaluator).needs_supernet and trains_paths else 0
 

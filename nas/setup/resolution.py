@@ -14,9 +14,9 @@ from nas.setup.config import RunConfig, read_back, refusal
 from nas.setup.finishing import finishing
 from nas.setup.values import check_values, put, renamed, shortened
 
-__all__ = ["check_file", "resolve", "with_settings"]
+__all__ = ["PLANNED", "check_file", "resolve", "with_settings"]
 
-_PLANNED = (
+PLANNED = (
     "training.epochs",
     "training.epoch_examples",
     "training.final_learning_rate",
@@ -61,7 +61,7 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
         training = {"microbatches": ranks, **training}
     own: dict[str, Any] = {"retrain": chosen.retrain, **chosen.settings}
     if alone.time is not None or alone.cpu_time is not None:
-        own["unplanned"] = [key for key in _PLANNED if not _is_given(values, key)]
+        own["unplanned"] = [key for key in PLANNED if not _is_given(values, key)]
     merged = {**own, **values, "training": training, "retraining": retraining, "learning": learning}
     if chosen.needs_budget:
         merged["profile"] = {"predictor": "lookup", **_mapping(values, "profile", source)}

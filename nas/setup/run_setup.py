@@ -40,14 +40,7 @@ from nas.setup.evaluator import check_evaluator, made_evaluator, objective_of
 from nas.setup.finishing import finishing
 from nas.setup.names import is_table
 from nas.setup.recorded_targets import read_recorded
-from nas.setup.supernets import (
-    build_searched,
-    build_supernet,
-    find_device,
-    load_parts,
-    made_problem,
-    phases_of,
-)
+from nas.setup.supernets import build_searched, build_supernet, find_device, load_parts, made_problem, phases_of
 from nas.space import Architecture, ArchitectureSet, Space
 from nas.streams import Stream, rng
 from nas.tasks import Metric

@@ -64,15 +64,19 @@ def load_parts(config: RunConfig, device: torch.device) -> tuple[Data, Split, Sp
     Raises:
         UsageError: the data cannot be read, or have too few validation examples for two parts.
     """
-    data = load(config.task, config.data_dir, config.seed, config.image_size, device, config.limit, config.length)
-    data, held_back = data.hold_back(config.evaluation.confirmation, (config.seed, Stream.CONFIRMATION_SPLIT))
+    data = load(
+        config.task, config.data_dir, config.seed_of_training, config.image_size, device, config.limit, config.length
+    )
+    data, held_back = data.hold_back(
+        config.evaluation.confirmation, (config.seed_of_training, Stream.CONFIRMATION_SPLIT)
+    )
     most = config.evaluation.examples
     if most is not None and most < len(data.validation):
-        data, _ = data.hold_back(1 - most / len(data.validation), (config.seed, Stream.FEWER_EXAMPLES))
+        data, _ = data.hold_back(1 - most / len(data.validation), (config.seed_of_training, Stream.FEWER_EXAMPLES))
     if not finishing(config):
-        return data, data.validation, _at_most(most, held_back, config.seed)
-    deciding, confirming = held_back.divided(0.5, (config.seed, Stream.DECIDING_SPLIT))
-    return data, _at_most(most, deciding, config.seed), _at_most(most, confirming, config.seed)
+        return data, data.validation, _at_most(most, held_back, config.seed_of_training)
+    deciding, confirming = held_back.divided(0.5, (config.seed_of_training, Stream.DECIDING_SPLIT))
+    return data, _at_most(most, deciding, config.seed_of_training), _at_most(most, confirming, config.seed_of_training)
 
 
 def _at_most(most: int | None, split: Split, seed: int) -> Split:
@@ -90,9 +94,9 @@ def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], 
     _check_extra(config, data)
     shape = data.at(Space(config.extra).largest()).input_shape
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(config.seed, Stream.SUPERNET_WEIGHTS))
+        torch.manual_seed(derive_seed(config.seed_of_training, Stream.SUPERNET_WEIGHTS))
         model = build_space(config.space, arguments, shape, data.output_shape[0])
-    sharing = METHODS[config.method].make_sharing(config.sharing_args, config.seed)
+    sharing = METHODS[config.method].make_sharing(config.sharing_args, config.seed_of_training)
     supernet = Supernet(model, sharing, data.input_shape, data.input_dtype, like, config.extra, data.read)
     return supernet.to(data.train.device)
 
@@ -168,7 +172,7 @@ def made_problem(
     return Problem(
         searched,
         data,
-        config.seed,
+        config.seed_of_training,
         config.training,
         config.learning,
         config.retraining,
@@ -188,4 +192,4 @@ def phases_of(config: RunConfig, problem: Problem) -> Sequence[Phase]:
 def training_of(config: RunConfig, budget: Budget | None = None, feasible: ArchitectureSet | None = None) -> Training:
     """The training of a run's supernet, built from its configuration; a budget where the method learns one, and the
     architectures that it draws from where these are not all."""
-    return Training(phases_of(config, replace(problem_of(config, budget), feasible=feasible)), config.seed)
+    return Training(phases_of(config, replace(problem_of(config, budget), feasible=feasible)), config.seed_of_training)

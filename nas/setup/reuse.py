@@ -1,0 +1,103 @@
+"""A search on the supernet that another run has trained."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from nas.errors import UsageError
+from nas.setup.config import RunConfig
+from nas.setup.folder import RunFolder
+from nas.setup.resolution import PLANNED
+from nas.setup.values import put
+
+__all__ = ["on_supernet_of"]
+
+_FIXED = (
+    "space",
+    "space_args",
+    "task",
+    "data_dir",
+    "image_size",
+    "extra",
+    "length",
+    "limit",
+    "method",
+    "method_args",
+    "sharing_args",
+    "search_args",
+    "training",
+    "learning",
+)
+"""What the supernet is, which another search cannot change."""
+_OWN = {
+    "time",
+    "cpu_time",
+    "unplanned",
+    "supernet",
+    "keep_epochs",
+    "storage",
+    "study",
+    "workers",
+    "ray",
+    "train_for",
+    "answers",
+}
+"""What is of one run alone."""
+_GROUPS = {
+    name
+    for name, field in RunConfig.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+}
+"""Settings that hold settings."""
+
+
+def on_supernet_of(folder: RunFolder, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a search on the trained supernet of a run; what is not given is as it was there.
+
+    Raises:
+        UsageError: that run has no trained supernet, or the values ask for another one.
+    """
+    source = folder.load_config()
+    if not folder.supernet.exists():
+        raise UsageError(f"run '{folder.name}' has no trained supernet; name a search that trains one.")
+    before = source.model_dump(mode="json", exclude=_OWN)
+    for key in _FIXED:
+        if difference := _difference(before[key], values.get(key), key):
+            raise UsageError(
+                f"the supernet of run '{folder.name}' was trained with {difference}; leave that out, or train another."
+            )
+    merged: dict[str, Any] = {}
+    planned = _planned(source)
+    for key, value in _flat(before):
+        if key not in planned:
+            put(merged, key, value)
+    for key, value in _flat(values):
+        put(merged, key, value)
+    trained_for = [*source.train_for, " and ".join(source.constraints)]
+    return {**merged, "supernet": str(folder.path), "training_seed": source.seed_of_training, "train_for": trained_for}
+
+
+def _planned(source: RunConfig) -> set[str]:
+    """What a plan decided for the time of that run alone."""
+    is_timed = source.time is not None or source.cpu_time is not None
+    return {key for key in PLANNED if not key.startswith("training.")} if is_timed else set()
+
+
+def _difference(before: Any, now: Any, key: str) -> str | None:
+    """In words, where a value is given and another than before."""
+    if isinstance(now, Mapping) and isinstance(before, Mapping):
+        found = (_difference(before.get(name), value, f"{key}.{name}") for name, value in now.items())
+        return next(filter(None, found), None)
+    return None if now is None or str(now) == str(before) else f"{key}={before!r}, not {now!r}"
+
+
+def _flat(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Groups of settings key by key; the arguments of a part are one value."""
+    found: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        if key in _GROUPS and isinstance(value, Mapping):
+            found += [(f"{key}.{name}", each) for name, each in value.items()]
+        else:
+            found.append((key, value))
+    return found
