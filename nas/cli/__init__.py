@@ -1,14 +1,10 @@
 """The ``nas`` command."""
 
 import sys
-import time
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["BEGUN", "main"]
-
-BEGUN = time.perf_counter()
-"""When the command began, before anything heavy was imported."""
+__all__ = ["main"]
 
 _LONGEST = 2000
 """Characters of a complaint, which may quote what it complains of."""
@@ -19,6 +15,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     The code is 130 after Ctrl-C and 143 after SIGTERM.
     """
+    from nas.cli.beginning import mark
+
+    mark()
     from typer import Abort, BadParameter
 
     from nas.cli.stopping import exit_code, terminable

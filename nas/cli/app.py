@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from nas import runs, setup
-from nas.cli import BEGUN, jobs, latency, options, ranking, retraining
+from nas.cli import jobs, latency, options, ranking, retraining
+from nas.cli.beginning import begun
 from nas.cli.groups import LatencyOptions, PlaceOptions, SpaceOptions, TaskOptions, grouped
 from nas.cli.interrupts import resumable
 from nas.cli.listings import Listing, listed
@@ -195,12 +196,12 @@ def _run_search(config: setup.RunConfig, results: Path, name: str, as_json: bool
     folder = setup.RunFolder(results / name)
     with resumable(results, name):
         try:
-            result = runs.run_search(config, folder, RichProgress(), BEGUN)
+            result = runs.run_search(config, folder, RichProgress(), begun())
         except KeyboardInterrupt as end:
             if not _may_hurry(config, folder, end):
                 raise
             echo("nas: ending now with what there is; Ctrl-C again stops at once.", err=True)
-            result = runs.run_search(config, folder, RichProgress(), BEGUN, hurry=True)
+            result = runs.run_search(config, folder, RichProgress(), begun(), hurry=True)
     if as_json:
         echo(json.dumps(result))
         return
@@ -216,7 +217,7 @@ def _may_hurry(config: setup.RunConfig, folder: setup.RunFolder, end: KeyboardIn
 def _run_sweep(config: setup.RunConfig, sweep: str, results: Path, name: str, as_json: bool) -> None:
     constraints = runs.swept(sweep)
     with resumable(results, name):
-        report = runs.run_sweep(config, constraints, results, name, RichProgress(), BEGUN)
+        report = runs.run_sweep(config, constraints, results, name, RichProgress(), begun())
     if as_json:
         echo(json.dumps(report))
     else:

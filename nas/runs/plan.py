@@ -83,16 +83,17 @@ class Plan:
         return f"Plan for {seconds}: {', '.join([*parts, 'the best few train on in the rest'])}."
 
 
-def deadline_of(config: RunConfig, folder: RunFolder, begun: float | None = None) -> Deadline | None:
+def deadline_of(config: RunConfig, folder: RunFolder, begun: tuple[float, float] | None = None) -> Deadline | None:
     """Until when a run may last; None where it was given no time.
 
     Args:
-        begun: what :func:`time.perf_counter` showed when the command began; of CPU time all of this process counts.
+        begun: what :func:`time.perf_counter` and :func:`time.process_time` showed when it began; now by default.
     """
     spent = sum(folder.started.read("seconds")["seconds"].values()) if folder.origin.exists() else 0.0
+    wall, cpu = begun or (time.perf_counter(), time.process_time())
     if config.cpu_time is not None:
-        return Deadline(config.cpu_time, time.process_time, 0.0, spent)
-    return None if config.time is None else Deadline(config.time, time.perf_counter, begun, spent)
+        return Deadline(config.cpu_time, time.process_time, cpu, spent)
+    return None if config.time is None else Deadline(config.time, time.perf_counter, wall, spent)
 
 
 def planned(config: RunConfig, folder: RunFolder, deadline: Deadline) -> tuple[RunConfig, Plan]:

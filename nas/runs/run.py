@@ -51,13 +51,14 @@ def run_search(
     config: RunConfig,
     folder: RunFolder,
     progress: Progress | None = None,
-    begun: float | None = None,
+    begun: tuple[float, float] | None = None,
     hurry: bool = False,
 ) -> dict[str, Any]:
     """Profiles, trains, searches, measures, exports and reports; what is already there is not done again.
 
     Args:
-        begun: what :func:`time.perf_counter` showed when the time of a run that is given one began; now by default.
+        begun: what :func:`time.perf_counter` and :func:`time.process_time` showed when the time of a run that is given
+            one began; now by default.
         hurry: the time of a run that was given one is over now: it delivers what is there.
 
     Returns:

@@ -1,7 +1,6 @@
 """One supernet, many answers: a search for each of several bounds, on weights that are trained once for all of them."""
 
 import re
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,8 +34,8 @@ def swept(text: str) -> list[str]:
     bounds = [each.strip() for each in match["bounds"].split(",")] if match else []
     if match is None or len(bounds) < 2:
         raise UsageError(
-            f"constraint sweep {text[:200]!r} cannot be read; write a metric, one of <= >= < > and several numbers, such "
-            "as 'latency_ms <= 1,2,4' or 'flops <= 25,50% of largest'."
+            f"constraint sweep {text[:200]!r} cannot be read; write a metric, one of <= >= < > and several numbers, "
+            "such as 'latency_ms <= 1,2,4' or 'flops <= 25,50% of largest'."
         )
     share = "% of largest" if match["share"] else ""
     return [str(Constraint.parse(f"{match['metric']} {bound}{share}")) for bound in bounds]
@@ -48,7 +47,7 @@ def run_sweep(
     results: Path,
     name: str,
     progress: Progress | None = None,
-    begun: float | None = None,
+    begun: tuple[float, float] | None = None,
 ) -> dict[str, Any]:
     """Searches once for each of the constraints; the first search trains the supernet, for all of them.
 
@@ -67,7 +66,6 @@ def run_sweep(
     Raises:
         UsageError: a search cannot be carried out.
     """
-    begun = time.perf_counter() if begun is None else begun
     first, *others = constraints
     paths = {each: results / f"{name}-{_short(each)}" for each in constraints}
     single = SUPERNET_SHARE + (1 - SUPERNET_SHARE) / len(constraints)

@@ -1,6 +1,5 @@
 """How much of the time that a run was given is left."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,20 +11,14 @@ class Deadline:
 
     Args:
         seconds: given to the run.
-        clock: of what it counts, such as :func:`time.perf_counter` or :func:`time.process_time`.
+        clock: :func:`time.perf_counter`, or :func:`time.process_time`.
         begun: what the clock showed when the command began.
         spent: by earlier attempts.
     """
 
-    def __init__(
-        self,
-        seconds: float,
-        clock: Callable[[], float] = time.perf_counter,
-        begun: float | None = None,
-        spent: float = 0.0,
-    ) -> None:
+    def __init__(self, seconds: float, clock: Callable[[], float], begun: float, spent: float = 0.0) -> None:
         self.seconds, self.clock = seconds, clock
-        self._end = (clock() if begun is None else begun) + seconds - spent
+        self._end = begun + seconds - spent
 
     @property
     def left(self) -> float:
