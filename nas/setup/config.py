@@ -165,8 +165,8 @@ class RunConfig(_Strict):
         workers: processes that evaluate candidates; by default this one alone, on a cluster as many as fit.
         ray: where the work is done.
         storage: database URL of the ledger, such as postgresql://user@host/name; a file in the run's folder by default.
-        supernet: folder of a finished search whose trained supernet is searched again; nothing is trained but in the last
-            round.
+        supernet: folder of a finished search whose trained supernet is searched again; nothing is trained but in the
+            last round.
         training_seed: of the data and the supernet, where another run trained it; by default ``seed``.
         answers: searches that the supernet is trained for, which share the time that is given.
         train_for: constraints of which each is one that the supernet is trained for, beside ``constraints``.
