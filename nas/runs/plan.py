@@ -126,7 +126,7 @@ def _plan(setup: Setup, deadline: Deadline, building: float) -> Plan:
     step, example = _step_seconds(setup, feasible, deadline), _example_seconds(setup, feasible, deadline)
     images = max(_FEWEST_EXAMPLES, int(_CANDIDATE * deadline.seconds / example))
     candidate = example * (min(images, len(setup.data.validation)) + config.evaluation.calibration_images)
-    ending = 4 * building + (setup.finishing + 5) * candidate
+    ending = 2.5 * building + 4 * candidate
     free = max(1.0, deadline.left - building - ending)
     profiling = _PROFILE * free if setup.needs_latency else 0.0
     share = SUPERNET_SHARE / (SUPERNET_SHARE + (1 - SUPERNET_SHARE) / config.answers)
