@@ -1,16 +1,16 @@
 """The last round of a search: a few of its networks train on by themselves, and the best of them is delivered."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from torch import nn
 
 from nas.delivery.networks import evaluated_network
 from nas.evaluation import Standalone
-from nas.files import write_file
 from nas.retraining.entrants import Entrant
 from nas.retraining.legs import Leg, rung_ends, rung_share
+from nas.retraining.standings import Standings
 from nas.setup.deadline import Timetable
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress
@@ -64,76 +64,53 @@ class Finish:
 
     def run(self, entrants: Sequence[Entrant]) -> Finished:
         """Trains what :func:`nas.retraining.entrants.choose_entrants` gave."""
-        name, maximise = self.setup.metric.name, self.setup.metric.maximise
-        table: dict[str, dict[str, Any]] = {}
+        standings = Standings(self.folder, self.setup.metric, entrants)
         for each in entrants:
-            shared = self._score(each, evaluated_network(self.setup, each.architecture))
-            table[each.row["id"]] = {"id": each.row["id"], "origin": each.origin, f"shared_{name}": shared}
-
-        def best_first(column: str, of: Sequence[Entrant]) -> list[Entrant]:
-            def key(each: Entrant) -> tuple[float, float]:
-                value = table[each.row["id"]][column]
-                return (-value if maximise else value), each.row[self.setup.cost]
-
-            return sorted(of, key=key)
-
-        unfinished = best_first(f"shared_{name}", entrants)[0]
+            standings.score(each, "shared", partial(self._score_of, each, self._shared))
+        unfinished = standings.best_first("shared", entrants, self.setup.cost)[0]
+        as_shared = Finished(unfinished, self._shared(unfinished), False, standings.table)
         if self.timetable is not None and self.timetable.deadline.left == 0:
-            return self._so_far(unfinished, entrants, table)
-        winner = self._halve(list(entrants), table, best_first)
-        network = self._to_the_end(winner, len(entrants))
-        end = table[winner.row["id"]][f"finished_{name}"] = self._score(winner, network)
-        before = table[unfinished.row["id"]][f"shared_{name}"]
-        if (end < before) if maximise else (end > before):
-            network = evaluated_network(self.setup, unfinished.architecture)
-            return Finished(unfinished, network, False, list(table.values()))
-        return Finished(winner, network, True, list(table.values()))
+            return self._best_so_far(entrants, standings, as_shared)
+        winner = self._halve(list(entrants), standings)
+        network = self._to_the_end(winner, len(entrants), standings)
+        end = standings.score(winner, "finished", partial(self._score, winner, network))
+        if standings.is_better(standings.known(unfinished, "shared"), end):
+            return as_shared._replace(table=standings.table)
+        return Finished(winner, network, True, standings.table)
 
-    def _so_far(
-        self, unfinished: Entrant, entrants: Sequence[Entrant], table: Mapping[str, dict[str, Any]]
-    ) -> Finished:
+    def _best_so_far(self, entrants: Sequence[Entrant], standings: Standings, best: Finished) -> Finished:
         """The best of what checkpoints hold and of what the supernet has, where no time is left to train anything."""
-        name, sign = self.setup.metric.name, 1 if self.setup.metric.maximise else -1
-        best = Finished(unfinished, evaluated_network(self.setup, unfinished.architecture), False, list(table.values()))
-        score = sign * table[unfinished.row["id"]][f"shared_{name}"]
+        score = standings.known(best.entrant, "shared")
         for each in entrants:
-            for part in ("rungs", "end"):
-                kept = self.folder.finished(each.architecture, part)
-                if not kept.exists():
-                    continue
-                network = self._trainer(self.recipe).restored(each.architecture, kept)
-                found = table[each.row["id"]][f"finished_{name}"] = self._score(each, network)
-                if sign * found > score:
-                    best, score = best._replace(entrant=each, network=network, trained=True), sign * found
-        return best
+            files = [self.folder.finished(each.architecture, part) for part in ("end", "rungs")]
+            if latest := next((file for file in files if file.exists()), None):
+                network = self._trainer(self.recipe).restored(each.architecture, latest)
+                found = standings.score(each, "finished", partial(self._score, each, network))
+                if standings.is_better(found, score):
+                    best, score = Finished(each, network, True, []), found
+        return best._replace(table=standings.table)
 
-    def _halve(
-        self,
-        alive: list[Entrant],
-        table: Mapping[str, dict[str, Any]],
-        best_first: Callable[[str, Sequence[Entrant]], list[Entrant]],
-    ) -> Entrant:
+    def _halve(self, alive: list[Entrant], standings: Standings) -> Entrant:
+        """The one that is left after all rungs."""
         ends = rung_ends(len(alive))
         if not ends:
             return alive[0]
-        leg = self._kept("rung", lambda: self._examples(alive) * rung_share(len(alive))[0])
+        leg = standings.leg("rung", lambda: self._leg(self._examples(alive) * rung_share(len(alive))[0]))
         recipe = Leg(leg.epochs * ends[-1], leg.epoch_examples).recipe(self.recipe, self.rate, self.rate)
-        for rung, end in enumerate(ends):
-            column = f"rung_{rung + 1}_{self.setup.metric.name}"
-            title = f"Finishing {counted(len(alive), 'network')}, rung {rung + 1} of {len(ends)}"
+        for rung, end in enumerate(ends, 1):
+            title = f"Finishing {counted(len(alive), 'network')}, rung {rung} of {len(ends)}"
             with self.progress.task(title, len(alive)) as task:
                 for done, each in enumerate(alive, 1):
-                    network = self._trained(each, recipe, until=end * leg.epochs)
-                    table[each.row["id"]][column] = self._score(each, network)
+                    trained = partial(self._trained, recipe, end * leg.epochs)
+                    standings.score(each, f"rung_{rung}", partial(self._score_of, each, trained))
                     task.update(done)
-            alive = best_first(column, alive)[: -(-len(alive) // 2)]
+            alive = standings.best_first(f"rung_{rung}", alive, self.setup.cost)[: -(-len(alive) // 2)]
         return alive[0]
 
-    def _to_the_end(self, winner: Entrant, entered: int) -> nn.Module:
+    def _to_the_end(self, winner: Entrant, entered: int, standings: Standings) -> nn.Module:
         """The network of the winner, which goes on from its last rung at a rate that falls to nothing."""
-        kept = self.folder.finished(winner.architecture, "end")
         share = 1 - rung_share(entered)[0] * (rung_ends(entered) or [0])[-1]
-        leg = self._kept("end", lambda: self._examples([winner], share))
+        leg = standings.leg("end", lambda: self._leg(self._examples([winner], share)))
         rate = self.rate * (_LAST_RATE if entered > 1 else 1.0)
         trainer = self._trainer(leg.recipe(self.recipe, rate, self.recipe.final_learning_rate))
         network = self._begun(winner, entered)
@@ -144,7 +121,7 @@ class Finish:
                 self.folder.started.keep_seconds()
                 task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
 
-            trainer.fit(winner.architecture, network, kept, report)
+            trainer.fit(winner.architecture, network, self.folder.finished(winner.architecture, "end"), report)
         return network.eval()
 
     def _begun(self, winner: Entrant, entered: int) -> nn.Module:
@@ -153,12 +130,15 @@ class Finish:
             return self._trainer(self.recipe).begin(winner.architecture)
         return self._trainer(self.recipe).restored(winner.architecture, self.folder.finished(winner.architecture))
 
-    def _trained(self, entrant: Entrant, recipe: Recipe, until: int) -> nn.Module:
+    def _trained(self, recipe: Recipe, until: int, entrant: Entrant) -> nn.Module:
         def report(_: Epoch) -> None:
             self.folder.started.keep_seconds()
 
         architecture = entrant.architecture
         return self._trainer(recipe).train(architecture, self.folder.finished(architecture), report, until).eval()
+
+    def _shared(self, entrant: Entrant) -> nn.Module:
+        return evaluated_network(self.setup, entrant.architecture)
 
     def _trainer(self, recipe: Recipe) -> Standalone:
         setup = self.setup
@@ -166,22 +146,15 @@ class Finish:
         return Standalone(setup.supernet, setup.data, recipe, seed, inherit=setup.config.retrain != "fresh")
 
     def _score(self, entrant: Entrant, network: nn.Module) -> float:
-        architecture = entrant.architecture
-        return self.setup.evaluate(network, self.setup.deciding, architecture)[self.setup.metric.name]
+        return self.setup.evaluate(network, self.setup.deciding, entrant.architecture)[self.setup.metric.name]
 
-    def _kept(self, name: str, examples: Callable[[], float]) -> Leg:
-        """The length of a part, as it was decided when the run first came there."""
-        file = self.folder.path / "finish.json"
-        known: dict[str, Any] = self.folder.read(file) if file.exists() else {}
-        if name not in known:
-            known[name] = Leg.of(examples(), self._available).as_dict()
-            write_file(file, json.dumps(known, indent=2))
-        return Leg(**known[name])
+    def _score_of(self, entrant: Entrant, network: Callable[[Entrant], nn.Module]) -> float:
+        return self._score(entrant, network(entrant))
 
-    @property
-    def _available(self) -> int:
-        """Examples of a whole epoch."""
-        return self.setup.data.train.steps(self.recipe.batch_size) * self.recipe.batch_size
+    def _leg(self, examples: float) -> Leg:
+        """A leg of about so many examples."""
+        size = self.recipe.batch_size
+        return Leg.of(examples, self.setup.data.train.steps(size) * size)
 
     def _examples(self, alive: Sequence[Entrant], share: float = 1.0) -> float:
         """How many examples a network that goes to the end sees in all; of a timed run in what time is left.
@@ -191,10 +164,10 @@ class Finish:
             share: of that training which is still to be done, where one is left.
         """
         if self.timetable is None:
-            return share * self.setup.finish_epochs * self._available
+            size = self.recipe.batch_size
+            return share * self.setup.finish_epochs * self.setup.data.train.steps(size) * size
         trained = rung_share(len(alive))[1]
-        each = self._seconds_per_example(alive[0].architecture)
-        return max(1.0, self.timetable.last_round / each / trained)
+        return max(1.0, self.timetable.last_round / self._seconds_per_example(alive[0].architecture) / trained)
 
     def _seconds_per_example(self, architecture: Architecture) -> float:
         """Measured on a network that is thrown away."""

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from itertools import islice
 from typing import Any
 
 import torch
@@ -32,8 +31,8 @@ all the time."""
 _LATE = 1.15
 """The training of the supernet is cut where it takes so many times what was planned."""
 _CANDIDATES = (8, 400)
-_FEWEST_EXAMPLES = 500
-_PROBE_EPOCHS, _PROBE_STEPS, _PROBE_CANDIDATES, _PROBE_BATCHES = 3, 6, 8, 3
+_FEWEST_EXAMPLES, _LEAST_SECONDS = 500, 1e-9
+_PROBE_EPOCHS, _PROBE_STEPS, _PROBE_CANDIDATES, _PROBE_BATCHES = 3, 6, 8, 4
 
 
 @dataclass(frozen=True)
@@ -173,15 +172,16 @@ def _step_seconds(setup: Setup, feasible: ArchitectureSet, deadline: Deadline) -
     phases = setup.phases(feasible=drawn, recipe=recipe)
     times: list[float] = []
     train_phases(phases, seed=setup.config.seed_of_training, on_epoch=lambda _: times.append(deadline.clock()))
-    return (times[-1] - times[0]) / ((len(times) - 1) * examples)
+    return max(_LEAST_SECONDS, (times[-1] - times[0]) / ((len(times) - 1) * examples))
 
 
 def _example_seconds(setup: Setup, feasible: ArchitectureSet, deadline: Deadline) -> float:
     """Of the evaluation of one candidate, for an example that it sees."""
-    network, times = setup.supernet.extract(feasible.largest()).eval(), []
-    batches = setup.data.validation.at(feasible.largest()).batches(setup.config.evaluation.batch_size)
-    for x, _ in islice(batches, _PROBE_BATCHES):
+    network = setup.supernet.extract(feasible.largest()).eval()
+    split, times = setup.data.validation.at(feasible.largest()), [deadline.clock()]
+    x, _ = next(iter(split.batches(setup.config.evaluation.batch_size)))
+    for _ in range(_PROBE_BATCHES):
         with torch.inference_mode():
             network(x)
         times.append(deadline.clock())
-    return (times[-1] - times[0]) / max(1, len(times) - 1) / len(x)
+    return max(_LEAST_SECONDS, (times[-1] - times[1]) / (_PROBE_BATCHES - 1) / len(x))
