@@ -210,8 +210,7 @@ def _run_search(config: setup.RunConfig, results: Path, name: str, as_json: bool
 
 def _may_hurry(config: setup.RunConfig, folder: setup.RunFolder, end: KeyboardInterrupt) -> bool:
     """Whether a run that is interrupted can deliver something: it was given a time, and the supernet has an epoch."""
-    is_timed = config.time is not None or config.cpu_time is not None
-    return is_timed and folder.supernet.exists() and exit_code(end) == 128 + signal.SIGINT
+    return config.is_timed and folder.supernet.exists() and exit_code(end) == 128 + signal.SIGINT
 
 
 def _run_sweep(config: setup.RunConfig, sweep: str, results: Path, name: str, as_json: bool) -> None:

@@ -85,6 +85,8 @@ def _finish(why: Mapping[str, Any], best: Mapping[str, Any], metric: str) -> str
     entrants: Sequence[Mapping[str, Any]] = why["finish"]
     (won,) = (row for row in entrants if row["id"] == best["id"])
     shared = written(metric, won[f"shared_{metric}"])
+    if not why["trained"] and not any(f"rung_1_{metric}" in row for row in entrants):
+        return f"It keeps the weights of the supernet ({shared}): no time was left to train on."
     if not why["trained"]:
         return f"It keeps the weights of the supernet ({shared}): training on by itself made no network better."
     return (

@@ -25,6 +25,10 @@ from nas.wording import counted
 __all__ = ["SUPERNET_SHARE", "Plan", "deadline_of", "planned"]
 
 SUPERNET_SHARE = 0.4
+"""Of the time that is divided, where it is long."""
+_SHORT, _LONG = 40, 160
+"""Epochs of one network that a time allows, from which on it is not short, and long."""
+_SHORT_SHARE, _SHORT_ENTRANTS, _ENTRANTS = 0.25, 2, 4
 _SEARCH, _CANDIDATE, _PROFILE = 0.08, 0.004, 0.1
 """Shares of the time that is left after what every run does; the last round has the rest. A candidate takes so much of
 all the time."""
@@ -32,6 +36,8 @@ _LATE = 1.15
 """The training of the supernet is cut where it takes so many times what was planned."""
 _CANDIDATES = (8, 400)
 _FEWEST_EXAMPLES, _LEAST_SECONDS = 500, 1e-9
+_PASSES = 3
+"""What training takes for an example, in evaluations of it."""
 _PROBE_EPOCHS, _PROBE_STEPS, _PROBE_CANDIDATES, _PROBE_BATCHES = 3, 6, 8, 4
 
 
@@ -128,9 +134,12 @@ def _plan(setup: Setup, deadline: Deadline, building: float) -> Plan:
     ending = 2.5 * building + 4 * candidate
     free = max(1.0, deadline.left - building - ending)
     profiling = _PROFILE * free if setup.needs_latency else 0.0
-    share = SUPERNET_SHARE / (SUPERNET_SHARE + (1 - SUPERNET_SHARE) / config.answers)
-    supernet = 0.0 if config.supernet else share * (free - profiling)
     available = setup.data.train.steps(config.training.batch_size) * config.training.batch_size
+    length = min(1.0, max(0.0, ((free - profiling) / example / _PASSES / available - _SHORT) / (_LONG - _SHORT)))
+    alone = _SHORT_SHARE + length * (SUPERNET_SHARE - _SHORT_SHARE)
+    entrants = round(_SHORT_ENTRANTS + length * (_ENTRANTS - _SHORT_ENTRANTS))
+    share = alone / (alone + (1 - alone) / config.answers)
+    supernet = 0.0 if config.supernet else share * (free - profiling)
     leg = Leg.of(supernet / step, available)
     fewest, most = _CANDIDATES
     decided = {
@@ -139,7 +148,8 @@ def _plan(setup: Setup, deadline: Deadline, building: float) -> Plan:
         "training.final_learning_rate": config.training.learning_rate,
         "candidates": min(most, max(fewest, int(_SEARCH * (free - profiling) / candidate))),
         "random_baseline": 0,
-        "finalists": setup.finishing,
+        "finalists": entrants + 1,
+        "finish.networks": entrants,
         "evaluation.examples": images,
         "profile.seconds": min(config.profile.seconds, max(1.0, profiling / 2)),
         "profile.networks": min(config.profile.networks, max(8, int(profiling))),

@@ -247,6 +247,11 @@ class RunConfig(_Strict):
     export: _ExportConfig = Field(default_factory=_ExportConfig)
 
     @property
+    def is_timed(self) -> bool:
+        """Whether the run was given a time, and plans."""
+        return self.time is not None or self.cpu_time is not None
+
+    @property
     def seed_of_training(self) -> int:
         """Of the data, the supernet and its training."""
         return self.seed if self.training_seed is None else self.training_seed

@@ -19,7 +19,7 @@ def finishing(config: RunConfig) -> int:
     """
     if config.finish.networks is not None:
         return config.finish.networks
-    if config.supernet is not None and config.time is None and config.cpu_time is None:
+    if config.supernet is not None and not config.is_timed:
         return 0
     trains_paths = METHODS[config.method].family != "differentiable" and not search_arguments(config)
     return _ENTRANTS if traits_of(config.evaluator).needs_supernet and trains_paths else 0

@@ -23,6 +23,7 @@ PLANNED = (
     "candidates",
     "random_baseline",
     "finalists",
+    "finish.networks",
     "evaluation.examples",
     "profile.seconds",
     "profile.networks",
@@ -60,7 +61,7 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     if isinstance(ranks, int) and ranks > 1 and not chosen.trains_banks_apart:
         training = {"microbatches": ranks, **training}
     own: dict[str, Any] = {"retrain": chosen.retrain, **chosen.settings}
-    if alone.time is not None or alone.cpu_time is not None:
+    if alone.is_timed:
         own["unplanned"] = [key for key in PLANNED if not _is_given(values, key)]
     merged = {**own, **values, "training": training, "retraining": retraining, "learning": learning}
     if chosen.needs_budget:

@@ -80,8 +80,7 @@ def on_supernet_of(folder: RunFolder, values: Mapping[str, Any]) -> dict[str, An
 
 def _planned(source: RunConfig) -> set[str]:
     """What a plan decided for the time of that run alone."""
-    is_timed = source.time is not None or source.cpu_time is not None
-    return {key for key in PLANNED if not key.startswith("training.")} if is_timed else set()
+    return {key for key in PLANNED if not key.startswith("training.")} if source.is_timed else set()
 
 
 def _difference(before: Any, now: Any, key: str) -> str | None:
