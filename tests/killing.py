@@ -26,6 +26,7 @@ CHAIN: dict[str, Any] = {
     "candidates": 15,
     "random_baseline": 3,
     "training": {"epochs": 6},
+    "finish": {"networks": 0},
     "profile": {"networks": 20, "samples": 100, "seconds": 2.0},
 }
 
@@ -37,6 +38,7 @@ MOBILENET: dict[str, Any] = {
     "candidates": 200,
     "random_baseline": 20,
     "training": {"epochs": 30},
+    "finish": {"networks": 0},
 }
 
 

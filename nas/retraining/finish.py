@@ -143,7 +143,7 @@ class Finish:
     def _trainer(self, recipe: Recipe) -> Standalone:
         setup = self.setup
         seed = derive_seed(setup.config.seed, Stream.FINISH)
-        return Standalone(setup.supernet, setup.data, recipe, seed, inherit=setup.config.retrain != "fresh")
+        return Standalone(setup.supernet, setup.data, recipe, seed, inherit=True)
 
     def _score(self, entrant: Entrant, network: nn.Module) -> float:
         return self.setup.evaluate(network, self.setup.deciding, entrant.architecture)[self.setup.metric.name]

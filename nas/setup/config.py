@@ -180,10 +180,10 @@ class RunConfig(_Strict):
         sharing_args: options of the scheme by which the method shares weights, such as the number of models.
         search_args: arguments of the space function while it is searched, over ``space_args``, such as fewer cells; the
             method adds its own where the space takes them.
-        retrain: whether the chosen network is trained again: "no", "inherited" or "fresh" weights. In the last round
-            networks begin with fresh weights where this is "fresh", else with those that they inherit.
+        retrain: whether the chosen network alone is trained again, in place of a last round: "no", or with "inherited"
+            or "fresh" weights.
         train_on: the paths that are trained: those that are "feasible" and near a bound on a cost, where the best
-            network within constraints is wanted, or "all".
+            network within constraints is wanted and a last round follows, or "all".
         retraining: recipe of that; what is not given is taken from ``training``.
         finish: the last round.
         evaluation: how candidates are evaluated.

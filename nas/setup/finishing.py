@@ -15,13 +15,16 @@ _ENTRANTS = 4
 def finishing(config: RunConfig) -> int:
     """How many networks enter the last round of a search: by default four where a supernet is trained path by path.
 
-    There is none where the supernet of another run is searched in no given time, which then takes seconds.
+    There is none where the chosen network alone is to be trained again, and where the supernet of another run is
+    searched in no given time, which then takes seconds.
     """
     if config.finish.networks is not None:
         return config.finish.networks
-    if config.supernet is not None and not config.is_timed:
+    if config.retrain != "no" or (config.supernet is not None and not config.is_timed):
         return 0
-    trains_paths = METHODS[config.method].family != "differentiable" and not search_arguments(config)
+    method = METHODS[config.method]
+    delivers_another = bool(config.search_args or method.search_args)
+    trains_paths = method.family != "differentiable" and not delivers_another
     return _ENTRANTS if traits_of(config.evaluator).needs_supernet and trains_paths else 0
 
 

@@ -60,15 +60,13 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     ranks = _mapping(values, "ray", source).get("train_workers")
     if isinstance(ranks, int) and ranks > 1 and not chosen.trains_banks_apart:
         training = {"microbatches": ranks, **training}
-    own: dict[str, Any] = {"retrain": chosen.retrain, **chosen.settings}
+    own: dict[str, Any] = {"retrain": "no" if finishing(alone) else chosen.retrain, **chosen.settings}
     if alone.is_timed:
         own["unplanned"] = [key for key in PLANNED if not _is_given(values, key)]
     merged = {**own, **values, "training": training, "retraining": retraining, "learning": learning}
     if chosen.needs_budget:
         merged["profile"] = {"predictor": "lookup", **_mapping(values, "profile", source)}
     config = read_back(merged, source)
-    if "retrain" not in values and finishing(config):
-        config = config.model_copy(update={"retrain": "no"})
     _check_retrain(config, about, source)
     if config.device == "cpu" and config.ray.gpus_per_worker:
         raise UsageError(

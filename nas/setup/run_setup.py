@@ -133,9 +133,10 @@ class Setup:
 
     @property
     def trains_feasible(self) -> bool:
-        """Whether only architectures within the constraints, and near them, are trained."""
+        """Whether only architectures within the constraints, and near them, are trained, for the last round."""
         on_costs = all(each.metric in self.cost_names for each in self.constraints)
-        return self.config.train_on == "feasible" and self.method.can_be_bounded and self.seeks_best and on_costs
+        wanted = self.config.train_on == "feasible" and self.seeks_best and on_costs
+        return wanted and self.method.can_be_bounded and self.finishing > 0
 
     @property
     def needs_latency(self) -> bool:

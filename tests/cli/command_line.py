@@ -24,6 +24,7 @@ TINY: dict[str, Any] = {
     "candidates": 8,
     "random_baseline": 0,
     "training": {"epochs": 1},
+    "finish": {"networks": 0},
     "profile": {"networks": 6, "samples": 20, "seconds": 0.5},
 }
 

@@ -23,6 +23,7 @@ SETTINGS: dict[str, Any] = {
     "random_baseline": 0,
     "constraints": ["flops <= 100% of largest"],
     "training": {"epochs": 1, "batch_size": 16},
+    "finish": {"networks": 0},
 }
 
 

@@ -33,7 +33,7 @@ def test_a_resolved_configuration_reads_back_equal(values: dict[str, Any], tmp_p
 
 
 def test_every_field_is_described() -> None:
-    for model in (RunConfig, *(RunConfig.model_fields[name].annotation for name in ("evaluation", "profile"))):
+    for model in (RunConfig, *(RunConfig.model_fields[name].annotation for name in ("evaluation", "profile", "finish"))):
         assert model is not None and model.__doc__ is not None
         documented = {line.split(":")[0].strip() for line in model.__doc__.splitlines() if ":" in line}
         assert set(model.model_fields) <= documented
@@ -44,7 +44,7 @@ def test_the_method_decides_what_is_not_given(monkeypatch: pytest.MonkeyPatch) -
     mine = ModuleType("mine")
     mine.OWN = replace(METHODS["spos"], name="own", recipe=recipe, retrain="inherited")  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "mine", mine)
-    config = resolve({"method": "mine:OWN"}, "test")
+    config = resolve({"method": "mine:OWN", "finish": {"networks": 0}}, "test")
     assert (config.training.epochs, config.training.label_smoothing, config.retrain) == (77, 0.1, "inherited")
     assert config.retraining == config.training
     given = {"method": "mine:OWN", "training": {"epochs": 5}, "retrain": "no", "retraining": {"label_smoothing": 0.0}}
@@ -61,7 +61,7 @@ def test_an_unquoted_no_is_no() -> None:
 
 @pytest.mark.parametrize("method", [METHODS[name] for name in METHODS], ids=METHODS)
 def test_methods_retrain_as_published(method: Method) -> None:
-    assert resolve({"method": method.name}, "test").retrain == method.retrain
+    assert resolve({"method": method.name, "finish": {"networks": 0}}, "test").retrain == method.retrain
 
 
 def test_file_then_flags_then_settings(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_a_worker_without_a_share_of_a_gpu_works_on_the_cpu_since_ray_lets_it_se
 
 
 def test_a_search_on_the_gpu_of_this_machine_needs_no_ray() -> None:
-    train_elsewhere(setup("cuda"), Path("nowhere"), None, lambda epoch: None)
+    train_elsewhere(setup("cuda"), Path("nowhere"), None, None, lambda epoch: None)
 
 
 @pytest.mark.parametrize(
