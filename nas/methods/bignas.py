@@ -28,7 +28,7 @@ def _phases(
     supernet = problem.supernet
     step = SupernetStep(
         supernet,
-        Sandwich(supernet.space, problem.seed, random),
+        Sandwich(problem.drawn_from, problem.seed, random),
         taught_by_largest(problem, problem.task.distillation()),
         {"largest": Regularised(supernet.model, dropout, drop_path)},
     )

@@ -33,7 +33,8 @@ def test_a_resolved_configuration_reads_back_equal(values: dict[str, Any], tmp_p
 
 
 def test_every_field_is_described() -> None:
-    for model in (RunConfig, *(RunConfig.model_fields[name].annotation for name in ("evaluation", "profile", "finish"))):
+    groups = ("evaluation", "profile", "finish")
+    for model in (RunConfig, *(RunConfig.model_fields[name].annotation for name in groups)):
         assert model is not None and model.__doc__ is not None
         documented = {line.split(":")[0].strip() for line in model.__doc__.splitlines() if ":" in line}
         assert set(model.model_fields) <= documented
