@@ -191,11 +191,11 @@ class _Stages:
             return
         if not self.folder.supernet.exists():
             write_file(self.folder.supernet, RunFolder(source).supernet.read_bytes())
-        constraints = " and ".join(self.setup.config.constraints)
-        if self.prospects.feasible is not None and constraints not in self.setup.config.train_for:
+        constraints, trained_for = " and ".join(self.setup.config.constraints), self.setup.config.train_for
+        if trained_for and constraints not in trained_for:
             self.note(
-                f"The supernet of {source} was trained on networks near '{self.setup.config.train_for[-1]}', so those "
-                f"near '{constraints}' share weights that were hardly trained for them; a last round helps (--finish)."
+                f"The supernet of {source} was trained on networks near '{trained_for[-1]}', so those near "
+                f"'{constraints}' share weights that were hardly trained for them; a last round helps (--finish)."
             )
 
     def is_late(self) -> bool:

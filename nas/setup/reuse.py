@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from nas.errors import UsageError
 from nas.setup.config import RunConfig
+from nas.setup.finishing import finishing
 from nas.setup.folder import RunFolder
 from nas.setup.resolution import PLANNED
 from nas.setup.values import put
@@ -74,8 +75,9 @@ def on_supernet_of(folder: RunFolder, values: Mapping[str, Any]) -> dict[str, An
             put(merged, key, value)
     for key, value in _flat(values):
         put(merged, key, value)
-    trained_for = [*source.train_for, " and ".join(source.constraints)]
-    return {**merged, "supernet": str(folder.path), "training_seed": source.seed_of_training, "train_for": trained_for}
+    merged |= {"supernet": str(folder.path), "training_seed": source.seed_of_training}
+    is_bounded = source.train_on == "feasible" and finishing(source) > 0
+    return {**merged, "train_for": [*source.train_for, " and ".join(source.constraints)] if is_bounded else []}
 
 
 def _planned(source: RunConfig) -> set[str]:

@@ -16,7 +16,7 @@ FIRST: dict[str, Any] = {
     "candidates": 10,
     "random_baseline": 0,
     "training": {"epochs": 3},
-    "finish": {"networks": 0},
+    "finish": {"networks": 2, "epochs": 2},
 }
 
 
@@ -36,6 +36,7 @@ def test_another_constraint_and_seed_search_the_same_weights(first: RunFolder, t
     assert header["seed"] == first.load_config().seed
     assert result["best"]["flops"] <= 0.6 * result["largest"]["flops"]
     assert any("was trained on networks near" in note for note in result["notes"])
+    assert "finish" not in result["selection"]
 
 
 def test_data_are_those_that_the_supernet_was_trained_with(first: RunFolder) -> None:
@@ -71,7 +72,7 @@ def test_a_run_without_a_supernet_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_sweep_trains_once_and_answers_each(tmp_path: Path) -> None:
-    config = resolve({**FIRST, "constraints": [], "finish": {"networks": 2, "epochs": 2}}, "test")
+    config = resolve({**FIRST, "constraints": []}, "test")
     constraints = swept("flops <= 50,90% of largest")
     report = run_sweep(config, constraints, tmp_path, "many")
     folders = [RunFolder(tmp_path / "many-flops-50"), RunFolder(tmp_path / "many-flops-90")]
