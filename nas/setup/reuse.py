@@ -69,9 +69,9 @@ def on_supernet_of(folder: RunFolder, values: Mapping[str, Any]) -> dict[str, An
                 f"the supernet of run '{folder.name}' was trained with {difference}; leave that out, or train another."
             )
     merged: dict[str, Any] = {}
-    planned = _planned(source)
+    left = _not_taken(source)
     for key, value in _flat(before):
-        if key not in planned:
+        if key not in left:
             put(merged, key, value)
     for key, value in _flat(values):
         put(merged, key, value)
@@ -80,9 +80,10 @@ def on_supernet_of(folder: RunFolder, values: Mapping[str, Any]) -> dict[str, An
     return {**merged, "train_for": [*source.train_for, " and ".join(source.constraints)] if is_bounded else []}
 
 
-def _planned(source: RunConfig) -> set[str]:
-    """What a plan decided for the time of that run alone."""
-    return {key for key in PLANNED if not key.startswith("training.")} if source.is_timed else set()
+def _not_taken(source: RunConfig) -> set[str]:
+    """What a plan decided for the time of that run alone, and its last round."""
+    planned = {key for key in PLANNED if not key.startswith("training.")} if source.is_timed else set()
+    return {*planned, "finish.networks"}
 
 
 def _difference(before: Any, now: Any, key: str) -> str | None:
