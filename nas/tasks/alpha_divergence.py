@@ -55,7 +55,7 @@ def alpha_divergence(student: Tensor, teacher: Tensor, order: float, clip: float
         order: alpha.
         clip: bound of ``(p / q)^alpha``, and of ``p / q`` where alpha is 0; it does not touch order 1.
     """
-    log_p, log_q = teacher.detach().float().log_softmax(1), student.float().log_softmax(1)
+    log_p, log_q = teacher.detach().log_softmax(1), student.log_softmax(1)
     fixed = log_q.detach()
     q, log_ratio = fixed.exp(), log_p - fixed
     if abs(order - 1) < _NEAR:
