@@ -13,7 +13,8 @@ __all__ = ["LIGHTHUBERT"]
 
 def _phases(problem: Problem, first: float = 0.5, paths: int = 2, features: float = 1.0) -> list[Phase]:
     """As published, but that the largest network learns from targets and teaches itself, where a trained HuBERT teaches
-    both times; each phase has a schedule of its own, and the largest stays among the subnets.
+    both times; each phase has a schedule of its own, and the largest stays among the subnets. Where only architectures
+    near a bound are trained, that is the largest of them, which learns from the largest of all like the others.
 
     Args:
         first: the share of the epochs in which the largest network is trained.
@@ -30,7 +31,7 @@ def _phases(problem: Problem, first: float = 0.5, paths: int = 2, features: floa
     teacher = FrozenTeacher(problem)
     taught: list[LossTerm] = [teacher, FeatureDistillation(supernet, teacher.network, features)]
     alone = SupernetStep(supernet, Nested(supernet.space, seed, paths=1, main_every=1), [problem.loss()])
-    together = SupernetStep(supernet, Nested(supernet.space, seed, paths), taught)
+    together = SupernetStep(supernet, Nested(problem.drawn_from, seed, paths), taught)
     return [
         Phase(step, problem.data.train, problem.recipe.model_copy(update={"epochs": part}), problem.augment, name=name)
         for name, step, part in (("largest", alone, count), ("subnets", together, epochs - count))
@@ -43,4 +44,5 @@ LIGHTHUBERT = Method(
     paper="Wang et al., LightHuBERT: Lightweight and configurable speech representation learning, 2022",
     summary="the largest network is trained first; then random subnets learn its features and outputs; no retraining",
     phases=_phases,
+    can_be_bounded=True,
 )

@@ -16,7 +16,7 @@ def _phases(problem: Problem, paths: int = 4, main_every: int = 2) -> list[Phase
         main_every: steps from one with the largest to the next.
     """
     check_nested(problem.supernet, "sortednet")
-    sampler = Nested(problem.supernet.space, problem.seed, paths, main_every)
+    sampler = Nested(problem.drawn_from, problem.seed, paths, main_every)
     return [problem.phase(SupernetStep(problem.supernet, sampler, [problem.loss()]))]
 
 
@@ -26,4 +26,5 @@ SORTEDNET = Method(
     paper="Valipour et al., SortedNet: A scalable and generalized framework for training modular networks, 2023",
     summary="four random nested subnets a step learn from labels, every other step the largest is one of them",
     phases=_phases,
+    can_be_bounded=True,
 )

@@ -2,7 +2,7 @@
 
 from nas.errors import UsageError
 from nas.sampling.uniform import random_paths
-from nas.space import Space, Subspace
+from nas.space import Samplable
 from nas.training import Context, Path
 
 __all__ = ["Nested"]
@@ -16,7 +16,7 @@ class Nested:
     weights. As published every subnet has a batch of its own; here those of a step share one, whose cost is the same.
 
     Args:
-        space: the search space, or a part of it.
+        space: the search space, a part of it, or some of its architectures.
         seed: of the run.
         paths: subnets in each step.
         main_every: steps from one with the largest, the main model, to the next; it is the first path of those.
@@ -25,7 +25,7 @@ class Nested:
         UsageError: ``paths`` or ``main_every`` is below one.
     """
 
-    def __init__(self, space: Space | Subspace, seed: int, paths: int = 4, main_every: int = 2) -> None:
+    def __init__(self, space: Samplable, seed: int, paths: int = 4, main_every: int = 2) -> None:
         if min(paths, main_every) < 1:
             raise UsageError(f"Nested got paths={paths} and main_every={main_every}; both must be 1 or more.")
         self.space, self.seed, self.paths, self.main_every = space, seed, paths, main_every

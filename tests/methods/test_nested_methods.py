@@ -1,6 +1,7 @@
 """Methods whose subnets are parts of each other: what they are told, and what they train."""
 
 from collections import OrderedDict
+from dataclasses import replace
 
 import pytest
 import torch
@@ -128,6 +129,18 @@ def test_a_subnet_that_is_nowhere_larger_uses_a_part_of_the_weights() -> None:
         inside, outside = regions(supernet, smaller), regions(supernet, one)
         assert inside.keys() <= outside.keys()
         assert all(bool((outside[name] | ~used).all()) for name, used in inside.items())
+
+
+@pytest.mark.parametrize("method", ["sortednet", "lighthubert"])
+def test_only_architectures_near_a_bound_are_trained_where_one_wins(method: str) -> None:
+    supernet = small()
+    some = nas.space.ArchitectureSet([supernet.space.sample(seed) for seed in range(6)])
+    problem = replace(problem_of(supernet, epochs=4), feasible=some)
+    first, last = (step_of(method, problem, phase) for phase in (0, -1))
+    drawn = {path.architecture for step in range(40) for path in last.paths.draw(Context(step))}
+    assert drawn == set(some.architectures) and METHODS[method].can_be_bounded
+    (path, *_) = first.paths.draw(Context(0))
+    assert path.architecture == (supernet.space.largest() if method == "lighthubert" else some.largest())
 
 
 @pytest.mark.parametrize("method", ["sortednet"])

@@ -28,6 +28,7 @@ def settings(method: str) -> dict[str, Any]:
         "method": method,
         "candidates": 8,
         "random_baseline": 0,
+        "finish": {"networks": 0},
         "constraints": ["flops <= 80% of largest"],
         "training": {"epochs": 4, "batch_size": 16},
         **METHODS[method],
