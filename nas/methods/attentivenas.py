@@ -32,7 +32,7 @@ def _phases(
         random: paths of a step between the largest and the smallest.
         levels: of FLOPs, equal parts of their range.
     """
-    supernet, space, seed = problem.supernet, problem.supernet.space, problem.seed
+    supernet, space, seed = problem.supernet, problem.drawn_from, problem.seed
     batch_score = BatchScore(supernet, problem.task.loss())
     predicted = PredictedScore(space, batch_score, next(iter(problem.data.validation.batches(_EXAMPLES))), seed)
     paths = Attentive(
@@ -54,4 +54,5 @@ ATTENTIVENAS = Method(
     paper="Wang et al., AttentiveNAS: Improving neural architecture search via attentive sampling, 2021",
     summary="sandwich rule whose random paths are the best, by a predictor, of several with as many FLOPs",
     phases=_phases,
+    can_be_bounded=True,
 )

@@ -11,6 +11,7 @@ EEEA = Method(
     paper="Termritthikun et al., EEEA-Net: An early exit evolutionary neural architecture search, 2021",
     summary="one uniform path a step; evolution on a front, from a population within a bound on parameters; retrained",
     phases=uniform_phases,
+    can_be_bounded=True,
     retrain="fresh",
     settings={"strategy": "early-exit", "goal": "front", "constraints": ["params <= 50% of largest"]},
 )

@@ -18,7 +18,7 @@ def _phases(problem: Problem, random: int = 3, levels: int = 8, memory: int = 50
         memory: architectures that each level remembers.
     """
     distillation = alpha_distillation(problem, "elasticvit", teacher="random", roles=("small",))
-    space = problem.supernet.space
+    space = problem.drawn_from
     paths = Neighbouring(
         space, problem.seed, CostLevels(space, problem.cost_table, levels), random=random, memory=memory
     )
@@ -32,5 +32,6 @@ ELASTICVIT = Method(
     "mobile devices, 2023",
     summary="paths of one level of FLOPs, which moves little; the mean of their outputs teaches a small one",
     phases=_phases,
+    can_be_bounded=True,
     recipe={"optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05},
 )

@@ -17,7 +17,7 @@ def _phases(problem: Problem, random: int = 2, levels: int = 10, uniform: float 
         levels: of FLOPs, equal parts of their range.
         uniform: share of the draws that goes to all levels alike.
     """
-    space = problem.supernet.space
+    space = problem.drawn_from
     costs = CostLevels(space, problem.cost_table, levels)
     paths = Shifting(space, problem.seed, costs, random=random, uniform=uniform)
     objective = taught_by_largest(problem, problem.task.distillation())
@@ -30,4 +30,5 @@ SHIFTNAS = Method(
     paper="Zhang et al., ShiftNAS: Improving one-shot NAS via probability shift, 2023 (reconstructed)",
     summary="sandwich rule; random paths go to the levels of FLOPs whose losses still fall",
     phases=_phases,
+    can_be_bounded=True,
 )

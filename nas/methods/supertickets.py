@@ -20,7 +20,7 @@ def _phases(problem: Problem, sparsity: float = 0.5, until: float = 0.75, random
         random: paths of a step between the largest and the smallest.
     """
     supernet = problem.supernet
-    paths = Sandwich(supernet.space, problem.seed, random)
+    paths = Sandwich(problem.drawn_from, problem.seed, random)
     step = SupernetStep(supernet, paths, taught_by_largest(problem, problem.task.distillation()))
     return [problem.phase(step, [MagnitudePruning(supernet.model, sparsity, until)])]
 
@@ -32,4 +32,5 @@ SUPERTICKETS = Method(
     "searching and parameter pruning, 2022",
     summary="sandwich rule; the smallest weights are pruned while it trains, and subnets inherit what is left",
     phases=_phases,
+    can_be_bounded=True,
 )

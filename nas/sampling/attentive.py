@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nas.sampling.cost_levels import CostLevels
-from nas.space import Architecture, Space, Subspace
+from nas.space import Architecture, Samplable
 from nas.streams import Stream, rng
 from nas.training import Context, Listener, Path
 
@@ -34,7 +34,7 @@ class Attentive(Listener):
     what a search looks for; or the one with the worst, so that nothing falls behind.
 
     Args:
-        space: the search space, or a part of it.
+        space: the search space, a part of it, or some of its architectures.
         seed: of the run.
         levels: of the cost; those of the same space.
         score: how good architectures are.
@@ -45,7 +45,7 @@ class Attentive(Listener):
 
     def __init__(
         self,
-        space: Space | Subspace,
+        space: Samplable,
         seed: int,
         levels: CostLevels,
         score: PathScore,

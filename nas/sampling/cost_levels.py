@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nas.space import Architecture, Space, Subspace
+from nas.space import Architecture, Samplable, Space
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ class CostLevels:
         metric: the column of the costs.
     """
 
-    def __init__(self, space: Space | Subspace, costs: CostTable, levels: int = 10, metric: str = "flops") -> None:
+    def __init__(self, space: Samplable, costs: CostTable, levels: int = 10, metric: str = "flops") -> None:
         self.space, self.costs, self.metric = space, costs, metric
         low, high = costs([space.smallest(), space.largest()])[metric]
         self._known: dict[Architecture, float] = {}

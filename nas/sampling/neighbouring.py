@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nas.sampling.cost_levels import CostLevels
 from nas.sampling.path_memory import PathMemory
-from nas.space import Architecture, Space, Subspace
+from nas.space import Architecture, Samplable
 from nas.streams import Stream, rng
 from nas.training import Context, Listener, Path
 
@@ -31,16 +31,14 @@ class Neighbouring(Listener):
     from these. The published preference for wide and shallow among new vision transformers is left out.
 
     Args:
-        space: the search space, or a part of it.
+        space: the search space, a part of it, or some of its architectures.
         seed: of the run.
         levels: of the cost; those of the same space.
         random: paths of a step before the small one.
         memory: architectures that each level remembers.
     """
 
-    def __init__(
-        self, space: Space | Subspace, seed: int, levels: CostLevels, *, random: int = 3, memory: int = 50
-    ) -> None:
+    def __init__(self, space: Samplable, seed: int, levels: CostLevels, *, random: int = 3, memory: int = 50) -> None:
         self.seed, self.levels, self.random = seed, levels, random
         self.memory = PathMemory(len(levels), memory)
         thirds = sorted({3 * level // len(levels): level for level in reversed(range(len(levels)))}.items())

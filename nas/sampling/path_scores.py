@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nas.nn.batch_norms import batch_statistics
 from nas.predictors import LinearPredictor
-from nas.space import Space, Subspace
+from nas.space import Samplable
 from nas.streams import Stream, rng
 from nas.supernet import Supernet
 from nas.tasks import Forward, LossTerm
@@ -69,7 +69,7 @@ class PredictedScore(Listener):
 
     def __init__(
         self,
-        space: Space | Subspace,
+        space: Samplable,
         measure: BatchScore,
         batch: tuple[Tensor, Tensor],
         seed: int,

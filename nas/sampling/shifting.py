@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nas.sampling.cost_levels import CostLevels
-from nas.space import Space, Subspace
+from nas.space import Samplable
 from nas.streams import Stream, rng
 from nas.training import Context, Listener, Path
 
@@ -27,7 +27,7 @@ class Shifting(Listener):
     at random.
 
     Args:
-        space: the search space, or a part of it.
+        space: the search space, a part of it, or some of its architectures.
         seed: of the run.
         levels: of the cost; those of the same space.
         random: paths of a step between the largest and the smallest.
@@ -40,7 +40,7 @@ class Shifting(Listener):
 
     def __init__(
         self,
-        space: Space | Subspace,
+        space: Samplable,
         seed: int,
         levels: CostLevels,
         *,
