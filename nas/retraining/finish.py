@@ -112,7 +112,7 @@ class Finish:
         share = 1 - rung_share(entered)[0] * (rung_ends(entered) or [0])[-1]
         leg = standings.leg("end", lambda: self._leg(self._examples([winner], share)))
         rate = self.rate * (_LAST_RATE if entered > 1 else 1.0)
-        trainer = self._trainer(leg.recipe(self.recipe, rate, self.recipe.final_learning_rate))
+        trainer = self._trainer(leg.recipe(self.recipe, rate, 0.0))
         network = self._begun(winner, entered)
         with self.progress.task(f"Finishing {winner.row['id']} to the end", leg.epochs) as task:
 
