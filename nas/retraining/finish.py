@@ -23,8 +23,6 @@ from nas.wording import counted
 __all__ = ["Finish", "Finished"]
 
 _PROBE_STEPS = 4
-_LAST_RATE = 0.5
-"""Of the learning rate of the rungs, from which the winner's falls to the end."""
 
 
 class Finished(NamedTuple):
@@ -111,8 +109,7 @@ class Finish:
         """The network of the winner, which goes on from its last rung at a rate that falls to nothing."""
         share = 1 - rung_share(entered)[0] * (rung_ends(entered) or [0])[-1]
         leg = standings.leg("end", lambda: self._leg(self._examples([winner], share)))
-        rate = self.rate * (_LAST_RATE if entered > 1 else 1.0)
-        trainer = self._trainer(leg.recipe(self.recipe, rate, 0.0))
+        trainer = self._trainer(leg.recipe(self.recipe, self.rate, 0.0))
         network = self._begun(winner, entered)
         with self.progress.task(f"Finishing {winner.row['id']} to the end", leg.epochs) as task:
 

@@ -64,7 +64,8 @@ class Prospects:
         return [*scaled, *self.random][: self.setup.config.candidates // 2]
 
     def _near(self, constraints: Sequence[Constraint]) -> ArchitectureSet | None:
-        return near_bounds(self.setup.space, self._on_costs(constraints), self.costs, self.setup.config.seed)
+        config = self.setup.config
+        return near_bounds(self.setup.space, self._on_costs(constraints), self.costs, config.seed, config.near_bound)
 
     def _absolute(self, text: str) -> list[Constraint]:
         """Constraints of another search, with absolute bounds."""

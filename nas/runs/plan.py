@@ -26,9 +26,10 @@ __all__ = ["SUPERNET_SHARE", "Plan", "deadline_of", "planned"]
 
 SUPERNET_SHARE = 0.4
 """Of the time that is divided, where it is long."""
-_SHORT, _LONG = 40, 160
+_SHORT, _LONG = 30, 160
 """Epochs of one network that a time allows, from which on it is not short, and long."""
-_SHORT_SHARE, _SHORT_ENTRANTS, _ENTRANTS = 0.25, 2, 4
+_SHORT_SHARE, _ENTRANTS, _NEAR_BOUND = 0.1, (1, 4), (16, 256)
+"""In a short time, and in a long one."""
 _SEARCH, _CANDIDATE, _PROFILE = 0.08, 0.004, 0.1
 """Shares of the time that is left after what every run does; the last round has the rest. A candidate takes so much of
 all the time."""
@@ -137,7 +138,7 @@ def _plan(setup: Setup, deadline: Deadline, building: float) -> Plan:
     available = setup.data.train.steps(config.training.batch_size) * config.training.batch_size
     length = min(1.0, max(0.0, ((free - profiling) / example / _PASSES / available - _SHORT) / (_LONG - _SHORT)))
     alone = _SHORT_SHARE + length * (SUPERNET_SHARE - _SHORT_SHARE)
-    entrants = round(_SHORT_ENTRANTS + length * (_ENTRANTS - _SHORT_ENTRANTS))
+    entrants, near_bound = (round(short * (long / short) ** length) for short, long in (_ENTRANTS, _NEAR_BOUND))
     share = alone / (alone + (1 - alone) / config.answers)
     supernet = 0.0 if config.supernet else share * (free - profiling)
     leg = Leg.of(supernet / step, available)
@@ -150,6 +151,7 @@ def _plan(setup: Setup, deadline: Deadline, building: float) -> Plan:
         "random_baseline": 0,
         "finalists": entrants + 1,
         "finish.networks": entrants,
+        "near_bound": near_bound,
         "evaluation.examples": images,
         "profile.seconds": min(config.profile.seconds, max(1.0, profiling / 2)),
         "profile.networks": min(config.profile.networks, max(8, int(profiling))),

@@ -56,12 +56,12 @@ class FinishConfig(_Strict):
     Attributes:
         networks: that enter it; 0 for no such round. By default 4 where a supernet is trained path by path.
         epochs: of the network that is left, those of the rungs among them; by default those of ``retraining``.
-        rate: the learning rate of the rungs, as a share of that of ``retraining``; the last network begins at half.
+        rate: the learning rate of the rungs, as a share of that of ``retraining``; that of the last network falls from it.
     """
 
     networks: int | None = Field(None, ge=0, le=10**4)
     epochs: int | None = Field(None, ge=1, le=10**6)
-    rate: float = Field(0.5, gt=0, le=1)
+    rate: float = Field(1.0, gt=0, le=1)
 
 
 class ProfileConfig(_Strict):
@@ -180,6 +180,7 @@ class RunConfig(_Strict):
         sharing_args: options of the scheme by which the method shares weights, such as the number of models.
         search_args: arguments of the space function while it is searched, over ``space_args``, such as fewer cells; the
             method adds its own where the space takes them.
+        near_bound: how many architectures near a bound are drawn from.
         retrain: whether the chosen network alone is trained again, in place of a last round: "no", or with "inherited"
             or "fresh" weights.
         train_on: the paths that are trained: those that are "feasible" and near a bound on a cost, where the best
@@ -239,6 +240,7 @@ class RunConfig(_Strict):
     sharing_args: dict[str, Any] = Field(default_factory=dict)
     search_args: dict[str, Any] = Field(default_factory=dict)
     train_on: Literal["feasible", "all"] = "feasible"
+    near_bound: int = Field(256, ge=1, le=10**6)
     retrain: Retrain = "no"
     retraining: Recipe = Field(default_factory=Recipe)
     finish: FinishConfig = Field(default_factory=FinishConfig)

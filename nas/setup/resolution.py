@@ -24,6 +24,7 @@ PLANNED = (
     "random_baseline",
     "finalists",
     "finish.networks",
+    "near_bound",
     "evaluation.examples",
     "profile.seconds",
     "profile.networks",
