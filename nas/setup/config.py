@@ -135,7 +135,7 @@ class RunConfig(_Strict):
             candidates, is planned from the speed of the machine.
         cpu_time: the same in seconds of CPU of this process.
         unplanned: settings that a plan still has to decide.
-        method: how the supernet is trained.
+        method: how the supernet is trained; where a time is given by "spos", if nobody says otherwise.
         method_args: options of the method.
         evaluator: what evaluates candidates: "shared-weights" of a supernet that the method trains; "standalone", each
             trained by itself by the recipe ``retraining``; "table", known results; an installed one or

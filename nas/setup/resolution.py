@@ -33,6 +33,8 @@ PLANNED = (
 )
 """What the plan of a run that is given a time decides, where nobody has."""
 
+_IN_TIME = "spos"
+"""The method of a run that is given a time, where nobody names one: one path a step makes the most steps of it."""
 _FILLED = ("training", "retraining", "learning")
 """Groups that a method fills in where values are not given."""
 
@@ -49,6 +51,9 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     check_file(values, source)
     values = renamed(values, source)
     alone = _alone(values, source)
+    if alone.is_timed and "method" not in values:
+        values = {**values, "method": _IN_TIME}
+        alone = alone.model_copy(update={"method": _IN_TIME})
     check_parts(alone)
     about, chosen = traits_of(alone.evaluator), METHODS[alone.method]
     if not about.needs_supernet:

@@ -75,7 +75,13 @@ def load_parts(config: RunConfig, device: torch.device) -> tuple[Data, Split, Sp
         data, _ = data.hold_back(1 - most / len(data.validation), (config.seed_of_training, Stream.FEWER_EXAMPLES))
     if not finishing(config):
         return data, data.validation, _at_most(most, held_back, config.seed_of_training)
-    deciding, confirming = held_back.divided(0.5, (config.seed_of_training, Stream.DECIDING_SPLIT))
+    try:
+        deciding, confirming = held_back.divided(0.5, (config.seed_of_training, Stream.DECIDING_SPLIT))
+    except UsageError as error:
+        raise UsageError(
+            f"{error} The last round decides by a part of its own: --finish 0 leaves it out, or evaluation.confirmation "
+            f"(now {config.evaluation.confirmation:g}) holds back more."
+        ) from None
     return data, _at_most(most, deciding, config.seed_of_training), _at_most(most, confirming, config.seed_of_training)
 
 

@@ -22,6 +22,7 @@ def test_a_trial_goes_on_bit_for_bit_where_it_was(kind: str, tmp_path: Path) -> 
         (tmp_path / "input.txt").write_text("a search finds the best of all small networks. " * 100)
         space = {"widths": [8, 16], "depths": [1, 2], "heads": [1, 2], "head_dim": 4, "ratios": [1, 2]}
         settings = {"space": "transformer_lm", "space_args": space, "data": "text", "data_dir": str(tmp_path)}
+        settings |= {"finish": {"networks": 0}}
     config = resolve(settings, "test")
     setup = Setup(config)
     recipe = config.retraining.model_copy(update={"epochs": 2, "warmup_epochs": 0.0})
