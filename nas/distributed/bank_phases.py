@@ -34,7 +34,7 @@ def apart_from(phases: Sequence[Phase]) -> int | None:
 def of_banks(
     tensors: Mapping[str, Tensor], supernet: Supernet, optimizer: torch.optim.Optimizer, banks: Iterable[int]
 ) -> dict[str, Tensor]:
-    """What of a checkpoint belongs to some banks: parameters, buffers and optimiser state.
+    """What of a checkpoint belongs to some banks: parameters, buffers, averages and optimiser state.
 
     Args:
         tensors: of the checkpoint.
@@ -42,7 +42,8 @@ def of_banks(
     """
     assert isinstance(supernet.sharing, OneBank)
     ours = {id(tensor) for bank in banks for tensor in supernet.sharing.tensors(bank).values()}
-    names = {f"model/{name}" for name, tensor in supernet.state_dict(keep_vars=True).items() if id(tensor) in ours}
+    owned = [name for name, tensor in supernet.state_dict(keep_vars=True).items() if id(tensor) in ours]
+    names = {f"{kind}/{name}" for kind in ("model", "trained") for name in owned}
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     states = {f"optimizer/{index}" for index, parameter in enumerate(trained) if id(parameter) in ours}
     return {name: tensor for name, tensor in tensors.items() if name in names or name.rpartition("/")[0] in states}

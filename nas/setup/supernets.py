@@ -79,8 +79,8 @@ def load_parts(config: RunConfig, device: torch.device) -> tuple[Data, Split, Sp
         deciding, confirming = held_back.divided(0.5, (config.seed_of_training, Stream.DECIDING_SPLIT))
     except UsageError as error:
         raise UsageError(
-            f"{error} The last round decides by a part of its own: --finish 0 leaves it out, or evaluation.confirmation "
-            f"(now {config.evaluation.confirmation:g}) holds back more."
+            f"{error} The last round decides by a part of its own: --finish 0 leaves it out, or more is held back by "
+            f"evaluation.confirmation (now {config.evaluation.confirmation:g})."
         ) from None
     return data, _at_most(most, deciding, config.seed_of_training), _at_most(most, confirming, config.seed_of_training)
 

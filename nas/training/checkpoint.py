@@ -12,7 +12,10 @@ from torch import Tensor, nn
 from nas.errors import UsageError
 from nas.files import write_file
 
-__all__ = ["has_ended", "load_checkpoint", "read_header", "restore", "save_checkpoint", "state_of", "write_checkpoint"]
+__all__ = [
+    "has_ended", "load_checkpoint", "read_header", "restore", "save_checkpoint", "state_of", "trained_of",
+    "write_checkpoint",
+]  # fmt: skip
 
 
 def save_checkpoint(
@@ -20,12 +23,14 @@ def save_checkpoint(
     model: nn.Module,
     optimizer: torch.optim.Optimizer | None = None,
     state: Mapping[str, Tensor] | None = None,
+    trained: Mapping[str, Tensor] | None = None,
     **header: Any,
 ) -> None:
     """Writes model and optimiser to one file, replaced as a whole.
 
     Args:
         state: other tensors; :func:`state_of` finds them again.
+        trained: the weights as they train, where the model has averages; :func:`trained_of` finds them again.
         header: JSON values kept beside the tensors.
     """
     tensors = {f"model/{name}": value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
@@ -36,7 +41,8 @@ def save_checkpoint(
                 for key, value in moments.items()
                 if torch.is_tensor(value)
             }
-    tensors |= {f"state/{name}": value.detach().cpu().contiguous() for name, value in (state or {}).items()}
+    for kind, others in (("state", state), ("trained", trained)):
+        tensors |= {f"{kind}/{name}": value.detach().cpu().contiguous() for name, value in (others or {}).items()}
     write_checkpoint(path, tensors, header)
 
 
@@ -99,6 +105,11 @@ def restore(tensors: Mapping[str, Tensor], model: nn.Module, optimizer: torch.op
 def state_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The other tensors of a checkpoint that :func:`load_checkpoint` gave."""
     return {name.removeprefix("state/"): value for name, value in tensors.items() if name.startswith("state/")}
+
+
+def trained_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights as they train, of a checkpoint whose model has averages."""
+    return {name.removeprefix("trained/"): value for name, value in tensors.items() if name.startswith("trained/")}
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from nas.data import Augment, Split
 from nas.errors import UsageError
 from nas.streams import Stream, derive_seed
-from nas.training.checkpoint import has_ended, load_checkpoint, restore, save_checkpoint, state_of
+from nas.training.averaging import WeightAverage
+from nas.training.checkpoint import has_ended, load_checkpoint, restore, save_checkpoint, state_of, trained_of
 from nas.training.context import Context
 from nas.training.fingerprints import check_fingerprint, described, fingerprint
 from nas.training.masking import masked_step
@@ -72,6 +73,8 @@ def train_phases(
 ) -> list[Epoch]:
     """Trains the model of the phases in place, one phase after another, and leaves it in evaluation mode.
 
+    Where a recipe asks for an average of the weights, the model has it in checkpoints, in ``on_epoch`` and afterwards.
+
     Batches, paths and dropout are functions of (seed, epoch, step), so a run that continues from its checkpoint
     ends bit for bit where an uninterrupted one does.
 
@@ -105,6 +108,7 @@ def train_phases(
     until = min(keeper.epochs, keeper.epochs if until is None else until)
     _check_begin(len(history), model, ranks)
     optimizer: torch.optim.Optimizer | None = None
+    average = WeightAverage(model, 0.0)
     for span in walked:
         phase, goes_on = span.phase, span.first < len(history)
         if len(history) > span.end:
@@ -120,19 +124,24 @@ def train_phases(
             restore_all(phases, state_of(tensors))
         else:
             _begin(start, phase, seed)
+        average = WeightAverage(model, phase.recipe.weight_average)
+        if goes_on:
+            average.restore(trained_of(tensors))
         for epoch in range(len(history), min(span.end, until)):
             if history and stop():
                 until = len(history)
-                keeper.save(optimizer, history, epochs=until)
+                keeper.save(optimizer, average, history, epochs=until)
                 break
-            history.append(_run_epoch(span, start, epoch, seed))
-            _average_buffers(model, ranks)
+            history.append(_run_epoch(span, start, epoch, seed, average))
+            _average_buffers([*model.buffers(), *average.buffers], ranks)
             if ranks.rank == 0:
-                keeper.save(optimizer, history)
+                keeper.save(optimizer, average, history)
                 if on_epoch is not None:
-                    on_epoch(history[-1])
+                    with average.in_place():
+                        on_epoch(history[-1])
         for parameter in learnable:
             parameter.requires_grad_(True)
+    average.exchange()
     model.eval()
     return history
 
@@ -160,7 +169,13 @@ class _Keeper:
             self.epochs = len(header["history"])
         return tensors, header["history"]
 
-    def save(self, optimizer: torch.optim.Optimizer, history: Sequence[Epoch], epochs: int | None = None) -> None:
+    def save(
+        self,
+        optimizer: torch.optim.Optimizer,
+        average: WeightAverage,
+        history: Sequence[Epoch],
+        epochs: int | None = None,
+    ) -> None:
         """Writes it, with what everybody must remember.
 
         Args:
@@ -176,7 +191,9 @@ class _Keeper:
                 "history": list(history),
                 "fingerprint": described(self._known),
             }
-            save_checkpoint(self.checkpoint, self.model, optimizer, state_of_all(self.phases), **header)
+            with average.in_place():
+                state = state_of_all(self.phases)
+                save_checkpoint(self.checkpoint, self.model, optimizer, state, average.others, **header)
 
 
 def _start(span: Span, optimizer: torch.optim.Optimizer, microbatches: Microbatches) -> Context:
@@ -200,7 +217,7 @@ def _begin(start: Context, phase: Phase, seed: int) -> None:
             each.begin(start)
 
 
-def _run_epoch(span: Span, start: Context, epoch: int, seed: int) -> Epoch:
+def _run_epoch(span: Span, start: Context, epoch: int, seed: int, average: WeightAverage) -> Epoch:
     phase, recipe, number = span.phase, span.phase.recipe, epoch - span.first
     phase.step.model.train()
     started, losses, images, rate = time.perf_counter(), [], 0, 0.0
@@ -212,6 +229,7 @@ def _run_epoch(span: Span, start: Context, epoch: int, seed: int) -> Epoch:
             context = replace(start, step=step, x=x, y=y, epoch=epoch, position=position, recipe_epoch=done)
             rate = recipe.learning_rate_at(context.recipe_step, context.steps_per_epoch)
             losses.append(_optimizer_step(phase, context, rate))
+            average.update(step - span.first_step)
             images += len(x)
             if len(losses) % _CHECK_EVERY == 0:
                 _check_finite(losses[-_CHECK_EVERY:], recipe, epoch)
@@ -242,6 +260,10 @@ def _optimizer_step(phase: Phase, context: Context, rate: float) -> dict[str, Te
         parameter for group in optimizer.param_groups for parameter in group["params"] if parameter.grad is not None
     ]
     nn.utils.clip_grad_norm_(used, recipe.clip)
+    if recipe.rate_by_size:
+        share = phase.step.size_of_paths(context) ** recipe.rate_by_size
+        for group in optimizer.param_groups:
+            group["lr"] = rate * share
     if recipe.masked:
         masked_step(optimizer, phase.step.used_regions(context))
     else:
@@ -277,9 +299,9 @@ def _check_begin(epoch: int, model: nn.Module, ranks: Ranks) -> None:
 
 
 @torch.no_grad()
-def _average_buffers(model: nn.Module, ranks: Ranks) -> None:
+def _average_buffers(buffers: Sequence[Tensor], ranks: Ranks) -> None:
     """Makes buffers, such as running statistics of batch norms, the same in all processes."""
-    buffers = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+    buffers = [buffer for buffer in buffers if buffer.is_floating_point()]
     means = [buffer.double() for buffer in buffers]
     ranks.average(means)
     for buffer, mean in zip(buffers, means, strict=True):

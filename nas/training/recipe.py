@@ -43,7 +43,12 @@ class Recipe(BaseModel):
         flip: mirror half of the images left to right; None as the data say, which do not where nobody knows whether
             left and right are alike.
         cutout: side in pixels of the square that is covered in each image; None as the data say.
-        masked: keep what the paths of a step did not use exactly as it is, against momentum and weight decay.
+        masked: keep what the paths of a step did not use exactly as it is, against momentum and weight decay: what did
+            not run is not decayed.
+        weight_average: decay of a moving average of the weights, such as 0.999, which is evaluated and delivered in
+            their place; 0 for the weights as they are. It begins anew with each phase of the training.
+        rate_by_size: power of the share of the largest network's parameters that the largest path of a step has, by
+            which the learning rate of the step is multiplied; 0 for one rate for all, 1 for a rate in proportion.
         amp: mixed precision where there is a GPU.
         microbatches: parts that every batch is cut into, each with batch-norm statistics of its own; several processes
             train together on as many parts each. The number of parts decides what is learnt, that of processes nothing.
@@ -69,6 +74,8 @@ class Recipe(BaseModel):
     flip: bool | None = None
     cutout: int | None = Field(None, ge=0, le=10**5)
     masked: bool = False
+    weight_average: float = Field(0.0, ge=0, lt=1)
+    rate_by_size: float = Field(0.0, ge=0, le=1)
     amp: bool = True
     microbatches: int = Field(1, ge=1, le=10**5)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.nn.channel_ranges import Region
+from nas.nn.channel_ranges import Region, select
 from nas.supernet import Supernet
 from nas.training.context import Context, Path
 from nas.training.listener import Listener
@@ -84,6 +84,10 @@ class Step(Listener):
         """The parts of the parameters that the step used: all of every parameter."""
         return ((parameter, ()) for parameter in self.model.parameters())
 
+    def size_of_paths(self, context: Context) -> float:
+        """How many parameters the largest path of the step has, for each one of the largest architecture."""
+        return 1.0
+
 
 class SupernetStep(Step):
     """Runs every path of the step and adds up their gradients.
@@ -148,6 +152,10 @@ class SupernetStep(Step):
             self._activate(path)
             yield from self.model.active_regions()
 
+    def size_of_paths(self, context: Context) -> float:
+        sizes = [self._size(path) for path in context.paths]
+        return max(sizes) / self._size(Path(self.model.space.largest(), "largest")) if sizes else 1.0
+
     def record(self) -> dict[str, Any]:
         """How many paths of the epoch trained each bank, where there are several."""
         trained, self._trained = self._trained, [0] * len(self._trained)
@@ -174,6 +182,11 @@ class SupernetStep(Step):
 
     def _bank_of(self, path: Path) -> int | None:
         return self.model.sharing.bank_of(path.architecture) if path.bank is None else path.bank
+
+    def _size(self, path: Path) -> int:
+        """How many parameters run."""
+        self._activate(path)
+        return sum(select(parameter, region).numel() for parameter, region in self.model.active_regions())
 
     def _activate(self, path: Path) -> None:
         self.model.activate(path.architecture, path.bank)
