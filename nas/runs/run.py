@@ -78,6 +78,7 @@ def run_search(
         with place_of(config), reserved(setup):
             check_constraints(setup, setup.cost_table)
             check_networks(setup)
+            _check_training(setup)
             if config.storage is not None:
                 open_ledger(setup, folder).close()
             with folder.begin(config):
@@ -89,6 +90,13 @@ def run_search(
                             deadline.end()
                     _Stages(setup, folder, progress, timetable).run()
     return folder.result
+
+
+def _check_training(setup: Setup) -> None:
+    """Refuses a space, recipe or task that the method cannot train, before anything is measured; methods that learn
+    gates or keep a cost do so when they begin."""
+    if setup.traits.needs_supernet and not (setup.is_differentiable or setup.method.needs_budget):
+        setup.phases()
 
 
 class _Stages:

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from killing import outcome, resume, run, search
+from killing import finish, outcome, resume, run, search
+
+from nas.errors import UsageError
 
 CONVOLUTIONS: dict[str, Any] = {
     "space": "mobilenet",
@@ -46,6 +48,25 @@ def test_a_run_killed_by_the_system_ends_as_an_uninterrupted_one(method: str, tm
         assert not run(arguments, lambda wanted=wanted: log.exists() and wanted in log.read_text())  # type: ignore[misc]
     assert run(resume(killed))
     check_same(killed, reference)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"method": "sortednet", "space": "chain", "space_args": {}}, "needs nested sizes, but choice 'layer0'"),
+        ({"method": "slimmable", "space": "chain", "space_args": {}}, "needs widths to choose from"),
+        ({"method": "matformer"}, "needs feed-forward sizes to choose from"),
+        ({"method": "ofa", "training": {"epochs": 1}}, "needs two epochs or more"),
+        ({"method": "sortednet", "method_args": {"paths": 0}}, "paths=0 and main_every=2"),
+    ],
+)
+def test_what_a_method_cannot_train_is_refused_before_anything_is_measured(
+    values: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    given = {**settings("ofa"), "constraints": ["latency_ms <= 50% of largest"], **values}
+    with pytest.raises(UsageError, match=sentence):
+        finish(tmp_path, given)
+    assert not (tmp_path / "run").exists()
 
 
 def check_same(killed: Path, reference: Path) -> None:
