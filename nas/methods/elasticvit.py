@@ -33,5 +33,5 @@ ELASTICVIT = Method(
     summary="paths of one level of FLOPs, which moves little; the mean of their outputs teaches a small one",
     phases=_phases,
     can_be_bounded=True,
-    recipe={"optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05},
+    recipe={"optimizer": "adamw", "learning_rate": 3e-3, "weight_decay": 0.05},
 )
