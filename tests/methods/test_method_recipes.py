@@ -247,8 +247,8 @@ def test_paths_are_a_function_of_seed_and_step(each: Method) -> None:
 def test_a_method_that_can_be_bounded_trains_what_is_near_the_bound_alone(each: Method) -> None:
     problem = problem_for(each)
     near = nas.space.ArchitectureSet([problem.space.sample(seed) for seed in range(5)])
-    step = step_of(each, replace(problem, feasible=near))
-    drawn = [path.architecture for number in range(30) for path in step.paths.draw(Context(number))]
+    steps: list[Any] = [phase.step for phase in each.phases(replace(problem, feasible=near))]
+    drawn = [path.architecture for step in steps for number in range(30) for path in step.paths.draw(Context(number))]
     assert set(drawn) <= set(near.architectures) and len(set(drawn)) > 2
 
 
