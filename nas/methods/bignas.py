@@ -3,6 +3,7 @@
 from nas.methods.method import Method
 from nas.methods.regularisation import Regularised, ZeroBranches
 from nas.methods.sandwich import taught_by_largest
+from nas.methods.stages import in_stages
 from nas.problem import Problem
 from nas.sampling import Sandwich
 from nas.training import Phase, SupernetStep
@@ -11,7 +12,14 @@ __all__ = ["BIGNAS"]
 
 
 def _phases(
-    problem: Problem, random: int = 2, dropout: float = 0.0, drop_path: float = 0.0, zero_branches: bool = False
+    problem: Problem,
+    random: int = 2,
+    dropout: float = 0.0,
+    drop_path: float = 0.0,
+    zero_branches: bool = False,
+    largest_first: float = 0.0,
+    single_paths: float = 0.0,
+    double_batches: float = 0.0,
 ) -> list[Phase]:
     """The largest subnet alone is regularised, by label smoothing too, since it alone learns from labels.
 
@@ -24,6 +32,8 @@ def _phases(
         dropout: probability that a number which the last linear layer reads is dropped, for the largest alone.
         drop_path: likewise that a branch beside a shortcut is dropped for an example.
         zero_branches: let blocks begin as their shortcuts.
+        largest_first, single_paths, double_batches: shares of the epochs in which training differs, see
+            :func:`nas.methods.stages.in_stages`.
     """
     supernet = problem.supernet
     step = SupernetStep(
@@ -32,7 +42,10 @@ def _phases(
         taught_by_largest(problem, problem.task.distillation()),
         {"largest": Regularised(supernet.model, dropout, drop_path)},
     )
-    return [problem.phase(step, [ZeroBranches(supernet.model)] if zero_branches else [])]
+    phase = problem.phase(step, [ZeroBranches(supernet.model)] if zero_branches else [])
+    return in_stages(
+        problem, phase, largest_first=largest_first, single_paths=single_paths, double_batches=double_batches
+    )
 
 
 BIGNAS = Method(

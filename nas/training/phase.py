@@ -24,8 +24,9 @@ _LISTENER = "listener"
 class Phase:
     """Some epochs of a training.
 
-    A phase that ends before its recipe does leaves the rest of it to the next: the optimiser and the schedule of the
-    learning rate go on. Otherwise the next begins with an optimiser and a schedule of its own.
+    A phase that ends before its recipe does leaves the rest of it to the next, which may have batches of another size:
+    the optimiser and the schedule of the learning rate go on. Otherwise the next begins with an optimiser and a
+    schedule of its own.
 
     Attributes:
         step: what each step does; all phases train the same model.
@@ -202,7 +203,7 @@ def _check(phase: Phase, model: nn.Module, unfinished: Phase | None, number: int
             f"phase {number + 1} ends after {counted(phase.end, 'epoch')} of its recipe, which has "
             f"{phase.recipe.epochs} and of which {done} are done before; let until be between."
         )
-    if unfinished is not None and phase.recipe != unfinished.recipe:
+    if unfinished is not None and phase.recipe.of_batches(unfinished.recipe.batch_size) != unfinished.recipe:
         raise UsageError(
             f"phase {number + 1} has another recipe, but phase {number} ends after {unfinished.end} of "
             f"{unfinished.recipe.epochs} epochs of its own; give both the same, or let that one end."

@@ -96,6 +96,10 @@ class Recipe(BaseModel):
             )
         return self
 
+    def of_batches(self, size: int) -> "Recipe":
+        """The same with batches of another size."""
+        return self.model_copy(update={"batch_size": size})
+
     def make_optimizer(self, model: "nn.Module") -> "torch.optim.Optimizer":
         """The optimiser over all parameters, matrices and kernels with weight decay, vectors without."""
         from torch.optim import SGD, AdamW

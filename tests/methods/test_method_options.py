@@ -30,7 +30,7 @@ def test_options_reach_the_phases_of_a_run() -> None:
     [
         ("alphanet", {"order": [1]}, "method 'alphanet' has no option 'order'; did you mean 'orders'"),
         ("alphanet", {"random": "two"}, "method 'alphanet' has random 'two', but input should be a valid integer"),
-        ("spos", {"random": 2}, "method 'spos' has no option 'random'; there is none"),
+        ("fairnas", {"random": 2}, "method 'fairnas' has no option 'random'; there is none"),
         ("darts", {"problem": 1}, "method 'darts' has no option 'problem'"),
     ],
 )
