@@ -44,5 +44,6 @@ LIGHTHUBERT = Method(
     paper="Wang et al., LightHuBERT: Lightweight and configurable speech representation learning, 2022",
     summary="the largest network is trained first; then random subnets learn its features and outputs; no retraining",
     phases=_phases,
+    fewest_epochs=2,
     can_be_bounded=True,
 )

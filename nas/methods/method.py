@@ -33,6 +33,7 @@ class Method:
         needs_budget: whether the method learns to keep within a cost.
         can_be_bounded: whether paths are drawn from :attr:`nas.problem.Problem.drawn_from`, and so only near a bound
             where the best network within it is wanted.
+        fewest_epochs: that a training has whose time is given; those of a short one are shorter.
         retrain: whether the chosen network is trained again by itself, from inherited or fresh weights, where no last
             round trains several.
         settings: other settings of a run in which the method differs from the default.
@@ -49,6 +50,7 @@ class Method:
     search_args: Mapping[str, Any] = field(default_factory=dict)
     needs_budget: bool = False
     can_be_bounded: bool = False
+    fewest_epochs: int = 1
     retrain: Retrain = "no"
     settings: Mapping[str, Any] = field(default_factory=dict)
 

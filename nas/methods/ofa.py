@@ -138,5 +138,6 @@ OFA = Method(
     paper="Cai et al., Once-for-all: Train one network and specialize it for efficient deployment, 2020",
     summary="progressive shrinking: the largest network, then smaller kernels, depths and widths, taught by it",
     phases=_phases,
+    fewest_epochs=12,
     sharing=KernelTransforms,
 )

@@ -25,9 +25,9 @@ class Leg:
     epoch_examples: int
 
     @classmethod
-    def of(cls, examples: float, available: int) -> "Leg":
-        """A leg of about so many examples, in epochs of no more than are available."""
-        epochs = max(1, math.ceil(examples / available))
+    def of(cls, examples: float, available: int, fewest: int = 1) -> "Leg":
+        """A leg of about so many examples, in epochs of no more than are available, and at least so many."""
+        epochs = max(fewest, math.ceil(examples / available))
         return cls(epochs, max(1, round(examples / epochs)))
 
     def recipe(self, like: Recipe, rate: float, final_rate: float) -> Recipe:

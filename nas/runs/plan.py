@@ -141,7 +141,7 @@ def _plan(setup: Setup, deadline: Deadline, building: float) -> Plan:
     entrants, near_bound = (round(short * (long / short) ** length) for short, long in (_ENTRANTS, _NEAR_BOUND))
     share = alone / (alone + (1 - alone) / config.answers)
     supernet = 0.0 if config.supernet else share * (free - profiling)
-    leg = Leg.of(supernet / step, available)
+    leg = Leg.of(supernet / step, available, setup.method.fewest_epochs)
     fewest, most = _CANDIDATES
     decided = {
         "training.epochs": leg.epochs,

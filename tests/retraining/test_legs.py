@@ -28,6 +28,13 @@ def test_a_leg_has_the_examples_asked_for(examples: int, available: int) -> None
     assert abs(leg.epochs * leg.epoch_examples - examples) <= leg.epochs
 
 
+@pytest.mark.parametrize(("examples", "epochs"), [(500, 6), (7000, 6), (30_000, 10)])
+def test_a_leg_has_the_epochs_that_its_phases_need(examples: int, epochs: int) -> None:
+    leg = Leg.of(examples, 3000, fewest=6)
+    assert leg.epochs == epochs
+    assert abs(leg.epochs * leg.epoch_examples - examples) <= leg.epochs
+
+
 def test_a_recipe_has_the_length_of_the_leg() -> None:
     recipe = Leg(3, 128).recipe(Recipe(epochs=60, warmup_epochs=5), 0.05, 0.01)
     assert (recipe.epochs, recipe.epoch_examples, recipe.warmup_epochs) == (3, 128, 0.0)

@@ -41,6 +41,16 @@ def test_the_plan_is_kept_in_the_configuration(timed: RunFolder) -> None:
     assert kept["training"]["epochs"] >= len(read_header(timed.supernet)["history"]) >= 1
 
 
+@pytest.mark.slow
+def test_a_method_of_several_phases_has_epochs_for_them(tmp_path: Path) -> None:
+    space = {"widths": [8, 16], "strides": [1, 2], "depths": [1, 2], "stem": 8, "head": 16}
+    folder = RunFolder(tmp_path / "run")
+    run_search(resolve({**TIMED, "method": "ofa", "space": "mobilenet", "space_args": space}, "test"), folder)
+    assert folder.load_config().training.epochs >= 12
+    phases = [epoch["phase"] for epoch in read_header(folder.supernet)["history"]]
+    assert list(dict.fromkeys(phases))[:2] == ["largest", "kernel"]
+
+
 def test_what_is_given_is_not_planned(tmp_path: Path) -> None:
     config = resolve({**TIMED, "candidates": 9, "training": {"epochs": 2}}, "test")
     assert not {"candidates", "training.epochs"} & set(config.unplanned)
