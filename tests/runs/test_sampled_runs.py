@@ -1,13 +1,10 @@
 """Runs of methods whose paths, examples or masks follow what training has learnt: killed or not, the same file."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from killing import finish, outcome, resume, run, search
-
-from nas.setup import RunFolder
+from killing import outcome, resume, run, search
 
 METHODS: dict[str, dict[str, Any]] = {
     "alphanet": {},
@@ -36,36 +33,6 @@ def settings(method: str) -> dict[str, Any]:
         "method": method.partition(",")[0],
         **METHODS[method],
     }
-
-
-class KilledError(Exception):
-    """Stands for a kill between two epochs."""
-
-
-def test_a_run_killed_in_training_ends_as_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With most to remember: what is known of each candidate and of each training example."""
-    reference, killed, log = tmp_path / "reference", tmp_path / "killed", RunFolder.log
-
-    def log_and_die(folder: RunFolder, stage: str, **entry: Any) -> None:
-        log(folder, stage, **entry)
-        if stage == "train" and entry.get("epoch") == 1:
-            raise KilledError
-
-    finish(reference, settings("pa-da"))
-    with monkeypatch.context() as patch:
-        patch.setattr(RunFolder, "log", log_and_die)
-        with pytest.raises(KilledError):
-            finish(killed, settings("pa-da"))
-    finish(killed, settings("pa-da"))
-    assert outcome(killed) == outcome(reference)
-    assert told(killed) == told(reference)
-
-
-def told(folder: Path) -> list[dict[str, Any]]:
-    """What epochs say, but for how fast they were."""
-    entries = [json.loads(line) for line in (folder / "run/log.jsonl").read_text().splitlines()]
-    timed = ("time", "images_per_second", "seconds")
-    return [{key: each[key] for key in each if key not in timed} for each in entries if "epoch" in each]
 
 
 @pytest.mark.slow
