@@ -55,7 +55,7 @@ class FinishConfig(_Strict):
 
     Attributes:
         networks: that enter it; 0 for no such round. By default 4 where a supernet is trained path by path.
-        epochs: of the network that is left, those of the rungs among them; by default those of ``retraining``.
+        epochs: of the network that is left, those of the rungs among them; by default half those of ``retraining``.
         rate: the learning rate of the rungs, as a share of that of ``retraining``, from which that of the last falls.
     """
 

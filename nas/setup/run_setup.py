@@ -129,7 +129,7 @@ class Setup:
     @property
     def finish_epochs(self) -> int:
         """Of the network that is left in the last round."""
-        return self.config.finish.epochs or self.config.retraining.epochs
+        return self.config.finish.epochs or max(1, self.config.retraining.epochs // 2)
 
     @property
     def trains_feasible(self) -> bool:
