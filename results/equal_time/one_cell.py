@@ -33,8 +33,11 @@ ARMS = {
 def row_of(cell: Cell, data_dir: Path | None) -> dict[str, Any]:
     """Runs the arm and evaluates what it delivers; the test split is read here, once, after the time has ended."""
     module, _, function = ARMS[cell.arm].partition(":")
-    deliver: Callable[[Problem], Delivered] = getattr(importlib.import_module(module), function)
+    arm = importlib.import_module(module)
+    deliver: Callable[[Problem], Delivered] = getattr(arm, function)
     Problem.warm()
+    if hasattr(arm, "before"):
+        arm.before()
     before = reference_ms()
     problem = Problem(cell, data_dir)
     delivered = deliver(problem)
