@@ -20,6 +20,8 @@ def command(cell: Cell, problem: Problem, results: Path) -> list[str]:
     for name in ("image_size", "limit", "length"):
         if name in contest.load:
             words += ["--set", f"{name}={contest.load[name]}"]
+    for name, value in contest.recipe.model_dump(exclude_unset=True).items():
+        words += ["--set", f"training.{name}={value}"]
     return words + ([] if problem.folder is None else ["--data-dir", str(problem.folder)])
 
 
