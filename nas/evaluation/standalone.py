@@ -8,6 +8,7 @@ from torch import nn
 
 from nas.data import Augment, Data
 from nas.errors import UsageError
+from nas.evaluation.auxiliary import AuxiliaryHead, AuxiliaryStep
 from nas.evaluation.metrics import evaluate, groups_of
 from nas.nn import initialise
 from nas.streams import Stream, derive_seed
@@ -25,7 +26,6 @@ from nas.training import (
     restore,
     train_phases,
 )
-from nas.training.auxiliary import AuxiliaryHead, AuxiliaryStep
 from nas.training.drop_path import DropPath, RisingDropPath, cell_edges
 from nas.training.steps import Step
 

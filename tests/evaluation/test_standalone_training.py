@@ -12,9 +12,9 @@ import nas
 from nas.data import Augment, load
 from nas.errors import UsageError
 from nas.evaluation import Standalone, evaluate
+from nas.evaluation.auxiliary import AuxiliaryHead
 from nas.nn import initialise
 from nas.training import Epoch, Recipe
-from nas.training.auxiliary import AuxiliaryHead
 from nas.training.drop_path import DropPath
 from search_spaces.darts import darts
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.errors import UsageError
-from nas.training.auxiliary import AuxiliaryHead, AuxiliaryStep
+from nas.evaluation.auxiliary import AuxiliaryHead, AuxiliaryStep
 from nas.training.objectives import CrossEntropy
 
 SHAPE = (3, 8, 8)
