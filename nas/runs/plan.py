@@ -115,8 +115,9 @@ def planned(config: RunConfig, folder: RunFolder, deadline: Deadline) -> tuple[R
         setup = Setup(config)
         if not setup.finishing:
             raise UsageError(
-                f"a time is given, but method '{config.method}' with evaluator '{config.evaluator}' has no last round "
-                "that could take what is left of it; leave the time out and give epochs."
+                f"a time is given, but a search with method '{config.method}', evaluator '{config.evaluator}' and goal "
+                f"'{'best' if setup.seeks_best else 'front'}' has no last round that could take what is left of it; "
+                "leave the time out and give epochs."
             )
         plan = _plan(setup, deadline, deadline.clock() - began)
     return with_settings(config, {**plan.settings, "unplanned": []}), plan

@@ -81,7 +81,7 @@ def run_sweep(
     for each in others:
         values: dict[str, Any] = {
             "constraints": [each, *config.constraints],
-            **({} if config.is_timed else {"finish": {"networks": finishing(config)}}),
+            **({} if config.is_timed else {"finish": {"networks": finishing(training)}}),
             **_times(config, (1 - SUPERNET_SHARE) / len(constraints)),
         }
         again = resolve(on_supernet_of(RunFolder(paths[first]), values), "constraint sweep")

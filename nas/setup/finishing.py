@@ -15,12 +15,14 @@ _ENTRANTS = 4
 def finishing(config: RunConfig) -> int:
     """How many networks enter the last round of a search: by default four where a supernet is trained path by path.
 
-    There is none where the chosen network alone is to be trained again, and where the supernet of another run is
-    searched in no given time, which then takes seconds.
+    There is none where a front is wanted, where the chosen network alone is to be trained again, and where the supernet
+    of another run is searched in no given time, which then takes seconds.
     """
     if config.finish.networks is not None:
         return config.finish.networks
     if config.retrain != "no" or (config.supernet is not None and not config.is_timed):
+        return 0
+    if config.goal == "front" or (config.goal is None and not config.constraints):
         return 0
     method = METHODS[config.method]
     delivers_another = bool(config.search_args or method.search_args)

@@ -89,7 +89,7 @@ def test_a_run_in_a_hurry_delivers_what_is_there(title: str, tmp_path: Path) -> 
 
 
 def test_a_method_without_a_last_round_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"method .darts. .* has no last round"):
+    with pytest.raises(UsageError, match=r"method 'darts'.* has no last round"):
         run_search(
             resolve({"space": "darts", "method": "darts", "task": "digits", "time": 60}, "test"),
             RunFolder(tmp_path / "run"),
