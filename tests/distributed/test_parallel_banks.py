@@ -97,7 +97,15 @@ def test_sigterm_does_beside_ray_what_it_did_before() -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-@pytest.mark.parametrize("settings", [{}, {"optimizer": "adamw", "learning_rate": 0.01}, {"microbatches": 2}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"optimizer": "adamw", "learning_rate": 0.01},
+        {"microbatches": 2},
+        {"weight_average": 0.8, "rate_by_size": 1.0},
+    ],
+)
 def test_epochs_of_some_banks_each_are_put_together_to_one_of_all(tmp_path: Path, settings: dict[str, Any]) -> None:
     make = training_of(few_shot, **settings)
     assert apart_from(make().phases) == 2
