@@ -108,9 +108,8 @@ def planned(config: RunConfig, folder: RunFolder, deadline: Deadline) -> tuple[R
     Raises:
         UsageError: the method has no last round, whose length is what the rest of the time goes into.
     """
-    if folder.plan.exists():
-        plan = Plan.read(folder)
-    else:
+    plan = Plan.read(folder) if folder.plan.exists() else None
+    if plan is None or plan.time != deadline.seconds:
         began = deadline.clock()
         setup = Setup(config)
         if not setup.finishing:
@@ -136,32 +135,51 @@ def _plan(setup: Setup, deadline: Deadline, building: float) -> Plan:
     ending = 2.5 * building + 4 * candidate
     free = max(1.0, deadline.left - building - ending)
     profiling = _PROFILE * free if setup.needs_latency else 0.0
+    divided = free - profiling
     available = setup.data.train.steps(config.training.batch_size) * config.training.batch_size
-    length = min(1.0, max(0.0, ((free - profiling) / example / _PASSES / available - _SHORT) / (_LONG - _SHORT)))
+    length = _length(divided / (_PASSES * example * available))
     alone = _SHORT_SHARE + length * (SUPERNET_SHARE - _SHORT_SHARE)
-    entrants, near_bound = (round(short * (long / short) ** length) for short, long in (_ENTRANTS, _NEAR_BOUND))
-    share = alone / (alone + (1 - alone) / config.answers)
-    supernet = 0.0 if config.supernet else share * (free - profiling)
+    supernet = 0.0 if config.supernet else divided * alone / (alone + (1 - alone) / config.answers)
     leg = Leg.of(supernet / step, available, setup.method.fewest_epochs)
     fewest, most = _CANDIDATES
     decided = {
+        **_of_length(length),
+        **_of_profile(config, profiling),
         "training.epochs": leg.epochs,
         "training.epoch_examples": leg.epoch_examples,
         "training.final_learning_rate": config.training.learning_rate,
-        "candidates": min(most, max(fewest, int(_SEARCH * (free - profiling) / candidate))),
+        "candidates": min(most, max(fewest, int(_SEARCH * divided / candidate))),
         "random_baseline": 0,
-        "finalists": entrants + 1,
-        "finish.networks": entrants,
-        "near_bound": near_bound,
         "evaluation.examples": images,
-        "profile.seconds": min(config.profile.seconds, max(1.0, profiling / 2)),
-        "profile.networks": min(config.profile.networks, max(8, int(profiling))),
-        "profile.held_out": min(config.profile.held_out, max(4, int(profiling / 2))),
-        "profile.repeats": min(config.profile.repeats, 4),
     }
     kept = {key: value for key, value in decided.items() if key in config.unplanned}
-    rest = free - profiling - supernet + ending
-    return Plan(deadline.seconds, step, candidate, supernet, rest, ending, kept)
+    return Plan(deadline.seconds, step, candidate, supernet, divided - supernet + ending, ending, kept)
+
+
+def _length(epochs: float) -> float:
+    """From 0, a short time, to 1, a long one.
+
+    Args:
+        epochs: of one network that the time allows.
+    """
+    return min(1.0, max(0.0, (epochs - _SHORT) / (_LONG - _SHORT)))
+
+
+def _of_length(length: float) -> dict[str, Any]:
+    """How many networks share weights, and how many train on."""
+    entrants, near_bound = (round(short * (long / short) ** length) for short, long in (_ENTRANTS, _NEAR_BOUND))
+    return {"finish.networks": entrants, "finalists": entrants + 1, "near_bound": near_bound}
+
+
+def _of_profile(config: RunConfig, seconds: float) -> dict[str, Any]:
+    """How many networks are measured to learn latency, in about so many seconds."""
+    asked = config.profile
+    return {
+        "profile.seconds": min(asked.seconds, max(1.0, seconds / 2)),
+        "profile.networks": min(asked.networks, max(8, int(seconds))),
+        "profile.held_out": min(asked.held_out, max(4, int(seconds / 2))),
+        "profile.repeats": min(asked.repeats, 4),
+    }
 
 
 def _likely(setup: Setup) -> ArchitectureSet:
