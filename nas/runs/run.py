@@ -274,8 +274,7 @@ class _Stages:
         check_delivered(setup, [Architecture.from_json(row["architecture"]) for row in checked])
         if not setup.trains_again:
             check_scores(setup, chosen)
-        best, *front = map(_described, confirm(setup, [chosen, *finalists.front]))
-        largest = _described(self.largest(finalists))
+        best, front, largest = self.confirmed(chosen, finalists)
         network, largest_network = self.network(best), self.largest_network(largest)
         for row, final in ((best, network), (largest, largest_network)):
             if final is not None and (name not in row or setup.trains_again):
@@ -322,11 +321,19 @@ class _Stages:
             return self.finished.network
         return final_network(self.setup, self.folder, Architecture(row["architecture"]), self.progress, self.note)
 
-    def largest(self, finalists: Finalists) -> dict[str, Any]:
-        """The row of the largest network, with what the part that confirms says of it if it was trained."""
-        if self.finished is not None and self.prospects.feasible is not None:
-            return without_figures(self.setup, finalists.largest)
-        return confirm(self.setup, [finalists.largest])[0]
+    def confirmed(
+        self, chosen: dict[str, Any], finalists: Finalists
+    ) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
+        """The rows of the chosen network, the front and the largest, with what the part that confirms says of them.
+
+        The largest has no figures where it was never trained.
+        """
+        rows = {row["id"]: row for row in (*finalists.front, chosen)}
+        is_trained = self.finished is None or self.prospects.feasible is None
+        found = confirm(self.setup, [*rows.values(), *([finalists.largest] if is_trained else [])])
+        largest = found.pop() if is_trained else without_figures(self.setup, finalists.largest)
+        named = {row["id"]: _described(row) for row in found}
+        return dict(named[chosen["id"]]), [named[row["id"]] for row in finalists.front], _described(largest)
 
     def largest_network(self, row: dict[str, Any]) -> "nn.Module | None":
         """The largest network to compare with: trained as the delivered one is, as evaluated beside a last round; None

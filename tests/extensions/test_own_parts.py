@@ -20,6 +20,7 @@ TINY: dict[str, Any] = {
     "data": "digits",
     "limit": 200,
     "candidates": 8,
+    "finish": {"networks": 0},
     "random_baseline": 0,
     "profile": {"networks": 6, "samples": 20, "seconds": 0.5, "predictor": "beside_me:Halved"},
     "method": "beside_me:METHOD",
