@@ -10,6 +10,7 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "results/gpu/gpu.py"
 
 
+@pytest.mark.slow
 def test_every_check_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     specification = importlib.util.spec_from_file_location("gpu", SCRIPT)
     assert specification is not None and specification.loader is not None

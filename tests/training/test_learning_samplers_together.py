@@ -73,7 +73,10 @@ def two() -> Iterator[Together]:
         yield call
 
 
-@pytest.mark.parametrize("kind", ["attentive", "batch", "shifting", "neighbouring", "important", "pruning"])
+SLOW = ("attentive", "shifting", "neighbouring", "pruning")
+
+
+@pytest.mark.parametrize("kind", ["batch", "important", *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW)])
 def test_the_number_of_processes_decides_nothing(kind: str, two: Together) -> None:
     first, second = two(partial(trained, kind))
     (reference, _) = two(partial(alone, partial(trained, kind)))
