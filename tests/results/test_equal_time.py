@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 import torch
 
+SLOW = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[2] / "results/equal_time"
 
 
@@ -49,9 +51,7 @@ class _Shapes:
         self.input_dtype = torch.int64 if text else torch.float32
 
 
-@pytest.mark.parametrize(
-    "task", ["fm14", *(pytest.param(each, marks=pytest.mark.slow) for each in ("cifar16", "shakespeare"))]
-)
+@pytest.mark.parametrize("task", ["fm14", *(pytest.param(each, marks=SLOW) for each in ("cifar16", "shakespeare"))])
 def test_scaled_widths_are_the_largest_network_at_one_and_fill_the_bound(part: Any, task: str):
     uniform, problem = part("uniform"), problem_of(part, task)
     assert uniform.count_flops(uniform.scaled(problem, 1.0), problem) == problem.largest_flops
@@ -59,7 +59,7 @@ def test_scaled_widths_are_the_largest_network_at_one_and_fill_the_bound(part: A
     assert 0.9 * problem.most_flops < uniform.count_flops(network, problem) <= problem.most_flops
 
 
-@pytest.mark.parametrize("bound", [50, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("bound", [50, pytest.param(25, marks=SLOW)])
 def test_random_networks_keep_the_bound_and_are_those_of_their_seed(part: Any, bound: int):
     problem = problem_of(part, "fm14", bound)
     drawn = [problem.random(0, draw) for draw in range(5)]
@@ -145,7 +145,7 @@ def _bits(value: float) -> list[dict[str, Any]]:
     return [{"seed": 0, "test": value}]
 
 
-@pytest.mark.parametrize("task", ["fm14", pytest.param("shakespeare", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("task", ["fm14", pytest.param("shakespeare", marks=SLOW)])
 def test_networks_of_nni_are_those_of_nas(part: Any, task: str):
     pytest.importorskip("nni")
     problem, one_shot = problem_of(part, task), part("nni_oneshot")
