@@ -45,6 +45,8 @@ _OWN = {
     "answers",
 }
 """What is of one run alone."""
+_FEWER, _FEWEST = 4, 8
+"""A search that trains nothing evaluates a quarter of the candidates of one that did, since it is to take seconds."""
 _GROUPS = {
     name
     for name, field in RunConfig.model_fields.items()
@@ -55,6 +57,8 @@ _GROUPS = {
 
 def on_supernet_of(folder: RunFolder, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values of a search on the trained supernet of a run; what is not given is as it was there.
+
+    But for the last round, which is asked for anew, and for the candidates, of which a quarter does.
 
     Raises:
         UsageError: that run has no trained supernet, or the values ask for another one.
@@ -69,9 +73,11 @@ def on_supernet_of(folder: RunFolder, values: Mapping[str, Any]) -> dict[str, An
                 f"the supernet of run '{folder.name}' was trained with {difference}; leave that out, or train another."
             )
     merged: dict[str, Any] = {}
-    left = _not_taken(source)
+    left = {"finish.networks", *(PLANNED if _is_timed(values) else ())}
+    if not source.is_timed:
+        before["candidates"] = max(_FEWEST, source.candidates // _FEWER)
     for key, value in _flat(before):
-        if key not in left:
+        if key not in left or key.startswith("training."):
             put(merged, key, value)
     for key, value in _flat(values):
         put(merged, key, value)
@@ -80,10 +86,8 @@ def on_supernet_of(folder: RunFolder, values: Mapping[str, Any]) -> dict[str, An
     return {**merged, "train_for": [*source.train_for, " and ".join(source.constraints)] if is_bounded else []}
 
 
-def _not_taken(source: RunConfig) -> set[str]:
-    """What a plan decided for the time of that run alone, and its last round."""
-    planned = {key for key in PLANNED if not key.startswith("training.")} if source.is_timed else set()
-    return {*planned, "finish.networks"}
+def _is_timed(values: Mapping[str, Any]) -> bool:
+    return values.get("time") is not None or values.get("cpu_time") is not None
 
 
 def _difference(before: Any, now: Any, key: str) -> str | None:

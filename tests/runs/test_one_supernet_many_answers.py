@@ -64,6 +64,7 @@ def test_another_supernet_cannot_be_asked_for(first: RunFolder, asked: dict[str,
 def test_what_is_the_same_may_be_said_again(first: RunFolder) -> None:
     values = on_supernet_of(first, {"space": "chain", "training": {"epochs": 3}, "candidates": 4})
     assert resolve(values, "test").candidates == 4
+    assert resolve(on_supernet_of(first, {}), "test").candidates == 8, "a quarter, but no fewer than eight"
 
 
 def test_a_run_without_a_supernet_is_refused(tmp_path: Path) -> None:
