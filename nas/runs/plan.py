@@ -26,8 +26,8 @@ __all__ = ["SUPERNET_SHARE", "Plan", "deadline_of", "planned"]
 
 SUPERNET_SHARE = 0.4
 """Of the time that is divided, where it is long."""
-_SHORT, _LONG = 30, 160
-"""Epochs of one network that a time allows, from which on it is not short, and long."""
+_SHORT, _LONG = 2_400, 12_000
+"""Steps of one network that a time allows, from which on it is not short, and long."""
 _SHORT_SHARE, _ENTRANTS, _NEAR_BOUND = 0.1, (1, 4), (16, 256)
 """In a short time, and in a long one."""
 _SEARCH, _CANDIDATE, _PROFILE = 0.08, 0.004, 0.1
@@ -137,7 +137,7 @@ def _plan(setup: Setup, deadline: Deadline, building: float) -> Plan:
     profiling = _PROFILE * free if setup.needs_latency else 0.0
     divided = free - profiling
     available = setup.data.train.steps(config.training.batch_size) * config.training.batch_size
-    length = _length(divided / (_PASSES * example * available))
+    length = _length(divided / (_PASSES * example * config.training.batch_size))
     alone = _SHORT_SHARE + length * (SUPERNET_SHARE - _SHORT_SHARE)
     supernet = 0.0 if config.supernet else divided * alone / (alone + (1 - alone) / config.answers)
     leg = Leg.of(supernet / step, available, setup.method.fewest_epochs)
@@ -156,13 +156,13 @@ def _plan(setup: Setup, deadline: Deadline, building: float) -> Plan:
     return Plan(deadline.seconds, step, candidate, supernet, divided - supernet + ending, ending, kept)
 
 
-def _length(epochs: float) -> float:
+def _length(steps: float) -> float:
     """From 0, a short time, to 1, a long one.
 
     Args:
-        epochs: of one network that the time allows.
+        steps: of one network that the time allows.
     """
-    return min(1.0, max(0.0, (epochs - _SHORT) / (_LONG - _SHORT)))
+    return min(1.0, max(0.0, (steps - _SHORT) / (_LONG - _SHORT)))
 
 
 def _of_length(length: float) -> dict[str, Any]:
