@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from nas.cli.settings import moved, opened, resolve_search
 from nas.cli.stopping import exit_code
 from nas.cli.tables import print_listing, print_result, print_seeds, print_sweep
 from nas.cli.terminal import echo
+from nas.errors import UsageError
 from nas.report.how_to_run import about_file
 from nas.report.quantities import label, written
 
@@ -108,12 +110,16 @@ def search(
         "finish.networks": finish,
         "supernet": str(results / supernet) if supernet else None,
     }
-    resolved, stem = resolve_search(config, given, settings, results)
+    swept = runs.swept(sweep) if sweep is not None else []
+    if swept and seeds is not None:
+        raise UsageError("--constraint-sweep and --seeds cannot go together; sweep with --seed 1, --seed 2 and so on.")
+    resolved, stem = resolve_search(config, given, settings, results, swept)
     name = name or setup.free_name(results, stem)
     if not setup.RunFolder(results / name).config.exists():
         setup.check_profile(resolved)
-    if sweep is not None:
-        _run_sweep(resolved.model_copy(update={"constraints": constraint or []}), sweep, results, name, as_json)
+    if swept:
+        common = resolved.model_copy(update={"constraints": resolved.constraints[:-1]})
+        _run_sweep(common, swept, results, name, as_json)
     elif seeds is None:
         _run_search(resolved, results, name, as_json)
     else:
@@ -213,8 +219,7 @@ def _may_hurry(config: setup.RunConfig, folder: setup.RunFolder, end: KeyboardIn
     return config.is_timed and folder.supernet.exists() and exit_code(end) == 128 + signal.SIGINT
 
 
-def _run_sweep(config: setup.RunConfig, sweep: str, results: Path, name: str, as_json: bool) -> None:
-    constraints = runs.swept(sweep)
+def _run_sweep(config: setup.RunConfig, constraints: Sequence[str], results: Path, name: str, as_json: bool) -> None:
     with resumable(results, name):
         report = runs.run_sweep(config, constraints, results, name, RichProgress(), begun())
     if as_json:

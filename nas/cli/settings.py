@@ -24,10 +24,16 @@ def resolve(file: Path | None, given: dict[str, Any], settings: Sequence[str] | 
 
 
 def resolve_search(
-    file: Path | None, given: dict[str, Any], settings: Sequence[str] | None, results: Path
+    file: Path | None, given: dict[str, Any], settings: Sequence[str] | None, results: Path, swept: Sequence[str] = ()
 ) -> tuple[setup.RunConfig, str]:
-    """The settings of a search and what it is called by default; an imported device brings its latency predictor."""
+    """The settings of a search and what it is called by default; an imported device brings its latency predictor.
+
+    Args:
+        swept: constraints of a sweep, the first of which comes after those that all its searches have in common.
+    """
     values = values_of(file, given, settings)
+    if swept:
+        values["constraints"] = [*values.get("constraints", []), swept[0]]
     if values.get("supernet") is not None:
         values = setup.on_supernet_of(setup.RunFolder(Path(str(values["supernet"]))), values)
     own_predictor = name_target(values, results)

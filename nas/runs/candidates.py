@@ -31,6 +31,12 @@ class Prospects:
         """Those near a bound of the run; None where any architecture may be wanted."""
         return self._near(self.constraints) if self.setup.trains_feasible else None
 
+    @property
+    def largest_is_trained(self) -> bool:
+        """Whether the figures of the largest network mean anything; of another run's supernet that one decided."""
+        config = self.setup.config
+        return self.feasible is None if config.supernet is None else not config.train_for
+
     @cached_property
     def trained(self) -> ArchitectureSet | None:
         """What paths are drawn from: those, and those of other searches that the supernet is to serve."""

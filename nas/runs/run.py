@@ -329,7 +329,7 @@ class _Stages:
         The largest has no figures where it was never trained.
         """
         rows = {row["id"]: row for row in (*finalists.front, chosen)}
-        is_trained = self.finished is None or self.prospects.feasible is None
+        is_trained = self.prospects.largest_is_trained
         found = confirm(self.setup, [*rows.values(), *([finalists.largest] if is_trained else [])])
         largest = found.pop() if is_trained else without_figures(self.setup, finalists.largest)
         named = {row["id"]: _described(row) for row in found}
@@ -338,10 +338,10 @@ class _Stages:
     def largest_network(self, row: dict[str, Any]) -> "nn.Module | None":
         """The largest network to compare with: trained as the delivered one is, as evaluated beside a last round; None
         where it never was trained."""
+        if not self.prospects.largest_is_trained:
+            return None
         if self.finished is None:
             return self.network(row)
-        if self.prospects.feasible is not None:
-            return None
         return evaluated_network(self.setup, Architecture(row["architecture"]))
 
     def largest_tested(self, network: "nn.Module", row: dict[str, Any]) -> dict[str, Any]:

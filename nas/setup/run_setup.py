@@ -136,7 +136,8 @@ class Setup:
         """Whether only architectures within the constraints, and near them, are trained, for the last round."""
         on_costs = all(each.metric in self.cost_names for each in self.constraints)
         wanted = self.config.train_on == "feasible" and self.seeks_best and on_costs
-        return wanted and self.method.can_be_bounded and self.finishing > 0
+        was_asked = self.finishing > 0 if self.config.supernet is None else bool(self.config.train_for)
+        return wanted and self.method.can_be_bounded and was_asked
 
     @property
     def needs_latency(self) -> bool:

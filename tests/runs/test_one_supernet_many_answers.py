@@ -37,6 +37,7 @@ def test_another_constraint_and_seed_search_the_same_weights(first: RunFolder, t
     assert result["best"]["flops"] <= 0.6 * result["largest"]["flops"]
     assert any("was trained on networks near" in note for note in result["notes"])
     assert "finish" not in result["selection"]
+    assert result["largest"]["test_accuracy"] is None, "it was not trained"
 
 
 def test_data_are_those_that_the_supernet_was_trained_with(first: RunFolder) -> None:
