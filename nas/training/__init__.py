@@ -5,6 +5,11 @@ from typing import TYPE_CHECKING
 from nas.lazy_imports import lazy
 
 if TYPE_CHECKING:
+    # Moved to nas.sampling; scripts that look for them here still find them.
+    from nas.sampling.banks import InBanks as InBanks
+    from nas.sampling.fair import Fair as Fair
+    from nas.sampling.sandwich import Sandwich as Sandwich
+    from nas.sampling.uniform import Uniform as Uniform
     from nas.training.checkpoint import (
         has_ended as has_ended,
         load_checkpoint as load_checkpoint,

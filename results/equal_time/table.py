@@ -94,7 +94,8 @@ def lead(by_arm: dict[str, pd.DataFrame], metric: str) -> str:
     pairs = by_arm["engine"].merge(by_arm[best], on="seed")
     error = (pairs["test_x"] - pairs["test_y"]).sem() if len(pairs) > 1 else float("nan")
     factor, unit = (100, " points") if metric == "accuracy" else (1, " bits")
-    return f"{factor * (own - means[best]):+.2f}{unit} ± {factor * error:.2f} ({best})"
+    spread = f" ± {factor * error:.2f}" if len(pairs) > 1 else ""
+    return f"{factor * (own - means[best]):+.2f}{unit}{spread} ({best})"
 
 
 def mean(values: pd.Series, metric: str) -> str:
