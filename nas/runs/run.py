@@ -72,6 +72,7 @@ def run_search(
     with naming_own_parts(config):
         deadline, timetable = deadline_of(config, folder, begun), None
         if deadline is not None:
+            folder.started.clock = deadline.clock
             config, plan = planned(config, folder, deadline)
             progress.say(str(plan))
         setup = Setup(config, folder.path)

@@ -4,7 +4,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -23,10 +23,15 @@ _UNCOUNTED_SECONDS = 5.0
 
 
 class Origin:
-    """The file ``run.json``; all that read it raise UsageError if it is damaged."""
+    """The file ``run.json``; all that read it raise UsageError if it is damaged.
+
+    Attributes:
+        clock: by which the seconds of stages are counted; of a run that was given CPU time, that time.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.clock: Callable[[], float] = time.perf_counter
         self._stage, self._counted = "", math.inf
 
     def write(self, config: RunConfig, kind: Kind, is_new: bool) -> None:
@@ -83,18 +88,18 @@ class Origin:
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
         """Adds the seconds spent inside to the run's account of its stages."""
-        self._stage, self._counted = stage, time.perf_counter()
+        self._stage, self._counted = stage, self.clock()
         yield
         self._count()
         self._counted = math.inf
 
     def keep_seconds(self) -> None:
         """Adds those since the last time already, if they are many, so that a killed stage loses few of them."""
-        if time.perf_counter() - self._counted > _UNCOUNTED_SECONDS:
+        if self.clock() - self._counted > _UNCOUNTED_SECONDS:
             self._count()
 
     def _count(self) -> None:
-        now, record = time.perf_counter(), self.read("seconds")
+        now, record = self.clock(), self.read("seconds")
         record["seconds"][self._stage] = round(record["seconds"].get(self._stage, 0.0) + now - self._counted, 2)
         self._counted = now
         self._replace(record)

@@ -52,6 +52,16 @@ def test_a_method_of_several_phases_has_epochs_for_them(tmp_path: Path) -> None:
     assert list(dict.fromkeys(phases))[:2] == ["largest", "kernel"]
 
 
+def test_stages_are_counted_by_the_clock_of_the_time_given(tmp_path: Path) -> None:
+    now = [0.0]
+    origin = RunFolder(tmp_path).started
+    origin.path.write_text(json.dumps({"seconds": {}}))
+    origin.clock = lambda: now[0]
+    with origin.timed("train"):
+        now[0] = 12.5
+    assert origin.read("seconds")["seconds"] == {"train": 12.5}
+
+
 def test_what_is_given_is_not_planned(tmp_path: Path) -> None:
     config = resolve({**TIMED, "candidates": 9, "training": {"epochs": 2}}, "test")
     assert not {"candidates", "training.epochs"} & set(config.unplanned)
