@@ -1,7 +1,8 @@
 """Supernets and data small enough to train in a blink."""
 
+import pathlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from nas.space import Architecture, Choice
 from nas.training import Context, CrossEntropy, Path, PathSampler, Phase, Recipe, Step, SupernetStep
 from nas.training.steps import Backward
 
-__all__ = ["Always", "Watched", "elastic", "operations", "outside", "split", "take"]
+__all__ = ["Always", "Watched", "check_resumed", "elastic", "operations", "outside", "split", "take"]
 
 CLASSES = 3
 
@@ -123,3 +124,31 @@ def take(
 ) -> dict[str, Tensor]:
     """One step, all of it but the optimiser's; the losses by role."""
     return Phase(step, split(), Recipe()).take(Context(number, x, y, **where), backward)
+
+
+class _KilledError(Exception):
+    """Stands for a process that ends."""
+
+
+def check_resumed(run: Callable[..., nn.Module], file: pathlib.Path) -> None:
+    """Checks that a training that is killed after every epoch ends with the same bits as one that is not.
+
+    Args:
+        run: trains a new model, with these options of :func:`nas.training.train_phases`.
+        file: of the checkpoint.
+    """
+    straight, kills = run().state_dict(), 0
+
+    def kill(_: object) -> None:
+        raise _KilledError
+
+    while True:
+        try:
+            resumed = run(checkpoint=file, on_epoch=kill).state_dict()
+            break
+        except _KilledError:
+            kills += 1
+    assert kills > 1
+    assert resumed.keys() == straight.keys()
+    for name, tensor in straight.items():
+        assert torch.equal(resumed[name], tensor), name

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from tiny import check_resumed
 from torch import Tensor, nn
 
 import nas
@@ -125,25 +126,13 @@ def test_subnets_come_near_the_largest() -> None:
     assert len(subnets) == 6 and subnets[-1] < 0.8 * subnets[0]
 
 
-class Killed(Exception):  # noqa: N818
-    """Stands for a process that ends."""
-
-
 def test_a_training_killed_after_every_epoch_ends_as_one_that_was_not(tmp_path: Path) -> None:
-    straight = problem()
-    history, file = train_phases(phases_of(straight), seed=3), tmp_path / "net.safetensors"
+    def run(**options: Any) -> nas.Supernet:
+        made = problem()
+        train_phases(phases_of(made), seed=3, **options)
+        return made.supernet
 
-    def kill(epoch: object) -> None:
-        raise Killed
-
-    for _ in history:
-        with pytest.raises(Killed):
-            train_phases(phases_of(problem()), seed=3, checkpoint=file, on_epoch=kill)
-    last = problem()
-    resumed = train_phases(phases_of(last), seed=3, checkpoint=file, on_epoch=kill)
-    assert [epoch["loss"] for epoch in resumed] == [epoch["loss"] for epoch in history]
-    ours, theirs = last.supernet.state_dict(), straight.supernet.state_dict()
-    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+    check_resumed(run, tmp_path / "net.safetensors")
 
 
 def test_what_cannot_be_trained_so_is_refused() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import elastic, split
+from tiny import check_resumed, elastic, split
 from torch import Tensor, nn
 
 from nas.errors import UsageError
@@ -77,24 +77,8 @@ def test_the_smallest_weights_go_and_get_no_gradient() -> None:
     assert not gradient[zero].any() and gradient[~zero].any()
 
 
-class Killed(Exception):  # noqa: N818
-    """Stands for a process that ends."""
-
-
-@pytest.mark.parametrize("last", [1, 3])
-def test_a_training_that_goes_on_ends_bit_for_bit_alike(last: int, tmp_path: Any) -> None:
-    def kill(epoch: Epoch) -> None:
-        if epoch["epoch"] == last:
-            raise Killed
-
-    straight, *_ = trained(0.3)
-    file = tmp_path / "checkpoint.safetensors"
-    with pytest.raises(Killed):
-        trained(0.3, checkpoint=file, on_epoch=kill)
-    resumed, *_ = trained(0.3, checkpoint=file)
-    assert torch.equal(weights(resumed), weights(straight))
-    for name, tensor in straight.state_dict().items():
-        assert torch.equal(resumed.state_dict()[name], tensor), name
+def test_a_training_that_goes_on_ends_bit_for_bit_alike(tmp_path: Any) -> None:
+    check_resumed(lambda **options: trained(0.3, **options)[0], tmp_path / "checkpoint.safetensors")
 
 
 REFUSED: list[Callable[[], object]] = [

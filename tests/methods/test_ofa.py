@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from tiny import check_resumed
 from torch import Tensor, nn
 
 import nas
@@ -214,22 +215,10 @@ def test_the_largest_network_teaches_as_it_was_after_the_first_phase() -> None:
     assert not any(p.grad is not None for p in teacher.network.parameters())
 
 
-class Killed(Exception):  # noqa: N818
-    """Stands for a process that ends."""
-
-
 def test_a_training_killed_after_every_epoch_ends_as_one_that_was_not(tmp_path: Path) -> None:
-    straight = problem(5)
-    history, file = train_phases(phases_of(straight), seed=3), tmp_path / "net.safetensors"
+    def run(**options: Any) -> nas.Supernet:
+        made = problem(5)
+        train_phases(phases_of(made), seed=3, **options)
+        return made.supernet
 
-    def kill(epoch: object) -> None:
-        raise Killed
-
-    for _ in history:
-        with pytest.raises(Killed):
-            train_phases(phases_of(problem(5)), seed=3, checkpoint=file, on_epoch=kill)
-    last = problem(5)
-    resumed = train_phases(phases_of(last), seed=3, checkpoint=file, on_epoch=kill)
-    assert [epoch["loss"] for epoch in resumed] == [epoch["loss"] for epoch in history]
-    ours, theirs = last.supernet.state_dict(), straight.supernet.state_dict()
-    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+    check_resumed(run, tmp_path / "net.safetensors")

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from tiny import check_resumed
 
 import nas
 from nas.errors import UsageError
 from nas.methods import METHODS
 from nas.problem import Problem
 from nas.space import Architecture, ArchitectureSet
-from nas.training import Context, Epoch, Listener, Phase, total_epochs, train_phases
+from nas.training import Context, Listener, Phase, total_epochs, train_phases
 from search_spaces.chain import chain
 
 EPOCHS = 10
@@ -92,25 +93,16 @@ def test_a_warm_start_changes_nothing_but_what_it_trains() -> None:
     assert all(torch.equal(each, theirs[name]) for name, each in ours.items())
 
 
-class Killed(Exception):  # noqa: N818
-    """Stands for a process that ends."""
-
-
 def test_stages_that_are_killed_end_bit_for_bit_as_others(tmp_path: Path) -> None:
     options = {"largest_first": 0.2, "single_paths": 0.3, "double_batches": 0.3}
 
-    def kill(epoch: Epoch) -> None:
-        raise Killed
+    def run(**others: Any) -> nas.Supernet:
+        made = problem(epochs=4)
+        history = train_phases(phases("bignas", made, **options), seed=1, **others)
+        assert [epoch["phase"] for epoch in history] == ["largest", "single paths", "all", "double batches"]
+        return made.supernet
 
-    straight, last, file = problem(epochs=4), problem(epochs=4), tmp_path / "supernet.safetensors"
-    history = train_phases(phases("bignas", straight, **options), seed=1)
-    assert [epoch["phase"] for epoch in history] == ["largest", "single paths", "all", "double batches"]
-    for _ in history:
-        with pytest.raises(Killed):
-            train_phases(phases("bignas", problem(epochs=4), **options), seed=1, checkpoint=file, on_epoch=kill)
-    train_phases(phases("bignas", last, **options), seed=1, checkpoint=file)
-    theirs = straight.supernet.state_dict()
-    assert all(torch.equal(each, theirs[name]) for name, each in last.supernet.state_dict().items())
+    check_resumed(run, tmp_path / "supernet.safetensors")
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3])

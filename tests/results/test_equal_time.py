@@ -2,9 +2,7 @@
 
 import csv
 import dataclasses
-import importlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,20 +15,6 @@ import torch
 SLOW = pytest.mark.slow
 
 FOLDER = Path(__file__).parents[2] / "results/equal_time"
-
-
-@pytest.fixture(scope="module")
-def part() -> Iterator[Any]:
-    """Imports a file of the benchmark by its name; none of them is there for other tests."""
-    before = {*sys.modules}
-    sys.path.insert(0, str(FOLDER))
-    try:
-        yield importlib.import_module
-    finally:
-        sys.path.remove(str(FOLDER))
-        for name in {*sys.modules} - before:
-            if str(FOLDER) in str(getattr(sys.modules[name], "__file__", "")):
-                del sys.modules[name]
 
 
 def problem_of(part: Any, task: str, bound: int = 50, budget: float = 1e9, arm: str = "uniform", seed: int = 0) -> Any:

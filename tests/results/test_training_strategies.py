@@ -1,9 +1,6 @@
 """Trainings of results/training_strategies have equal passes, and no row is computed twice."""
 
 import csv
-import importlib
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +11,6 @@ from nas.problem import Problem
 from nas.training import Context, Recipe, SupernetStep, train_phases
 
 FOLDER = Path(__file__).parents[2] / "results/training_strategies"
-
-
-@pytest.fixture(scope="module")
-def part() -> Iterator[Any]:
-    """Imports a file of the study by its name; none of them is there for other tests."""
-    before = {*sys.modules}
-    sys.path.insert(0, str(FOLDER))
-    try:
-        yield importlib.import_module
-    finally:
-        sys.path.remove(str(FOLDER))
-        for name in {*sys.modules} - before:
-            if str(FOLDER) in str(getattr(sys.modules[name], "__file__", "")):
-                del sys.modules[name]
 
 
 def test_everything_runs_once_at_a_tiny_size(part: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from known_costs import SIZES, costs_in, table
-from tiny import elastic, split
+from tiny import check_resumed, elastic, split
 
 import nas
 from nas.sampling import Attentive, BatchScore, CostLevels, PredictedScore, Uniform
@@ -125,10 +125,6 @@ def test_the_predictor_learns_when_an_epoch_begins() -> None:
     assert np.array_equal(again(paths, Context(0)), score(paths, Context(0)))
 
 
-class Killed(Exception):  # noqa: N818
-    """Stands for a process that ends."""
-
-
 @pytest.mark.parametrize("kind", ["predicted", "batch"])
 def test_a_training_that_goes_on_ends_bit_for_bit_alike(kind: str, tmp_path: Any) -> None:
     def make() -> tuple[SupernetStep, list[PredictedScore]]:
@@ -144,16 +140,7 @@ def test_a_training_that_goes_on_ends_bit_for_bit_alike(kind: str, tmp_path: Any
         nas.training.train_phases([phase], seed=5, **options)
         return step.model
 
-    def kill(epoch: dict[str, Any]) -> None:
-        if epoch["epoch"] == 1:
-            raise Killed
-
-    straight, file = run(), tmp_path / "checkpoint.safetensors"
-    with pytest.raises(Killed):
-        run(checkpoint=file, on_epoch=kill)
-    resumed = run(checkpoint=file)
-    for name, tensor in straight.state_dict().items():
-        assert torch.equal(resumed.state_dict()[name], tensor), name
+    check_resumed(run, tmp_path / "checkpoint.safetensors")
 
 
 def test_a_score_changes_what_is_trained() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import chisquare
-from tiny import CLASSES, operations, split
+from tiny import CLASSES, check_resumed, operations, split
 from torch import Tensor, nn
 
 import nas
@@ -183,10 +183,6 @@ def test_a_split_gives_the_examples_that_are_drawn() -> None:
     assert 0 <= offset < 7 and torch.equal(windows[:, 0], offset + 7 * order) and torch.equal(after, windows + 1)
 
 
-class Killed(Exception):  # noqa: N818
-    """Stands for a process that ends."""
-
-
 @pytest.mark.parametrize("unbiased", [False, True])
 def test_a_training_that_goes_on_ends_bit_for_bit_alike(unbiased: bool, tmp_path: Any) -> None:
     def run(**options: Any) -> nas.Supernet:
@@ -197,16 +193,7 @@ def test_a_training_that_goes_on_ends_bit_for_bit_alike(unbiased: bool, tmp_path
         train_phases([phase], seed=5, **options)
         return supernet
 
-    def kill(epoch: dict[str, Any]) -> None:
-        if epoch["epoch"] == 1:
-            raise Killed
-
-    straight, file = run(), tmp_path / "checkpoint.safetensors"
-    with pytest.raises(Killed):
-        run(checkpoint=file, on_epoch=kill)
-    resumed = run(checkpoint=file)
-    for name, tensor in straight.state_dict().items():
-        assert torch.equal(resumed.state_dict()[name], tensor), name
+    check_resumed(run, tmp_path / "checkpoint.safetensors")
 
 
 def test_microbatches_are_of_the_examples_of_their_batch() -> None:
