@@ -1,0 +1,104 @@
+"""A call of a torch function that is being followed, and what all rules are made of."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+from nas.conversion.graph import Graph, Place
+from nas.conversion.labels import Labels, aligned
+
+__all__ = ["Call", "Rule", "combined", "no_rule", "tensors_in"]
+
+
+@dataclass
+class Call:
+    """A call that has been made.
+
+    Attributes:
+        name: of the function, without underscores around it.
+        function, args, kwargs: what was called.
+        outputs: the tensors that it gave.
+        path: of the module in whose forward it was made.
+        graph: that rules write to.
+        labels: of a tensor.
+        place: of a tensor that is a parameter or buffer of the model; None of another.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    args: Sequence[Any]
+    kwargs: dict[str, Any]
+    outputs: list[Tensor]
+    path: str
+    graph: Graph
+    labels: Callable[[Tensor], Labels]
+    place: Callable[[Any], Place | None]
+
+    def get(self, position: int, name: str, default: Any = None) -> Any:
+        """An argument by position or by name."""
+        return self.args[position] if position < len(self.args) else self.kwargs.get(name, default)
+
+    @property
+    def where(self) -> str:
+        """The call in a sentence."""
+        return f"{self.name}() in '{self.path}'" if self.path else f"{self.name}()"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the first output."""
+        return tuple(self.outputs[0].shape)
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        return tensors_in((self.args, self.kwargs))
+
+
+Rule = Callable[[Call], list[Labels]]
+"""Writes what a call says of channels into its graph, and gives the labels of its outputs."""
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
+
+
+def combined(call: Call, operands: Iterable[Labels], shape: Sequence[int]) -> Labels:
+    """The labels of what is computed element by element: channels that meet go together.
+
+    A tensor that is broadcast along the channels of another says nothing of them. One that is as long and carries none
+    fixes them.
+    """
+    given = [(labels, *aligned(labels, shape)) for labels in operands]
+    carrying = [each for each in given if each[0].carries and any(size > 1 for size in each[1].shape)]
+    note = next((labels.note for labels, _, _ in given if labels.note), "")
+    data = any(labels.data for labels, _, _ in given)
+    if not carrying:
+        return Labels.none(shape, note, data)
+    for labels, _, sizes in given:
+        for _, ids, _ in carrying:
+            if any(size > 1 and sizes[dim] > 1 and not labels.varying for dim, size in enumerate(ids.shape)):
+                call.graph.fix(ids, f"meets {labels.note or 'what has no channels'} in {call.where}")
+    first, *others = sorted((ids for _, ids, _ in carrying), key=lambda ids: sum(size > 1 for size in ids.shape))
+    for ids in others:
+        if any(mine > 1 and other == 1 for mine, other in zip(first.shape, ids.shape, strict=True)):
+            call.graph.fix(first, f"two widths spread over one tensor in {call.where}")
+            call.graph.fix(ids, f"two widths spread over one tensor in {call.where}")
+        else:
+            call.graph.join(first, ids, call.where)
+    return Labels(first, tuple(shape), note, data)
+
+
+def no_rule(call: Call) -> list[Labels]:
+    """Fixes all that an unknown operation reads."""
+    for tensor in call.inputs:
+        place, labels = call.place(tensor), call.labels(tensor)
+        call.graph.fix(labels.ids, f"is read by {call.where}, for which there is no rule")
+        if place is not None:
+            call.graph.whole[place] = f"'{place}' is read by {call.where}, for which there is no rule"
+    data = any(call.labels(tensor).data for tensor in call.inputs)
+    return [Labels.none(each.shape, f"the output of {call.where}", data) for each in call.outputs]
+
+

@@ -1,0 +1,186 @@
+"""Sizes that are baked into the code: which attribute of a module they come from, found by running narrower networks.
+
+Where a size follows neither an attribute nor another group, the groups that meet it are fixed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from math import gcd
+from typing import Any
+
+from torch import nn
+
+from nas.conversion.cutting import Failure, Follower, first_failure
+from nas.conversion.graph import Graph, Operation
+from nas.conversion.groups import Group, Groups
+from nas.conversion.labels import Labels
+from nas.conversion.layouts import Layout, Part
+
+__all__ = ["common_steps", "settle"]
+
+
+@dataclass(frozen=True)
+class _Guess:
+    """What might mend a failure.
+
+    Attributes:
+        attributes: names of attributes of the module, each with the place of a group among those that meet there.
+        tied: places of two groups that keep the same share.
+    """
+
+    attributes: tuple[tuple[str, int], ...] = ()
+    tied: tuple[int, int] | None = None
+
+
+@dataclass
+class _Sizes:
+    """What is known so far."""
+
+    model: nn.Module
+    graph: Graph
+    groups: Groups
+    example: tuple[Sequence[Any], Mapping[str, Any]]
+    followers: list[Follower] = field(default_factory=list)
+
+    def failure(self) -> Failure | None:
+        kept: dict[int, int] = {}
+        for tied in self.groups.tied():
+            steps = common_steps(tied)
+            kept |= {group.number: group.units // steps * max(1, steps // 2) for group in tied}
+        return first_failure(self.model, self.graph, self.groups, self.followers, kept, self.example)
+
+
+def common_steps(tied: Sequence[Group]) -> int:
+    """Into how many equal steps all of the groups can be cut."""
+    return gcd(*(group.units for group in tied))
+
+
+def settle(
+    model: nn.Module, graph: Graph, groups: Groups, example: tuple[Sequence[Any], Mapping[str, Any]]
+) -> list[Follower]:
+    """The attributes that follow groups; afterwards what is elastic can be cut.
+
+    Args:
+        model: a copy in which no module is elastic.
+        graph: of the model.
+        groups: of the graph; those that cannot be cut are fixed.
+        example: arguments of its forward.
+    """
+    sizes = _Sizes(model, graph, groups, example)
+    _fix_what_has_one_width(groups)
+    failure = sizes.failure()
+    while failure is not None:
+        if not _mended(sizes, failure):
+            stuck = [number for number in _meeting(sizes, failure)[0] if groups.all[number].reason is None]
+            if not stuck:
+                stuck = [group.number for group in groups.elastic]
+            where = f"'{failure.path}'" if failure.path else "the model"
+            for number in stuck:
+                groups.fix(number, f"{where} has a size of its own: {failure.reason}")
+            groups.lay_out(graph.axes.values())
+        _fix_what_has_one_width(groups)
+        sizes.followers = [each for each in sizes.followers if _all_elastic(groups, each.layout)]
+        failure = sizes.failure()
+    return sizes.followers
+
+
+def _fix_what_has_one_width(groups: Groups) -> None:
+    for tied in groups.tied():
+        if common_steps(tied) == 1:
+            for group in tied:
+                groups.fix(group.number, "nothing can be left out of it, since no share of it is a whole number")
+
+
+def _all_elastic(groups: Groups, layout: Layout) -> bool:
+    return all(groups.all[number].reason is None for number in layout.groups)
+
+
+def _mended(sizes: _Sizes, failure: Failure) -> bool:
+    """Whether a guess was found with which the narrower network runs further; it is kept."""
+    before, equal = list(sizes.followers), list(sizes.groups.equal)
+    for guess in _guesses(sizes, failure):
+        _apply(sizes, failure, guess)
+        after = sizes.failure()
+        if after is None or after.operation > failure.operation:
+            return True
+        sizes.followers, sizes.groups.equal = list(before), list(equal)
+    return False
+
+
+def _meeting(sizes: _Sizes, failure: Failure) -> tuple[list[int], list[int]]:
+    """The elastic groups that meet in the operation, and those that its module takes besides."""
+    operation = sizes.graph.operations[failure.operation]
+    near = _groups_in(sizes.groups, [*operation.inputs, *operation.outputs])
+    blocks = [block for block in sizes.graph.blocks if block.path == operation.path]
+    far = _groups_in(sizes.groups, [labels for block in blocks[:1] for labels in (block.before, block.after)])
+    return near, [number for number in far if number not in near]
+
+
+def _groups_in(groups: Groups, labels: Sequence[Labels]) -> list[int]:
+    found: dict[int, None] = {}
+    for each in labels:
+        ids = each.ids.reshape(-1).numpy()
+        for number in dict.fromkeys(groups.of_channel[ids[ids >= 0]].tolist()):
+            if number >= 0 and groups.all[number].reason is None:
+                found[int(number)] = None
+    return list(found)
+
+
+def _guesses(sizes: _Sizes, failure: Failure) -> Iterator[_Guess]:
+    near, far = _meeting(sizes, failure)
+    meeting = [*near, *far]
+    module = sizes.model.get_submodule(sizes.graph.operations[failure.operation].path)
+    taken = {each.name for each in sizes.followers if each.path == sizes.graph.operations[failure.operation].path}
+    single = [
+        (name, place)
+        for place, number in enumerate(meeting)
+        for name, size in _sizes_of(module)
+        if name not in taken and size % sizes.groups.all[number].units == 0 and size > 1
+    ]
+    ties = [pair for pair in combinations(range(len(meeting)), 2)]
+    for each in single:
+        yield _Guess((each,))
+    for tied in ties:
+        yield _Guess((), tied)
+        for each in single:
+            yield _Guess((each,), tied)
+    for one, other in combinations(single, 2):
+        if one[0] != other[0]:
+            yield _Guess((one, other))
+            for tied in ties:
+                yield _Guess((one, other), tied)
+
+
+def _sizes_of(module: nn.Module) -> Iterator[tuple[str, int]]:
+    for name, value in vars(module).items():
+        if isinstance(value, int) and not isinstance(value, bool):
+            yield name, value
+        elif isinstance(value, tuple | list) and len(value) == 1 and type(value[0]) is int:
+            yield name, value[0]
+
+
+def _apply(sizes: _Sizes, failure: Failure, guess: _Guess) -> None:
+    """Takes a guess for the module, and for all of its class whose operation of the same number meets as many groups."""
+    failed = sizes.graph.operations[failure.operation]
+    kind = type(sizes.model.get_submodule(failed.path))
+    for number, operation in enumerate(sizes.graph.operations):
+        alike = operation.name == failed.name and operation.number == failed.number
+        if alike and type(sizes.model.get_submodule(operation.path)) is kind:
+            _apply_at(sizes, operation, Failure(number, operation.path, ""), guess)
+
+
+def _apply_at(sizes: _Sizes, operation: Operation, at: Failure, guess: _Guess) -> None:
+    meeting = [number for numbers in _meeting(sizes, at) for number in numbers]
+    module = sizes.model.get_submodule(operation.path)
+    held, known = dict(_sizes_of(module)), {(each.path, each.name) for each in sizes.followers}
+    for name, place in guess.attributes:
+        units = sizes.groups.all[meeting[place]].units if place < len(meeting) else 0
+        if units and held.get(name, 0) and held[name] % units == 0 and (operation.path, name) not in known:
+            layout = Layout((Part(meeting[place], held[name] // units, units),))
+            value = vars(module)[name]
+            shape = None if isinstance(value, int) else type(value)
+            sizes.followers.append(Follower(operation.path, name, layout, shape))
+    if guess.tied is not None and max(guess.tied) < len(meeting):
+        one, other = (meeting[place] for place in guess.tied)
+        sizes.groups.tie(one, other, f"{operation.name}() in '{operation.path}'")
