@@ -12,6 +12,7 @@ from nas.lazy_imports import lazy
 
 if TYPE_CHECKING:
     from nas import (
+        conversion as conversion,
         costs as costs,
         data as data,
         distributed as distributed,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         tasks as tasks,
         training as training,
     )
+    from nas.conversion import ElasticModel as ElasticModel, elastic as elastic
     from nas.costs import Candidate as Candidate, ExpectedCost as ExpectedCost, StaticCosts as StaticCosts
     from nas.data import Data as Data, Split as Split, TaskData as TaskData
     from nas.errors import UsageError as UsageError

@@ -81,7 +81,7 @@ def combined(call: Call, operands: Iterable[Labels], shape: Sequence[int]) -> La
         for _, ids, _ in carrying:
             if any(size > 1 and sizes[dim] > 1 and not labels.varying for dim, size in enumerate(ids.shape)):
                 call.graph.fix(ids, f"meets {labels.note or 'what has no channels'} in {call.where}")
-    first, *others = sorted((ids for _, ids, _ in carrying), key=lambda ids: sum(size > 1 for size in ids.shape))
+    first, *others = sorted((ids for _, ids, _ in carrying), key=_simplicity)
     for ids in others:
         if any(mine > 1 and other == 1 for mine, other in zip(first.shape, ids.shape, strict=True)):
             call.graph.fix(first, f"two widths spread over one tensor in {call.where}")
@@ -89,6 +89,11 @@ def combined(call: Call, operands: Iterable[Labels], shape: Sequence[int]) -> La
         else:
             call.graph.join(first, ids, call.where)
     return Labels(first, tuple(shape), note, data)
+
+
+def _simplicity(ids: Tensor) -> tuple[int, int]:
+    """Along how many dimensions labels vary, and when their channels were made: the earliest stand for all."""
+    return sum(size > 1 for size in ids.shape), int(ids.max())
 
 
 def no_rule(call: Call) -> list[Labels]:

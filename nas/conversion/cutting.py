@@ -88,7 +88,7 @@ def cut(model: nn.Module, groups: Groups, followers: Sequence[Follower], kept: K
         changed.append((held, name, held[name]))
         held[name] = value
 
-    sizes = {path: layer_sizes(module, _layout_below(layouts, path)) or {} for path, module in modules.items()}
+    sizes = {path: layer_sizes(module, _layout_below(layouts, path)) for path, module in modules.items()}
     try:
         for path, module in modules.items():
             own = layouts.get(path, {})

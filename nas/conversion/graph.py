@@ -34,14 +34,14 @@ class Axis:
         place: of the tensor, the first where it has several.
         dim: of it.
         ids: the channel at each position.
-        reader: path of the module whose forward reads the tensor.
+        readers: paths of the modules whose forwards read the tensor.
         normalises: whether statistics are taken over the axis, so that they differ in a narrower network.
     """
 
     place: Place
     dim: int
     ids: Ids
-    reader: str
+    readers: tuple[str, ...]
     normalises: bool = False
 
 
@@ -157,10 +157,9 @@ class Graph:
         """Notes that a dimension of a tensor carries these channels, and gives those that it has had from the start."""
         known = self.axes.get((place, dim))
         if known is None:
-            self.axes[place, dim] = Axis(place, dim, ids_of(ids), reader, normalises)
+            self.axes[place, dim] = Axis(place, dim, ids_of(ids), (reader,), normalises)
             return ids
-        if known.reader != reader:
-            self.whole.setdefault(place, f"'{place}' is read by '{known.reader}' and by '{reader}'")
+        known.readers = tuple(dict.fromkeys((*known.readers, reader)))
         before = torch.from_numpy(known.ids)
         self.join(before, ids, f"shared {place}")
         return torch.where(before >= 0, before, ids)

@@ -163,7 +163,7 @@ def _raw_axes(graph: Graph, component: Ids) -> dict[tuple[Place, int], Axis]:
         for dim in range(ids.ndim):
             channel = _along(np.where(met, component[ids], -1), ids, dim)
             if channel is not None:
-                found[place, dim] = Axis(place, dim, channel, reader)
+                found[place, dim] = Axis(place, dim, channel, (reader,))
                 break
         else:
             if met.any():

@@ -18,8 +18,8 @@ as_shape = ("normalized_shape",)
 """Attributes that are tuples of one size."""
 
 
-def layer_sizes(module: nn.Module, layout: LayoutsOf) -> dict[str, Layout] | None:
-    """The layout of each attribute that is a size; None where a size would be no whole number."""
+def layer_sizes(module: nn.Module, layout: LayoutsOf) -> dict[str, Layout]:
+    """The layout of each attribute that is a size and follows channels."""
     found: dict[str, Layout | None] = {}
     match module:
         case _ConvNd():
@@ -35,8 +35,6 @@ def layer_sizes(module: nn.Module, layout: LayoutsOf) -> dict[str, Layout] | Non
             found = {"num_channels": width}
             if width is not None and module.num_groups > 1:
                 found["num_groups"] = width.scaled(1, module.num_channels // module.num_groups)
-                if found["num_groups"] is None:
-                    return None
         case _NormBase():
             found = {"num_features": layout("running_mean", 0) or layout("weight", 0)}
         case nn.MultiheadAttention():

@@ -16,7 +16,7 @@ from nas.conversion.labels import Labels
 from nas.conversion.layer_rules import LAYER_RULES
 from nas.errors import UsageError
 
-__all__ = ["Modules", "name_of", "places_of", "traced"]
+__all__ = ["Modules", "name_of", "places_of", "readers_of", "traced"]
 
 _RULES = {**ELEMENT_RULES, **LAYER_RULES}
 _DECIDING = ("bool", "item", "int", "float", "index", "tolist", "nonzero", "contains", "numpy")
@@ -186,8 +186,8 @@ class _Follow(TorchFunctionMode):
             self.graph.blocks.append(Block(module, number, self._number(given), before, after, alone, start, stop))
 
 
-def traced(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Graph:
-    """The graph of a model that is run on an example.
+def traced(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Graph, Any]:
+    """The graph of a model that is run on an example, and the output.
 
     Args:
         model: a copy in evaluation mode.
@@ -211,7 +211,31 @@ def traced(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
             ) from error
     for tensor in tensors_in(output):
         follow.graph.fix(follow._label(tensor).ids, "is an output of the model")
-    return follow.graph
+    _keep_what_others_read(model, follow.graph)
+    return follow.graph, output
+
+
+def _keep_what_others_read(model: nn.Module, graph: Graph) -> None:
+    """Keeps tensors whole that are read by a module which neither holds them nor holds what holds them."""
+    holders: dict[int, list[str]] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        for tensor in (*module._parameters.values(), *module._buffers.values()):
+            holders.setdefault(id(tensor), []).append(path)
+    for place, readers in readers_of(graph).items():
+        tensor = getattr(model.get_submodule(place.path), place.name)
+        for reader in readers:
+            if not any(path == reader or path.startswith(f"{reader}." if reader else "") for path in holders[id(tensor)]):
+                graph.whole.setdefault(place, f"'{place}' is read by '{reader}', which does not hold it")
+
+
+def readers_of(graph: Graph) -> dict[Place, list[str]]:
+    """The modules that read each tensor with channels."""
+    found: dict[Place, dict[str, None]] = {}
+    for (place, _), axis in graph.axes.items():
+        found.setdefault(place, {}).update(dict.fromkeys(axis.readers))
+    for place, (_, reader) in graph.raw.items():
+        found.setdefault(place, {})[reader] = None
+    return {place: list(readers) for place, readers in found.items()}
 
 
 def _first_line(error: Exception) -> str:

@@ -97,6 +97,8 @@ class _Conv(ElasticLayer):
 
     def _least_groups(self, get: Mapping[str, Any]) -> int:
         """The number of groups with which the weight holds the channels that a group has in every outcome."""
+        if isinstance(get["groups"], int) and get["groups"] == 1:
+            return 1
         widest = {name: largest(get[name]) for name in ("in_channels", "out_channels")}
         per_group = 0
         for inputs, outputs, groups in outcomes(get["in_channels"], get["out_channels"], get["groups"]):
@@ -114,6 +116,8 @@ class _Conv(ElasticLayer):
 
     @cached_property
     def _depthwise(self) -> bool:
+        if isinstance(self.arguments["groups"], int) and choices_of(self.arguments["in_channels"]):
+            return False
         widths = (self.arguments[name] for name in ("in_channels", "out_channels", "groups"))
         return all(inputs == outputs == groups for inputs, outputs, groups in outcomes(*widths))
 

@@ -14,7 +14,13 @@ __all__ = ["Branch", "Copy", "Elastic", "inactive"]
 
 
 class Copy(Protocol):
-    """Makes the plain modules of one network under the active architecture."""
+    """Makes the plain modules of one network under the active architecture.
+
+    Attributes:
+        memo: the copies so far, as ``copy.deepcopy`` keeps them.
+    """
+
+    memo: dict[int, Any]
 
     def __call__(self, module: nn.Module) -> nn.Module:
         """The plain copy of a child; the same one wherever the child stands."""

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from nas.conversion.elastic_model import ElasticModel
 from nas.data.resolution import resized_images
 from nas.errors import UsageError
 from nas.nn import Elastic, Gate
@@ -39,7 +40,7 @@ class Supernet(nn.Module):
     architecture that was activated last, the largest to begin with. Nothing is sampled inside ``forward``.
 
     Args:
-        model: any module that holds layers of :mod:`nas.nn` with choices.
+        model: any module that holds layers of :mod:`nas.nn` with choices, or what :func:`nas.elastic` made of a model.
         sharing: which weights an architecture sees; one set for all by default, see :mod:`nas.sharing`.
         input_shape: of one example without the batch, or a tuple of such shapes if there are several inputs. With it
             candidates that are modules with as many parameters as each other are ordered by their FLOPs, and a forward
@@ -73,7 +74,7 @@ class Supernet(nn.Module):
 
     def __init__(
         self,
-        model: nn.Module,
+        model: nn.Module | ElasticModel,
         sharing: Sharing | None = None,
         input_shape: Sequence[int] | Sequence[Sequence[int]] | None = None,
         input_dtype: torch.dtype = torch.float32,
@@ -82,6 +83,7 @@ class Supernet(nn.Module):
         read: ReadInput = resized_images,
     ) -> None:
         super().__init__()
+        model = model.network if isinstance(model, ElasticModel) else model
         check_sizes(model)
         sharing = sharing or Shared()
         added = sharing.choices(model)

@@ -1,0 +1,124 @@
+"""Channels sorted by importance inside each group, so that the leading part is the best part."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from nas.conversion.calls import tensors_in
+from nas.conversion.groups import Group, Groups
+from nas.errors import UsageError
+
+__all__ = ["IMPORTANCES", "Batches", "Loss", "importances", "sort_channels"]
+
+Batches = Iterable[tuple[Any, Any]]
+"""Pairs of inputs and targets."""
+Loss = Callable[[Any, Any], Tensor]
+"""Output and target → a number."""
+
+Scores = npt.NDArray[np.float64]
+
+IMPORTANCES = ("l1", "l2", "taylor", "activation")
+
+
+def importances(model: nn.Module, groups: Groups, kind: str, batches: Batches, loss: Loss | None) -> dict[int, Scores]:
+    """How important each unit of the elastic groups is, by number of the group; the mean is one.
+
+    The mean over all slices of tensors that belong to a unit, of what each has: the sum of absolute values ("l1"), the
+    root of the sum of squares ("l2"; Li et al., 2017), the absolute value of the sum of weight times gradient
+    ("taylor"; Molchanov et al., 2019), or of the layers that make the channels, the mean absolute output
+    ("activation").
+
+    Args:
+        model: a plain copy in evaluation mode.
+        groups: of the model.
+        kind: one of :data:`IMPORTANCES`.
+        batches: for "taylor" and "activation".
+        loss: for "taylor".
+    """
+    if kind == "activation":
+        scores = _activations(model, groups, batches)
+    else:
+        gradients = _gradients(model, batches, loss) if kind == "taylor" else {}
+        scores = {group.number: _of_weights(model, groups, group, kind, gradients) for group in groups.elastic}
+    return {number: each / max(float(each.mean()), 1e-30) for number, each in scores.items()}
+
+
+def sort_channels(model: nn.Module, groups: Groups, scores: Mapping[int, Scores]) -> None:
+    """Puts the units of each group in the order of importance, alike in all tensors; the model computes the same."""
+    orders = {number: np.argsort(-each, kind="stable").tolist() for number, each in scores.items()}
+    with torch.no_grad():
+        for (place, dim), layout in groups.layouts.items():
+            if layout.groups:
+                tensor = getattr(model.get_submodule(place.path), place.name)
+                tensor.copy_(tensor.index_select(dim, torch.tensor(layout.moved(orders), device=tensor.device)))
+
+
+def _of_weights(model: nn.Module, groups: Groups, group: Group, kind: str, gradients: Mapping[int, Tensor]) -> Scores:
+    total, count = np.zeros(group.units), 0
+    for axis in group.axes:
+        tensor = getattr(model.get_submodule(axis.place.path), axis.place.name)
+        if not isinstance(tensor, nn.Parameter):
+            continue
+        value = tensor.detach().double()
+        if kind == "taylor":
+            value = value * gradients[id(tensor)].double()
+        rows = value.movedim(axis.dim, 0).reshape(value.shape[axis.dim], -1)
+        each = rows.abs().sum(1) if kind == "l1" else rows.square().sum(1) if kind == "l2" else rows.sum(1)
+        summed = _by_unit(groups, group, axis.ids, each.cpu().numpy())
+        total += np.sqrt(summed) if kind == "l2" else np.abs(summed)
+        count += 1
+    return total / max(1, count)
+
+
+def _by_unit(groups: Groups, group: Group, ids: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> Scores:
+    there = (ids >= 0) & (groups.of_channel[np.maximum(ids, 0)] == group.number)
+    return np.bincount(groups.unit_of[ids[there]], weights=values[there], minlength=group.units)
+
+
+def _gradients(model: nn.Module, batches: Batches, loss: Loss | None) -> dict[int, Tensor]:
+    if loss is None:
+        raise UsageError("order='taylor' needs a loss; give one, as in loss=torch.nn.functional.cross_entropy.")
+    parameters = list(model.parameters())
+    sums = [torch.zeros_like(parameter) for parameter in parameters]
+    for inputs, target in batches:
+        value = loss(_run(model, inputs), target)
+        given = torch.autograd.grad(value, parameters, allow_unused=True)
+        for total, gradient in zip(sums, given, strict=True):
+            if gradient is not None:
+                total += gradient
+    return dict(zip(map(id, parameters), sums, strict=True))
+
+
+@torch.no_grad()
+def _activations(model: nn.Module, groups: Groups, batches: Batches) -> dict[int, Scores]:
+    """The mean absolute output of the layer that makes a group, channel by channel."""
+    found = {group.number: np.ones(group.units) for group in groups.elastic}
+
+    def noting(group: Group) -> Callable[[nn.Module, Any, Any], None]:
+        axis = group.axes[0]
+
+        def note(module: nn.Module, inputs: Any, output: Any) -> None:
+            (given, *_) = tensors_in(output)
+            dims = [dim for dim, size in enumerate(given.shape) if size == len(axis.ids) and dim]
+            if dims:
+                mean = given.abs().double().movedim(dims[0], 0).flatten(1).mean(1)
+                found[group.number] += _by_unit(groups, group, axis.ids, mean.cpu().numpy())
+
+        return note
+
+    with ExitStack() as stack:
+        for group in groups.elastic:
+            module = model.get_submodule(group.axes[0].place.path)
+            stack.callback(module.register_forward_hook(noting(group)).remove)
+        for inputs, _ in batches:
+            _run(model, inputs)
+    return found
+
+
+def _run(model: nn.Module, inputs: Any) -> Any:
+    return model(*inputs) if isinstance(inputs, Sequence) else model(inputs)
