@@ -122,7 +122,10 @@ def _layout_below(layouts: Mapping[str, Mapping[tuple[str, int], Layout]], path:
 def _sliced(tensor: Tensor, dims: Mapping[int, Layout], kept: Kept) -> Tensor:
     value = tensor.detach()
     for dim, layout in dims.items():
-        value = value.index_select(dim, torch.tensor(layout.positions(kept)))
+        if len(layout.parts) == 1:
+            value = value.narrow(dim, 0, layout.count(kept))
+        else:
+            value = value.index_select(dim, torch.tensor(layout.positions(kept), device=value.device))
     return nn.Parameter(value, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else value
 
 

@@ -103,7 +103,7 @@ class Groups:
             units = {group.number: group.units for group in self.elastic}
             wrong: tuple[int, Axis] | None = None
             for axis in axes:
-                layout = layout_of(self._positions(axis), units)
+                layout = layout_of(*self._positions(axis), units)
                 if isinstance(layout, int):
                     wrong = layout, axis
                     break
@@ -112,13 +112,12 @@ class Groups:
                 return
             self.fix(wrong[0], f"its channels are in another order in '{wrong[1].place}'")
 
-    def _positions(self, axis: Axis) -> list[tuple[int | None, int]]:
-        positions: list[tuple[int | None, int]] = []
-        for channel in axis.ids.tolist():
-            group = int(self.of_channel[channel]) if channel >= 0 else -1
-            fixed = group < 0 or self.all[group].reason is not None
-            positions.append((None, 0) if fixed else (group, int(self.unit_of[channel])))
-        return positions
+    def _positions(self, axis: Axis) -> tuple[Ids, Ids]:
+        """The group and the unit at each position, -1 where all architectures have it."""
+        fixed = np.array([*(group.reason is not None for group in self.all), True])
+        there = np.where(axis.ids >= 0, self.of_channel[np.maximum(axis.ids, 0)], -1)
+        there = np.where(fixed[there], -1, there)
+        return there, np.where(there >= 0, self.unit_of[np.maximum(axis.ids, 0)], 0)
 
 
 def find_groups(graph: Graph) -> Groups:
@@ -130,8 +129,7 @@ def find_groups(graph: Graph) -> Groups:
     signature = _signatures(graph, component, axes)
     groups = _numbered(component, signature, axes)
     for axis in axes:
-        numbers = sorted({int(groups.of_channel[channel]) for channel in axis.ids if channel >= 0})
-        for number in numbers:
+        for number in np.unique(groups.of_channel[axis.ids[axis.ids >= 0]]).tolist():
             groups.all[number].axes.append(axis)
     _describe(graph, groups)
     groups.lay_out(axes)
@@ -198,7 +196,8 @@ def _numbered(component: Ids, signature: npt.NDArray[np.uint64], axes: list[Axis
     numbers: dict[int, int] = {}
     found: list[Group] = []
     for axis in axes:
-        for unit in component[axis.ids[axis.ids >= 0]].tolist():
+        units = component[axis.ids[axis.ids >= 0]]
+        for unit in units[group_of_unit[units] < 0].tolist():
             if group_of_unit[unit] < 0:
                 number = numbers.setdefault(int(signature[unit]), len(found))
                 if number == len(found):

@@ -1,10 +1,12 @@
 """Operations with weights: linear layers, convolutions, embeddings, normalisation; and products of tensors."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from nas.conversion.calls import Call, Rule, combined, no_rule
-from nas.conversion.graph import Place
+from nas.conversion.calls import Call, Rule, combined, no_rule, tensors_in
+from nas.conversion.graph import Place, ids_of
 from nas.conversion.labels import Labels, of_axis
 
 __all__ = ["LAYER_RULES"]
@@ -150,33 +152,50 @@ def _prelu(call: Call) -> list[Labels]:
 
 
 def _product(call: Call, one: Labels, other: Labels, shape: tuple[int, ...]) -> Labels:
-    """Of matrices: what is summed over goes together; channels of the batch, which are heads, stay."""
-    graph = call.graph
-    for labels, named in ((one, "left"), (other, "right")):
-        dims = len(labels.shape)
-        if {dims - 1, dims - 2} <= set(labels.varying):
-            graph.fix(labels.ids, f"both dimensions of the {named} matrix of {call.where} have channels")
-            return Labels.none(shape, f"the output of {call.where}")
-    summed = len(one.shape) - 1 in one.varying, len(other.shape) - 2 in other.varying
-    if not any(summed):
-        return combined(call, [_turned(one, (-1,)), _turned(other, (-2,))], shape)
-    left, right = _turned(one, (-2,)), _turned(_transposed(other), (-2,))
-    inner = (*shape[:-2], 1, left.shape[-1])
-    met = combined(call, [left, right], inner)
-    last = len(inner) - 1
-    if met.varying == (last,) or not met.carries:
-        return Labels.none(shape, f"the output of {call.where}")
-    met = graph.along(met, last, call.where)
-    graph.heads.append(met.ids.reshape(-1).numpy())
-    return Labels(met.ids, shape)
+    """Of matrices: every row with every column, summed over what both have."""
+    rows, summed, columns = one.shape[-2], one.shape[-1], other.shape[-1]
+    left = Labels(one.ids.unsqueeze(-1), (*one.shape, 1), one.note, one.data)
+    right = Labels(other.ids.unsqueeze(-3), (*other.shape[:-2], 1, summed, columns), other.note, other.data)
+    full = (*shape[:-2], rows, summed, columns)
+    met = _summed(call, [left, right], full, [len(full) - 2])
+    return Labels(met.ids.squeeze(-2), shape, met.note, met.data)
 
 
-def _turned(labels: Labels, dims: tuple[int, ...]) -> Labels:
-    """The labels of one entry of dimensions along which nothing varies."""
-    ids, shape = labels.ids, list(labels.shape)
+def _summed(call: Call, operands: list[Labels], shape: Sequence[int], dims: Sequence[int]) -> Labels:
+    """The labels of a product that is summed over dimensions: what is summed goes together, heads stay."""
+    met = combined(call, operands, shape)
+    inside = set(met.varying) & set(dims)
+    if not inside:
+        return met
+    if set(met.varying) <= set(dims):
+        return Labels.none(shape, f"the output of {call.where}", met.data)
     for dim in dims:
-        ids, shape[dim] = ids.narrow(dim, 0, 1), 1
-    return Labels(ids, tuple(shape), labels.note, labels.data)
+        met = call.graph.along(met, dim, call.where)
+    call.graph.heads.append(ids_of(met.ids))
+    return met
+
+
+def _einsum(call: Call) -> list[Labels]:
+    """Two tensors, named dimensions: as a product of matrices."""
+    equation, *operands = call.args
+    tensors = tensors_in(operands)
+    inputs, _, output = str(equation).replace(" ", "").partition("->")
+    named = inputs.split(",")
+    plain = output and len(named) == len(tensors) <= 2 and "." not in inputs
+    if not plain or any(len(set(names)) < len(names) for names in named) or any(map(call.place, tensors)):
+        return no_rule(call)
+    letters = [*output, *sorted({*inputs} - {*output, ","})]
+    sizes = {letter: size for names, each in zip(named, tensors, strict=True) for letter, size in zip(names, each.shape, strict=True)}
+    spread = []
+    for names, tensor in zip(named, tensors, strict=True):
+        labels, there = call.labels(tensor), [letter for letter in letters if letter in names]
+        ids = labels.ids.permute([names.index(letter) for letter in there])
+        ids = ids[tuple(slice(None) if letter in names else None for letter in letters)]
+        shape = tuple(sizes[letter] if letter in names else 1 for letter in letters)
+        spread.append(Labels(ids, shape, labels.note, labels.data))
+    dims = list(range(len(output), len(letters)))
+    met = _summed(call, spread, [sizes[letter] for letter in letters], dims)
+    return [Labels(met.ids[(..., *[0] * len(dims))], call.shape, met.note, met.data)]
 
 
 def _transposed(labels: Labels) -> Labels:
@@ -238,6 +257,7 @@ LAYER_RULES: dict[str, Rule] = {
     "linear": _linear,
     **dict.fromkeys(["matmul", "bmm", "mm", "rmatmul"], _matmul),
     "addmm": _addmm,
+    "einsum": _einsum,
     **dict.fromkeys([f"conv{kind}{dims}d" for kind in ("", "_transpose") for dims in (1, 2, 3)], _convolution),
     "embedding": _embedding,
     **dict.fromkeys(["batch_norm", "instance_norm"], _channel_norm),

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from nas.space import concatenate
 
 __all__ = ["Layout", "Part", "layout_of"]
+
+Ids = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -89,24 +93,29 @@ def _kept(part: Part, kept: Mapping[int, int]) -> int:
     return part.units if part.group is None else kept.get(part.group, part.units)
 
 
-def layout_of(positions: Sequence[tuple[int | None, int]], units: Mapping[int, int]) -> "Layout | int":
-    """The layout of positions, each given as group and unit; the number of a group that is not in order there."""
-    runs = [(group, unit, len(list(run))) for (group, unit), run in groupby(positions, key=_key)]
+def layout_of(groups: Ids, places: Ids, units: Mapping[int, int]) -> "Layout | int":
+    """The layout of positions; the number of a group that is not in order there.
+
+    Args:
+        groups: the group at each position, -1 for none.
+        places: the unit of the group.
+        units: how many each group has.
+    """
+    changes = np.flatnonzero((np.diff(groups) != 0) | (np.diff(places) != 0)) + 1
+    starts = np.concatenate([[0], changes])
+    lengths = np.diff(np.concatenate([starts, [len(groups)]]))
     parts: list[Part] = []
-    place = 0
-    while place < len(runs):
-        group, _, length = runs[place]
-        if group is None:
+    run = 0
+    while run < len(starts):
+        group, length = int(groups[starts[run]]), int(lengths[run])
+        if group < 0:
             parts.append(Part(None, length))
-            place += 1
+            run += 1
             continue
-        stretch = runs[place : place + units[group]]
-        if stretch != [(group, unit, length) for unit in range(units[group])]:
+        stretch = slice(run, run + units[group])
+        whole = len(starts[stretch]) == units[group] and (lengths[stretch] == length).all()
+        if not whole or (groups[starts[stretch]] != group).any() or (np.diff(places[starts[stretch]], prepend=-1) != 1).any():
             return group
         parts.append(Part(group, length, units[group]))
-        place += units[group]
+        run += units[group]
     return Layout(tuple(parts))
-
-
-def _key(position: tuple[int | None, int]) -> tuple[int | None, int]:
-    return (position[0], position[1] if position[0] is not None else 0)

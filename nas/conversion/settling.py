@@ -3,13 +3,15 @@
 Where a size follows neither an attribute nor another group, the groups that meet it are fixed.
 """
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import gcd
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from nas.conversion.cutting import Failure, Follower, first_failure
 from nas.conversion.graph import Graph, Operation
@@ -17,7 +19,10 @@ from nas.conversion.groups import Group, Groups
 from nas.conversion.labels import Labels
 from nas.conversion.layouts import Layout, Part
 
-__all__ = ["common_steps", "settle"]
+__all__ = ["Example", "common_steps", "settle"]
+
+Example = tuple[Sequence[Any], Mapping[str, Any]]
+"""Arguments of a forward, by position and by name."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +45,27 @@ class _Sizes:
     model: nn.Module
     graph: Graph
     groups: Groups
-    example: tuple[Sequence[Any], Mapping[str, Any]]
+    example: Example
     followers: list[Follower] = field(default_factory=list)
 
-    def failure(self) -> Failure | None:
-        kept: dict[int, int] = {}
-        for tied in self.groups.tied():
-            steps = common_steps(tied)
-            kept |= {group.number: group.units // steps * max(1, steps // 2) for group in tied}
+    def probes(self) -> list[dict[int, int]]:
+        """Narrower networks, as numbers of units: in one all groups are, and in one of the others one of any two is."""
+        tied = self.groups.tied()
+        chosen = [[True] * len(tied)]
+        chosen += [[bool(place >> bit & 1) for place in range(1, len(tied) + 1)] for bit in range(len(tied).bit_length())]
+        return [_narrowed([group for group, cut in zip(tied, each, strict=True) if cut]) for each in chosen]
+
+    def failure(self, kept: Mapping[int, int]) -> Failure | None:
+        """Where such a network does not do what was followed."""
         return first_failure(self.model, self.graph, self.groups, self.followers, kept, self.example)
+
+
+def _narrowed(tied: Sequence[Sequence[Group]]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for groups in tied:
+        steps = common_steps(groups)
+        found |= {group.number: group.units // steps * max(1, steps // 2) for group in groups}
+    return found
 
 
 def common_steps(tied: Sequence[Group]) -> int:
@@ -57,7 +74,7 @@ def common_steps(tied: Sequence[Group]) -> int:
 
 
 def settle(
-    model: nn.Module, graph: Graph, groups: Groups, example: tuple[Sequence[Any], Mapping[str, Any]]
+    model: nn.Module, graph: Graph, groups: Groups, example: Example
 ) -> list[Follower]:
     """The attributes that follow groups; afterwards what is elastic can be cut.
 
@@ -67,22 +84,36 @@ def settle(
         groups: of the graph; those that cannot be cut are fixed.
         example: arguments of its forward.
     """
-    sizes = _Sizes(model, graph, groups, example)
+    sizes = _Sizes(*_without_values(model, graph, groups, example))
     _fix_what_has_one_width(groups)
-    failure = sizes.failure()
-    while failure is not None:
-        if not _mended(sizes, failure):
-            stuck = [number for number in _meeting(sizes, failure)[0] if groups.all[number].reason is None]
-            if not stuck:
-                stuck = [group.number for group in groups.elastic]
-            where = f"'{failure.path}'" if failure.path else "the model"
-            for number in stuck:
-                groups.fix(number, f"{where} has a size of its own: {failure.reason}")
-            groups.lay_out(graph.axes.values())
-        _fix_what_has_one_width(groups)
-        sizes.followers = [each for each in sizes.followers if _all_elastic(groups, each.layout)]
-        failure = sizes.failure()
+    place = 0
+    while place < len(probes := sizes.probes()):
+        failure = sizes.failure(probes[place])
+        place = place + 1 if failure is None else 0 if _settled(sizes, failure, probes[place]) else place
     return sizes.followers
+
+
+def _without_values(model: nn.Module, graph: Graph, groups: Groups, example: Example) -> tuple[nn.Module, Graph, Groups, Example]:
+    """The model on the meta device, where only sizes are computed, if it does there what was followed."""
+    tensors = (*model.parameters(), *model.buffers())
+    empty = copy.deepcopy(model, {id(tensor): tensor.detach().to("meta") for tensor in tensors})
+    inputs = tree_map_only(Tensor, lambda tensor: tensor.to("meta"), example)
+    works = first_failure(empty, graph, groups, (), {}, inputs) is None
+    return (empty, graph, groups, inputs) if works else (model, graph, groups, example)
+
+
+def _settled(sizes: _Sizes, failure: Failure, kept: Mapping[int, int]) -> bool:
+    """Mends a failure, or fixes the groups that meet there; whether that changed which groups there are to cut."""
+    groups, before = sizes.groups, len(sizes.groups.tied())
+    if not _mended(sizes, failure, kept):
+        stuck = [number for number in _meeting(sizes, failure)[0] if number in kept] or list(kept)
+        where = f"'{failure.path}'" if failure.path else "the model"
+        for number in stuck:
+            groups.fix(number, f"{where} has a size of its own: {failure.reason}")
+        groups.lay_out(sizes.graph.axes.values())
+    _fix_what_has_one_width(groups)
+    sizes.followers = [each for each in sizes.followers if _all_elastic(groups, each.layout)]
+    return len(groups.tied()) != before
 
 
 def _fix_what_has_one_width(groups: Groups) -> None:
@@ -96,16 +127,21 @@ def _all_elastic(groups: Groups, layout: Layout) -> bool:
     return all(groups.all[number].reason is None for number in layout.groups)
 
 
-def _mended(sizes: _Sizes, failure: Failure) -> bool:
+def _mended(sizes: _Sizes, failure: Failure, kept: Mapping[int, int]) -> bool:
     """Whether a guess was found with which the narrower network runs further; it is kept."""
     before, equal = list(sizes.followers), list(sizes.groups.equal)
     for guess in _guesses(sizes, failure):
         _apply(sizes, failure, guess)
-        after = sizes.failure()
+        after = sizes.failure(_with_tied(sizes.groups, kept))
         if after is None or after.operation > failure.operation:
             return True
         sizes.followers, sizes.groups.equal = list(before), list(equal)
     return False
+
+
+def _with_tied(groups: Groups, kept: Mapping[int, int]) -> dict[int, int]:
+    """The numbers of units with those of groups that are tied to one of them."""
+    return _narrowed([tied for tied in groups.tied() if any(group.number in kept for group in tied)])
 
 
 def _meeting(sizes: _Sizes, failure: Failure) -> tuple[list[int], list[int]]:
