@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
@@ -105,5 +104,3 @@ def no_rule(call: Call) -> list[Labels]:
             call.graph.whole[place] = f"'{place}' is read by {call.where}, for which there is no rule"
     data = any(call.labels(tensor).data for tensor in call.inputs)
     return [Labels.none(each.shape, f"the output of {call.where}", data) for each in call.outputs]
-
-

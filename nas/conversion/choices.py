@@ -111,7 +111,7 @@ def choose_widths(groups: Groups, options: Options) -> list[Width]:
             refused = "is to stay as it is"
         width = None if refused is not None else _width(groups, tied, heads, shares or (), options.divisor)
         if width is not None and len(width.choice.candidates) == 1:
-            width, refused = None, f"has no other width of these shares: {width.choice.candidates[0]}"
+            refused, width = f"has no other width of these shares: {width.choice.candidates[0]}", None
         if width is None:
             for group in tied:
                 groups.fix(group.number, refused or "")

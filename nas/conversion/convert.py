@@ -13,9 +13,11 @@ from nas.conversion.choices import Options, Shares, check_options, choose_kernel
 from nas.conversion.cutting import cut
 from nas.conversion.depth import choose_depths
 from nas.conversion.elastic_model import ElasticModel
+from nas.conversion.graph import Place
 from nas.conversion.groups import find_groups
 from nas.conversion.importance import IMPORTANCES, Batches, Loss, importances, sort_channels
-from nas.conversion.replacement import Plan, make_elastic
+from nas.conversion.plan import Plan
+from nas.conversion.replacement import make_elastic
 from nas.conversion.settling import settle
 from nas.conversion.tracing import traced
 from nas.errors import UsageError
@@ -111,7 +113,7 @@ def _checked(model: nn.Module, plain: nn.Module, plan: Plan, example: Example, e
     places = list(plain.named_modules())
     with cut(plain, plan.groups, plan.followers, kept), torch.no_grad():
         narrow = calls(places, lambda: plain(*example[0], **example[1]))
-    parameters = {name: parameter.numel() for name, parameter in plain.named_parameters()}
+    parameters = {Place(*_split(name)): parameter.numel() for name, parameter in plain.named_parameters()}
     network = make_elastic(plain, plan)
     space = ElasticModel(network, plan, parameters)
     largest = {choice: max(choice.candidates) for choice in space.choices}
@@ -134,6 +136,11 @@ def _checked(model: nn.Module, plain: nn.Module, plan: Plan, example: Example, e
     for path, module in network.named_modules():
         module.training = modes.get(path, model.training)
     return space
+
+
+def _split(name: str) -> tuple[str, str]:
+    path, _, own = name.rpartition(".")
+    return path, own
 
 
 def _compare(given: Sequence[Tensor], expected: Sequence[Tensor], what: str) -> None:
@@ -164,7 +171,7 @@ def _example(given: Any) -> Example:
     if isinstance(given, Sequence) and not isinstance(given, str):
         return tuple(given), {}
     raise UsageError(
-        f"example_input is a {type(given).__name__}; give a tensor, a sequence of the arguments of forward, or a mapping."
+        f"example_input is a {type(given).__name__}; give a tensor, a sequence of arguments, or a mapping."
     )
 
 
@@ -181,7 +188,9 @@ def _copy(model: Any) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise UsageError(f"model is a {type(model).__name__}; give a torch.nn.Module.")
     if isinstance(model, torch.jit.ScriptModule):
-        raise UsageError("the model is a TorchScript module, into which nobody can look; give the module it was made of.")
+        raise UsageError(
+            "the model is a TorchScript module, into which nobody can look; give the module it was made of."
+        )
     for path, module in model.named_modules():
         kind = type(module)
         where = f"'{path}'" if path else "the model"
@@ -195,6 +204,6 @@ def _copy(model: Any) -> nn.Module:
     try:
         return copy.deepcopy(model).eval()
     except Exception as error:  # whatever the attributes of a user raise
-        raise UsageError(f"{type(model).__name__} cannot be copied ({error}); remove what copy.deepcopy refuses.") from error
-
-
+        raise UsageError(
+            f"{type(model).__name__} cannot be copied ({error}); remove what copy.deepcopy refuses."
+        ) from error

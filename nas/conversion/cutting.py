@@ -6,9 +6,11 @@ Every operation must give a tensor of the size that its channels say. Where one 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -21,7 +23,10 @@ from nas.conversion.layer_sizes import as_shape, layer_sizes
 from nas.conversion.layouts import Layout
 from nas.conversion.tracing import Modules, name_of, places_of
 
-__all__ = ["Failure", "Follower", "cut", "first_failure", "layouts_by_module"]
+__all__ = ["Failure", "Follower", "cut", "first_failure", "layout_in", "layouts_by_module"]
+
+Layouts = Mapping[str, Mapping[tuple[str, int], Layout]]
+"""Path of a module → the layouts of dimensions of its tensors."""
 
 Kept = Mapping[int, int]
 """How many units of a group are kept; all of one that is not named."""
@@ -82,13 +87,13 @@ def cut(model: nn.Module, groups: Groups, followers: Sequence[Follower], kept: K
     """Within it the model, in which no module is elastic, has these units alone."""
     modules, layouts = dict(model.named_modules()), layouts_by_module(model, groups)
     tensors: dict[int, Tensor] = {}
-    changed: list[tuple[dict[str, Any], str, Any]] = []
+    changed: list[tuple[Any, str, Any]] = []
 
-    def write(held: dict[str, Any], name: str, value: Any) -> None:
+    def write(held: Any, name: str, value: Any) -> None:
         changed.append((held, name, held[name]))
         held[name] = value
 
-    sizes = {path: layer_sizes(module, _layout_below(layouts, path)) for path, module in modules.items()}
+    sizes = {path: layer_sizes(module, partial(layout_in, layouts, path)) for path, module in modules.items()}
     try:
         for path, module in modules.items():
             own = layouts.get(path, {})
@@ -110,13 +115,10 @@ def cut(model: nn.Module, groups: Groups, followers: Sequence[Follower], kept: K
             held[name] = value
 
 
-def _layout_below(layouts: Mapping[str, Mapping[tuple[str, int], Layout]], path: str) -> Any:
-    def find(name: str, dim: int) -> Layout | None:
-        inside, _, own = name.rpartition(".")
-        at = ".".join(filter(None, (path, inside)))
-        return layouts.get(at, {}).get((own, dim))
-
-    return find
+def layout_in(layouts: Layouts, path: str, name: str, dim: int) -> Layout | None:
+    """The layout of a dimension of a tensor of a module, or as in ``"out_proj.weight"`` of a child of it."""
+    inside, _, own = name.rpartition(".")
+    return layouts.get(".".join(filter(None, (path, inside))), {}).get((own, dim))
 
 
 def _sliced(tensor: Tensor, dims: Mapping[int, Layout], kept: Kept) -> Tensor:
@@ -136,10 +138,10 @@ class _Mismatch(Exception):  # noqa: N818
 class _Compare(TorchFunctionMode):
     """Compares every operation with the one of the same number in the graph."""
 
-    def __init__(self, graph: Graph, present: Sequence[bool], modules: Modules) -> None:
+    def __init__(self, graph: Graph, present: npt.NDArray[np.bool_], modules: Modules) -> None:
         super().__init__()
         self.number = -1
-        self._graph, self._present, self._modules = graph, np.asarray(present), modules
+        self._graph, self._present, self._modules = graph, present, modules
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = func(*args, **(kwargs or {}))
@@ -186,9 +188,13 @@ def first_failure(
             with compare:
                 model(*example[0], **example[1])
         except _Mismatch as error:
-            return Failure(compare.number, graph.operations[min(compare.number, len(graph.operations) - 1)].path, str(error))
+            return Failure(
+                compare.number, graph.operations[min(compare.number, len(graph.operations) - 1)].path, str(error)
+            )
         except Exception as error:  # whatever a forward raises that gets a tensor of another size
             number = min(compare.number + 1, len(graph.operations) - 1)
             reason = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
-            return Failure(number, modules.path, f"{graph.operations[number].name}() fails when it is narrower ({reason})")
+            return Failure(
+                number, modules.path, f"{graph.operations[number].name}() fails when it is narrower ({reason})"
+            )
     return None

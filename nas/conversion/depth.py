@@ -69,7 +69,8 @@ def _can_be_left_out(graph: Graph, child: nn.Module, block: Block, alone: bool) 
         return False
     inside = graph.operations[block.start : block.stop]
     return any(
-        operation.name in _ADDING and any(labels.same_as(block.before) for labels in operation.inputs) for operation in inside
+        operation.name in _ADDING and any(labels.same_as(block.before) for labels in operation.inputs)
+        for operation in inside
     )
 
 

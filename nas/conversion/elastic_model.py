@@ -1,13 +1,13 @@
 """A model that was made elastic, and what of it varies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
+from nas.conversion.graph import Place
+from nas.conversion.plan import Plan
 from nas.conversion.plan_table import table
-from nas.conversion.replacement import Plan
 from nas.space import Choice
 
 __all__ = ["ElasticModel"]
@@ -20,19 +20,17 @@ class ElasticModel:
     Attributes:
         network: the copy of the model with elastic modules, whose weights have the names that they had.
         plan: what varies and what stays.
-        parameters: the number of elements of each parameter, by name.
+        parameters: the number of elements of each parameter.
     """
 
     network: nn.Module
     plan: Plan
-    parameters: Mapping[str, int]
+    parameters: Mapping[Place, int]
 
     @property
     def choices(self) -> list[Choice]:
         """Widths, kernels and depths."""
-        plan = self.plan
-        stages: Sequence[Any] = [choice for stage in plan.stages for choice in stage.runs.values()]
-        return [*(width.choice for width in plan.widths), *(each.choice for each in plan.kernels.values()), *stages]
+        return self.plan.choices
 
     def __str__(self) -> str:
         return table(self.plan, self.parameters)

@@ -22,25 +22,27 @@ _ELEMENTWISE = """
     long bool contiguous clone detach requires_grad masked_fill nan_to_num eq ne lt gt le ge logical_and logical_or
     logical_not logical_xor and or xor invert isnan isinf isfinite copy tril triu zeros_like ones_like empty_like
     full_like rand_like randn_like bernoulli alias view_as_real cpu identity
-""".split()
+""".split()  # noqa: SIM905
 _MOVING = """
-    view reshape flatten unflatten permute transpose swapaxes swapdims t T mT H movedim moveaxis unsqueeze squeeze expand
-    expand_as broadcast_to getitem narrow select index_select gather roll flip pixel_shuffle pixel_unshuffle repeat tile
-    repeat_interleave view_as reshape_as ravel unfold diagonal rot90
-""".split()
+    view reshape flatten unflatten permute transpose swapaxes swapdims t T mT H movedim moveaxis unsqueeze squeeze
+    expand expand_as broadcast_to getitem narrow select index_select gather roll flip pixel_shuffle pixel_unshuffle
+    repeat tile repeat_interleave view_as reshape_as ravel unfold diagonal rot90
+""".split()  # noqa: SIM905
 _SPLITTING = ["split", "chunk", "unbind", "tensor_split", "split_with_sizes"]
-_REDUCING = "mean sum amax amin max min prod std var norm vector_norm logsumexp all any var_mean std_mean".split()
+_REDUCING = "mean sum amax amin max min prod std var norm vector_norm logsumexp all any var_mean std_mean".split()  # noqa: SIM905
 _EXACT = ("sum", "any")
 """Reductions to which channels of zeros add nothing."""
 _NORMALISING = ["softmax", "log_softmax", "softmin", "normalize"]
 _FACTORIES = """
     zeros ones empty full arange tensor linspace eye rand randn randint randperm meshgrid tril_indices triu_indices
     one_hot new_zeros new_ones new_empty new_full new_tensor as_tensor scalar_tensor from_numpy complex empty_strided
-""".split()
+""".split()  # noqa: SIM905
 _SPATIAL = {
-    **{f"{kind}_pool{dims}d": dims for kind in ("max", "avg", "lp", "adaptive_max", "adaptive_avg") for dims in (1, 2, 3)},
-    **{f"{kind}_pool{dims}d_with_indices": dims for kind in ("max", "adaptive_max") for dims in (1, 2, 3)},
-}  # fmt: skip
+    f"{kind}_pool{dims}d{end}": dims
+    for kind in ("max", "avg", "lp", "adaptive_max", "adaptive_avg")
+    for dims in (1, 2, 3)
+    for end in ("", "_with_indices")
+}
 
 
 def _elementwise(call: Call) -> list[Labels]:

@@ -123,7 +123,7 @@ class Graph:
 
     def join(self, one: Tensor, other: Tensor, why: str) -> None:
         """Has channels of two tensors, position by position, go together; one that has none fixes the other."""
-        a, b = (each.reshape(-1) for each in torch.broadcast_tensors(one, other))
+        a, b = (each.reshape(-1) for each in torch.broadcast_tensors(one, other))  # type: ignore[no-untyped-call]
         both = (a >= 0) & (b >= 0) & (a != b)
         if bool(both.any()):
             pairs = np.unique(np.stack([a[both].numpy(), b[both].numpy()]), axis=1)

@@ -24,7 +24,7 @@ class Group:
         axes: where they are in the tensors.
         couplings: the operations that bring their channels together.
         heads: whether a unit is a head of an attention.
-        softened: whether a statistic is taken over all of them, so that zeroing a unit is not the same as leaving it out.
+        softened: whether a statistic is taken over all, so that zeroing a unit is not the same as leaving it out.
         reason: why all are kept; None of an elastic group.
     """
 
@@ -132,6 +132,7 @@ def find_groups(graph: Graph) -> Groups:
         for number in np.unique(groups.of_channel[axis.ids[axis.ids >= 0]]).tolist():
             groups.all[number].axes.append(axis)
     _describe(graph, groups)
+    _fix(graph, groups)
     groups.lay_out(axes)
     return groups
 
@@ -209,25 +210,22 @@ def _numbered(component: Ids, signature: npt.NDArray[np.uint64], axes: list[Axis
 
 def _describe(graph: Graph, groups: Groups) -> None:
     """Writes into each group what the graph says of its channels."""
-
-    def of(ids: Ids) -> list[int]:
-        numbers = groups.of_channel[ids[ids >= 0]]
-        return [int(number) for number in np.unique(numbers[numbers >= 0])]
-
     for one, _, why in graph.pairs:
-        for number in of(one):
-            if why not in groups.all[number].couplings:
-                groups.all[number].couplings.append(why)
-    for ids in graph.heads:
-        for number in of(ids):
-            groups.all[number].heads = True
-    for ids in graph.softened:
-        for number in of(ids):
-            groups.all[number].softened = True
+        for group in _with(groups, one):
+            if why not in group.couplings:
+                group.couplings.append(why)
+    for group in (group for ids in graph.heads for group in _with(groups, ids)):
+        group.heads = True
+    for group in (group for ids in graph.softened for group in _with(groups, ids)):
+        group.softened = True
     for one, other, why in graph.equal:
-        for first in of(one)[:1]:
-            for second in of(other):
-                groups.tie(first, second, why)
+        for first in _with(groups, one)[:1]:
+            for second in _with(groups, other):
+                groups.tie(first.number, second.number, why)
+
+
+def _fix(graph: Graph, groups: Groups) -> None:
+    """Fixes the groups that no architecture may lack a part of."""
     for group in groups.all:
         reason = next((graph.whole[axis.place] for axis in group.axes if axis.place in graph.whole), None)
         if reason is not None:
@@ -235,9 +233,15 @@ def _describe(graph: Graph, groups: Groups) -> None:
         elif group.units == 1:
             groups.fix(group.number, "all its channels belong together")
     for ids, reason in graph.fixed:
-        for number in of(ids):
-            groups.fix(number, reason)
+        for group in _with(groups, ids):
+            groups.fix(group.number, reason)
     for one, other, why in graph.equal:
-        if not (of(one) and of(other)):
-            for number in (*of(one), *of(other)):
-                groups.fix(number, f"is as wide as what is fixed in {why}")
+        some, others = _with(groups, one), _with(groups, other)
+        for group in (*some, *others) if not (some and others) else ():
+            groups.fix(group.number, f"is as wide as what is fixed in {why}")
+
+
+def _with(groups: Groups, ids: Ids) -> list[Group]:
+    """The groups of channels."""
+    numbers = groups.of_channel[ids[ids >= 0]]
+    return [groups.all[number] for number in np.unique(numbers[numbers >= 0]).tolist()]

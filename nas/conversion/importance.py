@@ -77,7 +77,10 @@ def _of_weights(model: nn.Module, groups: Groups, group: Group, kind: str, gradi
 
 def _by_unit(groups: Groups, group: Group, ids: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> Scores:
     there = (ids >= 0) & (groups.of_channel[np.maximum(ids, 0)] == group.number)
-    return np.bincount(groups.unit_of[ids[there]], weights=values[there], minlength=group.units)
+    summed: Scores = np.bincount(groups.unit_of[ids[there]], weights=values[there], minlength=group.units).astype(
+        np.float64
+    )
+    return summed
 
 
 def _gradients(model: nn.Module, batches: Batches, loss: Loss | None) -> dict[int, Tensor]:
@@ -90,7 +93,7 @@ def _gradients(model: nn.Module, batches: Batches, loss: Loss | None) -> dict[in
         given = torch.autograd.grad(value, parameters, allow_unused=True)
         for total, gradient in zip(sums, given, strict=True):
             if gradient is not None:
-                total += gradient
+                total.add_(gradient)
     return dict(zip(map(id, parameters), sums, strict=True))
 
 

@@ -185,17 +185,22 @@ def _einsum(call: Call) -> list[Labels]:
     if not plain or any(len(set(names)) < len(names) for names in named) or any(map(call.place, tensors)):
         return no_rule(call)
     letters = [*output, *sorted({*inputs} - {*output, ","})]
-    sizes = {letter: size for names, each in zip(named, tensors, strict=True) for letter, size in zip(names, each.shape, strict=True)}
+    sizes = {
+        letter: size
+        for names, each in zip(named, tensors, strict=True)
+        for letter, size in zip(names, each.shape, strict=True)
+    }
     spread = []
     for names, tensor in zip(named, tensors, strict=True):
         labels, there = call.labels(tensor), [letter for letter in letters if letter in names]
         ids = labels.ids.permute([names.index(letter) for letter in there])
-        ids = ids[tuple(slice(None) if letter in names else None for letter in letters)]
         shape = tuple(sizes[letter] if letter in names else 1 for letter in letters)
+        carried = dict(zip(there, ids.shape, strict=True))
+        ids = ids.reshape([carried.get(letter, 1) for letter in letters])
         spread.append(Labels(ids, shape, labels.note, labels.data))
     dims = list(range(len(output), len(letters)))
     met = _summed(call, spread, [sizes[letter] for letter in letters], dims)
-    return [Labels(met.ids[(..., *[0] * len(dims))], call.shape, met.note, met.data)]
+    return [Labels(met.ids.reshape(met.ids.shape[: len(output)]), call.shape, met.note, met.data)]
 
 
 def _transposed(labels: Labels) -> Labels:

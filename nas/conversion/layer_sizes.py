@@ -58,5 +58,3 @@ def _of_convolution(module: Any, layout: LayoutsOf) -> dict[str, Layout | None]:
     other = None if groups is None else groups.scaled(module.weight.shape[1], 1)
     inputs, outputs = (rows, other) if transposed else (other, rows)
     return {"in_channels": inputs, "out_channels": outputs, "groups": groups}
-
-

@@ -76,7 +76,7 @@ class Layout:
         """
         values = []
         for part in self.parts:
-            if part.group not in widths:
+            if part.group is None or part.group not in widths:
                 values.append(part.size * part.units)
                 continue
             choice, each = widths[part.group]
@@ -114,7 +114,11 @@ def layout_of(groups: Ids, places: Ids, units: Mapping[int, int]) -> "Layout | i
             continue
         stretch = slice(run, run + units[group])
         whole = len(starts[stretch]) == units[group] and (lengths[stretch] == length).all()
-        if not whole or (groups[starts[stretch]] != group).any() or (np.diff(places[starts[stretch]], prepend=-1) != 1).any():
+        if (
+            not whole
+            or (groups[starts[stretch]] != group).any()
+            or (np.diff(places[starts[stretch]], prepend=-1) != 1).any()
+        ):
             return group
         parts.append(Part(group, length, units[group]))
         run += units[group]

@@ -1,25 +1,24 @@
 """Puts elastic modules in the place of plain ones, in a copy of the model."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 import nas.nn as elastic
-from nas.conversion.choices import Kernel, Width
-from nas.conversion.cutting import Follower, layouts_by_module
-from nas.conversion.depth import Stage
-from nas.conversion.graph import Graph
-from nas.conversion.groups import Groups
+from nas.conversion.cutting import layout_in, layouts_by_module
+from nas.conversion.graph import Place
 from nas.conversion.layer_sizes import as_shape, layer_sizes
 from nas.conversion.layouts import Layout
+from nas.conversion.plan import Plan
 from nas.conversion.tracing import places_of, readers_of
 from nas.nn.own_module import own_module
 from nas.nn.stages import BlockList, StagedSequential
+from nas.nn.tree import below
 from nas.space import Expression
 
-__all__ = ["Plan", "make_elastic"]
+__all__ = ["make_elastic"]
 
 _TWINS: dict[type[nn.Module], type[elastic.ElasticLayer]] = {
     nn.Conv1d: elastic.Conv1d,
@@ -39,24 +38,7 @@ _TWINS: dict[type[nn.Module], type[elastic.ElasticLayer]] = {
     nn.LayerNorm: elastic.LayerNorm,
     nn.RMSNorm: elastic.RMSNorm,
 }
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that varies in a model.
-
-    Attributes:
-        graph, groups: of the model.
-        followers: attributes that are sizes.
-        widths, kernels, stages: the choices; kernels by the path of the convolution.
-    """
-
-    graph: Graph
-    groups: Groups
-    followers: Sequence[Follower]
-    widths: Sequence[Width]
-    kernels: Mapping[str, Kernel]
-    stages: Sequence[Stage]
+"""The elastic layer of each plain one; a module of any other class keeps its class and gets its parts."""
 
 
 def make_elastic(model: nn.Module, plan: Plan) -> nn.Module:
@@ -64,44 +46,17 @@ def make_elastic(model: nn.Module, plan: Plan) -> nn.Module:
 
     Weights are the same objects, and so are their names.
     """
-    layouts = layouts_by_module(model, plan.groups)
     modules = dict(model.named_modules())
-    sizes = {number: (width.choice, each) for width in plan.widths for number, each in width.each.items()}
+    sizes = _Sizes(model, plan)
     made: dict[int, nn.Module] = {}
-    read = _read_by_others(model, plan.graph, layouts)
     for path, module in modules.items():
-        tensors = {name: _expressions(tensor, name, layouts.get(path, {}), sizes) for name, tensor in _own(module).items()}
-        tensors = {name: dims for name, dims in tensors.items() if dims is not None}
-        follows = {name: each.expression(sizes) for name, each in layer_sizes(module, _find(layouts, path)).items()}
-        attributes = {name: _attribute(size, name in as_shape) for name, size in follows.items()}
-        attributes |= {
-            each.name: _attribute(each.layout.expression(sizes), each.shape is not None)
-            for each in plan.followers
-            if each.path == path
-        }
-        if path in {inner for inners in read.values() for inner in inners} and not _runs_itself(plan.graph, path):
-            continue
-        inner = read.get(path, [])
-        for other in inner:
-            relative = other[len(path) + 1 :] if path else other
-            for name, tensor in _own(modules[other]).items():
-                dims = _expressions(tensor, name, layouts.get(other, {}), sizes)
-                if dims is not None:
-                    tensors[f"{relative}.{name}"] = dims
-            for name, layout in layer_sizes(modules[other], _find(layouts, other)).items():
-                attributes[f"{relative}.{name}"] = _attribute(layout.expression(sizes), name in as_shape)
-        followed = any(each.path == path for each in plan.followers)
-        if type(module) in _TWINS and not inner and not followed:
-            arguments = follows | (plan.kernels[path].arguments if path in plan.kernels else {})
-            if arguments:
-                made[id(module)] = _twin(module, arguments)
-        elif tensors or attributes:
-            never_run = [name for name in inner if not _runs_itself(plan.graph, name)]
-            only = [name[len(path) + 1 :] if path else name for name in never_run]
-            made[id(module)] = own_module(module, tensors, attributes, [name for name in only if "." not in name])
+        replacement = None if path in sizes.never_called else _replacement(path, module, plan, sizes)
+        if replacement is not None:
+            made[id(module)] = replacement
     for stage in plan.stages:
-        module = modules[stage.path]
-        made[id(module)] = (StagedSequential if isinstance(module, nn.Sequential) else BlockList)(module, stage.runs)  # type: ignore[arg-type]
+        container: Any = modules[stage.path]
+        kind = StagedSequential if isinstance(container, nn.Sequential) else BlockList
+        made[id(container)] = kind(container, stage.runs)
     for module in (*modules.values(), *made.values()):
         for name, child in module._modules.items():
             if child is not None:
@@ -109,74 +64,104 @@ def make_elastic(model: nn.Module, plan: Plan) -> nn.Module:
     return made.get(id(model), model)
 
 
-def _own(module: nn.Module) -> dict[str, Tensor]:
-    held = {**module._parameters, **module._buffers}
-    return {name: tensor for name, tensor in held.items() if tensor is not None}
+class _Sizes:
+    """The sizes of tensors and attributes as expressions.
+
+    Attributes:
+        read: path of a module → the modules below it whose tensors its forward reads.
+        never_called: those of them that are never called themselves.
+    """
+
+    def __init__(self, model: nn.Module, plan: Plan) -> None:
+        self._modules = dict(model.named_modules())
+        self._layouts = layouts_by_module(model, plan.groups)
+        self._widths = {number: (width.choice, each) for width in plan.widths for number, each in width.each.items()}
+        called = {operation.path for operation in plan.graph.operations}
+        self.read = self._read_from_above(model, plan)
+        self.never_called = {path for paths in self.read.values() for path in paths} - called
+
+    def expression(self, layout: Layout) -> Any:
+        return layout.expression(self._widths)
+
+    def tensors(self, path: str) -> dict[str, list[Any]]:
+        """The size of each dimension of each tensor of a module of which one varies."""
+        own = self._layouts.get(path, {})
+        varying = {
+            name: tensor for name, tensor in _tensors(self._modules[path]).items() if name in {n for n, _ in own}
+        }
+        return {
+            name: [
+                self.expression(own[name, dim]) if (name, dim) in own else size for dim, size in enumerate(tensor.shape)
+            ]
+            for name, tensor in varying.items()
+        }
+
+    def attributes(self, path: str) -> dict[str, Any]:
+        """The attributes of a layer that are sizes."""
+        layouts = layer_sizes(self._modules[path], partial(layout_in, self._layouts, path))
+        return {name: self.expression(layout) for name, layout in layouts.items()}
+
+    def _read_from_above(self, model: nn.Module, plan: Plan) -> dict[str, list[str]]:
+        places, holders = places_of(model), dict[Place, list[str]]()
+        for path, module in self._modules.items():
+            for tensor in _tensors(module).values():
+                holders.setdefault(places[id(tensor)], []).append(path)
+        found: dict[str, dict[str, None]] = {}
+        for place, readers in readers_of(plan.graph).items():
+            for reader in readers:
+                inside = [path for path in holders[place] if path.startswith(f"{reader}." if reader else "")]
+                if reader not in holders[place] and inside[:1] and inside[0] in self._layouts:
+                    found.setdefault(reader, {})[inside[0]] = None
+        return {reader: list(paths) for reader, paths in found.items()}
 
 
-def _expressions(
-    tensor: Tensor, name: str, layouts: Mapping[tuple[str, int], Layout], sizes: Mapping[int, tuple[Any, int]]
-) -> list[Any] | None:
-    """The size of each dimension of a tensor of which one varies."""
-    if not any(each == name for each, _ in layouts):
-        return None
-    return [
-        layouts[name, dim].expression(sizes) if (name, dim) in layouts else size for dim, size in enumerate(tensor.shape)
-    ]
-
-
-def _attribute(value: Any, is_shape: bool) -> Any:
-    return value.map(_in_tuple) if is_shape and isinstance(value, Expression) else value
-
-
-def _in_tuple(size: int) -> tuple[int]:
-    return (size,)
-
-
-def _find(layouts: Mapping[str, Mapping[tuple[str, int], Layout]], path: str) -> Any:
-    def find(name: str, dim: int) -> Layout | None:
-        inside, _, own = name.rpartition(".")
-        at = ".".join(filter(None, (path, inside)))
-        return layouts.get(at, {}).get((own, dim))
-
-    return find
-
-
-def _read_by_others(
-    model: nn.Module, graph: Graph, layouts: Mapping[str, Mapping[tuple[str, int], Layout]]
-) -> dict[str, list[str]]:
-    """Path of a module → those below it whose tensors with channels its forward reads."""
-    holders: dict[Any, list[str]] = {}
-    first = places_of(model)
-    for path, module in model.named_modules():
-        for tensor in _own(module).values():
-            holders.setdefault(first[id(tensor)], []).append(path)
-    found: dict[str, dict[str, None]] = {}
-    for place, readers in readers_of(graph).items():
-        for reader in readers:
-            if reader not in holders[place]:
-                below = [path for path in holders[place] if path.startswith(f"{reader}." if reader else "")]
-                found.setdefault(reader, {}).update({path: None for path in below[:1] if path in layouts})
-    return {reader: list(paths) for reader, paths in found.items()}
-
-
-def _runs_itself(graph: Graph, path: str) -> bool:
-    return any(operation.path == path for operation in graph.operations)
+def _replacement(path: str, module: nn.Module, plan: Plan, sizes: _Sizes) -> nn.Module | None:
+    """The elastic module for one that follows choices."""
+    followers = [each for each in plan.followers if each.path == path]
+    read = sizes.read.get(path, [])
+    if type(module) in _TWINS and not read and not followers:
+        kernel = plan.kernels[path].arguments if path in plan.kernels else {}
+        arguments = sizes.attributes(path) | kernel
+        return _twin(module, arguments) if arguments else None
+    tensors, attributes = sizes.tensors(path), _shaped(sizes.attributes(path))
+    attributes |= {each.name: _in_shape(sizes.expression(each.layout), each.shape) for each in followers}
+    for inner in read:
+        name = inner[len(path) + 1 :] if path else inner
+        tensors |= {below(name, own): dims for own, dims in sizes.tensors(inner).items()}
+        attributes |= {below(name, own): size for own, size in _shaped(sizes.attributes(inner)).items()}
+    read_only = [name for name, _ in module.named_children() if below(path, name) in sizes.never_called]
+    return own_module(module, tensors, attributes, read_only) if tensors or attributes else None
 
 
 def _twin(layer: Any, arguments: Mapping[str, Any]) -> nn.Module:
     """The elastic layer of a plain one, with its weights and all that is attached to it."""
     kind = _TWINS[type(layer)]
-    given: dict[str, Any] = {}
+    given: dict[str, Any] = {"device": "meta"}
     for name in kind._signature().parameters:
         if name in arguments:
             given[name] = arguments[name]
-        elif name == "device":
-            given[name] = "meta"
-        elif name != "dtype":
+        elif name not in ("device", "dtype"):
             given[name] = getattr(layer, name) is not None if name == "bias" else getattr(layer, name)
     twin = kind(**given)
     for name, value in vars(layer).items():
         if name not in vars(twin) or name in ("_parameters", "_buffers", "training") or "hooks" in name:
             vars(twin)[name] = value
     return twin
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    held = {**module._parameters, **module._buffers}
+    return {name: tensor for name, tensor in held.items() if tensor is not None}
+
+
+def _shaped(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _in_shape(size, tuple if name in as_shape else None) for name, size in attributes.items()}
+
+
+def _in_shape(size: Any, shape: type | None) -> Any:
+    """The size, or the tuple or list of it alone."""
+    return size.map(partial(_one, shape)) if shape is not None and isinstance(size, Expression) else size
+
+
+def _one(shape: type, size: int) -> Any:
+    return shape((size,))

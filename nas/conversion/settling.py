@@ -52,7 +52,9 @@ class _Sizes:
         """Narrower networks, as numbers of units: in one all groups are, and in one of the others one of any two is."""
         tied = self.groups.tied()
         chosen = [[True] * len(tied)]
-        chosen += [[bool(place >> bit & 1) for place in range(1, len(tied) + 1)] for bit in range(len(tied).bit_length())]
+        chosen += [
+            [bool(place >> bit & 1) for place in range(1, len(tied) + 1)] for bit in range(len(tied).bit_length())
+        ]
         return [_narrowed([group for group, cut in zip(tied, each, strict=True) if cut]) for each in chosen]
 
     def failure(self, kept: Mapping[int, int]) -> Failure | None:
@@ -73,9 +75,7 @@ def common_steps(tied: Sequence[Group]) -> int:
     return gcd(*(group.units for group in tied))
 
 
-def settle(
-    model: nn.Module, graph: Graph, groups: Groups, example: Example
-) -> list[Follower]:
+def settle(model: nn.Module, graph: Graph, groups: Groups, example: Example) -> list[Follower]:
     """The attributes that follow groups; afterwards what is elastic can be cut.
 
     Args:
@@ -93,7 +93,9 @@ def settle(
     return sizes.followers
 
 
-def _without_values(model: nn.Module, graph: Graph, groups: Groups, example: Example) -> tuple[nn.Module, Graph, Groups, Example]:
+def _without_values(
+    model: nn.Module, graph: Graph, groups: Groups, example: Example
+) -> tuple[nn.Module, Graph, Groups, Example]:
     """The model on the meta device, where only sizes are computed, if it does there what was followed."""
     tensors = (*model.parameters(), *model.buffers())
     empty = copy.deepcopy(model, {id(tensor): tensor.detach().to("meta") for tensor in tensors})
@@ -174,7 +176,7 @@ def _guesses(sizes: _Sizes, failure: Failure) -> Iterator[_Guess]:
         for name, size in _sizes_of(module)
         if name not in taken and size % sizes.groups.all[number].units == 0 and size > 1
     ]
-    ties = [pair for pair in combinations(range(len(meeting)), 2)]
+    ties = list(combinations(range(len(meeting)), 2))
     for each in single:
         yield _Guess((each,))
     for tied in ties:
@@ -197,7 +199,7 @@ def _sizes_of(module: nn.Module) -> Iterator[tuple[str, int]]:
 
 
 def _apply(sizes: _Sizes, failure: Failure, guess: _Guess) -> None:
-    """Takes a guess for the module, and for all of its class whose operation of the same number meets as many groups."""
+    """Takes a guess for the module, and for all of its class whose operation of this number meets as many groups."""
     failed = sizes.graph.operations[failure.operation]
     kind = type(sizes.model.get_submodule(failed.path))
     for number, operation in enumerate(sizes.graph.operations):

@@ -21,7 +21,8 @@ __all__ = ["Modules", "name_of", "places_of", "readers_of", "traced"]
 _RULES = {**ELEMENT_RULES, **LAYER_RULES}
 _DECIDING = ("bool", "item", "int", "float", "index", "tolist", "nonzero", "contains", "numpy")
 """Functions by which a program reads values of a tensor."""
-_LARGEST_RAW = 5_000_000
+_LARGEST_RAW = 20_000
+"""Elements of a tensor of more than two dimensions that are followed one by one when no layer reads it."""
 
 
 class Modules:
@@ -106,9 +107,9 @@ class _Follow(TorchFunctionMode):
             self._refuse_values(name, args)
         if name == "setitem":
             call = self._call(name, func, args, kwargs, [args[0]])
-            labels = written(call)
+            after = written(call)
             given = func(*args, **kwargs)
-            self._labels[args[0]] = labels
+            self._labels[args[0]] = after
             return given
         reads = self._reads(args, kwargs)
         before = [self._labels[tensor] for tensor in tensors_in((args, kwargs)) if tensor in self._labels]
@@ -147,8 +148,8 @@ class _Follow(TorchFunctionMode):
         if place is None or id(tensor) in self._buffers or tensor.numel() in (0, 1):
             note = f"the buffer '{place}'" if place else "a constant"
             return Labels.none(tensor.shape, note, False)
-        if tensor.numel() > _LARGEST_RAW:
-            self.graph.whole[place] = f"'{place}' is read as a tensor of {tensor.numel():,} numbers"
+        if tensor.numel() > _LARGEST_RAW and sum(size > 1 for size in tensor.shape) > 2:
+            self.graph.whole[place] = f"'{place}' is read as a tensor by another than a layer"
             return Labels.none(tensor.shape, f"'{place}'", False)
         labels = Labels(self.graph.fresh(tensor.numel()).view(tensor.shape), tuple(tensor.shape), "", False)
         self.graph.raw[place] = (labels, self.modules.path)
@@ -224,7 +225,9 @@ def _keep_what_others_read(model: nn.Module, graph: Graph) -> None:
     for place, readers in readers_of(graph).items():
         tensor = getattr(model.get_submodule(place.path), place.name)
         for reader in readers:
-            if not any(path == reader or path.startswith(f"{reader}." if reader else "") for path in holders[id(tensor)]):
+            if not any(
+                path == reader or path.startswith(f"{reader}." if reader else "") for path in holders[id(tensor)]
+            ):
                 graph.whole.setdefault(place, f"'{place}' is read by '{reader}', which does not hold it")
 
 

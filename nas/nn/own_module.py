@@ -16,8 +16,21 @@ from nas.nn.tree import children
 
 __all__ = ["OwnModule", "own_module"]
 
-_HOOKS = [name for name in vars(nn.Module()) if "hooks" in name and not name.endswith(("_with_kwargs", "_always_called"))]
-_ELASTIC = ("arguments", "axes", "read_only", "is_elastic", "_key", "_state", "_states", "_choices", "_sizes", "_settings")
+_HOOKS = [
+    name for name in vars(nn.Module()) if "hooks" in name and not name.endswith(("_with_kwargs", "_always_called"))
+]
+_ELASTIC = (
+    "arguments",
+    "axes",
+    "read_only",
+    "is_elastic",
+    "_key",
+    "_state",
+    "_states",
+    "_choices",
+    "_sizes",
+    "_settings",
+)
 """Attributes that the class of a module does not know."""
 
 
@@ -138,16 +151,15 @@ def _subclass(kind: type[nn.Module]) -> type[OwnModule]:
 
 
 def _blank(kind: type[nn.Module]) -> OwnModule:
-    return cast(OwnModule, _subclass(kind).__new__(_subclass(kind)))
+    made = _subclass(kind)  # type: ignore[arg-type]
+    return made.__new__(made)
 
 
 def _shell(kind: type[nn.Module], attributes: Mapping[str, Any], keep_hooks: bool = False) -> nn.Module:
     """A module with these attributes, whose tensors can be replaced without changing those of another."""
     made = kind.__new__(kind)
     vars(made).update(attributes)
-    vars(made).update(
-        _parameters=dict(attributes["_parameters"]), _buffers=dict(attributes["_buffers"]), _modules={}
-    )
+    vars(made).update(_parameters=dict(attributes["_parameters"]), _buffers=dict(attributes["_buffers"]), _modules={})
     if not keep_hooks:
         vars(made).update({name: OrderedDict() for name in _HOOKS})
     return made

@@ -1,9 +1,9 @@
 """Containers in which runs of blocks have an elastic depth, and everything keeps its name."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from nas.errors import UsageError
 from nas.nn.elastic import Branch, Copy, Elastic, inactive
@@ -31,7 +31,9 @@ class _Stages(Elastic):
         for (start, stop), depth in runs.items():
             wrong = [value for (value,) in outcomes(depth) if value not in range(stop - start + 1)]
             if wrong:
-                raise UsageError(f"the depth of blocks {start} to {stop - 1} can be {wrong[0]!r}; give 0 to their number.")
+                raise UsageError(
+                    f"the depth of blocks {start} to {stop - 1} can be {wrong[0]!r}; give 0 to their number."
+                )
 
     def configure(self, gates: Gates) -> None:
         depths = self.arguments.values()
@@ -45,13 +47,17 @@ class _Stages(Elastic):
         """The gate of the depth of each run; UsageError before an architecture is activated."""
         if "_depths" not in vars(self):
             raise inactive(self)
-        return cast("tuple[Gate, ...]", self._depths)
+        return self._depths
 
     def branches(self) -> Iterator[Branch]:
         for position, (name, block) in enumerate(children(self)):
-            inside = [(run, depth) for run, depth in zip(self.runs, self.arguments.values(), strict=True) if _in(position, run)]
+            inside = [
+                (run, depth)
+                for run, depth in zip(self.runs, self.arguments.values(), strict=True)
+                if _in(position, run)
+            ]
             if inside:
-                ((start, _), depth), = inside
+                (((start, _), depth),) = inside
                 yield Branch(name, block, depth, _Within(position - start))
             else:
                 yield Branch(name, block)
@@ -130,7 +136,9 @@ class BlockList(_Stages, nn.ModuleList):
     def __init__(self, module: nn.ModuleList, runs: Mapping[Run, Any]) -> None:
         ((_, stop),) = runs
         if stop != len(module):
-            raise UsageError(f"a depth of a list of {len(module)} blocks must be that of its last ones, not up to {stop}.")
+            raise UsageError(
+                f"a depth of a list of {len(module)} blocks must be that of its last ones, not up to {stop}."
+            )
         self._take(module, runs)
 
     def configure(self, gates: Gates) -> None:
