@@ -68,7 +68,7 @@ def combined(call: Call, operands: Iterable[Labels], shape: Sequence[int]) -> La
     """The labels of what is computed element by element: channels that meet go together.
 
     A tensor that is broadcast along the channels of another says nothing of them. One that is as long and carries none
-    fixes them.
+    keeps them from being cut there.
     """
     given = [(labels, *aligned(labels, shape)) for labels in operands]
     carrying = [each for each in given if each[0].carries and any(size > 1 for size in each[1].shape)]
@@ -77,9 +77,14 @@ def combined(call: Call, operands: Iterable[Labels], shape: Sequence[int]) -> La
     if not carrying:
         return Labels.none(shape, note, data)
     for labels, _, sizes in given:
-        for _, ids, _ in carrying:
-            if any(size > 1 and sizes[dim] > 1 and not labels.varying for dim, size in enumerate(ids.shape)):
-                call.graph.fix(ids, f"meets {labels.note or 'what has no channels'} in {call.where}")
+        for other, ids, _ in carrying if not labels.varying else ():
+            _meet(
+                call,
+                other,
+                ids,
+                [dim for dim, size in enumerate(ids.shape) if size > 1 and sizes[dim] > 1],
+                labels.note,
+            )
     first, *others = sorted((ids for _, ids, _ in carrying), key=_simplicity)
     for ids in others:
         if any(mine > 1 and other == 1 for mine, other in zip(first.shape, ids.shape, strict=True)):
@@ -88,6 +93,18 @@ def combined(call: Call, operands: Iterable[Labels], shape: Sequence[int]) -> La
         else:
             call.graph.join(first, ids, call.where)
     return Labels(first, tuple(shape), note, data)
+
+
+def _meet(call: Call, labels: Labels, ids: Tensor, dims: Sequence[int], note: str) -> None:
+    """Channels meet a tensor without any that is as long along some dimensions: these cannot be cut.
+
+    Where they are all dimensions of the channels, all are fixed; else those along them go together, as in a head.
+    """
+    varying = [dim for dim, size in enumerate(ids.shape) if size > 1]
+    if dims and dims == varying:
+        call.graph.fix(ids, f"meets {note or 'what has no channels'} in {call.where}")
+    for dim in dims if dims != varying else ():
+        call.graph.along(labels, dim - ids.dim() + len(labels.shape), call.where)
 
 
 def _simplicity(ids: Tensor) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Which widths and kernels may be chosen."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -101,7 +102,7 @@ class Kernel:
 
 def choose_widths(groups: Groups, options: Options) -> list[Width]:
     """A choice for the groups that keep the same share; what cannot or shall not vary is fixed."""
-    found = []
+    found: list[Width] = []
     for tied in groups.tied():
         names = [name for group in tied for name in names_of(group)]
         refused = options.refusal(names)
@@ -117,7 +118,18 @@ def choose_widths(groups: Groups, options: Options) -> list[Width]:
                 groups.fix(group.number, refused or "")
         else:
             found.append(width)
-    return found
+    return _with_names_of_their_own(found)
+
+
+def _with_names_of_their_own(widths: list[Width]) -> list[Width]:
+    """Numbers those that one layer makes: ``conv.width``, ``conv.width.2``."""
+    seen = Counter[str]()
+    for width in widths:
+        name = str(width.choice.name)
+        seen[name] += 1
+        if seen[name] > 1:
+            width.choice = Choice(width.choice.candidates, f"{name}.{seen[name]}")
+    return widths
 
 
 def names_of(group: Group) -> list[str]:

@@ -186,14 +186,14 @@ def _factory(call: Call) -> list[Labels]:
 
 
 def written(call: Call) -> Labels:
-    """The labels of a tensor after ``tensor[index] = value``."""
+    """The labels of a tensor after ``tensor[index] = value``; a number leaves them."""
     target, index, value = call.args
     labels = call.labels(target)
     new = call.labels(value) if isinstance(value, Tensor) else None
-    if not labels.carries and (new is None or not new.carries):
+    if new is None or new.ids.numel() == new.full.numel() == 1 or not (labels.carries or new.carries):
         return labels
     ids = labels.full.clone()
-    ids[index] = -1 if new is None else new.full
+    ids[index] = new.full
     return Labels(compressed(ids), labels.shape, "", True)
 
 

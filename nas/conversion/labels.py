@@ -78,4 +78,4 @@ def compressed(ids: Tensor) -> Tensor:
 def aligned(labels: Labels, shape: Sequence[int]) -> tuple[Tensor, tuple[int, ...]]:
     """The labels and the shape with leading ones, as a tensor is broadcast to one of this shape."""
     more: Any = (1,) * (len(shape) - len(labels.shape))
-    return labels.ids.view(*more, *labels.ids.shape), (*more, *labels.shape)
+    return labels.ids.reshape((*more, *labels.ids.shape)), (*more, *labels.shape)

@@ -40,6 +40,9 @@ _TWINS: dict[type[nn.Module], type[elastic.ElasticLayer]] = {
 }
 """The elastic layer of each plain one; a module of any other class keeps its class and gets its parts."""
 
+_SAME_WIDTHS = "_qkv_same_embed_dim"
+"""What tells a ``torch.nn.TransformerEncoderLayer`` whether it may bypass its attention."""
+
 
 def make_elastic(model: nn.Module, plan: Plan) -> nn.Module:
     """The model with elastic modules; the one that is given is used up.
@@ -79,6 +82,9 @@ class _Sizes:
         called = {operation.path for operation in plan.graph.operations}
         self.read = self._read_from_above(model, plan)
         self.never_called = {path for paths in self.read.values() for path in paths} - called
+
+    def parent(self, path: str) -> nn.Module:
+        return self._modules[path.rpartition(".")[0]]
 
     def expression(self, layout: Layout) -> Any:
         return layout.expression(self._widths)
@@ -130,7 +136,20 @@ def _replacement(path: str, module: nn.Module, plan: Plan, sizes: _Sizes) -> nn.
         tensors |= {below(name, own): dims for own, dims in sizes.tensors(inner).items()}
         attributes |= {below(name, own): size for own, size in _shaped(sizes.attributes(inner)).items()}
     read_only = [name for name, _ in module.named_children() if below(path, name) in sizes.never_called]
+    if _may_be_bypassed(path, module, sizes):
+        attributes[_SAME_WIDTHS] = vars(module)[_SAME_WIDTHS]
+        bypassed: nn.Module = own_module(module, tensors, attributes, read_only)
+        vars(bypassed)[_SAME_WIDTHS] = False
+        return bypassed
     return own_module(module, tensors, attributes, read_only) if tensors or attributes else None
+
+
+def _may_be_bypassed(path: str, module: nn.Module, sizes: "_Sizes") -> bool:
+    """Whether a layer around it computes all by one function of torch, which reads the full weights.
+
+    It does not where the attention says that its widths differ.
+    """
+    return isinstance(module, nn.MultiheadAttention) and isinstance(sizes.parent(path), nn.TransformerEncoderLayer)
 
 
 def _twin(layer: Any, arguments: Mapping[str, Any]) -> nn.Module:
