@@ -8,18 +8,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-from nas.conversion.calls import tensors_in
 from nas.conversion.choices import Options, Shares, check_options, choose_kernels, choose_widths
 from nas.conversion.cutting import cut
 from nas.conversion.depth import choose_depths
 from nas.conversion.elastic_model import ElasticModel
-from nas.conversion.graph import Place
+from nas.conversion.following.calls import tensors_in
+from nas.conversion.following.graph import Place
+from nas.conversion.following.tracing import traced
 from nas.conversion.groups import find_groups
 from nas.conversion.importance import IMPORTANCES, Batches, Loss, importances, sort_channels
 from nas.conversion.plan import Plan
 from nas.conversion.replacement import make_elastic
 from nas.conversion.settling import settle
-from nas.conversion.tracing import traced
 from nas.errors import UsageError
 from nas.nn import Elastic, Gate
 from nas.nn.module_calls import calls, first_different_call

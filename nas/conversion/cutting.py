@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from nas.conversion.calls import tensors_in
-from nas.conversion.graph import Graph, Place
+from nas.conversion.following.calls import tensors_in
+from nas.conversion.following.graph import Graph, Place
+from nas.conversion.following.labels import Labels
+from nas.conversion.following.tracing import Modules, name_of, places_of
 from nas.conversion.groups import Groups
-from nas.conversion.labels import Labels
 from nas.conversion.layer_sizes import as_shape, layer_sizes
 from nas.conversion.layouts import Layout
-from nas.conversion.tracing import Modules, name_of, places_of
 
 __all__ = ["Failure", "Follower", "cut", "first_failure", "layout_in", "layouts_by_module"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from nas.conversion.choices import Options
-from nas.conversion.graph import Block, Graph
+from nas.conversion.following.graph import Block, Graph
 from nas.nn.tree import below, children
 from nas.space import Choice
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from nas.conversion.graph import Place
+from nas.conversion.following.graph import Place
 from nas.conversion.plan import Plan
 from nas.conversion.plan_table import table
 from nas.space import Choice

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from nas.conversion.graph import Axis, Graph, Ids, Place
+from nas.conversion.following.graph import Axis, Graph, Ids, Place
 from nas.conversion.layouts import Layout, layout_of
 
 __all__ = ["Group", "Groups", "find_groups"]

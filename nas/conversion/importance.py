@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from nas.conversion.calls import tensors_in
+from nas.conversion.following.calls import tensors_in
 from nas.conversion.groups import Group, Groups
 from nas.errors import UsageError
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from nas.conversion.choices import Kernel, Width
 from nas.conversion.cutting import Follower
 from nas.conversion.depth import Stage
-from nas.conversion.graph import Graph, Place
+from nas.conversion.following.graph import Graph, Place
 from nas.conversion.groups import Groups
 from nas.space import Choice
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import wrap
 
 from nas.conversion.choices import names_of
-from nas.conversion.graph import Place
+from nas.conversion.following.graph import Place
 from nas.conversion.groups import Group
 from nas.conversion.plan import Plan
 from nas.space import Choice

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 import nas.nn as elastic
 from nas.conversion.cutting import layout_in, layouts_by_module
-from nas.conversion.graph import Place
+from nas.conversion.following.graph import Place
+from nas.conversion.following.tracing import places_of, readers_of
 from nas.conversion.layer_sizes import as_shape, layer_sizes
 from nas.conversion.layouts import Layout
+from nas.conversion.own_module import own_module
 from nas.conversion.plan import Plan
-from nas.conversion.tracing import places_of, readers_of
-from nas.nn.own_module import own_module
-from nas.nn.stages import BlockList, StagedSequential
+from nas.conversion.stages import BlockList, StagedSequential
 from nas.nn.tree import below
 from nas.space import Expression
 
@@ -84,7 +84,8 @@ class _Sizes:
         self.never_called = {path for paths in self.read.values() for path in paths} - called
 
     def parent(self, path: str) -> nn.Module:
-        return self._modules[path.rpartition(".")[0]]
+        found: nn.Module = self._modules[path.rpartition(".")[0]]
+        return found
 
     def expression(self, layout: Layout) -> Any:
         return layout.expression(self._widths)

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from nas.conversion.cutting import Failure, Follower, first_failure
-from nas.conversion.graph import Graph, Operation
+from nas.conversion.following.graph import Graph, Operation
+from nas.conversion.following.labels import Labels
 from nas.conversion.groups import Group, Groups
-from nas.conversion.labels import Labels
 from nas.conversion.layouts import Layout, Part
 
 __all__ = ["Example", "common_steps", "settle"]

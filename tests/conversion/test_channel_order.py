@@ -7,9 +7,9 @@ from plain_models import MODELS, made
 from torch import nn
 
 import nas
+from nas.conversion.following.tracing import traced
 from nas.conversion.groups import find_groups
 from nas.conversion.importance import importances
-from nas.conversion.tracing import traced
 
 ORDERS = ("l1", "l2", "activation", "taylor")
 

@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from nas.conversion.graph import Graph, Place
-from nas.conversion.labels import Labels, aligned
+from nas.conversion.following.graph import Graph, Place
+from nas.conversion.following.labels import Labels, aligned
 
 __all__ = ["Call", "Rule", "combined", "no_rule", "tensors_in"]
 

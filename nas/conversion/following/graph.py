@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nas.conversion.labels import NONE, Labels
+from nas.conversion.following.labels import NONE, Labels
 
 __all__ = ["Axis", "Block", "Graph", "Ids", "Operation", "Place", "ids_of"]
 

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
-from nas.conversion.calls import Call, no_rule, tensors_in
-from nas.conversion.element_rules import ELEMENT_RULES, written
-from nas.conversion.graph import Block, Graph, Operation, Place
-from nas.conversion.labels import Labels
-from nas.conversion.layer_rules import LAYER_RULES
+from nas.conversion.following.calls import Call, no_rule, tensors_in
+from nas.conversion.following.element_rules import ELEMENT_RULES, written
+from nas.conversion.following.graph import Block, Graph, Operation, Place
+from nas.conversion.following.labels import Labels
+from nas.conversion.following.layer_rules import LAYER_RULES
 from nas.errors import UsageError
 
 __all__ = ["Modules", "name_of", "places_of", "readers_of", "traced"]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nas.conversion.calls import Call, Rule, combined, no_rule, tensors_in
-from nas.conversion.graph import Place, ids_of
-from nas.conversion.labels import Labels, of_axis
+from nas.conversion.following.calls import Call, Rule, combined, no_rule, tensors_in
+from nas.conversion.following.graph import Place, ids_of
+from nas.conversion.following.labels import Labels, of_axis
 
 __all__ = ["LAYER_RULES"]
 

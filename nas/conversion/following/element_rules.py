@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nas.conversion.calls import Call, Rule, combined, tensors_in
-from nas.conversion.labels import Labels, compressed
+from nas.conversion.following.calls import Call, Rule, combined, tensors_in
+from nas.conversion.following.labels import Labels, compressed
 
 __all__ = ["ELEMENT_RULES", "written"]
 
