@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from nas.conversion.choices import Options, Shares, check_options, choose_kernels, choose_widths
-from nas.conversion.cutting import cut
-from nas.conversion.depth import choose_depths
+from nas.conversion.cutting import Example, cut
+from nas.conversion.depth import can_be_shorter, choose_depths
 from nas.conversion.elastic_model import ElasticModel
 from nas.conversion.following.calls import tensors_in
 from nas.conversion.following.graph import Place
@@ -19,14 +19,12 @@ from nas.conversion.groups import find_groups
 from nas.conversion.importance import IMPORTANCES, Batches, Loss, importances, sort_channels
 from nas.conversion.plan import Plan
 from nas.conversion.replacement import make_elastic
-from nas.conversion.settling import settle
+from nas.conversion.settling import settle, without_values
 from nas.errors import UsageError
 from nas.nn import Elastic, Gate
 from nas.nn.module_calls import calls, first_different_call
 
 __all__ = ["elastic"]
-
-Example = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 def elastic(
@@ -92,11 +90,13 @@ def _plan(plain: nn.Module, example: Example, options: Options) -> tuple[Plan, A
     """What varies, and the output of the model."""
     graph, expected = traced(plain, *example)
     groups = find_groups(graph)
-    followers = settle(plain, graph, groups, example)
+    model, inputs = without_values(plain, graph, groups, example)
+    followers = settle(model, graph, groups, inputs)
     widths = choose_widths(groups, options)
     groups.lay_out(graph.axes.values())
     followers = [each for each in followers if all(groups.all[number].reason is None for number in each.layout.groups)]
     kernels, stages = choose_kernels(plain, options), choose_depths(plain, graph, options)
+    stages = [stage for stage in stages if can_be_shorter(model, graph, groups, stage, inputs)]
     if not (widths or kernels or stages):
         reasons = dict.fromkeys(f"{group} {group.reason}" for group in groups.all)
         raise UsageError(

@@ -23,7 +23,10 @@ from nas.conversion.groups import Groups
 from nas.conversion.layer_sizes import as_shape, layer_sizes
 from nas.conversion.layouts import Layout
 
-__all__ = ["Failure", "Follower", "cut", "first_failure", "layout_in", "layouts_by_module"]
+__all__ = ["Example", "Failure", "Follower", "cut", "first_failure", "layout_in", "layouts_by_module"]
+
+Example = tuple[Sequence[Any], Mapping[str, Any]]
+"""Arguments of a forward, by position and by name."""
 
 Layouts = Mapping[str, Mapping[tuple[str, int], Layout]]
 """Path of a module → the layouts of dimensions of its tensors."""
@@ -152,7 +155,7 @@ class _Compare(TorchFunctionMode):
         if self.number >= len(self._graph.operations):
             raise _Mismatch("it runs more operations when it is narrower")
         known = self._graph.operations[self.number]
-        if (name, len(outputs)) != (known.name, len(known.outputs)):
+        if (name, self._modules.path, len(outputs)) != (known.name, known.path, len(known.outputs)):
             raise _Mismatch(f"it runs {name}() in place of {known.name}() when it is narrower")
         for tensor, labels in zip(outputs, known.outputs, strict=True):
             expected = self._size(labels) if labels.carries else tuple(tensor.shape)
@@ -171,12 +174,7 @@ class _Compare(TorchFunctionMode):
 
 
 def first_failure(
-    model: nn.Module,
-    graph: Graph,
-    groups: Groups,
-    followers: Sequence[Follower],
-    kept: Kept,
-    example: tuple[Sequence[Any], Mapping[str, Any]],
+    model: nn.Module, graph: Graph, groups: Groups, followers: Sequence[Follower], kept: Kept, example: Example
 ) -> Failure | None:
     """Where the narrower network does not do what was followed; None if nowhere."""
     limits = np.array([kept.get(group.number, group.units) for group in groups.all] + [0])
@@ -187,6 +185,8 @@ def first_failure(
         try:
             with compare:
                 model(*example[0], **example[1])
+            if compare.number + 1 < len(graph.operations):
+                raise _Mismatch("it runs fewer operations when it is narrower")
         except _Mismatch as error:
             return Failure(
                 compare.number, graph.operations[min(compare.number, len(graph.operations) - 1)].path, str(error)

@@ -1,16 +1,18 @@
 """Runs of residual blocks that keep the shape of what they get: each can be left out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
 from nas.conversion.choices import Options
+from nas.conversion.cutting import Example, first_failure
 from nas.conversion.following.graph import Block, Graph
+from nas.conversion.groups import Groups
 from nas.nn.tree import below, children
 from nas.space import Choice
 
-__all__ = ["Stage", "choose_depths"]
+__all__ = ["Stage", "can_be_shorter", "choose_depths"]
 
 _ADDING = ("add", "iadd", "radd")
 
@@ -54,6 +56,30 @@ def choose_depths(model: nn.Module, graph: Graph, options: Options) -> list[Stag
         if choices:
             found.append(Stage(path, choices))
     return found
+
+
+def can_be_shorter(model: nn.Module, graph: Graph, groups: Groups, stage: Stage, example: Example) -> bool:
+    """Whether the model without the blocks that may be left out runs all other operations, and no more.
+
+    It does not where it looks blocks up by their positions in a list.
+    """
+    container = model.get_submodule(stage.path)
+    gone = [n for (start, stop), depth in stage.runs.items() for n in range(start + min(depth.candidates), stop)]
+    names = [name for position, (name, _) in enumerate(children(container)) if position in gone]
+    paths = {below(stage.path, name) for name in names}
+    spans = [(block.start, block.stop) for block in graph.blocks if block.path in paths]
+    left = [each for n, each in enumerate(graph.operations) if not any(start <= n < stop for start, stop in spans)]
+    held = dict(container._modules)
+    try:
+        for name in names:
+            if isinstance(container, nn.Sequential):
+                container._modules[name] = nn.Identity()
+            else:
+                del container._modules[name]
+        return first_failure(model, replace(graph, operations=left), groups, (), {}, example) is None
+    finally:
+        container._modules.clear()
+        container._modules.update(held)
 
 
 def _only(calls: dict[str, list[Block]], path: str) -> Block | None:

@@ -8,21 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import gcd
-from typing import Any
 
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
-from nas.conversion.cutting import Failure, Follower, first_failure
+from nas.conversion.cutting import Example, Failure, Follower, first_failure
 from nas.conversion.following.graph import Graph, Operation
 from nas.conversion.following.labels import Labels
 from nas.conversion.groups import Group, Groups
 from nas.conversion.layouts import Layout, Part
 
-__all__ = ["Example", "common_steps", "settle"]
-
-Example = tuple[Sequence[Any], Mapping[str, Any]]
-"""Arguments of a forward, by position and by name."""
+__all__ = ["common_steps", "settle", "without_values"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +66,15 @@ def _narrowed(tied: Sequence[Sequence[Group]]) -> dict[int, int]:
     return found
 
 
+def without_values(model: nn.Module, graph: Graph, groups: Groups, example: Example) -> tuple[nn.Module, Example]:
+    """The model and its example where only sizes are computed (device "meta"), if it does there what was followed."""
+    tensors = (*model.parameters(), *model.buffers())
+    empty = copy.deepcopy(model, {id(tensor): tensor.detach().to("meta") for tensor in tensors})
+    inputs = tree_map_only(Tensor, lambda tensor: tensor.to("meta"), example)
+    works = first_failure(empty, graph, groups, (), {}, inputs) is None
+    return (empty, inputs) if works else (model, example)
+
+
 def common_steps(tied: Sequence[Group]) -> int:
     """Into how many equal steps all of the groups can be cut."""
     return gcd(*(group.units for group in tied))
@@ -84,24 +89,13 @@ def settle(model: nn.Module, graph: Graph, groups: Groups, example: Example) -> 
         groups: of the graph; those that cannot be cut are fixed.
         example: arguments of its forward.
     """
-    sizes = _Sizes(*_without_values(model, graph, groups, example))
+    sizes = _Sizes(model, graph, groups, example)
     _fix_what_has_one_width(groups)
     place = 0
     while place < len(probes := sizes.probes()):
         failure = sizes.failure(probes[place])
         place = place + 1 if failure is None else 0 if _settled(sizes, failure, probes[place]) else place
     return sizes.followers
-
-
-def _without_values(
-    model: nn.Module, graph: Graph, groups: Groups, example: Example
-) -> tuple[nn.Module, Graph, Groups, Example]:
-    """The model on the meta device, where only sizes are computed, if it does there what was followed."""
-    tensors = (*model.parameters(), *model.buffers())
-    empty = copy.deepcopy(model, {id(tensor): tensor.detach().to("meta") for tensor in tensors})
-    inputs = tree_map_only(Tensor, lambda tensor: tensor.to("meta"), example)
-    works = first_failure(empty, graph, groups, (), {}, inputs) is None
-    return (empty, graph, groups, inputs) if works else (model, graph, groups, example)
 
 
 def _settled(sizes: _Sizes, failure: Failure, kept: Mapping[int, int]) -> bool:

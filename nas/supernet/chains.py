@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
+from nas.conversion.stages import StagedSequential
 from nas.nn import OneOf, Repeat
 from nas.supernet.reads import AttributeRead, NoChain, Watch
 
@@ -264,7 +265,7 @@ def _is_opened(model: nn.Module, stretch: Sequence[fx.Node]) -> bool:
     if len(stretch) != 1 or stretch[0].op != "call_module":
         return False
     module = model.get_submodule(str(stretch[0].target))
-    return any(isinstance(each, OneOf | Repeat) for each in module.modules())
+    return any(isinstance(each, OneOf | Repeat | StagedSequential) for each in module.modules())
 
 
 def _step(stretch: Sequence[fx.Node], before: fx.Node) -> ChainStep:

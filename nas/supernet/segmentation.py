@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from nas.conversion.stages import StagedSequential
 from nas.nn import OneOf, Repeat
 from nas.nn.module_walk import walk
 from nas.nn.tree import children
@@ -45,7 +46,8 @@ def segments(model: nn.Module, chain: Chain | None = None) -> Iterator[Segment]:
     """The active blocks in order, such that calling one after the other is the forward of ``model``.
 
     Opened are the model itself if it is a ``nn.Sequential`` or its forward a ``chain`` of steps, every
-    :class:`~nas.nn.Repeat` and :class:`~nas.nn.OneOf`, and a ``nn.Sequential`` that holds one. Any other module is
+    :class:`~nas.nn.Repeat`, :class:`~nas.nn.OneOf` and
+    :class:`~nas.conversion.stages.StagedSequential`, and a ``nn.Sequential`` that holds one. Any other module is
     one segment, also a sequence with hooks, which run when it does.
     """
     if _is_plain_sequence(model):
@@ -77,6 +79,8 @@ def _is_sequence(module: nn.Module) -> bool:
         return module.gate.weights is None
     if isinstance(module, Repeat):
         return module.depth.weights is None
+    if isinstance(module, StagedSequential):
+        return all(depth.weights is None for depth in module.depths)
     return _is_plain_sequence(module) and any(_is_sequence(child) for _, child in children(module))
 
 

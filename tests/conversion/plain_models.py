@@ -407,7 +407,7 @@ class Bert(nn.Module):
         self.pooler = nn.Linear(32, 10)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        x = self.norm(self.words(tokens) + self.positions(torch.arange(tokens.shape[1])))
+        x = self.norm(self.words(tokens) + self.positions(torch.arange(tokens.shape[1], device=tokens.device)))
         for layer in self.layers:
             x = layer(x)[0]
         y: Tensor = self.pooler(x[:, 0])
@@ -437,7 +437,8 @@ class GptBlock(nn.Module):
 
     def rotated(self, x: Tensor) -> Tensor:
         left, right = x.chunk(2, -1)
-        angle = torch.arange(x.shape[-2], dtype=x.dtype)[:, None] / 100 ** (torch.arange(4, dtype=x.dtype) / 4)
+        places, speeds = (torch.arange(n, dtype=x.dtype, device=x.device) for n in (x.shape[-2], 4))
+        angle = places[:, None] / 100 ** (speeds / 4)
         turns = torch.cat([angle, angle], -1)
         return x * turns.cos() + torch.cat([-right, left], -1) * turns.sin()
 

@@ -13,7 +13,15 @@ from guarantees import (
     check_zeroed,
     fingerprint,
 )
-from third_party import TIMM, TORCHVISION, import_torchvision, timm_model, torchvision_model, unsettled
+from third_party import (
+    TIMM,
+    TORCHVISION,
+    declare_operations,
+    import_torchvision,
+    timm_model,
+    torchvision_model,
+    unsettled,
+)
 from torch import nn
 
 import nas
@@ -62,6 +70,7 @@ def test_a_segmentation_network() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["Bert", "GPT2", "Llama", "ViT", "T5Encoder"])
 def test_transformers(kind: str) -> None:
+    declare_operations()  # it imports torchvision
     transformers = pytest.importorskip("transformers", reason="transformers cannot be imported here")
     torch.manual_seed(0)
     tokens = torch.randint(0, 90, (2, 12))

@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-__all__ = ["TIMM", "TORCHVISION", "import_torchvision", "timm_model", "torchvision_model", "unsettled"]
+__all__ = [
+    "TIMM",
+    "TORCHVISION",
+    "declare_operations",
+    "import_torchvision",
+    "timm_model",
+    "torchvision_model",
+    "unsettled",
+]
 
 TORCHVISION = {
     "resnet18": 64,
@@ -49,13 +57,17 @@ TIMM = {
 _HELD: list[Any] = []
 
 
-def import_torchvision() -> Any:
-    """Torchvision, whose compiled operations are missing beside another build of PyTorch: two of them are declared."""
+def declare_operations() -> None:
+    """Two of torchvision's compiled operations, which are missing beside another build of PyTorch."""
     if not _HELD and not hasattr(torch.ops.torchvision, "nms"):
         library = torch.library.Library("torchvision", "DEF")
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _HELD.append(library)
+
+
+def import_torchvision() -> Any:
+    declare_operations()
     return pytest.importorskip("torchvision", reason="torchvision cannot be imported here")
 
 
