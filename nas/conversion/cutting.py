@@ -147,7 +147,8 @@ class _Compare(TorchFunctionMode):
         self._graph, self._present, self._modules = graph, present, modules
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = func(*args, **(kwargs or {}))
+        same = name_of(func) == "batch_norm" and args and args[0].is_meta  # there it takes longest of all, for nothing
+        given = torch.empty_like(args[0]) if same else func(*args, **(kwargs or {}))
         name, outputs = name_of(func), tensors_in(given)
         if not outputs or name == "setitem":
             return given

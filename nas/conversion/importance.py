@@ -64,12 +64,13 @@ def _of_weights(model: nn.Module, groups: Groups, group: Group, kind: str, gradi
         tensor = getattr(model.get_submodule(axis.place.path), axis.place.name)
         if not isinstance(tensor, nn.Parameter):
             continue
-        value = tensor.detach().double()
+        value, others = tensor.detach(), [dim for dim in range(tensor.dim()) if dim != axis.dim]
         if kind == "taylor":
-            value = value * gradients[id(tensor)].double()
-        rows = value.movedim(axis.dim, 0).reshape(value.shape[axis.dim], -1)
-        each = rows.abs().sum(1) if kind == "l1" else rows.square().sum(1) if kind == "l2" else rows.sum(1)
-        summed = _by_unit(groups, group, axis.ids, each.cpu().numpy())
+            each = (value * gradients[id(tensor)]).sum(others) if others else value * gradients[id(tensor)]
+        else:
+            power = 1 if kind == "l1" else 2
+            each = (torch.linalg.vector_norm(value, power, others) if others else value.abs()) ** power
+        summed = _by_unit(groups, group, axis.ids, each.double().cpu().numpy())
         total += np.sqrt(summed) if kind == "l2" else np.abs(summed)
         count += 1
     return total / max(1, count)

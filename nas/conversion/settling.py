@@ -102,7 +102,8 @@ def _settled(sizes: _Sizes, failure: Failure, kept: Mapping[int, int]) -> bool:
     """Mends a failure, or fixes the groups that meet there; whether that changed which groups there are to cut."""
     groups, before = sizes.groups, len(sizes.groups.tied())
     if not _mended(sizes, failure, kept):
-        stuck = [number for number in _meeting(sizes, failure)[0] if number in kept] or list(kept)
+        near, far = ([number for number in numbers if number in kept] for numbers in _meeting(sizes, failure))
+        stuck = near or far or list(kept)
         where = f"'{failure.path}'" if failure.path else "the model"
         for number in stuck:
             groups.fix(number, f"{where} has a size of its own: {failure.reason}")

@@ -87,12 +87,27 @@ def combined(call: Call, operands: Iterable[Labels], shape: Sequence[int]) -> La
             )
     first, *others = sorted((ids for _, ids, _ in carrying), key=_simplicity)
     for ids in others:
-        if any(mine > 1 and other == 1 for mine, other in zip(first.shape, ids.shape, strict=True)):
-            call.graph.fix(first, f"two widths spread over one tensor in {call.where}")
-            call.graph.fix(ids, f"two widths spread over one tensor in {call.where}")
-        else:
-            call.graph.join(first, ids, call.where)
+        first = _joined(call, first, ids)
     return Labels(first, tuple(shape), note, data)
+
+
+def _joined(call: Call, one: Tensor, other: Tensor) -> Tensor:
+    """The labels of two tensors after what meets is made to go together.
+
+    Where each has channels along a dimension of which the other knows nothing, these go together, as in a head.
+    """
+    mine, theirs = (
+        [dim for dim, size in enumerate(ids.shape) if size > 1 and against.shape[dim] == 1]
+        for ids, against in ((one, other), (other, one))
+    )
+    for dim in mine if theirs else ():
+        call.graph.join(one.narrow(dim, 0, 1), one, call.where)
+        one = one.narrow(dim, 0, 1)
+    for dim in theirs if mine else ():
+        call.graph.join(other.narrow(dim, 0, 1), other, call.where)
+        other = other.narrow(dim, 0, 1)
+    call.graph.join(one, other, call.where)
+    return one
 
 
 def _meet(call: Call, labels: Labels, ids: Tensor, dims: Sequence[int], note: str) -> None:
