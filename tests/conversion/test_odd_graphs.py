@@ -364,6 +364,58 @@ def test_an_operation_without_a_rule_fixes_what_it_reads() -> None:
         nas.elastic(Counted(), IMAGE)
 
 
+class Positions(Between):
+    def __init__(self) -> None:
+        super().__init__(inputs=1)
+
+    def odd(self, x: Tensor) -> Tensor:
+        return x.max(1, keepdim=True)[1].to(x.dtype)
+
+
+def test_positions_of_channels_keep_them_in_place() -> None:
+    with pytest.raises(nas.UsageError, match=r"has positions that max\(\) gives"):
+        nas.elastic(Positions(), IMAGE)
+
+
+class Converted(Between):
+    def odd(self, x: Tensor) -> Tensor:
+        return x.double().float().to(x)
+
+
+def test_types_are_no_values() -> None:
+    assert names(converted(Converted(), IMAGE)) == ["first.width"]
+
+
+class Triangle(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(16, 5), nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.down(self.up(x).tril())
+        return y
+
+
+def test_a_triangle_of_channels_keeps_them_all() -> None:
+    with pytest.raises(nas.UsageError, match=r"is read by tril\(\)"):
+        nas.elastic(Triangle(), TOKENS)
+
+
+class AttentionWeights(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention, self.head = nn.MultiheadAttention(16, 4, batch_first=True), nn.Linear(16, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, weights = self.attention(x, x, x, average_attn_weights=False)
+        return self.head(y), weights
+
+
+def test_weights_of_heads_in_the_output_keep_the_heads() -> None:
+    with pytest.raises(nas.UsageError, match="nothing in AttentionWeights can vary"):
+        nas.elastic(AttentionWeights(), TOKENS)
+
+
 class InPlace(Between):
     def odd(self, x: Tensor) -> Tensor:
         y = F.relu(x, inplace=True)

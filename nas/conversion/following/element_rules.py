@@ -6,8 +6,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
-from nas.conversion.following.calls import Call, Rule, combined, tensors_in
+from nas.conversion.following.calls import Call, Rule, combined, no_rule, tensors_in
 from nas.conversion.following.labels import Labels, compressed
 
 __all__ = ["ELEMENT_RULES", "written"]
@@ -20,7 +21,7 @@ _ELEMENTWISE = """
     negative pos positive clamp clamp_min clamp_max clip sin cos tan atan erf reciprocal round floor ceil sign
     dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout float half double bfloat16 to type type_as int
     long bool contiguous clone detach requires_grad masked_fill nan_to_num eq ne lt gt le ge logical_and logical_or
-    logical_not logical_xor and or xor invert isnan isinf isfinite copy tril triu zeros_like ones_like empty_like
+    logical_not logical_xor and or xor invert isnan isinf isfinite copy data zeros_like ones_like empty_like
     full_like rand_like randn_like bernoulli alias view_as_real cpu identity
 """.split()  # noqa: SIM905
 _MOVING = """
@@ -63,7 +64,8 @@ def _moving(call: Call) -> list[Labels]:
     if name == "reshape":
         moved = labels.full.reshape(call.shape)
     else:
-        moved = call.function(labels.full, *call.args[1:], **call.kwargs)
+        others = tree_map_only(Tensor, Tensor.cpu, (tuple(call.args[1:]), call.kwargs))
+        moved = call.function(labels.full, *others[0], **others[1])
     return [Labels(compressed(each), tuple(each.shape), labels.note, labels.data) for each in tensors_in(moved)]
 
 
@@ -166,6 +168,8 @@ def _reducing(call: Call) -> list[Labels]:
 def _over(call: Call, labels: Labels, dims: Sequence[int], statistic: bool) -> Labels:
     """The labels with nothing that differs along dimensions over which something is computed."""
     if labels.carries and labels.varying and set(labels.varying) <= set(dims):
+        if any(not output.is_floating_point() for output in call.outputs):
+            call.graph.fix(labels.ids, f"has positions that {call.where} gives")
         if statistic:
             call.graph.softened.append(labels.ids.reshape(-1).numpy())
         return Labels(torch.full([1] * len(labels.shape), -1), labels.shape, labels.note, labels.data)
@@ -181,6 +185,12 @@ def _normalising(call: Call) -> list[Labels]:
     return [labels if not reduced.carries else reduced]
 
 
+def _triangle(call: Call) -> list[Labels]:
+    labels = call.labels(call.args[0])
+    last = len(labels.shape) - 1
+    return no_rule(call) if labels.carries and {last, last - 1} & set(labels.varying) else [labels]
+
+
 def _factory(call: Call) -> list[Labels]:
     return [Labels.none(each.shape, f"a tensor of {call.where}", False) for each in call.outputs]
 
@@ -193,7 +203,7 @@ def written(call: Call) -> Labels:
     if new is None or new.ids.numel() == new.full.numel() == 1 or not (labels.carries or new.carries):
         return labels
     ids = labels.full.clone()
-    ids[index] = new.full
+    ids[tree_map_only(Tensor, Tensor.cpu, index)] = new.full
     return Labels(compressed(ids), labels.shape, "", True)
 
 
@@ -206,6 +216,7 @@ ELEMENT_RULES: dict[str, Rule] = {
     **dict.fromkeys(_FACTORIES, _factory),
     **dict.fromkeys([*_SPATIAL, "interpolate", "upsample", "grid_sample"], _spatial),
     **dict.fromkeys(["cat", "concat", "concatenate", "stack"], _joining),
+    **dict.fromkeys(["tril", "triu"], _triangle),
     "glu": _glu,
     "pad": _padding,
 }

@@ -37,7 +37,7 @@ def _addmm(call: Call) -> list[Labels]:
 def _project(call: Call, x: Tensor, weight: Tensor, bias: Tensor | None, dims: tuple[int, int]) -> list[Labels]:
     """A product with a weight, over the last dimension of ``x``; ``dims`` of the weight: of inputs, of outputs."""
     place, labels, (reads, makes) = call.place(weight), call.labels(x), dims
-    if place is None or (bias is not None and call.place(bias) is None):
+    if place is None or weight.dim() != 2 or (bias is not None and call.place(bias) is None):
         return no_rule(call)
     last = len(labels.shape) - 1
     if labels.carries and labels.varying != (last,):
@@ -253,6 +253,8 @@ def _multi_head(call: Call) -> list[Labels]:
     _biased(call, tensors[1], each.repeat(3))
     graph.use(places[2], 1, each, path)
     graph.heads.append(ids.numpy())
+    if len(call.outputs) > 1 and call.outputs[1].dim() > inputs[0].ids.dim():
+        graph.fix(ids, f"has weights of its own in the output of {call.where}")
     made = _made(call, places[2], 0, tensors[3], len(call.shape) - 1)
     graph.equal.append((ids.numpy(), made.ids.reshape(-1).numpy(), call.where))
     return [made, *(Labels.none(each.shape, f"the weights of {call.where}") for each in call.outputs[1:])]

@@ -19,7 +19,7 @@ from nas.errors import UsageError
 __all__ = ["Modules", "name_of", "places_of", "readers_of", "traced"]
 
 _RULES = {**ELEMENT_RULES, **LAYER_RULES}
-_DECIDING = ("bool", "item", "int", "float", "index", "tolist", "nonzero", "contains", "numpy")
+_DECIDING = ("__bool__", "__int__", "__float__", "__index__", "__contains__", "item", "tolist", "nonzero", "numpy")
 """Functions by which a program reads values of a tensor."""
 _LARGEST_RAW = 20_000
 """Elements of a tensor of more than two dimensions that are followed one by one when no layer reads it."""
@@ -103,7 +103,7 @@ class _Follow(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs, name = kwargs or {}, name_of(func)
-        if name in _DECIDING:
+        if getattr(func, "__name__", "") in _DECIDING:
             self._refuse_values(name, args)
         if name == "setitem":
             call = self._call(name, func, args, kwargs, [args[0]])
