@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-from nas.conversion.choices import Options, Shares, check_options, choose_kernels, choose_widths
+from nas.conversion.choices import Options, Shares, Width, check_options, choose_kernels, choose_widths
 from nas.conversion.cutting import Example, cut
 from nas.conversion.depth import can_be_shorter, choose_depths
 from nas.conversion.elastic_model import ElasticModel
@@ -19,7 +19,7 @@ from nas.conversion.groups import find_groups
 from nas.conversion.importance import IMPORTANCES, Batches, Loss, importances, sort_channels
 from nas.conversion.plan import Plan
 from nas.conversion.replacement import make_elastic
-from nas.conversion.settling import settle, without_values
+from nas.conversion.settling import settle, settle_widths, without_values
 from nas.errors import UsageError
 from nas.nn import Elastic, Gate
 from nas.nn.module_calls import calls, first_different_call
@@ -94,6 +94,8 @@ def _plan(plain: nn.Module, example: Example, options: Options) -> tuple[Plan, A
     followers = settle(model, graph, groups, inputs)
     widths = choose_widths(groups, options)
     groups.lay_out(graph.axes.values())
+    settle_widths(model, graph, groups, followers, lambda: _some_networks(_elastic(widths)), inputs)
+    widths = _elastic(widths)
     followers = [each for each in followers if all(groups.all[number].reason is None for number in each.layout.groups)]
     kernels, stages = choose_kernels(plain, options), choose_depths(plain, graph, options)
     stages = [stage for stage in stages if can_be_shorter(model, graph, groups, stage, inputs)]
@@ -104,6 +106,25 @@ def _plan(plain: nn.Module, example: Example, options: Options) -> tuple[Plan, A
             "other shares, or a model with layers between its input and its output."
         )
     return Plan(graph, groups, followers, widths, kernels, stages), expected
+
+
+def _elastic(widths: Sequence[Width]) -> list[Width]:
+    return [width for width in widths if all(group.reason is None for group in width.groups)]
+
+
+def _some_networks(widths: Sequence[Width]) -> list[dict[int, int]]:
+    """The narrowest, and some between it and the widest, as numbers of units of groups."""
+    options = [width.choice.candidates for width in widths]
+    taken = [[each[0] for each in options]]
+    taken += [[each[(place + shift) % len(each)] for place, each in enumerate(options)] for shift in range(2)]
+    return [
+        {
+            group: value // each
+            for width, value in zip(widths, values, strict=True)
+            for group, each in width.each.items()
+        }
+        for values in taken
+    ]
 
 
 def _checked(model: nn.Module, plain: nn.Module, plan: Plan, example: Example, expected: Any) -> ElasticModel:

@@ -4,7 +4,7 @@ Where a size follows neither an attribute nor another group, the groups that mee
 """
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import gcd
@@ -18,7 +18,7 @@ from nas.conversion.following.labels import Labels
 from nas.conversion.groups import Group, Groups
 from nas.conversion.layouts import Layout, Part
 
-__all__ = ["common_steps", "settle", "without_values"]
+__all__ = ["common_steps", "settle", "settle_widths", "without_values"]
 
 
 @dataclass(frozen=True)
@@ -98,16 +98,40 @@ def settle(model: nn.Module, graph: Graph, groups: Groups, example: Example) -> 
     return sizes.followers
 
 
+def settle_widths(
+    model: nn.Module,
+    graph: Graph,
+    groups: Groups,
+    followers: Sequence[Follower],
+    networks: Callable[[], Iterable[Mapping[int, int]]],
+    example: Example,
+) -> None:
+    """Fixes the groups of which a network that may be chosen does not do what was followed.
+
+    Args:
+        model, graph, groups, followers, example: as in :func:`settle`.
+        networks: gives some, each as numbers of units, of what is elastic at that time.
+    """
+    sizes = _Sizes(model, graph, groups, example, list(followers))
+    while failures := [(each, kept) for kept in networks() if (each := sizes.failure(kept)) is not None]:
+        _fix_stuck(sizes, *failures[0])
+
+
+def _fix_stuck(sizes: _Sizes, failure: Failure, kept: Mapping[int, int]) -> None:
+    """Fixes the groups that meet where a narrower network fails."""
+    near, far = ([number for number in numbers if number in kept] for numbers in _meeting(sizes, failure))
+    where = f"'{failure.path}'" if failure.path else "the model"
+    for number in near or far or list(kept):
+        sizes.groups.fix(number, f"{where} has a size of its own: {failure.reason}")
+    sizes.groups.lay_out(sizes.graph.axes.values())
+    sizes.followers = [each for each in sizes.followers if _all_elastic(sizes.groups, each.layout)]
+
+
 def _settled(sizes: _Sizes, failure: Failure, kept: Mapping[int, int]) -> bool:
     """Mends a failure, or fixes the groups that meet there; whether that changed which groups there are to cut."""
     groups, before = sizes.groups, len(sizes.groups.tied())
     if not _mended(sizes, failure, kept):
-        near, far = ([number for number in numbers if number in kept] for numbers in _meeting(sizes, failure))
-        stuck = near or far or list(kept)
-        where = f"'{failure.path}'" if failure.path else "the model"
-        for number in stuck:
-            groups.fix(number, f"{where} has a size of its own: {failure.reason}")
-        groups.lay_out(sizes.graph.axes.values())
+        _fix_stuck(sizes, failure, kept)
     _fix_what_has_one_width(groups)
     sizes.followers = [each for each in sizes.followers if _all_elastic(groups, each.layout)]
     return len(groups.tied()) != before

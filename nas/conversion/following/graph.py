@@ -126,8 +126,8 @@ class Graph:
         a, b = (each.reshape(-1) for each in torch.broadcast_tensors(one, other))  # type: ignore[no-untyped-call]
         both = (a >= 0) & (b >= 0) & (a != b)
         if bool(both.any()):
-            pairs = np.unique(np.stack([a[both].numpy(), b[both].numpy()]), axis=1)
-            self.pairs.append((pairs[0], pairs[1], why))
+            pairs = np.unique(a[both].numpy() * self.count + b[both].numpy())  # as one number each, which is fast
+            self.pairs.append((*np.divmod(pairs, self.count), why))
         for mine, none in ((a, b), (b, a)):
             alone = (mine >= 0) & (none < 0)
             if bool(alone.any()):
