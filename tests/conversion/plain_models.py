@@ -238,7 +238,7 @@ class Embed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.patches(x).flatten(2).transpose(1, 2)
-        return torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.positions
+        return torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.positions
 
 
 class ViT(nn.Module):
@@ -310,7 +310,11 @@ class WindowBlock(nn.Module):
         B, H, W, C = x.shape
         y = torch.roll(self.norm(x), (-self.shift, -self.shift), (1, 2))
         y = y.view(B, H // 4, 4, W // 4, 4, C).permute(0, 1, 3, 2, 4, 5).reshape(-1, 16, C)
-        qkv = F.linear(y, self.qkv.weight, self.qkv.bias).reshape(len(y), 16, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        qkv = (
+            F.linear(y, self.qkv.weight, self.qkv.bias)
+            .reshape(y.shape[0], 16, 3, self.heads, -1)
+            .permute(2, 0, 3, 1, 4)
+        )
         q, k, v = qkv.unbind(0)
         attention = ((q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1) + self.bias).softmax(-1)
         y = self.proj((attention @ v).transpose(1, 2).flatten(2))
