@@ -19,8 +19,10 @@ from nas.setup.spaces import build_space
 from nas.space import Architecture
 from nas.training import Recipe
 
-__all__ = ["CONTESTS", "Cell", "Clock", "Contest", "Delivered", "Problem"]
+__all__ = ["CONTESTS", "SWEPT", "Cell", "Clock", "Contest", "Delivered", "Problem"]
 
+SWEPT = (50, 35, 25, 15)
+"""Bounds that one supernet answers in the arm "sweep", in per cent of the largest network's FLOPs."""
 _SGD = Recipe(learning_rate=0.1, batch_size=64)
 _IMAGES = {"width_multipliers": [0.5, 1.0], "expansions": [3, 4, 6], "stem": 16, "head": 96}
 

@@ -1,21 +1,20 @@
-"""`nas search` with a bound on its CPU time: the command as a user types it, in this process."""
+"""`nas search` with a bound on its CPU time, for one bound on FLOPs or for four: the command as a user types it."""
 
 import json
 import tempfile
 from pathlib import Path
 
-from contests import Cell, Delivered, Problem
+from contests import SWEPT, Delivered, Problem
 
 from nas.cli import main
 
-__all__ = ["before", "command", "deliver"]
+__all__ = ["before", "command", "deliver", "sweep"]
 
 
-def command(cell: Cell, problem: Problem, results: Path) -> list[str]:
-    """The words of the command."""
+def command(problem: Problem, results: Path) -> list[str]:
+    """The words of the command, but for the bound and the time."""
     contest = problem.contest
-    words = ["search", contest.space, "--task", contest.load["name"], "--seed", str(cell.seed), "--name", "run"]
-    words += ["--constraint", f"flops <= {cell.bound}% of largest", "--cpu-time", f"{cell.budget:g}"]
+    words = ["search", contest.space, "--task", contest.load["name"], "--seed", str(problem.seed), "--name", "run"]
     words += ["--results", str(results), "--set", f"space_args={json.dumps(dict(contest.space_args))}"]
     for name in ("image_size", "limit", "length"):
         if name in contest.load:
@@ -34,13 +33,26 @@ def before() -> None:
 
 
 def deliver(problem: Problem) -> Delivered:
+    cell = problem.cell
+    asked = ["--constraint", f"flops <= {cell.bound}% of largest", "--cpu-time", f"{cell.budget:g}"]
     with tempfile.TemporaryDirectory() as folder:
-        results = Path(folder)
-        _run(command(problem.cell, problem, results))
-        seconds = problem.clock.spent
-        found = json.loads((results / "run" / "best.json").read_text())
-        plan = json.loads((results / "run" / "plan.json").read_text())
-        stages = json.loads((results / "run" / "run.json").read_text())["seconds"]
+        _run([*command(problem, Path(folder)), *asked])
+        return _delivered(problem, Path(folder) / "run", problem.clock.spent)
+
+
+def sweep(problem: Problem) -> list[Delivered]:
+    """All bounds by one supernet, in as much time as the other arms have for all of them."""
+    bounds, together = ",".join(map(str, SWEPT)), problem.cell.budget * len(SWEPT)
+    asked = ["--constraint-sweep", f"flops <= {bounds}% of largest", "--cpu-time", f"{together:g}"]
+    with tempfile.TemporaryDirectory() as folder:
+        _run([*command(problem, Path(folder)), *asked])
+        seconds = problem.clock.spent / len(SWEPT)
+        return [_delivered(problem, Path(folder) / f"run-flops-{bound}", seconds) for bound in SWEPT]
+
+
+def _delivered(problem: Problem, run: Path, seconds: float) -> Delivered:
+    found, plan = (json.loads((run / name).read_text()) for name in ("best.json", "plan.json"))
+    stages = json.loads((run / "run.json").read_text())["seconds"]
     best, metric = found["best"], problem.data.task.metric.name
     figures = {"test": best[f"test_{metric}"], "validation": best[metric]}
     figures |= {f"test_{end}": best[f"test_{metric}_{end}"] for end in ("low", "high")}

@@ -5,7 +5,7 @@ Run from the repository root; rows that are there are not computed again, so the
     nice python results/equal_time/equal_time.py --data-dir DATA --budgets 60
     python results/equal_time/table.py
 
-Each row is a process of its own with one thread. The data folder has a folder for each data set (fashion_mnist,
+Each row is a process of its own with one thread; the four of the arm "sweep" are one. The data folder has a folder for each data set (fashion_mnist,
 cifar10, tinyshakespeare); those that are missing are skipped.
 """
 
@@ -24,7 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from contests import CONTESTS, Cell
+from contests import CONTESTS, SWEPT, Cell
 from one_cell import ARMS
 from spread import DRAWS
 
@@ -52,6 +52,8 @@ def cells(asked: argparse.Namespace) -> Iterator[Cell]:
     """All that is asked for, in the order in which it is computed: the arms of a seed one after the other."""
     for budget, bound, task in itertools.product(asked.budgets, asked.bounds, asked.tasks):
         arms = [arm for arm in asked.arms if is_possible(task, arm, asked.data_dir)]
+        if bound != SWEPT[0] and "sweep" in arms:
+            arms.remove("sweep")
         if "spread" in arms:
             yield from (Cell(task, bound, budget, "spread", 0, draw) for draw in range(DRAWS))
         for seed, arm in itertools.product(asked.seeds, arms):
@@ -74,7 +76,7 @@ def obstacle(task: str, arm: str, data_dir: Path | None) -> str | None:
         return f"there is no folder '{folder}' in --data-dir"
     if arm == "nni" and importlib.util.find_spec("nni") is None:
         return "NNI is not installed"
-    if arm == "engine" and not has_cpu_time():
+    if arm in ("engine", "sweep") and not has_cpu_time():
         return "this version of nas search has no --cpu-time"
     return None
 
@@ -85,17 +87,17 @@ def has_cpu_time() -> bool:
     return "cpu_time" in RunConfig.model_fields
 
 
-def row_of(cell: Cell, data_dir: Path | None) -> dict[str, Any] | None:
-    """Computes a row in a process of its own; None where that fails, which is said."""
+def rows_of(cell: Cell, data_dir: Path | None) -> list[dict[str, Any]]:
+    """Computes a row, or those of a sweep, in a process of its own; none where that fails, which is said."""
     words = [sys.executable, str(HERE / "one_cell.py"), json.dumps(dataclasses.asdict(cell))]
     words += ["--data-dir", str(data_dir)] if data_dir is not None else []
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         print(f"failed: {cell}: {done.stderr.strip()[-2000:]}", flush=True)
-        return None
+        return []
     about = {"versions": versions(), "commit": commit(), "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-    return {**dataclasses.asdict(cell), **json.loads(done.stdout.splitlines()[-1]), **about}
+    return [{**dataclasses.asdict(cell), **row, **about} for row in json.loads(done.stdout.splitlines()[-1])]
 
 
 def versions() -> str:
@@ -146,8 +148,7 @@ def main() -> None:
     for cell in cells(asked):
         if key_of(dataclasses.asdict(cell)) in known(asked.rows):
             continue
-        row = row_of(cell, asked.data_dir)
-        if row is not None:
+        for row in rows_of(cell, asked.data_dir):
             append(asked.rows, row)
             print(f"{cell}: {row['metric']} {row['test']:.4f} in {row['cpu_seconds']:.1f} s", flush=True)
 

@@ -1,6 +1,6 @@
-"""Computes one row in a process of its own, so that its CPU time is that of the arm; the driver runs it.
+"""Computes a row in a process of its own, so that its CPU time is that of the arm; the driver runs it.
 
-The last line that it prints is the row as JSON.
+The last line that it prints is the row as JSON, in a list: the arm "sweep" has a row for each of its bounds.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch
-from contests import Cell, Delivered, Problem
+from contests import SWEPT, Cell, Delivered, Problem
 
 __all__ = ["ARMS"]
 
@@ -27,21 +27,29 @@ ARMS = {
     "random": "random_alone:deliver",
     "nni": "nni_oneshot:deliver",
     "engine": "engine:deliver",
+    "sweep": "engine:sweep",
 }
 
 
-def row_of(cell: Cell, data_dir: Path | None) -> dict[str, Any]:
+def rows_of(cell: Cell, data_dir: Path | None) -> list[dict[str, Any]]:
     """Runs the arm and evaluates what it delivers; the test split is read here, once, after the time has ended."""
     module, _, function = ARMS[cell.arm].partition(":")
     arm = importlib.import_module(module)
-    deliver: Callable[[Problem], Delivered] = getattr(arm, function)
+    deliver: Callable[[Problem], Delivered | list[Delivered]] = getattr(arm, function)
     Problem.warm()
     if hasattr(arm, "before"):
         arm.before()
     before = reference_ms()
     problem = Problem(cell, data_dir)
     delivered = deliver(problem)
-    reference = (before + reference_ms()) / 2
+    reference = {"reference_ms": (before + reference_ms()) / 2}
+    if isinstance(delivered, list):
+        pairs = zip(SWEPT, delivered, strict=True)
+        return [{"bound": bound, **row_of(each, problem), **reference} for bound, each in pairs]
+    return [{**row_of(delivered, problem), **reference}]
+
+
+def row_of(delivered: Delivered, problem: Problem) -> dict[str, Any]:
     metric = problem.data.task.metric.name
     if delivered.network is None:
         assert delivered.figures is not None
@@ -58,7 +66,6 @@ def row_of(cell: Cell, data_dir: Path | None) -> dict[str, Any]:
         "cpu_seconds": delivered.seconds,
         "architecture": delivered.architecture,
         "details": json.dumps(dict(delivered.details)),
-        "reference_ms": reference,
     }
 
 
@@ -77,7 +84,7 @@ def main() -> None:
     parser.add_argument("cell", type=json.loads)
     parser.add_argument("--data-dir", type=Path)
     asked = parser.parse_args()
-    print(json.dumps(row_of(Cell(**asked.cell), asked.data_dir)), flush=True)
+    print(json.dumps(rows_of(Cell(**asked.cell), asked.data_dir)), flush=True)
 
 
 if __name__ == "__main__":

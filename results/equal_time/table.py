@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+from contests import SWEPT
 
 HERE = Path(__file__).parent
 ARMS = ["engine", "uniform", "asha-random", "asha-tpe", "random", "nni"]
@@ -27,6 +28,8 @@ def page(rows: pd.DataFrame) -> str:
     parts = [(HERE / "about.md").read_text()]
     for budget, part in rows.groupby("budget", sort=False):
         parts.append(f"\n## {budget:g} CPU seconds\n\n" + "\n".join([*spread(part), "", *arms(part)]) + "\n")
+        if (part["arm"] == "sweep").any():
+            parts.append("\n" + "\n".join(together(part)) + "\n")
     parts.append(
         "\n‡ The machine was over 10 % slower or faster than for the other arms of the cell, by `reference_ms`.\n"
     )
@@ -64,6 +67,25 @@ def arms(rows: pd.DataFrame) -> Iterator[str]:
         yield f"| {task}{' =' if is_tie(drawn) else ''} | {bound} % | {shown} | {lead(by_arm, metric)} |"
 
 
+def together(rows: pd.DataFrame) -> Iterator[str]:
+    """What all arms deliver for four bounds in the same time together, the engine by one supernet."""
+    bounds = ", ".join(map(str, SWEPT))
+    names = ["sweep", *ARMS]
+    yield f"| task | mean over {bounds} % | {' | '.join(names[1:])} | sweep minus best other |"
+    yield f"| --- | --- | {' | '.join('---' for _ in names)} |"
+    for task, part in rows.groupby("task", sort=False):
+        metric = part["metric"].iloc[0]
+        by_arm = {arm: mean_over_bounds(part[part["arm"] == arm]) for arm in names}
+        shown = [f"{mean(each['test'], metric)} ({len(each)})" if len(each) else "-" for each in by_arm.values()]
+        yield f"| {task} | {' | '.join(shown)} | {lead(by_arm, metric, 'sweep')} |"
+
+
+def mean_over_bounds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of each seed for which all bounds are there."""
+    tests = rows.pivot_table(index="seed", columns="bound", values="test").reindex(columns=SWEPT).dropna()
+    return tests.mean(axis=1).rename("test").reset_index()
+
+
 def is_tie(drawn: pd.DataFrame) -> bool:
     if drawn.empty:
         return False
@@ -83,15 +105,15 @@ def entry(rows: pd.DataFrame, metric: str, usual: float) -> str:
     return f"{mean(rows['test'], metric)} ({len(rows)}){late}{speed}"
 
 
-def lead(by_arm: dict[str, pd.DataFrame], metric: str) -> str:
+def lead(by_arm: dict[str, pd.DataFrame], metric: str, leader: str = "engine") -> str:
     """Positive where the engine is better, with the standard error of the difference over seeds."""
     sign = 1 if metric == "accuracy" else -1
     means = {arm: sign * rows["test"].mean() for arm, rows in by_arm.items() if len(rows)}
-    own = means.pop("engine", None)
+    own = means.pop(leader, None)
     if own is None or not means:
         return "-"
     best = max(means, key=lambda arm: means[arm])
-    pairs = by_arm["engine"].merge(by_arm[best], on="seed")
+    pairs = by_arm[leader].merge(by_arm[best], on="seed")
     error = (pairs["test_x"] - pairs["test_y"]).sem() if len(pairs) > 1 else float("nan")
     factor, unit = (100, " points") if metric == "accuracy" else (1, " bits")
     spread = f" ± {factor * error:.2f}" if len(pairs) > 1 else ""

@@ -54,7 +54,7 @@ def test_random_networks_keep_the_bound_and_are_those_of_their_seed(part: Any, b
 @pytest.mark.slow
 def test_an_arm_hands_over_a_network_within_the_bound(part: Any):
     contests, one_cell = part("contests"), part("one_cell")
-    row = one_cell.row_of(contests.Cell("noisy_digits", 25, 1.5, "asha-tpe", 1), None)
+    (row,) = one_cell.rows_of(contests.Cell("noisy_digits", 25, 1.5, "asha-tpe", 1), None)
     assert 0 < row["flops_share"] <= 0.25
     assert row["test_low"] < row["test"] < row["test_high"]
 
@@ -75,14 +75,14 @@ def test_a_row_that_is_there_is_not_computed_again(part: Any, tmp_path: Path, mo
     driver: ModuleType = part("equal_time")
     computed: list[Any] = []
 
-    def row_of(cell: Any, data_dir: Path | None) -> dict[str, Any] | None:
+    def rows_of(cell: Any, data_dir: Path | None) -> list[dict[str, Any]]:
         computed.append(cell)
         if cell.seed == 1 and len(computed) < 4:
-            return None
+            return []
         blank = dict.fromkeys(driver.COLUMNS, 0.5)
-        return {**blank, **dataclasses.asdict(cell), "metric": "accuracy"}
+        return [{**blank, **dataclasses.asdict(cell), "metric": "accuracy"}]
 
-    monkeypatch.setattr(driver, "row_of", row_of)
+    monkeypatch.setattr(driver, "rows_of", rows_of)
     words = ["--tasks", "noisy_digits", "fm14", "--arms", "uniform", "random", "--bounds", "50"]
     monkeypatch.setattr(
         sys, "argv", ["equal_time.py", *words, "--seeds", "0", "1", "--rows", str(tmp_path / "rows.csv")]
@@ -123,6 +123,24 @@ def test_the_table_marks_ties_and_overruns_and_says_who_is_ahead(part: Any):
     assert "2 rows took over 5 % more" in page
     better = table.lead({"engine": pd.DataFrame(_bits(2.0)), "random": pd.DataFrame(_bits(2.5))}, "bits_per_character")
     assert better == "+0.50 bits (random)"
+
+
+def test_four_bounds_are_compared_by_their_mean_where_all_are_there(part: Any):
+    table, (first, *others) = part("table"), part("contests").SWEPT
+    row = {"task": "a", "metric": "accuracy"}
+    rows = [{**row, "arm": "sweep", "bound": bound, "seed": 0, "test": 0.8} for bound in (first, *others)]
+    rows += [{**row, "arm": "uniform", "bound": bound, "seed": 0, "test": 0.7} for bound in others]
+    rows += [{**row, "arm": "uniform", "bound": first, "seed": seed, "test": 0.9} for seed in (0, 1)]
+    *_, line = table.together(pd.DataFrame(rows))
+    assert line == "| a | 80.00 (1) | - | 75.00 (1) | - | - | - | - | +5.00 points (uniform) |"
+
+
+@pytest.mark.slow
+def test_one_supernet_delivers_a_network_for_each_bound(part: Any):
+    contests, one_cell = part("contests"), part("one_cell")
+    rows = one_cell.rows_of(contests.Cell("noisy_digits", contests.SWEPT[0], 10, "sweep", 0), None)
+    assert [row["bound"] for row in rows] == [*contests.SWEPT]
+    assert all(row["flops_share"] <= row["bound"] / 100 for row in rows)
 
 
 def _bits(value: float) -> list[dict[str, Any]]:
