@@ -31,9 +31,8 @@ Shape = tuple[int, ...]
 Module = TypeVar("Module", bound=nn.Module)
 
 _aten = torch.ops.aten
-_ELEMENTWISE_WITHOUT_TAG = frozenset(
-    {_aten.hardswish, _aten._prelu_kernel, _aten.native_batch_norm, _aten._native_batch_norm_legit_no_training}
-)
+_BATCH_NORMS = frozenset({_aten.native_batch_norm, _aten._native_batch_norm_legit_no_training})
+_ELEMENTWISE_WITHOUT_TAG = frozenset({_aten.hardswish, _aten._prelu_kernel, *_BATCH_NORMS})
 
 
 @dataclass(frozen=True)
@@ -122,10 +121,16 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
+        result = _normalised(args) if func.overloadpacket in _BATCH_NORMS else func(*args, **(kwargs or {}))
         elementwise = torch.Tag.pointwise in func.tags or func.overloadpacket in _ELEMENTWISE_WITHOUT_TAG
         self.operations.append(_Operation(tensors((args, kwargs)), tensors(result), elementwise))
         return result
+
+
+def _normalised(args: tuple[Any, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """What batch norm gives in eval mode; PyTorch would take it apart, which is slow on meta tensors."""
+    x: Tensor = args[0]
+    return torch.empty_like(x), x.new_empty(0), x.new_empty(0)
 
 
 def _peak(

@@ -108,8 +108,12 @@ class Standalone:
         checkpoint: Path | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
         until: int | None = None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """Trains what :meth:`begin` gave for an architecture, in place; continues from the checkpoint if there is one.
+
+        Args:
+            stop: asked after every epoch; if it says so the training ends there.
 
         Raises:
             UsageError: as :meth:`train`.
@@ -120,7 +124,7 @@ class Standalone:
         phase = Phase(self._step(network, data), data.train, self.recipe, augment, rising)
         with drop:
             seed = derive_seed(self.seed, Stream.STANDALONE)
-            train_phases([phase], seed=seed, checkpoint=checkpoint, on_epoch=on_epoch, until=until)
+            train_phases([phase], seed=seed, checkpoint=checkpoint, on_epoch=on_epoch, until=until, stop=stop)
 
     def restored(self, architecture: Mapping[str, Any], checkpoint: Path) -> nn.Module:
         """The network as it was after the last epoch in a checkpoint, be its training finished or not.

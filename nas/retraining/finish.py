@@ -22,7 +22,9 @@ from nas.wording import counted
 
 __all__ = ["Finish", "Finished"]
 
-_PROBE_STEPS = 4
+_PROBE_STEPS = 3
+_CHECKED = 6
+"""So often at least a network that has a time asks whether it is over."""
 
 
 class Finished(NamedTuple):
@@ -118,8 +120,12 @@ class Finish:
                 self.folder.started.keep_seconds()
                 task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
 
-            trainer.fit(winner.architecture, network, self.folder.finished(winner.architecture, "end"), report)
+            checkpoint = self.folder.finished(winner.architecture, "end")
+            trainer.fit(winner.architecture, network, checkpoint, report, stop=self._is_over)
         return network.eval()
+
+    def _is_over(self) -> bool:
+        return self.timetable is not None and self.timetable.last_round == 0
 
     def _begun(self, winner: Entrant, entered: int) -> nn.Module:
         """The network after its last rung, or with its first weights where there was none."""
@@ -150,8 +156,8 @@ class Finish:
 
     def _leg(self, examples: float) -> Leg:
         """A leg of about so many examples."""
-        size = self.recipe.batch_size
-        return Leg.of(examples, self.setup.data.train.steps(size) * size)
+        size, fewest = self.recipe.batch_size, 1 if self.timetable is None else _CHECKED
+        return Leg.of(examples, self.setup.data.train.steps(size) * size, fewest)
 
     def _examples(self, alive: Sequence[Entrant], share: float = 1.0) -> float:
         """How many examples a network that goes to the end sees in all; of a timed run in what time is left.

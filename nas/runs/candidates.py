@@ -70,8 +70,9 @@ class Prospects:
         return [*scaled, *self.random][: self.setup.config.candidates // 2]
 
     def _near(self, constraints: Sequence[Constraint]) -> ArchitectureSet | None:
-        config = self.setup.config
-        return near_bounds(self.setup.space, self._on_costs(constraints), self.costs, config.seed, config.near_bound)
+        config, on_costs = self.setup.config, self._on_costs(constraints)
+        sizes = config.near_bound, config.bound_use
+        return near_bounds(self.setup.space, on_costs, self.costs, config.seed, *sizes)
 
     def _absolute(self, text: str) -> list[Constraint]:
         """Constraints of another search, with absolute bounds."""

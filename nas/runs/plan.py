@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from nas.data import Data
 from nas.errors import UsageError
 from nas.files import write_file
 from nas.retraining.legs import Leg
@@ -28,7 +29,7 @@ SUPERNET_SHARE = 0.4
 """Of the time that is divided, where it is long."""
 _SHORT, _LONG = 2_400, 12_000
 """Steps of one network that a time allows, from which on it is not short, and long."""
-_SHORT_SHARE, _ENTRANTS, _NEAR_BOUND = 0.1, (1, 4), (16, 256)
+_SHORT_SHARE, _ENTRANTS, _NEAR_BOUND, _BOUND_USE = 0.1, (1, 4), (16, 256), (0.5, 0.8)
 """In a short time, and in a long one."""
 _SEARCH, _CANDIDATE, _PROFILE = 0.08, 0.004, 0.1
 """Shares of the time that is left after what every run does; the last round has the rest. A candidate takes so much of
@@ -39,7 +40,7 @@ _CANDIDATES = (8, 400)
 _FEWEST_EXAMPLES, _LEAST_SECONDS = 500, 1e-9
 _PASSES = 3
 """What training takes for an example, in evaluations of it."""
-_PROBE_EPOCHS, _PROBE_STEPS, _PROBE_CANDIDATES, _PROBE_BATCHES = 3, 6, 8, 4
+_PROBE_EPOCHS, _PROBE_STEPS, _PROBE_CANDIDATES, _PROBE_BATCHES = 3, 4, 8, 3
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,11 @@ def deadline_of(config: RunConfig, folder: RunFolder, begun: tuple[float, float]
     return None if config.time is None else Deadline(config.time, time.perf_counter, wall, spent)
 
 
-def planned(config: RunConfig, folder: RunFolder, deadline: Deadline) -> tuple[RunConfig, Plan]:
+def planned(config: RunConfig, folder: RunFolder, deadline: Deadline, data: Data) -> tuple[RunConfig, Plan]:
     """The configuration with all that nobody has decided, and the plan; as it was if the run was begun before.
+
+    Args:
+        data: of the run, with the whole validation split.
 
     Raises:
         UsageError: the method has no last round, whose length is what the rest of the time goes into.
@@ -111,7 +115,7 @@ def planned(config: RunConfig, folder: RunFolder, deadline: Deadline) -> tuple[R
     plan = Plan.read(folder) if folder.plan.exists() else None
     if plan is None or plan.time != deadline.seconds:
         began = deadline.clock()
-        setup = Setup(config)
+        setup = Setup(config, read=data)
         if not setup.finishing:
             raise UsageError(
                 f"a time is given, but a search with method '{config.method}', evaluator '{config.evaluator}' and goal "
@@ -168,7 +172,8 @@ def _length(steps: float) -> float:
 def _of_length(length: float) -> dict[str, Any]:
     """How many networks share weights, and how many train on."""
     entrants, near_bound = (round(short * (long / short) ** length) for short, long in (_ENTRANTS, _NEAR_BOUND))
-    return {"finish.networks": entrants, "finalists": entrants + 1, "near_bound": near_bound}
+    use = round(_BOUND_USE[0] + length * (_BOUND_USE[1] - _BOUND_USE[0]), 2)
+    return {"finish.networks": entrants, "finalists": entrants + 1, "near_bound": near_bound, "bound_use": use}
 
 
 def _of_profile(config: RunConfig, seconds: float) -> dict[str, Any]:

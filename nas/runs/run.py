@@ -34,6 +34,7 @@ from nas.setup.folder import RunFolder
 from nas.setup.own_code import naming_own_parts
 from nas.setup.progress import Progress, Silent
 from nas.setup.run_setup import LATENCY, Setup
+from nas.setup.supernets import find_device, read_data
 from nas.setup.workers import evaluation, place_of, reserved, train_elsewhere
 from nas.space import Architecture
 from nas.training import Epoch, RelaxedStep, read_header, total_epochs, train_phases
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["run_search"]
 
 _MOST_UNTRIED = 0.25
+_CHECKED = 6
 
 
 def run_search(
@@ -70,12 +72,13 @@ def run_search(
     progress = progress or Silent()
     check_dtype(config)
     with naming_own_parts(config):
-        deadline, timetable = deadline_of(config, folder, begun), None
+        deadline, timetable, data = deadline_of(config, folder, begun), None, None
         if deadline is not None:
             folder.started.clock = deadline.clock
-            config, plan = planned(config, folder, deadline)
+            data = read_data(config, find_device(config.device))
+            config, plan = planned(config, folder, deadline, data)
             progress.say(str(plan))
-        setup = Setup(config, folder.path)
+        setup = Setup(config, folder.path, data)
         with place_of(config), reserved(setup):
             check_constraints(setup, setup.cost_table)
             check_networks(setup)
@@ -124,7 +127,7 @@ class _Stages:
                 self.derive(history)
         with evaluation(self.setup) as evaluate:
             with stage("search"):
-                largest = evaluate_largest(self.setup, evaluate, self.costs)
+                largest = evaluate_largest(self.setup, evaluate, self.costs, self.prospects.largest_is_trained)
                 bounds = [constraint.resolve(largest) for constraint in constraints]
                 searching = Searching(
                     self.setup, self.folder, self.progress, self.costs, bounds, evaluate, self.is_over
@@ -271,7 +274,8 @@ class _Stages:
         """
         setup, name = self.setup, self.setup.metric.name
         chosen, why = self.chosen(finalists)
-        checked = (chosen, *(finalists.front if self.finished is None else ()))
+        checked = [chosen] if self.finished is not None else [chosen, *finalists.front][:_CHECKED]
+        checked += [finalists.largest] if self.prospects.largest_is_trained else []
         check_delivered(setup, [Architecture.from_json(row["architecture"]) for row in checked])
         if not setup.trains_again:
             check_scores(setup, chosen)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import UsageError
+from nas.evaluation import SharedWeights
 from nas.files import write_file
 from nas.runs.ledgers import open_ledger
 from nas.search import (
@@ -43,13 +44,19 @@ with each other, and so take longer: up to a tenth of the time."""
 _A_FEW = 8
 
 
-def evaluate_largest(setup: Setup, pool: Pool, costs: MetricFunction) -> dict[str, Any]:
+def evaluate_largest(setup: Setup, pool: Pool, costs: MetricFunction, is_trained: bool) -> dict[str, Any]:
     """Metrics and costs of the largest architecture, which a run evaluates first, as it has all others evaluated.
+
+    Args:
+        is_trained: whether the supernet was trained on it, too; shared weights that were not have no metrics.
 
     Raises:
         UsageError: the evaluator gives no objective, or nothing that a constraint is on, or what results tell already.
     """
     largest, evaluator = setup.space.largest(), f"evaluator '{setup.config.evaluator}'"
+    (known,) = metrics_of(costs, [largest], "costs")
+    if not is_trained and isinstance(setup.evaluator, SharedWeights):
+        return {"id": largest.id, "architecture": largest.key, **known}
     metrics = _evaluated(pool, largest)
     for promised in setup.traits.metrics or ():
         if promised not in metrics:
@@ -61,7 +68,6 @@ def evaluate_largest(setup: Setup, pool: Pool, costs: MetricFunction) -> dict[st
     setup.require_objective(metrics)
     for constraint in setup.constraints:
         constraint.check_metric([*metrics, *setup.cost_names])
-    (known,) = metrics_of(costs, [largest], "costs")
     return {"id": largest.id, "architecture": largest.key, **metrics, **known}
 
 

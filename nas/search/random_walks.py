@@ -13,14 +13,18 @@ __all__ = ["near_bounds"]
 
 _ROUNDS = 60
 _WALKERS = 128
-_LEAST = 0.8
 _RATE = 0.1
 
 
 def near_bounds(
-    space: Space, constraints: Sequence[Constraint], costs: MetricFunction, seed: int, count: int = 256
+    space: Space,
+    constraints: Sequence[Constraint],
+    costs: MetricFunction,
+    seed: int,
+    count: int = 256,
+    least: float = 0.8,
 ) -> ArchitectureSet | None:
-    """Random architectures that take between four fifths and all of what some upper bound on a cost allows.
+    """Random architectures that take between a least share and all of what some upper bound on a cost allows.
 
     Where the best network within a bound is wanted, it is nearly always one of these, and a supernet that trains them
     alone trains nothing that cannot win. Random walks look for them: each begins at a random architecture and changes
@@ -30,6 +34,7 @@ def near_bounds(
         constraints: with absolute bounds, all on ``costs``.
         costs: of architectures.
         count: how many are enough.
+        least: the share.
 
     Returns:
         Them from the smallest to the largest; those that satisfy the constraints far from any bound where few are near
@@ -40,7 +45,7 @@ def near_bounds(
         return None
     draws = rng(seed, Stream.NEAR_BOUNDS)
     walkers = [space.sample(draws) for _ in range(min(_WALKERS, count))]
-    places = _places(constraints, upper, costs, walkers)
+    places = _places(constraints, upper, least, costs, walkers)
     found: dict[Architecture, float] = {}
     for _ in range(_ROUNDS):
         arrived = [place.distance == 0 for place in places]
@@ -51,7 +56,7 @@ def near_bounds(
             space.sample(draws) if there else space.mutate(each, draws, _RATE)
             for each, there in zip(walkers, arrived, strict=True)
         ]
-        new = _places(constraints, upper, costs, tried)
+        new = _places(constraints, upper, least, costs, tried)
         for index, there in enumerate(arrived):
             if there or new[index].distance <= places[index].distance:
                 walkers[index], places[index] = tried[index], new[index]
@@ -76,12 +81,22 @@ class _Place(NamedTuple):
 
 
 def _places(
-    constraints: Sequence[Constraint], upper: Sequence[Constraint], costs: MetricFunction, found: list[Architecture]
+    constraints: Sequence[Constraint],
+    upper: Sequence[Constraint],
+    least: float,
+    costs: MetricFunction,
+    found: list[Architecture],
 ) -> list[_Place]:
-    return [_place(constraints, upper, row) for row in metrics_of(costs, found, "costs")]
+    lower = [replace(each, operator=">=", bound=least * each.bound) for each in upper]
+    return [_place(constraints, upper, lower, row) for row in metrics_of(costs, found, "costs")]
 
 
-def _place(constraints: Sequence[Constraint], upper: Sequence[Constraint], row: Mapping[str, float]) -> _Place:
+def _place(
+    constraints: Sequence[Constraint],
+    upper: Sequence[Constraint],
+    lower: Sequence[Constraint],
+    row: Mapping[str, float],
+) -> _Place:
     violation = sum(each.violation(row) for each in constraints)
-    unused = min(replace(each, operator=">=", bound=_LEAST * each.bound).violation(row) for each in upper)
+    unused = min(each.violation(row) for each in lower)
     return _Place(violation, violation + unused, max(row[each.metric] / each.bound for each in upper))

@@ -181,6 +181,7 @@ class RunConfig(_Strict):
         search_args: arguments of the space function while it is searched, over ``space_args``, such as fewer cells; the
             method adds its own where the space takes them.
         near_bound: how many architectures near a bound are drawn from.
+        bound_use: the share of the bound that each of them takes at least.
         retrain: whether the chosen network alone is trained again, in place of a last round: "no", or with "inherited"
             or "fresh" weights.
         train_on: the paths that are trained: those that are "feasible" and near a bound on a cost, where the best
@@ -241,6 +242,7 @@ class RunConfig(_Strict):
     search_args: dict[str, Any] = Field(default_factory=dict)
     train_on: Literal["feasible", "all"] = "feasible"
     near_bound: int = Field(256, ge=1, le=10**6)
+    bound_use: float = Field(0.8, ge=0, le=1)
     retrain: Retrain = "no"
     retraining: Recipe = Field(default_factory=Recipe)
     finish: FinishConfig = Field(default_factory=FinishConfig)

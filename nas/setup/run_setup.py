@@ -40,7 +40,7 @@ from nas.setup.evaluator import check_evaluator, made_evaluator, objective_of
 from nas.setup.finishing import finishing
 from nas.setup.names import is_table
 from nas.setup.recorded_targets import read_recorded
-from nas.setup.supernets import build_searched, build_supernet, find_device, load_parts, made_problem, phases_of
+from nas.setup.supernets import build_searched, build_supernet, divided, find_device, made_problem, phases_of, read_data
 from nas.space import Architecture, ArchitectureSet, Space
 from nas.streams import Stream, rng
 from nas.tasks import Metric
@@ -62,12 +62,13 @@ class Setup:
 
     Args:
         folder: of the run, where its evaluator keeps what it needs again.
+        read: the data with the whole validation split, where they were read before.
 
     Raises:
         UsageError: anything that the configuration names does not exist or does not fit together.
     """
 
-    def __init__(self, config: RunConfig, folder: Path | None = None) -> None:
+    def __init__(self, config: RunConfig, folder: Path | None = None, read: Data | None = None) -> None:
         check_parts(config)
         self.config = config
         self.method: Method = METHODS[config.method]
@@ -81,10 +82,7 @@ class Setup:
         require_cost(self.cost, self.cost_names)
         torch.set_num_threads(config.cpu_threads)
         self.device = find_device(config.device)
-        self.data: Data
-        self.confirmation: Split
-        self.deciding: Split
-        self.data, self.deciding, self.confirmation = load_parts(config, self.device)
+        self.data, self.deciding, self.confirmation = divided(config, read or read_data(config, self.device))
         self.metric: Metric = self.data.task.metric
         self.inputs: Inputs = self.data.inputs(config.export.input)
         self.supernet = build_supernet(config, self.data, config.space_args)

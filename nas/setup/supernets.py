@@ -26,12 +26,13 @@ from nas.training import Phase
 __all__ = [
     "build_searched",
     "build_supernet",
+    "divided",
     "find_device",
     "load_data",
-    "load_parts",
     "made_problem",
     "phases_of",
     "problem_of",
+    "read_data",
     "shared_weights_of",
     "training_of",
 ]
@@ -52,21 +53,29 @@ def find_device(name: str) -> torch.device:
 
 def load_data(config: RunConfig, device: torch.device) -> Data:
     """The data of a run, on the device; its validation split is the part that selects."""
-    return load_parts(config, device)[0]
+    return divided(config, read_data(config, device))[0]
 
 
-def load_parts(config: RunConfig, device: torch.device) -> tuple[Data, Split, Split]:
-    """The same, and two other parts of the validation split.
+def read_data(config: RunConfig, device: torch.device) -> Data:
+    """The same with the whole validation split.
+
+    Raises:
+        UsageError: the data cannot be read.
+    """
+    return load(
+        config.task, config.data_dir, config.seed_of_training, config.image_size, device, config.limit, config.length
+    )
+
+
+def divided(config: RunConfig, data: Data) -> tuple[Data, Split, Split]:
+    """The data with the part of the validation split that selects, and two other parts.
 
     By the first the last round of a search decides; without such a round it is the part that selects. On the second,
     which confirms, no weight and no decision ever depends.
 
     Raises:
-        UsageError: the data cannot be read, or have too few validation examples for two parts.
+        UsageError: there are too few validation examples for two parts.
     """
-    data = load(
-        config.task, config.data_dir, config.seed_of_training, config.image_size, device, config.limit, config.length
-    )
     data, held_back = data.hold_back(
         config.evaluation.confirmation, (config.seed_of_training, Stream.CONFIRMATION_SPLIT)
     )
