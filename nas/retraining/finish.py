@@ -15,6 +15,7 @@ from nas.setup.deadline import Timetable
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress
 from nas.setup.run_setup import Setup
+from nas.setup.supernets import teacher_of
 from nas.space import Architecture
 from nas.streams import Stream, derive_seed
 from nas.training import Epoch, Recipe
@@ -84,7 +85,7 @@ class Finish:
         for each in entrants:
             files = [self.folder.finished(each.architecture, part) for part in ("end", "rungs")]
             if latest := next((file for file in files if file.exists()), None):
-                network = self._trainer(self.recipe).restored(each.architecture, latest)
+                network = self._trainer(self.recipe, each.architecture).restored(each.architecture, latest)
                 found = standings.score(each, "finished", partial(self._score, each, network))
                 if standings.is_better(found, score):
                     best, score = Finished(each, network, True, []), found
@@ -111,7 +112,7 @@ class Finish:
         """The network of the winner, which goes on from its last rung at a rate that falls to nothing."""
         share = 1 - rung_share(entered)[0] * (rung_ends(entered) or [0])[-1]
         leg = standings.leg("end", lambda: self._leg(self._examples([winner], share)))
-        trainer = self._trainer(leg.recipe(self.recipe, self.rate, 0.0))
+        trainer = self._trainer(leg.recipe(self.recipe, self.rate, 0.0), winner.architecture)
         network = self._begun(winner, entered)
         with self.progress.task(f"Finishing {winner.row['id']} to the end", leg.epochs) as task:
 
@@ -129,24 +130,27 @@ class Finish:
 
     def _begun(self, winner: Entrant, entered: int) -> nn.Module:
         """The network after its last rung, or with its first weights where there was none."""
+        trainer = self._trainer(self.recipe, winner.architecture)
         if entered == 1:
-            return self._trainer(self.recipe).begin(winner.architecture)
-        return self._trainer(self.recipe).restored(winner.architecture, self.folder.finished(winner.architecture))
+            return trainer.begin(winner.architecture)
+        return trainer.restored(winner.architecture, self.folder.finished(winner.architecture))
 
     def _trained(self, recipe: Recipe, until: int, entrant: Entrant) -> nn.Module:
         def report(_: Epoch) -> None:
             self.folder.started.keep_seconds()
 
         architecture = entrant.architecture
-        return self._trainer(recipe).train(architecture, self.folder.finished(architecture), report, until).eval()
+        trainer = self._trainer(recipe, architecture)
+        return trainer.train(architecture, self.folder.finished(architecture), report, until).eval()
 
     def _shared(self, entrant: Entrant) -> nn.Module:
         return evaluated_network(self.setup, entrant.architecture)
 
-    def _trainer(self, recipe: Recipe) -> Standalone:
+    def _trainer(self, recipe: Recipe, architecture: Architecture) -> Standalone:
         setup = self.setup
-        seed = derive_seed(setup.config.seed, Stream.FINISH)
-        return Standalone(setup.supernet, setup.data, recipe, seed, inherit=True)
+        seed, share = derive_seed(setup.config.seed, Stream.FINISH), setup.config.finish.distillation
+        teacher = teacher_of(setup.config, setup.searched, setup.data, architecture, share)
+        return Standalone(setup.supernet, setup.data, recipe, seed, inherit=True, teacher=teacher)
 
     def _score(self, entrant: Entrant, network: nn.Module) -> float:
         return self.setup.evaluate(network, self.setup.deciding, entrant.architecture)[self.setup.metric.name]
@@ -179,5 +183,5 @@ class Finish:
         probe = Leg(3, _PROBE_STEPS * size).recipe(self.recipe, self.rate, self.rate)
         times: list[float] = []
         clock = self.timetable.deadline.clock
-        self._trainer(probe).train(architecture, on_epoch=lambda _: times.append(clock()))
+        self._trainer(probe, architecture).train(architecture, on_epoch=lambda _: times.append(clock()))
         return (times[-1] - times[0]) / (2 * _PROBE_STEPS * size)

@@ -66,7 +66,7 @@ def draw_plans(
     Args:
         recipe: around which learning rate and weight decay are drawn, log-uniformly; its epochs are the most.
         can_inherit: whether the supernet's weights fit the networks.
-        can_distil: whether there is a supernet whose largest network can teach.
+        can_distil: whether there is a supernet whose largest network was trained, and so can teach.
     """
     first = Plan(
         architecture=dict(architectures[0]), start="inherited" if can_inherit else "fresh", recipe=_sound(recipe)

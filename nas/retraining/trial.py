@@ -12,7 +12,7 @@ from nas.distributed.trials import Report
 from nas.evaluation import Standalone, evaluate, groups_of
 from nas.retraining.plans import Plan
 from nas.setup.config import RunConfig
-from nas.setup.supernets import build_searched, build_supernet, find_device, load_data, shared_weights_of
+from nas.setup.supernets import build_searched, build_supernet, find_device, load_data, teacher_of
 from nas.supernet import Supernet
 from nas.training import Distillation, Epoch
 
@@ -49,7 +49,8 @@ class Trainer:
         supernet = build_supernet(config, data, config.space_args)
         searched = build_searched(config, data, supernet)
         searched.load_state_dict(load(self.weights))
-        trainer = standalone(plan, supernet, data, self.seed, _teacher(plan, config, searched, data))
+        teacher = teacher_of(config, searched, data, plan.architecture, plan.distillation)
+        trainer = standalone(plan, supernet, data, self.seed, teacher)
         network, split = trainer.begin(plan.architecture), data.at(plan.architecture).validation
         done = 0
 
@@ -79,12 +80,3 @@ def standalone(
 ) -> Standalone:
     """What trains the network of a plan, and restores it from a checkpoint."""
     return Standalone(supernet, data, plan.recipe, seed, plan.start == "inherited", plan.augment, teacher)
-
-
-def _teacher(plan: Plan, config: RunConfig, searched: Supernet, data: Data) -> Distillation | None:
-    """The largest network of the trained supernet that reads the same inputs, recalibrated, if the plan asks for it."""
-    if not plan.distillation:
-        return None
-    read = {name: plan.architecture[name] for name in searched.extra}
-    largest = searched.space.complete(read, share=1.0)
-    return Distillation(shared_weights_of(config, searched, data).network(largest), data.task, share=plan.distillation)

@@ -12,6 +12,7 @@ from nas.delivery.exported import ExportedNetwork, check_dtype
 from nas.delivery.networks import deliver, delivery_notes, evaluated_network, final_network
 from nas.delivery.result import SearchResult
 from nas.delivery.selection import as_selected, confirm, random_choice, searched_figure, select, tested, without_figures
+from nas.errors import UsageError
 from nas.files import write_file
 from nas.latency.budget import expected_budget
 from nas.latency.feasibility import check_constraints
@@ -101,6 +102,11 @@ def _check_training(setup: Setup) -> None:
     gates or keep a cost do so when they begin."""
     if setup.traits.needs_supernet and not (setup.is_differentiable or setup.method.needs_budget):
         setup.phases()
+    if setup.finishing and setup.config.finish.distillation and setup.trains_feasible:
+        raise UsageError(
+            f"finish.distillation is {setup.config.finish.distillation:g}, but nothing trains the largest network, "
+            "which would teach and which the constraints forbid; add --set train_on=all, or leave it out."
+        )
 
 
 class _Stages:

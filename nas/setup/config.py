@@ -57,11 +57,13 @@ class FinishConfig(_Strict):
         networks: that enter it; 0 for no such round. By default 4 where a supernet is trained path by path.
         epochs: of the network that is left, those of the rungs among them; by default half those of ``retraining``.
         rate: the learning rate of the rungs, as a share of that of ``retraining``, from which that of the last falls.
+        distillation: share of the loss that the supernet's largest network teaches; the targets teach the rest.
     """
 
     networks: int | None = Field(None, ge=0, le=10**4)
     epochs: int | None = Field(None, ge=1, le=10**6)
     rate: float = Field(1.0, gt=0, le=1)
+    distillation: float = Field(0.0, ge=0, lt=1)
 
 
 class ProfileConfig(_Strict):

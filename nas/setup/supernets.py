@@ -21,7 +21,7 @@ from nas.setup.spaces import build_space
 from nas.space import ArchitectureSet, Space, find_notation
 from nas.streams import Stream, derive_seed
 from nas.supernet import Supernet
-from nas.training import Phase
+from nas.training import Distillation, Phase
 
 __all__ = [
     "build_searched",
@@ -34,6 +34,7 @@ __all__ = [
     "problem_of",
     "read_data",
     "shared_weights_of",
+    "teacher_of",
     "training_of",
 ]
 
@@ -160,6 +161,21 @@ def build_searched(config: RunConfig, data: Data, delivered: Supernet | None = N
 def shared_weights_of(config: RunConfig, searched: Supernet, data: Data) -> SharedWeights:
     """Evaluates candidates with the weights of a supernet, which must be trained."""
     return SharedWeights(searched, data, config.evaluation.calibration_images, config.evaluation.batch_size)
+
+
+def teacher_of(
+    config: RunConfig, searched: Supernet, data: Data, architecture: Mapping[str, Any], share: float
+) -> Distillation | None:
+    """The largest network of a trained supernet that reads what an architecture does, recalibrated.
+
+    Args:
+        share: of the loss that it teaches; where that is nothing there is no teacher.
+    """
+    if not share:
+        return None
+    read = {name: architecture[name] for name in searched.extra}
+    largest = searched.space.complete(read, share=1.0)
+    return Distillation(shared_weights_of(config, searched, data).network(largest), data.task, share=share)
 
 
 def problem_of(config: RunConfig, budget: Budget | None = None, folder: Path | None = None) -> Problem:

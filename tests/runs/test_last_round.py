@@ -11,6 +11,7 @@ from interrupting import Interrupting
 from killing import CHAIN, finish
 
 from nas.data import Split
+from nas.errors import UsageError
 from nas.runs import run_search
 from nas.setup import RunFolder, Setup, resolve
 
@@ -112,3 +113,16 @@ def _drawn(phase: Any) -> list[Any]:
     from nas.training import Context
 
     return [path for step in range(3) for path in phase.step.paths.draw(Context(step))]
+
+
+def test_the_largest_network_teaches_only_where_it_is_trained(tmp_path: Path) -> None:
+    taught = {**LAST_ROUND, "finish": {"networks": 2, "epochs": 2, "distillation": 0.5}}
+    with pytest.raises(UsageError, match=r"finish\.distillation is 0\.5, but nothing trains .* add --set train_on=all"):
+        finish(tmp_path / "bounded", taught)
+    ended = {}
+    for share in (0.0, 0.5):
+        values = {**taught, "train_on": "all", "finish": {**taught["finish"], "distillation": share}}
+        finish(tmp_path / str(share), values)
+        ended[share] = RunFolder(tmp_path / str(share) / "run").result["selection"]["finish"]
+    assert [row["shared_accuracy"] for row in ended[0.0]] == [row["shared_accuracy"] for row in ended[0.5]]
+    assert ended[0.0] != ended[0.5]
