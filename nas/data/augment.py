@@ -47,7 +47,7 @@ class Augment:
         rows, columns = rows.to(images.device), columns.to(images.device)
         channels_last = F.pad(images, [self.crop] * 4).permute(0, 2, 3, 1)
         which = torch.arange(batch, device=images.device)[:, None, None]
-        return channels_last[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+        return channels_last[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
     def erase(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Set a random square of each normalised image [B, C, H, W] to zero."""

@@ -35,6 +35,7 @@ class ImageSplit:
             evaluates sees all copies, an epoch of training one of each image.
         size: height and width of the images in batches, None for those that are stored; they are resized last, after
             all that training does to them.
+        memory_format: of images in batches.
     """
 
     images: Tensor
@@ -43,6 +44,7 @@ class ImageSplit:
     std: Tensor
     groups: Tensor | None = None
     size: int | None = None
+    memory_format: torch.memory_format = torch.contiguous_format
 
     @property
     def device(self) -> torch.device:
@@ -149,14 +151,21 @@ class ImageSplit:
         return order[first.sort().values]
 
     def _batch(self, positions: Tensor) -> Batch:
-        return self._read(self._normalised(self.images[positions])), self.labels[positions]
+        return self._read(self._normalised(self._laid_out(self.images[positions]))), self.labels[positions]
 
     def _augmented(self, positions: Tensor, augment: Augment, draws: torch.Generator) -> Batch:
-        moved = augment.move(self.images[positions], draws)
+        moved = self._laid_out(augment.move(self.images[positions], draws))
         return self._read(augment.erase(self._normalised(moved), draws)), self.labels[positions]
 
     def _read(self, images: Tensor) -> Tensor:
         return images if self.size is None else resized_images(images, {IMAGE_SIZE: self.size})
+
+    def _laid_out(self, images: Tensor) -> Tensor:
+        """In the memory format; strides alone tell it where there is one channel."""
+        if images.ndim != 4:
+            return images
+        laid_out = torch.empty(images.shape, dtype=images.dtype, device=images.device, memory_format=self.memory_format)
+        return images if images.stride() == laid_out.stride() else laid_out.copy_(images)
 
     def _normalised(self, images: Tensor) -> Tensor:
         scaled = images.float() / 255 if images.dtype == torch.uint8 else images
@@ -234,6 +243,13 @@ class ImageData:
         return replace(
             self, train=self.train.at(values), validation=self.validation.at(values), test=self.test.at(values)
         )
+
+    def laid_out(self, memory_format: torch.memory_format) -> "ImageData":
+        """The task with batches of images that lie so in memory."""
+        parts = {
+            name: replace(getattr(self, name), memory_format=memory_format) for name in ("train", "validation", "test")
+        }
+        return replace(self, **parts)
 
     def hold_back(self, share: float, seed: Seed) -> tuple["ImageData", ImageSplit]:
         """The task without ``share`` of its validation images, and these."""

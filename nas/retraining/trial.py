@@ -12,7 +12,7 @@ from nas.distributed.trials import Report
 from nas.evaluation import Standalone, evaluate, groups_of
 from nas.retraining.plans import Plan
 from nas.setup.config import RunConfig
-from nas.setup.supernets import build_searched, build_supernet, find_device, load_data, teacher_of
+from nas.setup.supernets import build_searched, built, divided, find_device, teacher_of
 from nas.supernet import Supernet
 from nas.training import Distillation, Epoch
 
@@ -45,8 +45,8 @@ class Trainer:
 
         config, plan = self.config, self.plans[number]
         torch.set_num_threads(config.cpu_threads)
-        data = load_data(config, find_device(config.device))
-        supernet = build_supernet(config, data, config.space_args)
+        read, supernet = built(config, find_device(config.device))
+        data, _, _ = divided(config, read)
         searched = build_searched(config, data, supernet)
         searched.load_state_dict(load(self.weights))
         teacher = teacher_of(config, searched, data, plan.architecture, plan.distillation)

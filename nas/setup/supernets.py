@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from nas.costs.own_costs import COSTS
-from nas.data import Data, Split, load
+from nas.data import Data, ImageData, Split, load
 from nas.distributed import Training
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights
@@ -20,15 +20,15 @@ from nas.setup.finishing import finishing, search_arguments
 from nas.setup.spaces import build_space
 from nas.space import ArchitectureSet, Space, find_notation
 from nas.streams import Stream, derive_seed
-from nas.supernet import Supernet
+from nas.supernet import Supernet, takes_channels_last
 from nas.training import Distillation, Phase
 
 __all__ = [
     "build_searched",
     "build_supernet",
+    "built",
     "divided",
     "find_device",
-    "load_data",
     "made_problem",
     "phases_of",
     "problem_of",
@@ -37,6 +37,8 @@ __all__ = [
     "teacher_of",
     "training_of",
 ]
+
+_A_FEW = 2
 
 
 def find_device(name: str) -> torch.device:
@@ -52,13 +54,8 @@ def find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def load_data(config: RunConfig, device: torch.device) -> Data:
-    """The data of a run, on the device; its validation split is the part that selects."""
-    return divided(config, read_data(config, device))[0]
-
-
 def read_data(config: RunConfig, device: torch.device) -> Data:
-    """The same with the whole validation split.
+    """The data of a run, on the device, with the whole validation split.
 
     Raises:
         UsageError: the data cannot be read.
@@ -99,6 +96,20 @@ def _at_most(most: int | None, split: Split, seed: int) -> Split:
     if most is None or most >= len(split):
         return split
     return split.divided(most / len(split), (seed, Stream.FEWER_EXAMPLES))[0]
+
+
+def built(config: RunConfig, device: torch.device, read: Data | None = None) -> tuple[Data, Supernet]:
+    """The data of a run, in the memory format that suits its networks, and the supernet of those that are delivered.
+
+    Args:
+        read: the data, where they were read before.
+    """
+    data = read or read_data(config, device)
+    supernet = build_supernet(config, data, config.space_args)
+    if not isinstance(data, ImageData) or len(data.input_shape) != 3 or device.type != "cpu":
+        return data, supernet
+    x, _ = next(iter(data.validation.batches(_A_FEW)))
+    return data.laid_out(torch.channels_last) if takes_channels_last(supernet, x) else data, supernet
 
 
 def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], like: Space | None = None) -> Supernet:
@@ -186,8 +197,8 @@ def problem_of(config: RunConfig, budget: Budget | None = None, folder: Path | N
         folder: of the run, where its evaluator keeps anything.
     """
     torch.set_num_threads(config.cpu_threads)
-    data = load_data(config, find_device(config.device))
-    delivered = build_supernet(config, data, config.space_args)
+    read, delivered = built(config, find_device(config.device))
+    data, _, _ = divided(config, read)
     return made_problem(config, data, delivered, build_searched(config, data, delivered), budget, folder)
 
 
