@@ -13,7 +13,7 @@ from torch import nn
 
 import nas
 from nas.costs import StaticCosts
-from nas.data import Data, Split, load
+from nas.data import Data, ImageData, Split, load
 from nas.evaluation import evaluate, groups_of
 from nas.setup.spaces import build_space
 from nas.space import Architecture
@@ -158,7 +158,8 @@ class Problem:
 
     @cached_property
     def data(self) -> Data:
-        return load(**self.contest.load, data_dir=self.folder, seed=self.seed)
+        data = load(**self.contest.load, data_dir=self.folder, seed=self.seed)
+        return data.laid_out(torch.channels_last) if isinstance(data, ImageData) else data
 
     @cached_property
     def supernet(self) -> nas.Supernet:
