@@ -143,11 +143,11 @@ def page(rows: pd.DataFrame) -> str:
     ]
     for (landscape, goal, evaluations), group in rows.groupby(["landscape", "goal", "evaluations"], sort=False):
         by = group.pivot(index="seed", columns="strategy", values="value")
-        most = by.mean().max()
+        first = by.mean().idxmax()
         cells = []
         for name in STRATEGIES:
             text = f"{by[name].mean():.4f} ± {by[name].std():.4f}"
-            text = f"**{text}**" if by[name].mean() == most else text
+            text = f"**{text}**" if name == first else text
             ahead = "" if name == "random" else f" ({(by[name] > by['random']).sum()} of {len(by)})"
             cells.append(text + ahead)
         lines.append(f"| {landscape} | {goal} | {evaluations} | {' | '.join(cells)} |")

@@ -1,5 +1,7 @@
 """Batches of a split: order, size, normalisation, and what decides them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -155,3 +157,23 @@ def test_an_impossible_batch_size_is_refused_at_once() -> None:
         numbered(4).batches(0)
     with pytest.raises(UsageError, match="batch size of -2"):
         numbered(4).shuffled(-2, seed=0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("augment", [None, Augment(crop=2, flip=True)])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_batches_lie_in_memory_as_they_are_told_to(
+    channels: int, augment: Augment | None, memory_format: torch.memory_format
+) -> None:
+    draws = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (6, channels, 5, 4), generator=draws, dtype=torch.uint8)
+    plain = ImageSplit(images, torch.zeros(6, dtype=torch.int64), torch.zeros(channels), torch.ones(channels))
+    split = replace(plain, memory_format=memory_format)
+    expected = torch.empty(3, channels, 5, 4, memory_format=memory_format).stride()
+    for mine, usual in (
+        (split.batches(3), plain.batches(3)),
+        (split.shuffled(3, 0, augment), plain.shuffled(3, 0, augment)),
+    ):
+        for (x, _), (y, _) in zip(mine, usual, strict=True):
+            assert x.stride() == expected
+            assert torch.equal(x, y)
