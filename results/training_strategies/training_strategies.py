@@ -31,6 +31,7 @@ from nas.problem import Problem
 from nas.search.pareto import hypervolume, pareto_front
 from nas.space import Architecture
 from nas.training import Context, Phase, Recipe, SupernetStep, train_phases
+from nas.supernet import takes_channels_last
 from nas.training.phase import spans
 from search_spaces import chain as chain_space, toy_cell as cell_space
 from search_spaces.mobilenet import mobilenet
@@ -203,6 +204,8 @@ def row_of(space: str, name: str, seed: int, contest: Contest, truth: Truth | No
     torch.manual_seed(seed)
     data = contest.data(seed)
     supernet = contest.supernet(data).to(data.train.device)
+    if takes_channels_last(supernet, next(iter(data.validation.batches(2)))[0]):
+        data = data.laid_out(torch.channels_last)
     recipe = Recipe(epochs=contest.epochs, batch_size=contest.batch)
     problem = Problem(supernet, data, seed, recipe)
     phases, examples = phases_of(STRATEGIES[name], problem, contest.passes * contest.batch)
