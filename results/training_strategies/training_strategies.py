@@ -30,8 +30,8 @@ from nas.methods import METHODS
 from nas.problem import Problem
 from nas.search.pareto import hypervolume, pareto_front
 from nas.space import Architecture
-from nas.training import Context, Phase, Recipe, SupernetStep, train_phases
 from nas.supernet import takes_channels_last
+from nas.training import Context, Phase, Recipe, SupernetStep, train_phases
 from nas.training.phase import spans
 from search_spaces import chain as chain_space, toy_cell as cell_space
 from search_spaces.mobilenet import mobilenet
