@@ -38,6 +38,9 @@ _LATE = 1.15
 """The training of the supernet is cut where it takes so many times what was planned."""
 _CANDIDATES = (8, 400)
 _FEWEST_EXAMPLES, _LEAST_SECONDS = 500, 1e-9
+_ENDING, _CHECKS = 9, 3
+"""What the ending takes: so many times as long as building the supernet, since the exporter walks through a network
+too, and so many candidates."""
 _PASSES = 3
 """What training takes for an example, in evaluations of it."""
 _PROBE_EPOCHS, _PROBE_STEPS, _PROBE_CANDIDATES, _PROBE_BATCHES = 3, 4, 8, 3
@@ -136,7 +139,7 @@ def _plan(setup: Setup, deadline: Deadline, building: float) -> Plan:
     step, example = _step_seconds(setup, feasible, deadline), _example_seconds(setup, feasible, deadline)
     images = max(_FEWEST_EXAMPLES, int(_CANDIDATE * deadline.seconds / example))
     candidate = example * (min(images, len(setup.data.validation)) + config.evaluation.calibration_images)
-    ending = 2.5 * building + 4 * candidate
+    ending = _ENDING * building + _CHECKS * candidate
     free = max(1.0, deadline.left - building - ending)
     profiling = _PROFILE * free if setup.needs_latency else 0.0
     divided = free - profiling
