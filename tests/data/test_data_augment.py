@@ -41,7 +41,7 @@ def erase_slowly(images: Tensor, size: int, draws: torch.Generator) -> Tensor:
 def test_move_equals_the_slow_loop(crop: int, flip: bool, dtype: torch.dtype) -> None:
     images = torch.randint(1, 255, (20, 3, 6, 8), generator=generator(1)).to(dtype)
     moved = Augment(crop=crop, flip=flip).move(images, generator(2))
-    assert moved.dtype == dtype and moved.is_contiguous()
+    assert moved.dtype == dtype
     assert torch.equal(moved, move_slowly(images, crop, flip, generator(2)))
     assert not torch.equal(moved, images)
 
