@@ -119,10 +119,13 @@ def test_the_largest_network_teaches_only_where_it_is_trained(tmp_path: Path) ->
     taught = {**LAST_ROUND, "finish": {"networks": 2, "epochs": 2, "distillation": 0.5}}
     with pytest.raises(UsageError, match=r"finish\.distillation is 0\.5, but nothing trains .* add --set train_on=all"):
         finish(tmp_path / "bounded", taught)
-    ended = {}
+    ended: dict[float, RunFolder] = {}
     for share in (0.0, 0.5):
         values = {**taught, "train_on": "all", "finish": {**taught["finish"], "distillation": share}}
         finish(tmp_path / str(share), values)
-        ended[share] = RunFolder(tmp_path / str(share) / "run").result["selection"]["finish"]
-    assert [row["shared_accuracy"] for row in ended[0.0]] == [row["shared_accuracy"] for row in ended[0.5]]
-    assert ended[0.0] != ended[0.5]
+        ended[share] = RunFolder(tmp_path / str(share) / "run")
+    alone, pupils = (each.result["selection"]["finish"] for each in ended.values())
+    assert [row["shared_accuracy"] for row in alone] == [row["shared_accuracy"] for row in pupils]
+    lines = [list(map(json.loads, each.log_file.read_text().splitlines())) for each in ended.values()]
+    losses = [[line["loss"] for line in some if line["stage"] == "finish" and "loss" in line] for some in lines]
+    assert losses[0] and losses[0] != losses[1]

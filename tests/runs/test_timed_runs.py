@@ -71,13 +71,14 @@ def test_what_is_given_is_not_planned(tmp_path: Path) -> None:
 
 
 def test_a_run_that_goes_on_keeps_its_plan(timed: RunFolder, tmp_path: Path) -> None:
+    settings = {**TIMED, "cpu_time": 60, "training": {"epochs": 5}}
     folder = RunFolder(tmp_path / "run")
     progress = Interrupting("Training the supernet")
     with pytest.raises(KeyboardInterrupt):
-        run_search(resolve(TIMED, "test"), folder, progress)
+        run_search(resolve(settings, "test"), folder, progress)
     plan = folder.plan.read_text()
     again = Interrupting("nothing")
-    run_search(resolve(TIMED, "test"), folder, again)
+    run_search(resolve(settings, "test"), folder, again, hurry=True)
     assert folder.plan.read_text() == plan
     assert [said for said in progress.said if said.startswith("Plan")] == [
         said for said in again.said if said.startswith("Plan")
