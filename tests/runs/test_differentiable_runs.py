@@ -86,6 +86,7 @@ def test_perturbation_continues_after_a_kill(tmp_path: Path, monkeypatch: pytest
     assert outcome(killed) == outcome(reference)
 
 
+@pytest.mark.slow
 def test_a_supernet_that_was_tuned_is_tuned_when_a_run_goes_on(tmp_path: Path) -> None:
     given = settings("darts-pt", retrain="no", candidates=3, cost="flops", **LAYERS)
     finish(tmp_path, given)

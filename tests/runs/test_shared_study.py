@@ -66,6 +66,7 @@ def test_of_two_searches_one_is_killed_and_the_other_ends_with_everything_once(t
     pd.testing.assert_frame_equal(*(table[columns] for table in tables))
 
 
+@pytest.mark.slow
 def test_searches_whose_supernets_were_trained_differently_share_nothing(tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path / 'shared.db'}"
     settings = {**SETTINGS, "candidates": 10, "limit": 100, "storage": storage}

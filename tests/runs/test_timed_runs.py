@@ -85,7 +85,7 @@ def test_a_run_that_goes_on_keeps_its_plan(timed: RunFolder, tmp_path: Path) -> 
     ]
 
 
-@pytest.mark.parametrize("title", ["Training the supernet", "Finishing"])
+@pytest.mark.parametrize("title", ["Training the supernet", pytest.param("Finishing", marks=pytest.mark.slow)])
 def test_a_run_in_a_hurry_delivers_what_is_there(title: str, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     with pytest.raises(KeyboardInterrupt):
