@@ -71,8 +71,10 @@ def together(rows: pd.DataFrame) -> Iterator[str]:
     """What all arms deliver for four bounds in the same time together, the engine by one supernet."""
     bounds = ", ".join(map(str, SWEPT))
     names = ["sweep", *ARMS]
-    yield f"| task | mean over {bounds} % | {' | '.join(names[1:])} | sweep minus best other |"
-    yield f"| --- | --- | {' | '.join('---' for _ in names)} |"
+    yield f"Mean over FLOPs of at most {bounds} % of the largest network's:"
+    yield ""
+    yield f"| task | {' | '.join(names)} | sweep minus best other |"
+    yield f"| --- | {' | '.join('---' for _ in names)} | --- |"
     for task, part in rows.groupby("task", sort=False):
         metric = part["metric"].iloc[0]
         by_arm = {arm: mean_over_bounds(part[part["arm"] == arm]) for arm in names}
