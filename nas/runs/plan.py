@@ -18,6 +18,7 @@ from nas.setup.deadline import Deadline, Timetable
 from nas.setup.folder import RunFolder
 from nas.setup.resolution import with_settings
 from nas.setup.run_setup import Setup
+from nas.setup.supernets import built
 from nas.space import ArchitectureSet
 from nas.streams import Stream, rng
 from nas.training import train_phases
@@ -38,7 +39,7 @@ _LATE = 1.15
 """The training of the supernet is cut where it takes so many times what was planned."""
 _CANDIDATES = (8, 400)
 _FEWEST_EXAMPLES, _LEAST_SECONDS = 500, 1e-9
-_ENDING, _CHECKS = 9, 3
+_ENDING, _CHECKS = 14, 3
 """What the ending takes: so many times as long as building the supernet, since the exporter walks through a network
 too, and so many candidates."""
 _PASSES = 3
@@ -119,27 +120,32 @@ def planned(config: RunConfig, folder: RunFolder, deadline: Deadline, data: Data
     if plan is None or plan.time != deadline.seconds:
         began = deadline.clock()
         setup = Setup(config, read=data)
+        importing = deadline.clock() - began
         if not setup.finishing:
             raise UsageError(
                 f"a time is given, but a search with method '{config.method}', evaluator '{config.evaluator}' and goal "
                 f"'{'best' if setup.seeks_best else 'front'}' has no last round that could take what is left of it; "
                 "leave the time out and give epochs."
             )
-        plan = _plan(setup, deadline, deadline.clock() - began)
+        began = deadline.clock()
+        built(config, setup.device, data)
+        building = deadline.clock() - began
+        plan = _plan(setup, deadline, building, max(0.0, importing - building))
     return with_settings(config, {**plan.settings, "unplanned": []}), plan
 
 
-def _plan(setup: Setup, deadline: Deadline, building: float) -> Plan:
+def _plan(setup: Setup, deadline: Deadline, building: float, importing: float) -> Plan:
     """Measured on a setup that is thrown away.
 
     Args:
-        building: seconds that it took to build it.
+        building: seconds that it takes to build it.
+        importing: seconds that it took longer the first time, as the exporter will.
     """
     feasible, config = _likely(setup), setup.config
     step, example = _step_seconds(setup, feasible, deadline), _example_seconds(setup, feasible, deadline)
     images = max(_FEWEST_EXAMPLES, int(_CANDIDATE * deadline.seconds / example))
     candidate = example * (min(images, len(setup.data.validation)) + config.evaluation.calibration_images)
-    ending = _ENDING * building + _CHECKS * candidate
+    ending = _ENDING * building + importing + _CHECKS * candidate
     free = max(1.0, deadline.left - building - ending)
     profiling = _PROFILE * free if setup.needs_latency else 0.0
     divided = free - profiling
