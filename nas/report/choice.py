@@ -89,10 +89,11 @@ def _finish(why: Mapping[str, Any], best: Mapping[str, Any], metric: str) -> str
         return f"It keeps the weights of the supernet ({shared}): no time was left to train on."
     if not why["trained"]:
         return f"It keeps the weights of the supernet ({shared}): training on by itself made no network better."
+    many = len(entrants) > 1
+    which = f"is the best of {len(entrants)} networks that trained on by themselves" if many else "trained on by itself"
     return (
-        f"It is the best of {counted(len(entrants), 'network')} that trained on by themselves, entered "
-        f"{_ORIGINS[won['origin']]}, and went from {shared} to {written(metric, won[f'finished_{metric}'])} on images "
-        "that chose among these alone."
+        f"It {which}, entered {_ORIGINS[won['origin']]}, and went from {shared} to "
+        f"{written(metric, won[f'finished_{metric}'])} on images that chose among these alone."
     )
 
 
