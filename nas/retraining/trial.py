@@ -12,7 +12,7 @@ from nas.distributed.trials import Report
 from nas.evaluation import Standalone, evaluate, groups_of
 from nas.retraining.plans import Plan
 from nas.setup.config import RunConfig
-from nas.setup.supernets import build_searched, built, divided, find_device, teacher_of
+from nas.setup.supernets import built, divided, find_device, teacher_of
 from nas.supernet import Supernet
 from nas.training import Distillation, Epoch
 
@@ -45,9 +45,8 @@ class Trainer:
 
         config, plan = self.config, self.plans[number]
         torch.set_num_threads(config.cpu_threads)
-        read, supernet = built(config, find_device(config.device))
+        read, supernet, searched = built(config, find_device(config.device))
         data, _, _ = divided(config, read)
-        searched = build_searched(config, data, supernet)
         searched.load_state_dict(load(self.weights))
         teacher = teacher_of(config, searched, data, plan.architecture, plan.distillation)
         trainer = standalone(plan, supernet, data, self.seed, teacher)

@@ -40,7 +40,7 @@ from nas.setup.evaluator import check_evaluator, made_evaluator, objective_of
 from nas.setup.finishing import finishing
 from nas.setup.names import is_table
 from nas.setup.recorded_targets import read_recorded
-from nas.setup.supernets import build_searched, built, divided, find_device, made_problem, phases_of
+from nas.setup.supernets import built, divided, find_device, made_problem, phases_of
 from nas.space import Architecture, ArchitectureSet, Space
 from nas.streams import Stream, rng
 from nas.tasks import Metric
@@ -82,12 +82,11 @@ class Setup:
         require_cost(self.cost, self.cost_names)
         torch.set_num_threads(config.cpu_threads)
         self.device = find_device(config.device)
-        whole, self.supernet = built(config, self.device, read)
+        whole, self.supernet, self.searched = built(config, self.device, read)
         self.data, self.deciding, self.confirmation = divided(config, whole)
         self.metric: Metric = self.data.task.metric
         self.inputs: Inputs = self.data.inputs(config.export.input)
         self.space: Space = self.supernet.space
-        self.searched = build_searched(config, self.data, self.supernet)
         self.target: Machine | Recorded = self._find_target()
         self.problem = made_problem(config, self.data, self.supernet, self.searched, folder=folder)
         self.costs = self.problem.costs

@@ -98,18 +98,21 @@ def _at_most(most: int | None, split: Split, seed: int) -> Split:
     return split.divided(most / len(split), (seed, Stream.FEWER_EXAMPLES))[0]
 
 
-def built(config: RunConfig, device: torch.device, read: Data | None = None) -> tuple[Data, Supernet]:
-    """The data of a run, in the memory format that suits its networks, and the supernet of those that are delivered.
+def built(config: RunConfig, device: torch.device, read: Data | None = None) -> tuple[Data, Supernet, Supernet]:
+    """The data of a run, in the memory format that suits its networks, and the supernets of those that are delivered and
+    of those that are searched.
 
     Args:
         read: the data, where they were read before.
     """
     data = read or read_data(config, device)
     supernet = build_supernet(config, data, config.space_args)
-    if not isinstance(data, ImageData) or len(data.input_shape) != 3 or device.type != "cpu":
-        return data, supernet
-    x, _ = next(iter(data.validation.batches(_A_FEW)))
-    return data.laid_out(torch.channels_last) if takes_channels_last(supernet, x) else data, supernet
+    searched = build_searched(config, data, supernet)
+    if isinstance(data, ImageData) and len(data.input_shape) == 3 and device.type == "cpu":
+        x, _ = next(iter(data.validation.batches(_A_FEW)))
+        if all(takes_channels_last(each, x) for each in dict.fromkeys((supernet, searched))):
+            data = data.laid_out(torch.channels_last)
+    return data, supernet, searched
 
 
 def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], like: Space | None = None) -> Supernet:
@@ -197,9 +200,9 @@ def problem_of(config: RunConfig, budget: Budget | None = None, folder: Path | N
         folder: of the run, where its evaluator keeps anything.
     """
     torch.set_num_threads(config.cpu_threads)
-    read, delivered = built(config, find_device(config.device))
+    read, delivered, searched = built(config, find_device(config.device))
     data, _, _ = divided(config, read)
-    return made_problem(config, data, delivered, build_searched(config, data, delivered), budget, folder)
+    return made_problem(config, data, delivered, searched, budget, folder)
 
 
 def made_problem(

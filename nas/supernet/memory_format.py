@@ -1,6 +1,6 @@
 """In which order images lie in memory when a supernet reads them."""
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +19,8 @@ fewer input channels than a vector register has numbers (github.com/uxlfoundatio
 def takes_channels_last(supernet: Supernet, x: Tensor) -> bool:
     """Whether the networks of a supernet can read images that lie channel by channel for each pixel.
 
-    Convolutional networks train 1.2 to 2.1 times as fast with these on a CPU. Not all can read them: ``view`` refuses
-    to flatten what lies so.
+    Most convolutional networks train 1.3 to 1.9 times as fast with these on a CPU, some no faster. Not all can read
+    them: ``view`` refuses to flatten what lies so.
 
     Args:
         x: a few images ``[N, C, H, W]`` as they are stored; any that are read in the usual order can be given.
@@ -40,11 +40,13 @@ def takes_channels_last(supernet: Supernet, x: Tensor) -> bool:
 
 def _is_unsafe(convolution: nn.Conv2d) -> bool:
     arguments = {**vars(convolution), **getattr(convolution, "arguments", {})}
-    return any(
-        _smallest(kernel) == 1 and _smallest(stride) > 1 and int(channels) < _FEWEST_CHANNELS
-        for kernel, stride, channels in outcomes(*map(arguments.__getitem__, ("kernel_size", "stride", "in_channels")))
+
+    def may(name: str, is_so: Callable[[int], bool]) -> bool:
+        found = (value for (value,) in outcomes(arguments[name]))
+        return any(is_so(min(value) if isinstance(value, tuple | list) else int(value)) for value in found)
+
+    return (
+        may("stride", lambda stride: stride > 1)
+        and may("kernel_size", lambda kernel: kernel == 1)
+        and may("in_channels", lambda channels: channels < _FEWEST_CHANNELS)
     )
-
-
-def _smallest(value: Any) -> int:
-    return min(value) if isinstance(value, tuple | list) else int(value)

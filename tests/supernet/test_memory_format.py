@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from nas import Choice, Supernet, nn as nas_nn
 from nas.setup import Setup, resolve
+from nas.space import concatenate
 from nas.supernet import takes_channels_last
 from search_spaces.chain import chain
 from search_spaces.mobilenet import mobilenet
@@ -55,6 +56,30 @@ def test_all_parts_of_a_run_read_them_alike(space: str, expected: torch.memory_f
     setup = Setup(resolve({"space": space, "space_args": arguments, "data": "digits", "limit": 100}, "test"))
     splits = [setup.data.train, setup.data.validation, setup.data.test, setup.confirmation]
     assert {split.memory_format for split in splits} == {expected}
+
+
+def test_the_supernet_that_is_searched_must_read_them_too() -> None:
+    narrow = {"search_args": {"width": 8}, "method": "spos"}
+    values = {"space": "chain", "space_args": {"layers": [1, 1, 1], "width": 16}, "data": "digits", "limit": 100}
+    formats = [Setup(resolve({**values, **more}, "test")).data.train.memory_format for more in ({}, narrow)]
+    assert formats == [torch.channels_last, torch.contiguous_format]
+
+
+def test_many_choices_behind_a_width_are_not_enumerated() -> None:
+    parts = [Choice([8, 16], name=f"part{number}") for number in range(21)]
+    made = [nas_nn.Conv2d(1, part, 3, padding=1) for part in parts]
+    joined = nas_nn.Conv2d(concatenate(*parts), 4, 1)
+
+    class Dense(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts, self.joined = nn.ModuleList(made), joined
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.joined(torch.cat([part(x) for part in self.parts], 1)).flatten(1)
+            return y
+
+    assert takes_channels_last(Supernet(Dense()), torch.zeros(2, 1, 4, 4))
 
 
 def test_the_order_in_memory_changes_no_output() -> None:
