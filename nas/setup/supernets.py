@@ -99,7 +99,7 @@ def _at_most(most: int | None, split: Split, seed: int) -> Split:
 
 
 def built(config: RunConfig, device: torch.device, read: Data | None = None) -> tuple[Data, Supernet, Supernet]:
-    """The data of a run, in the memory format that suits its networks, and the supernets that are delivered and searched.
+    """The data of a run, as they lie best in memory for its networks, and the supernets that are delivered and searched.
 
     Args:
         read: the data, where they were read before.
