@@ -99,7 +99,9 @@ def _at_most(most: int | None, split: Split, seed: int) -> Split:
 
 
 def built(config: RunConfig, device: torch.device, read: Data | None = None) -> tuple[Data, Supernet, Supernet]:
-    """The data of a run, as they lie best in memory for its networks, and the supernets that are delivered and searched.
+    """The data of a run, laid out in memory as its networks read them fastest, and its two supernets.
+
+    The first is of the networks that are delivered, the second the one that is searched.
 
     Args:
         read: the data, where they were read before.
