@@ -88,6 +88,7 @@ def test_weights_are_int8_with_a_scale_for_each_channel_and_biases_int32(quantis
     for layer in layers:
         weight, scale, _ = source[layer.input[1]].input
         assert stored[weight].data_type == onnx.TensorProto.INT8
+        assert np.abs(onnx.numpy_helper.to_array(stored[weight]).astype(int)).max() == 64  # two products fit 16 bits
         if layer.op_type == "Conv":
             assert list(stored[scale].dims) == [stored[weight].dims[0]]
         assert stored[source[layer.input[2]].input[0]].data_type == onnx.TensorProto.INT32
