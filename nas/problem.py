@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.costs import StaticCosts
 from nas.data import Augment, Data, Split
@@ -15,7 +15,7 @@ from nas.space import Architecture, ArchitectureSet, Notation, Samplable, Space
 from nas.streams import Stream
 from nas.supernet import Supernet
 from nas.tasks import Task
-from nas.training import Learning, Listener, LossTerm, Phase, Recipe, Step
+from nas.training import Distillation, Learning, Listener, LossTerm, Phase, Recipe, SeveralTerms, Step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +55,9 @@ class Problem:
         feasible: the only architectures that are worth training, where the run seeks the best within a bound.
         notation: how published tables of the space write architectures, where that is known.
         folder: of the run, for what an evaluator has made and needs again; None where nothing is kept.
+        pretrained: the network whose trained weights the supernet began with, in evaluation mode; None where these were
+            fresh.
+        distillation: share of the loss that it teaches.
 
     >>> import nas
     >>> from search_spaces.chain import chain
@@ -74,6 +77,8 @@ class Problem:
     notation: Notation | None = None
     folder: Path | None = None
     feasible: ArchitectureSet | None = None
+    pretrained: nn.Module | None = None
+    distillation: float = 0.0
 
     @property
     def delivered(self) -> Supernet:
@@ -106,8 +111,12 @@ class Problem:
         return self.recipe.augmentation(self.data.augment)
 
     def loss(self, roles: Collection[str] | None = None) -> LossTerm:
-        """What passes of these roles, None for all, learn from the targets."""
-        return self.task.loss(self.recipe.label_smoothing, roles)
+        """What passes of these roles, None for all, learn from the targets, and from a pretrained network."""
+        targets = self.task.loss(self.recipe.label_smoothing, roles, 1 - self.distillation)
+        if self.pretrained is None or not self.distillation:
+            return targets
+        taught = Distillation(self.pretrained, self.task, share=self.distillation, roles=roles)
+        return SeveralTerms([targets, taught])
 
     def phase(self, step: Step, listeners: Sequence[Listener] = ()) -> Phase:
         """A training on all training examples, as the recipe says."""

@@ -12,6 +12,7 @@ import typer
 from nas.cli.options import Batch, GpusPerWorker, MeasureOn, Ray, TrainWorkers, Workers
 from nas.errors import UsageError
 from nas.setup.names import is_table
+from nas.setup.spaces import OWN_MODEL
 
 __all__ = ["LatencyOptions", "PlaceOptions", "SpaceOptions", "TaskOptions", "grouped"]
 
@@ -49,14 +50,38 @@ class SpaceOptions:
 
     space: Annotated[str | None, typer.Argument(help="A space of `nas list spaces`, or module:function.")] = None
     space_option: Annotated[str | None, typer.Option("--space", help="The same as the argument SPACE.")] = None
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A model that you have, in place of a space: module:function, torchvision:NAME or timm:NAME."
+        ),
+    ] = None
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Its trained weights: safetensors, or a state_dict that torch.save wrote.")
+    ] = None
 
     @property
     def settings(self) -> dict[str, Any]:
+        space = self._space
+        if self.model is not None:
+            if space not in (None, OWN_MODEL):
+                raise UsageError(
+                    f"--model is '{self.model}', which is a space of its own, but space '{space}' is named too; drop "
+                    "one of them."
+                )
+            space = OWN_MODEL
+        elif self.checkpoint is not None:
+            raise UsageError(f"--checkpoint is {self.checkpoint}, but no model has its weights; name it by --model.")
+        checkpoint = None if self.checkpoint is None else str(self.checkpoint.absolute())
+        return {"space": space, "space_args.model": self.model, "space_args.checkpoint": checkpoint}
+
+    @property
+    def _space(self) -> str | None:
         if self.space and self.space_option and self.space != self.space_option:
             raise UsageError(
                 f"the space is given twice, as '{self.space}' and as --space {self.space_option}; drop one of them."
             )
-        return {"space": self.space or self.space_option}
+        return self.space or self.space_option
 
 
 @dataclass(frozen=True)

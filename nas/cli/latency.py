@@ -56,7 +56,7 @@ def profile(
     }
     resolved = resolve(config, given, settings, results)
     where = source.column or source.target or resolved.target
-    stem = "-".join(["profile", *map(setup.plain_name, (resolved.space, where))])
+    stem = "-".join(["profile", *map(setup.plain_name, (setup.called_space(resolved), where))])
     run_profile(resolved, results, name or setup.free_name(results, stem), as_json)
 
 

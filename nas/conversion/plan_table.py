@@ -1,4 +1,4 @@
-"""What varies in a model, what is coupled, and what stays, as text of at most a hundred columns."""
+"""What varies in a model, what is coupled, and what stays, as text of at most eighty columns."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ from nas.wording import counted
 
 __all__ = ["accounts", "table"]
 
-_COLUMNS = 100
+_COLUMNS = 80
 
 
 def table(plan: Plan, parameters: Mapping[Place, int]) -> str:

@@ -105,7 +105,7 @@ def without_figures(setup: Setup, row: Row) -> Row:
 def searched_figure(setup: Setup, row: Mapping[str, Any]) -> dict[str, float]:
     """What is known of a network before it is trained again, by the name that this then has."""
     name, kind = setup.metric.name, "shared" if setup.traits.needs_supernet else "searched"
-    return {f"{kind}_{name}": row[name]} if name in row else {}
+    return {f"{kind}_{name}": row[name]} if row.get(name) is not None else {}
 
 
 def random_choice(setup: Setup, draws: "pd.DataFrame", chosen: Row) -> Row | None:

@@ -14,6 +14,7 @@ from nas.setup.folder import RunFolder
 from nas.setup.own_code import naming_own_parts
 from nas.setup.progress import Progress, Silent
 from nas.setup.run_setup import Setup
+from nas.setup.what_varies import tell_what_varies
 
 __all__ = ["run_profile", "write_profile"]
 
@@ -33,6 +34,7 @@ def run_profile(config: RunConfig, folder: RunFolder, progress: Progress | None 
         setup = Setup(config)
         check_profile(config)
         with folder.begin(config, "profile"):
+            tell_what_varies(setup.supernet, folder, progress or Silent())
             return write_profile(setup, folder, progress or Silent())
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nas.methods.matformer import MATFORMER as MATFORMER
     from nas.methods.method import Method as Method
     from nas.methods.mixture_of_supernets import MIXTURE_OF_SUPERNETS as MIXTURE_OF_SUPERNETS
+    from nas.methods.none import NONE as NONE
     from nas.methods.ofa import OFA as OFA
     from nas.methods.pa_da import PA_DA as PA_DA
     from nas.methods.pc_darts import PC_DARTS as PC_DARTS
@@ -48,7 +49,7 @@ _NAMES = (
     "spos", "fairnas", "darts", "darts-2nd", "gdas", "snas", "pc-darts", "proxyless", "dropnas",
     "sd-darts", "sharpdarts", "darts-pt", "single-path", "tanglenas", "tas", "balanced-mixture", "few-shot",
     "gradient-matching", "mixture-of-supernets", "layer-tying", "sortednet", "slimmable",
-    "universally-slimmable", "ofa", "matformer", "lighthubert",
+    "universally-slimmable", "ofa", "matformer", "lighthubert", "none",
 )
 # fmt: on
 

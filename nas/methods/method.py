@@ -19,7 +19,7 @@ class Method:
 
     Attributes:
         name: what ``--method`` takes.
-        family: "single-path", "sandwich", "nested", "differentiable" or "mixture".
+        family: "single-path", "sandwich", "nested", "differentiable", "mixture" or "none".
         paper: authors, title, year.
         summary: one line.
         phases: a :class:`~nas.problem.Problem`, and the method's own options by name → phases of the supernet's
@@ -37,6 +37,7 @@ class Method:
         retrain: whether the chosen network is trained again by itself, from inherited or fresh weights, where no last
             round trains several.
         settings: other settings of a run in which the method differs from the default.
+        trains: whether there are phases.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Method:
     fewest_epochs: int = 1
     retrain: Retrain = "no"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    trains: bool = True
 
     @property
     def trains_banks_apart(self) -> bool:

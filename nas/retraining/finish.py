@@ -149,7 +149,8 @@ class Finish:
     def _trainer(self, recipe: Recipe, architecture: Architecture) -> Standalone:
         setup = self.setup
         seed, share = derive_seed(setup.config.seed, Stream.FINISH), setup.config.finish.distillation
-        teacher = teacher_of(setup.config, setup.searched, setup.data, architecture, share)
+        pretrained = setup.problem.pretrained
+        teacher = teacher_of(setup.config, setup.searched, setup.data, architecture, share, pretrained)
         return Standalone(setup.supernet, setup.data, recipe, seed, inherit=True, teacher=teacher)
 
     def _score(self, entrant: Entrant, network: nn.Module) -> float:

@@ -108,7 +108,7 @@ class _Retraining:
             count=asked["trials"],
             seed=self.seed,
             can_inherit=self.setup.traits.needs_supernet and self.setup.searched is self.setup.supernet,
-            can_distil=self.setup.traits.needs_supernet and not self.setup.trains_feasible,
+            can_distil=self.setup.has_teacher,
         )
 
     def run(self, result: Mapping[str, Any]) -> None:

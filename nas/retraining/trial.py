@@ -12,6 +12,7 @@ from nas.distributed.trials import Report
 from nas.evaluation import Standalone, evaluate, groups_of
 from nas.retraining.plans import Plan
 from nas.setup.config import RunConfig
+from nas.setup.pretrained import pretrained_network
 from nas.setup.supernets import built, divided, find_device, teacher_of
 from nas.supernet import Supernet
 from nas.training import Distillation, Epoch
@@ -47,8 +48,9 @@ class Trainer:
         torch.set_num_threads(config.cpu_threads)
         read, supernet, searched = built(config, find_device(config.device))
         data, _, _ = divided(config, read)
+        pretrained = pretrained_network(config, supernet)
         searched.load_state_dict(load(self.weights))
-        teacher = teacher_of(config, searched, data, plan.architecture, plan.distillation)
+        teacher = teacher_of(config, searched, data, plan.architecture, plan.distillation, pretrained)
         trainer = standalone(plan, supernet, data, self.seed, teacher)
         network, split = trainer.begin(plan.architecture), data.at(plan.architecture).validation
         done = 0

@@ -5,11 +5,12 @@ The largest network teaches, bounds constraints and is the reference of measurem
 
 from collections.abc import Iterable
 
+from nas.report.quantities import label, written
 from nas.setup.run_setup import Setup
 from nas.space import order_by_value
 from nas.supernet import Supernet
 
-__all__ = ["evaluator_notes", "largest_notes", "opening_notes"]
+__all__ = ["evaluator_notes", "largest_notes", "opening_notes", "pretrained_notes"]
 
 _MOST_NAMES = 2
 
@@ -53,6 +54,19 @@ def evaluator_notes(setup: Setup) -> list[str]:
     return [
         f"Evaluator '{setup.config.evaluator}' evaluates candidates without a supernet, so none is trained, and "
         "neither method nor training have any effect."
+    ]
+
+
+def pretrained_notes(setup: Setup) -> list[str]:
+    """What the pretrained network is worth as it was given, on the part of the validation split that selects; one that
+    reads inputs otherwise than the data give them shows here."""
+    network, data, name = setup.problem.pretrained, setup.data, setup.metric.name
+    if network is None:
+        return []
+    score = setup.evaluate(network, data.validation, setup.space.largest())[name]
+    return [
+        f"The model that was given has {label(name).lower()} {written(name, score)} before anything is trained, on the "
+        "part of the validation split that selects."
     ]
 
 

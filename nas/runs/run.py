@@ -24,7 +24,7 @@ from nas.retraining.entrants import choose_entrants
 from nas.retraining.finish import Finish, Finished
 from nas.runs.candidates import Prospects
 from nas.runs.ledgers import open_ledger
-from nas.runs.model_notes import evaluator_notes, largest_notes
+from nas.runs.model_notes import evaluator_notes, largest_notes, pretrained_notes
 from nas.runs.plan import deadline_of, planned
 from nas.runs.proposing import collapse_of, derive_final, learnt_by
 from nas.runs.searching import Searching, evaluate_largest
@@ -36,9 +36,10 @@ from nas.setup.own_code import naming_own_parts
 from nas.setup.progress import Progress, Silent
 from nas.setup.run_setup import LATENCY, Setup
 from nas.setup.supernets import find_device, read_data
+from nas.setup.what_varies import tell_what_varies
 from nas.setup.workers import evaluation, place_of, reserved, train_elsewhere
 from nas.space import Architecture
-from nas.training import Epoch, RelaxedStep, read_header, total_epochs, train_phases
+from nas.training import Epoch, RelaxedStep, read_header, save_untrained, total_epochs, train_phases
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,6 +94,7 @@ def run_search(
                         timetable = plan.timetable(deadline)
                         if hurry:
                             deadline.end()
+                    tell_what_varies(setup.supernet, folder, progress)
                     _Stages(setup, folder, progress, timetable).run()
     return folder.result
 
@@ -100,9 +102,10 @@ def run_search(
 def _check_training(setup: Setup) -> None:
     """Refuses a space, recipe or task that the method cannot train, before anything is measured; methods that learn
     gates or keep a cost do so when they begin."""
-    if setup.traits.needs_supernet and not (setup.is_differentiable or setup.method.needs_budget):
+    waits = setup.is_differentiable or setup.method.needs_budget or not setup.method.trains
+    if setup.traits.needs_supernet and not waits:
         setup.phases()
-    if setup.finishing and setup.config.finish.distillation and setup.trains_feasible:
+    if setup.finishing and setup.config.finish.distillation and not setup.has_teacher:
         raise UsageError(
             f"finish.distillation is {setup.config.finish.distillation:g}, but nothing trains the largest network, "
             "which would teach and which the constraints forbid; add --set train_on=all, or leave it out."
@@ -122,6 +125,7 @@ class _Stages:
     def run(self) -> None:
         stage, history = self.folder.stage, list[Epoch]()
         self.note(*self.setup.data.notes, *largest_notes(self.setup.supernet), *evaluator_notes(self.setup))
+        self.note(*pretrained_notes(self.setup))
         with stage("profile"):
             constraints = self.profile()
             self.prospects = Prospects(self.setup, constraints, self.costs)
@@ -174,6 +178,9 @@ class _Stages:
     def train(self) -> list[Epoch]:
         """Trains the supernet, from its last checkpoint if there is one."""
         setup = self.setup
+        if not setup.method.trains:
+            self.take_untrained()
+            return []
         budget = expected_budget(setup, self.latency) if setup.method.needs_budget else None
         feasible = self.prospects.trained
         phases = setup.phases(budget, feasible)
@@ -216,13 +223,19 @@ class _Stages:
                 f"'{constraints}' share weights that were hardly trained for them; a last round helps (--finish)."
             )
 
+    def take_untrained(self) -> None:
+        """Keeps the supernet as it is, which is evaluated as one that was trained would be."""
+        if not self.folder.supernet.exists():
+            example, _ = next(iter(self.setup.data.train.batches(1)))
+            save_untrained(self.folder.supernet, self.setup.searched, example)
+
     def is_late(self) -> bool:
         """Whether the training of the supernet has taken more time than it may."""
         return self.timetable is not None and self.timetable.training_is_late
 
     def warn_of_untried(self, history: Sequence[Epoch]) -> None:
         """Says so where most of the scores that give architectures their weights were never learnt."""
-        untried = history[-1].get("untried_scores", 0.0)
+        untried = history[-1].get("untried_scores", 0.0) if history else 0.0
         if untried > _MOST_UNTRIED:
             self.note(
                 f"{untried:.0%} of the scores that say which weights an architecture sees were never told anything; "
@@ -240,7 +253,7 @@ class _Stages:
 
     def derive(self, history: Sequence[Epoch]) -> None:
         """Lets a differentiable method say which architecture it has learnt."""
-        if not isinstance(self.step, RelaxedStep):
+        if not (self.setup.method.trains and isinstance(self.step, RelaxedStep)):
             return
         final = derive_final(self.setup, self.folder, self.step)
         self.learnt = learnt_by(self.setup, self.step, final, history)
@@ -288,7 +301,7 @@ class _Stages:
         best, front, largest = self.confirmed(chosen, finalists)
         network, largest_network = self.network(best), self.largest_network(largest)
         for row, final in ((best, network), (largest, largest_network)):
-            if final is not None and (name not in row or setup.trains_again):
+            if final is not None and (row.get(name) is None or setup.trains_again):
                 row |= {**searched_figure(setup, row), **setup.evaluate(final, setup.confirmation, row["architecture"])}
         delivered = Delivered(self.folder)
         best = deliver(setup, self.folder, network, best, largest[LATENCY], self.progress, delivered.search_file)
@@ -337,18 +350,20 @@ class _Stages:
     ) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
         """The rows of the chosen network, the front and the largest, with what the part that confirms says of them.
 
-        The largest has no figures where it was never trained.
+        The largest has no figures where it was never trained, and where it is the pretrained network, which has others.
         """
         rows = {row["id"]: row for row in (*finalists.front, chosen)}
-        is_trained = self.prospects.largest_is_trained
+        is_trained = self.prospects.largest_is_trained and self.setup.problem.pretrained is None
         found = confirm(self.setup, [*rows.values(), *([finalists.largest] if is_trained else [])])
         largest = found.pop() if is_trained else without_figures(self.setup, finalists.largest)
         named = {row["id"]: _described(row) for row in found}
         return dict(named[chosen["id"]]), [named[row["id"]] for row in finalists.front], _described(largest)
 
     def largest_network(self, row: dict[str, Any]) -> "nn.Module | None":
-        """The largest network to compare with: trained as the delivered one is, as evaluated beside a last round; None
-        where it never was trained."""
+        """The largest network to compare with: the pretrained one; else trained as the delivered one is, as evaluated
+        beside a last round; None where it never was trained."""
+        if self.setup.problem.pretrained is not None:
+            return self.setup.problem.pretrained
         if not self.prospects.largest_is_trained:
             return None
         if self.finished is None:

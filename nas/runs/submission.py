@@ -19,7 +19,7 @@ from nas.setup.evaluator import known_results
 from nas.setup.folder import RunFolder
 from nas.setup.names import check_name, is_table
 from nas.setup.resolution import resolve
-from nas.setup.spaces import SPACES
+from nas.setup.spaces import OWN_MODEL, SPACES
 from nas.setup.trust import is_sealed, own_parts, seal
 from nas.setup.values import read_yaml
 
@@ -167,6 +167,7 @@ def _check_paths(config: RunConfig, include: Sequence[Path]) -> None:
         "profile.run": config.profile.run,
         "target": config.target if table else None,
         "evaluator_args.path": known_results(config),
+        "space_args.checkpoint": config.space_args.get("checkpoint") if config.space == OWN_MODEL else None,
     }
     named = [(key, Path(path)) for key, path in paths.items() if path is not None]
     named += [] if table else [("profile.known", Path(known.partition("@")[0])) for known in config.profile.known]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from nas.setup.config import RunConfig as RunConfig
     from nas.setup.folder import RunFolder as RunFolder, free_name as free_name
     from nas.setup.names import check_name as check_name, plain_name as plain_name
+    from nas.setup.pretrained import called_space as called_space
     from nas.setup.progress import Progress as Progress, ProgressTask as ProgressTask, Silent as Silent
     from nas.setup.resolution import check_file as check_file, resolve as resolve
     from nas.setup.reuse import on_supernet_of as on_supernet_of

@@ -57,7 +57,8 @@ class FinishConfig(_Strict):
         networks: that enter it; 0 for no such round. By default 4 where a supernet is trained path by path.
         epochs: of the network that is left, those of the rungs among them; by default half those of ``retraining``.
         rate: the learning rate of the rungs, as a share of that of ``retraining``, from which that of the last falls.
-        distillation: share of the loss that the supernet's largest network teaches; the targets teach the rest.
+        distillation: share of the loss that the supernet's largest network teaches, or that of pretrained weights; the
+            targets teach the rest.
     """
 
     networks: int | None = Field(None, ge=0, le=10**4)
@@ -174,6 +175,9 @@ class RunConfig(_Strict):
         train_for: constraints of which each is one that the supernet is trained for, beside ``constraints``.
         study: name of the study in the storage; searches for the same in one study share their work. By default the
             name of the run.
+        pretrained: whether the weights with which the space is built are trained already, so that training goes on from
+            them at lower rates; by default where a checkpoint is given.
+        distillation: share of the loss of the supernet that the network of such weights teaches, targets the rest.
         device: "cpu", "cuda" or "auto".
         cpu_threads: threads of PyTorch on the CPU; one is as fast for small networks, and immune to a busy machine.
         training: recipe of the supernet.
@@ -235,6 +239,8 @@ class RunConfig(_Strict):
     training_seed: int | None = Field(None, ge=0, lt=2**32 - 1)
     answers: int = Field(1, ge=1, le=10**4)
     train_for: list[str] = Field(default_factory=list)
+    pretrained: bool = False
+    distillation: float = Field(0.0, ge=0, lt=1)
     device: str = "auto"
     cpu_threads: int = Field(1, ge=1, le=1024)
     training: Recipe = Field(default_factory=Recipe)

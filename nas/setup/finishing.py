@@ -15,8 +15,8 @@ _ENTRANTS = 4
 def finishing(config: RunConfig) -> int:
     """How many networks enter the last round of a search: by default four where a supernet is trained path by path.
 
-    There is none where a front is wanted, where the chosen network alone is to be trained again, and where the supernet
-    of another run is searched in no given time, which then takes seconds.
+    There is none where the method trains nothing, where a front is wanted, where the chosen network alone is to be
+    trained again, and where the supernet of another run is searched in no given time, which then takes seconds.
     """
     if config.finish.networks is not None:
         return config.finish.networks
@@ -26,7 +26,7 @@ def finishing(config: RunConfig) -> int:
         return 0
     method = METHODS[config.method]
     delivers_another = bool(config.search_args or method.search_args)
-    trains_paths = method.family != "differentiable" and not delivers_another
+    trains_paths = method.trains and method.family != "differentiable" and not delivers_another
     return _ENTRANTS if traits_of(config.evaluator).needs_supernet and trains_paths else 0
 
 

@@ -50,6 +50,7 @@ class RunFolder:
         self.study = path / "study.db"
         self.supernet = path / "checkpoints" / "supernet.safetensors"
         self.plan = path / "plan.json"
+        self.space_table = path / "space.txt"
         self.derived = path / "derived.json"
         self.best = path / "best.json"
         self.onnx = path / "best.onnx"

@@ -12,6 +12,7 @@ from nas.methods import METHODS
 from nas.setup.checks import check_parts
 from nas.setup.config import RunConfig, read_back, refusal
 from nas.setup.finishing import finishing
+from nas.setup.pretrained import check_untrained, fine_tuning, with_weights
 from nas.setup.values import check_values, put, renamed, shortened
 
 __all__ = ["PLANNED", "check_file", "resolve", "with_settings"]
@@ -50,7 +51,7 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
         UsageError: an unknown key, a value of the wrong type or range, or a name that nothing has.
     """
     check_file(values, source)
-    values = renamed(values, source)
+    values = with_weights(renamed(values, source))
     alone = _alone(values, source)
     if alone.is_timed and "method" not in values:
         values = {**values, "method": _IN_TIME}
@@ -61,7 +62,8 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
         chosen = replace(chosen, recipe={}, learning={}, settings={}, needs_budget=False, retrain="no")
     if not about.makes_networks and chosen.retrain == "no":
         chosen = replace(chosen, retrain="fresh")
-    training = {**chosen.recipe, **_mapping(values, "training", source)}
+    rates = fine_tuning(chosen.recipe) if alone.pretrained and about.needs_supernet else {}
+    training = {**chosen.recipe, **rates, **_mapping(values, "training", source)}
     retraining = {**training, **_mapping(values, "retraining", source)}
     learning = {**chosen.learning, **_mapping(values, "learning", source)}
     ranks = _mapping(values, "ray", source).get("train_workers")
@@ -75,6 +77,13 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
         merged["profile"] = {"predictor": "lookup", **_mapping(values, "profile", source)}
     config = read_back(merged, source)
     _check_retrain(config, about, source)
+    if about.needs_supernet and not chosen.trains:
+        check_untrained(config, source)
+    if config.distillation and not config.pretrained:
+        raise UsageError(
+            f"{source}: distillation is {config.distillation:g}, but no pretrained network is there to teach; give a "
+            "checkpoint, or leave it out."
+        )
     if config.device == "cpu" and config.ray.gpus_per_worker:
         raise UsageError(
             f"{source}: device is 'cpu', but ray.gpus_per_worker is {config.ray.gpus_per_worker:g}; drop one of them."

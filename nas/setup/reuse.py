@@ -27,6 +27,8 @@ _FIXED = (
     "method_args",
     "sharing_args",
     "search_args",
+    "pretrained",
+    "distillation",
     "training",
     "learning",
 )

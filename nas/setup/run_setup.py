@@ -137,6 +137,11 @@ class Setup:
         return wanted and self.method.can_be_bounded and was_asked
 
     @property
+    def has_teacher(self) -> bool:
+        """Whether a pretrained network, or the supernet's largest, can teach others."""
+        return self.config.pretrained or (self.traits.needs_supernet and not self.trains_feasible)
+
+    @property
     def needs_latency(self) -> bool:
         """Whether the search itself depends on latency, or a predictor is there, or nothing else tells latency."""
         given = self.is_recorded or self.config.profile.run is not None

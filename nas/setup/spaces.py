@@ -8,29 +8,47 @@ from nas.errors import UsageError
 from nas.parts import Slot, check_options
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
-__all__ = ["SPACES", "build_space", "space_arguments"]
+    from nas.conversion import ElasticModel
 
-SPACES: Slot[Callable[..., Any]] = Slot("space", "nas.spaces", {}, callable, "a function that returns a torch module")
+__all__ = ["OWN_MODEL", "SPACES", "build_space", "space_arguments"]
+
+OWN_MODEL = "elastic"
+"""The space of a model that somebody has, which is named by its argument ``model``."""
+
+SPACES: Slot[Callable[..., Any]] = Slot(
+    "space",
+    "nas.spaces",
+    {OWN_MODEL: "nas.models.space:elastic_space"},
+    callable,
+    "a function that returns a torch module",
+)
 
 
-def build_space(name: str, arguments: Mapping[str, Any], input_shape: tuple[int, ...], classes: int) -> "nn.Module":
+def build_space(
+    name: str, arguments: Mapping[str, Any], input_shape: tuple[int, ...], input_dtype: "torch.dtype", classes: int
+) -> "nn.Module | ElasticModel":
     """The model of a space.
 
     Args:
         name: of an entry point in the group ``nas.spaces``, or ``module:function``.
-        arguments: given to the function by name; ``input_shape`` and ``classes`` are added if it takes them.
+        arguments: given to the function by name; ``input_shape``, ``input_dtype`` and ``classes`` are added if it takes
+            them.
 
     Raises:
         UsageError: no such space, an argument it does not take, or a function that fails or returns no module.
     """
     from torch import nn
 
+    from nas.conversion import ElasticModel
+
     function = SPACES[name]
     known = inspect.signature(function).parameters
     arguments = check_options(function, arguments, f"space '{name}'")
-    given = {key: value for key, value in (("input_shape", input_shape), ("classes", classes)) if key in known}
+    ours = {"input_shape": input_shape, "input_dtype": input_dtype, "classes": classes}
+    given = {key: value for key, value in ours.items() if key in known}
     try:
         model = function(**{**given, **arguments})
     except UsageError:
@@ -39,7 +57,7 @@ def build_space(name: str, arguments: Mapping[str, Any], input_shape: tuple[int,
         raise UsageError(
             f"space '{name}' cannot be built with {arguments} for input {input_shape}: {type(error).__name__}: {error}."
         ) from error
-    if not isinstance(model, nn.Module):
+    if not isinstance(model, nn.Module | ElasticModel):
         raise UsageError(f"space '{name}' returned {type(model).__name__}, expected a torch.nn.Module.")
     return model
 

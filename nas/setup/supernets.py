@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from nas.costs.own_costs import COSTS
 from nas.data import Data, ImageData, Split, load
@@ -17,6 +18,7 @@ from nas.methods import METHODS
 from nas.problem import Budget, Problem
 from nas.setup.config import RunConfig
 from nas.setup.finishing import finishing, search_arguments
+from nas.setup.pretrained import pretrained_network
 from nas.setup.spaces import build_space
 from nas.space import ArchitectureSet, Space, find_notation
 from nas.streams import Stream, derive_seed
@@ -126,7 +128,7 @@ def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], 
     shape = data.at(Space(config.extra).largest()).input_shape
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed_of_training, Stream.SUPERNET_WEIGHTS))
-        model = build_space(config.space, arguments, shape, data.output_shape[0])
+        model = build_space(config.space, arguments, shape, data.input_dtype, data.output_shape[0])
     sharing = METHODS[config.method].make_sharing(config.sharing_args, config.seed_of_training)
     supernet = Supernet(model, sharing, data.input_shape, data.input_dtype, like, config.extra, data.read)
     return supernet.to(data.train.device)
@@ -179,15 +181,24 @@ def shared_weights_of(config: RunConfig, searched: Supernet, data: Data) -> Shar
 
 
 def teacher_of(
-    config: RunConfig, searched: Supernet, data: Data, architecture: Mapping[str, Any], share: float
+    config: RunConfig,
+    searched: Supernet,
+    data: Data,
+    architecture: Mapping[str, Any],
+    share: float,
+    pretrained: nn.Module | None = None,
 ) -> Distillation | None:
-    """The largest network of a trained supernet that reads what an architecture does, recalibrated.
+    """The pretrained network of a run; else the largest network of a trained supernet that reads what an architecture
+    does, recalibrated.
 
     Args:
         share: of the loss that it teaches; where that is nothing there is no teacher.
+        pretrained: if there is one.
     """
     if not share:
         return None
+    if pretrained is not None:
+        return Distillation(pretrained, data.task, share=share)
     read = {name: architecture[name] for name in searched.extra}
     largest = searched.space.complete(read, share=1.0)
     return Distillation(shared_weights_of(config, searched, data).network(largest), data.task, share=share)
@@ -226,6 +237,8 @@ def made_problem(
         budget,
         find_notation(config.space),
         folder,
+        pretrained=pretrained_network(config, delivered),
+        distillation=config.distillation,
     )
 
 

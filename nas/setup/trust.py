@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from nas.files import keep_secret
+from nas.models import names_own_code
 from nas.setup.config import RunConfig
 from nas.setup.names import is_table
+from nas.setup.spaces import OWN_MODEL
 
 __all__ = ["is_sealed", "outward_links", "own_parts", "reached", "seal"]
 
@@ -52,6 +54,7 @@ def own_parts(config: RunConfig) -> dict[str, str]:
     """The parts that a configuration names as ``module:object``: key → name."""
     named = {
         "space": config.space,
+        **_own_model(config),
         "task": config.task,
         "method": config.method,
         "evaluator": config.evaluator,
@@ -61,6 +64,13 @@ def own_parts(config: RunConfig) -> dict[str, str]:
         **{f"costs.{number}": name for number, name in enumerate(config.costs)},
     }
     return {key: name for key, name in named.items() if ":" in name}
+
+
+def _own_model(config: RunConfig) -> dict[str, str]:
+    """The model that the arguments of its space name, where that is a function of a user."""
+    arguments = {"space_args.model": config.space_args, "search_args.model": config.search_args}
+    named = {key: given.get("model") for key, given in arguments.items() if config.space == OWN_MODEL}
+    return {key: name for key, name in named.items() if isinstance(name, str) and names_own_code(name)}
 
 
 def outward_links(folder: Path) -> Iterator[Path]:

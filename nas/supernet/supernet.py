@@ -56,6 +56,7 @@ class Supernet(nn.Module):
     Attributes:
         equally_large: name → the candidates that cost as much as the largest, of choices where there are several.
         bank: whose weights the active architecture sees; None where there is but one, or it sees several.
+        summary: what varies, as text, of a model that :func:`nas.elastic` made; None of others.
 
     Raises:
         UsageError: the model holds no choice, or two choices are named alike, be they in the model or extra; it cannot
@@ -83,6 +84,7 @@ class Supernet(nn.Module):
         read: ReadInput = resized_images,
     ) -> None:
         super().__init__()
+        self.summary = str(model) if isinstance(model, ElasticModel) else None
         model = model.network if isinstance(model, ElasticModel) else model
         check_sizes(model)
         sharing = sharing or Shared()

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         Forward as Forward,
         InPlaceDistillation as InPlaceDistillation,
         LossTerm as LossTerm,
+        SeveralTerms as SeveralTerms,
     )
     from nas.training.paths import PathSampler as PathSampler
     from nas.training.phase import Phase as Phase, total_epochs as total_epochs
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from nas.training.self_distillation import SelfDistillation as SelfDistillation
     from nas.training.steps import Pass as Pass, PlainStep as PlainStep, Step as Step, SupernetStep as SupernetStep
     from nas.training.streams import BatchStream as BatchStream
+    from nas.training.untrained import save_untrained as save_untrained
     from nas.training.validation_scores import ValidationScores as ValidationScores
 
 lazy(__name__)

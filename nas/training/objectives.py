@@ -1,6 +1,6 @@
 """With which loss? Terms that are added up on each forward pass of a step."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,9 @@ from nas.errors import UsageError
 from nas.tasks import CrossEntropy, Forward, InPlaceDistillation, LossTerm, Task
 from nas.tasks.losses import applies
 
-__all__ = ["CrossEntropy", "Distillation", "Entropy", "Forward", "InPlaceDistillation", "LossTerm", "applies"]
+__all__ = [
+    "CrossEntropy", "Distillation", "Entropy", "Forward", "InPlaceDistillation", "LossTerm", "SeveralTerms", "applies",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,21 @@ class Entropy:
         if not forward.probabilities or not applies(self.roles, forward):
             return None
         return self.weight * torch.stack([_entropy(each) for each in forward.probabilities.values()]).sum()
+
+
+@dataclass(frozen=True, eq=False)
+class SeveralTerms:
+    """Terms that are one wherever a single one is expected.
+
+    Attributes:
+        terms: of which those that apply to a pass are added.
+    """
+
+    terms: Sequence[LossTerm]
+
+    def __call__(self, forward: Forward) -> Tensor | None:
+        given = [loss for loss in (term(forward) for term in self.terms) if loss is not None]
+        return torch.stack(given).sum() if given else None
 
 
 def _entropy(probabilities: Tensor) -> Tensor:

@@ -186,7 +186,9 @@ class Problem:
     def build(self, **arguments: Any) -> nn.Module:
         """The model of the space, with some other arguments."""
         settings = {**self.contest.space_args, **arguments}
-        return build_space(self.contest.space, settings, self.data.input_shape, self.data.output_shape[0])
+        return build_space(
+            self.contest.space, settings, self.data.input_shape, self.data.input_dtype, self.data.output_shape[0]
+        )
 
     def flops(self, architecture: Architecture) -> int:
         return self.costs(architecture)["flops"]

@@ -137,7 +137,13 @@ def scaled(setup: Setup, depth: int, factor: float) -> nn.Module:
     """The largest network of the space with stages of a depth and all its widths scaled alike."""
     widths = {"widths": [max(1, round(width * factor)) for width in WIDTHS["widths"]]}
     ends = {name: max(1, round(WIDTHS[name] * factor)) for name in ("stem", "head")}
-    model = build_space("mobilenet", {**LARGEST, "depths": [depth], **widths, **ends}, setup.data.input_shape, 10)
+    model = build_space(
+        "mobilenet",
+        {**LARGEST, "depths": [depth], **widths, **ends},
+        setup.data.input_shape,
+        setup.data.input_dtype,
+        10,
+    )
     supernet = nas.Supernet(model)
     return supernet.extract(supernet.space.largest())
 

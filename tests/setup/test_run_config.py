@@ -62,7 +62,8 @@ def test_an_unquoted_no_is_no() -> None:
 
 @pytest.mark.parametrize("method", [METHODS[name] for name in METHODS], ids=METHODS)
 def test_methods_retrain_as_published(method: Method) -> None:
-    assert resolve({"method": method.name, "finish": {"networks": 0}}, "test").retrain == method.retrain
+    values = {"method": method.name, "finish": {"networks": 0}, "pretrained": not method.trains}
+    assert resolve(values, "test").retrain == method.retrain
 
 
 def test_file_then_flags_then_settings(tmp_path: Path) -> None:
