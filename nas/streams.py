@@ -48,6 +48,8 @@ class Stream(IntEnum):
     RETRAINING_PLANS = 35
     DIAGONAL = 36
     FINISH = 37
+    ROW_ARCHITECTURES = 38
+    COMPARISON_BATCHES = 39
 
     # The search.
     STRATEGY = 40

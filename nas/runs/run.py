@@ -28,6 +28,7 @@ from nas.runs.model_notes import evaluator_notes, largest_notes, pretrained_note
 from nas.runs.plan import deadline_of, planned
 from nas.runs.proposing import collapse_of, derive_final, learnt_by
 from nas.runs.searching import Searching, evaluate_largest
+from nas.runs.sharing_notes import banks_notes, budget_notes
 from nas.search import Constraint
 from nas.setup.config import RunConfig
 from nas.setup.deadline import Timetable
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run_search"]
 
-_MOST_UNTRIED = 0.25
 _CHECKED = 6
 
 
@@ -132,7 +132,7 @@ class _Stages:
         if self.setup.traits.needs_supernet:
             with stage("train"):
                 history = self.train()
-                self.warn_of_untried(history)
+                self.note(*banks_notes(history))
             with stage("derive"):
                 self.derive(history)
         with evaluation(self.setup) as evaluate:
@@ -185,6 +185,8 @@ class _Stages:
         feasible = self.prospects.trained
         phases = setup.phases(budget, feasible)
         self.epochs, self.step = total_epochs(phases), phases[-1].step
+        if setup.config.supernet is None:
+            self.note(*budget_notes(setup.searched.sharing, phases))
         self.take_supernet()
         self.keep()
         with self.progress.task(f"Training the supernet ({setup.method.name})", self.epochs) as task:
@@ -232,15 +234,6 @@ class _Stages:
     def is_late(self) -> bool:
         """Whether the training of the supernet has taken more time than it may."""
         return self.timetable is not None and self.timetable.training_is_late
-
-    def warn_of_untried(self, history: Sequence[Epoch]) -> None:
-        """Says so where most of the scores that give architectures their weights were never learnt."""
-        untried = history[-1].get("untried_scores", 0.0) if history else 0.0
-        if untried > _MOST_UNTRIED:
-            self.note(
-                f"{untried:.0%} of the scores that say which weights an architecture sees were never told anything; "
-                "train longer, or name fewer choices with sharing_args.choices."
-            )
 
     def keep(self) -> None:
         """Copies the last checkpoint of the supernet where the run keeps that epoch and has not done so."""

@@ -243,8 +243,17 @@ def made_problem(
 
 
 def phases_of(config: RunConfig, problem: Problem) -> Sequence[Phase]:
-    """The training that the method of a run makes of a problem."""
+    """The training that the method of a run makes of a problem.
+
+    Raises:
+        UsageError: the method has no such option, or banks train as long as they like in a run that is given its time.
+    """
     method = METHODS[config.method]
+    if config.is_timed and config.method_args.get("steps") == "per-bank":
+        raise UsageError(
+            "method_args.steps is per-bank, but the run is given its time, in which all banks together must train; "
+            "leave one of them out."
+        )
     return method.phases(problem, **method.check_options(config.method_args))
 
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from nas.nn.initialisation import initialise
+from nas.nn.parametrised import recompute
 from nas.nn.tree import below, modules, own_tensors
 
-__all__ = ["Bank", "Override", "TensorRef", "folded", "held", "is_within", "substituted", "tensor_refs"]
+__all__ = ["Bank", "Override", "TensorRef", "folded", "fresh", "held", "is_within", "substituted", "tensor_refs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +75,16 @@ def tensor_refs(model: nn.Module) -> list[TensorRef]:
 def held(model: nn.Module) -> dict[str, Tensor]:
     """The parameters and buffers of the model by :attr:`TensorRef.key`."""
     return {ref.key: getattr(ref.module, ref.name) for ref in tensor_refs(model)}
+
+
+def fresh(model: nn.Module, seed: int) -> dict[str, Tensor]:
+    """As :func:`held`, of a copy with fresh weights and statistics, made by the layers' own ``reset_parameters``.
+
+    Raises:
+        UsageError: a module cannot have fresh weights.
+    """
+    recompute(model)
+    return held(initialise(deepcopy(model), seed))
 
 
 @contextmanager

@@ -57,9 +57,16 @@ if TYPE_CHECKING:
     from nas.training.recipe import Recipe as Recipe, Retrain as Retrain
     from nas.training.relaxed_step import DerivationRule as DerivationRule, RelaxedStep as RelaxedStep
     from nas.training.self_distillation import SelfDistillation as SelfDistillation
+    from nas.training.specialisation import Specialisation as Specialisation
     from nas.training.steps import Pass as Pass, PlainStep as PlainStep, Step as Step, SupernetStep as SupernetStep
     from nas.training.streams import BatchStream as BatchStream
     from nas.training.untrained import save_untrained as save_untrained
-    from nas.training.validation_scores import ValidationScores as ValidationScores
+    from nas.training.validation_scores import (
+        PairedScores as PairedScores,
+        PublishedScores as PublishedScores,
+        TableScores as TableScores,
+        ValidationScores as ValidationScores,
+        scores_of as scores_of,
+    )
 
 lazy(__name__)

@@ -24,9 +24,14 @@ class BatchStream:
         self._next = -1
         self._batches: Iterator[tuple[Tensor, Tensor]] = iter(())
 
+    @property
+    def batches(self) -> int:
+        """Of an epoch."""
+        return self.split.steps(self.batch_size)
+
     def at(self, step: int) -> tuple[Tensor, Tensor]:
         """The batch of a step, inputs and labels; cheap for the step after the last."""
-        epoch, position = divmod(step, self.split.steps(self.batch_size))
+        epoch, position = divmod(step, self.batches)
         if step != self._next or position == 0:
             self._batches = self.split.shuffled(self.batch_size, (*self.seed, epoch), self.augment)
             for _ in range(position):

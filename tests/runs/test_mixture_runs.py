@@ -113,13 +113,19 @@ def test_a_run_killed_by_the_system_ends_as_an_uninterrupted_one(method: str, tm
 def test_the_result_tells_what_the_banks_hold(tmp_path: Path) -> None:
     values = settings("balanced-mixture", tmp_path)
     finish(tmp_path, {**values, "sharing_args": {"models": 2}})
-    sharing = json.loads((tmp_path / "run/best.json").read_text())["sharing"]
+    result = json.loads((tmp_path / "run/best.json").read_text())
+    sharing = result["sharing"]
     model = Setup(resolve(values, "test")).searched.model
     one = sum(parameter.numel() for parameter in model.parameters())
     assert sharing["scheme"] == "balanced-mixture"
     assert sharing["banks"] == 2
     assert sharing["parameters"] == 2 * one
     assert sharing["bytes"] > 8 * one
+    log = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    (became,) = (line["mixture"] for line in log if "mixture" in line)
+    said = f"had {became['own_share']:.0%} of their steps in their final bank (chance 50%)"
+    assert sum(said in sentence for sentence in result["notes"]) == 1
+    assert said in (tmp_path / "run/report.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -147,20 +147,57 @@ def test_banks_have_equal_shares_of_the_architectures_up_to_one() -> None:
     assert sorted(np.bincount(banks, minlength=4)) == [1, 1, 2, 2]
 
 
-def test_a_told_accuracy_moves_its_score_a_tenth_of_the_way() -> None:
-    net, mixture = supernet()
+def test_an_average_of_accuracies_has_forgotten_where_it_began() -> None:
+    net, mixture = supernet(scores="published")
     chosen = net.space.smallest()
+    place = mixture.row_of(chosen), 1
     assert np.all(mixture.scores == 1) and mixture.untried == 1
     mixture.update(chosen, 1, 0.5)
+    assert mixture.scores[place] == pytest.approx(0.5), "all of it is what was told"
     mixture.update(chosen, 1, 0.2)
-    changed = mixture.scores != 1
-    assert changed.sum() == 1 and changed[mixture.row_of(chosen), 1]
-    assert mixture.scores[mixture.row_of(chosen), 1] == pytest.approx(0.9 * (0.9 + 0.05) + 0.02)
+    assert mixture.scores[place] == pytest.approx((0.9 * 0.5 + 0.2) / 1.9)
+    assert (mixture.scores != 1).sum() == mixture.told.sum() - 1 == 1
     assert mixture.untried == pytest.approx(11 / 12)
     assert mixture.bank_of(chosen) == 0, "the other bank is still promising"
-    for _ in range(20):
-        mixture.update(chosen, 0, 0.0)
-    assert mixture.bank_of(chosen) == 1
+    for _ in range(3):
+        mixture.update(chosen, 0, 0.1)
+    assert mixture.scores[mixture.row_of(chosen), 0] == pytest.approx(0.1)
+    assert mixture.bank_of(chosen) == 1, "although it was told less often"
+
+
+def test_many_tellings_of_a_moving_accuracy_are_averaged_as_published() -> None:
+    net, mixture = supernet(scores="published", rate=0.2)
+    chosen, expected = net.space.smallest(), 1.0
+    for accuracy in np.linspace(0, 0.8, 60):
+        mixture.update(chosen, 0, accuracy)
+        expected = 0.8 * expected + 0.2 * accuracy
+    assert mixture.scores[mixture.row_of(chosen), 0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_banks_are_compared_by_how_far_they_are_from_their_mean() -> None:
+    net, mixture = supernet(models=3)
+    row = mixture.row_of(net.space.smallest())
+    assert not mixture.scores.any()
+    mixture.compare([row], np.array([[-2.0, -1.0, 0.0]]))
+    mixture.compare([row], np.array([[-7.0, -6.0, -5.0]]))
+    np.testing.assert_allclose(mixture.scores[row], [-0.19, 0, 0.19], atol=1e-12)
+    assert np.delete(mixture.scores, row, 0).any() == 0
+    assert mixture.told[row].tolist() == [2, 2, 2] and mixture.untried == pytest.approx(5 / 6)
+
+
+def test_entries_are_told_as_often_as_said() -> None:
+    counts = {scores: supernet(scores=scores)[1].tellings(600, 10) for scores in ("paired", "table", "published")}
+    assert counts == {"paired": 100, "table": 10, "published": 50}
+
+
+def test_the_architecture_of_a_row_is_one_that_belongs_to_it() -> None:
+    net, mixture = supernet(choices=["kernel2"])
+    rng, seen = np.random.default_rng(0), set()
+    for row in range(3):
+        found = {mixture.architecture_of(row, rng) for _ in range(20)}
+        assert {mixture.row_of(each) for each in found} == {row}
+        seen |= found
+    assert seen == set(net.space), "what a row leaves open is drawn"
 
 
 def test_between_balances_a_row_follows_its_scores_and_the_others_stay() -> None:
@@ -168,7 +205,7 @@ def test_between_balances_a_row_follows_its_scores_and_the_others_stay() -> None
     chosen, *others = net.space
     mixture.balance(50.0)
     before = [mixture.probability(each) for each in net.space]
-    mixture.update(chosen, 0, 0.0)
+    mixture.compare([mixture.row_of(chosen)], np.array([[-1.0, 0.0]]))
     after = [mixture.probability(each) for each in net.space]
     assert after[0][0] < before[0][0] == 0.5
     assert all(np.array_equal(a, b) for a, b in zip(before[1:], after[1:], strict=True))
@@ -232,6 +269,7 @@ def test_scores_and_banks_come_back_from_a_state() -> None:
     other, restored = supernet(seed=9)
     other.load_state_dict(state)
     np.testing.assert_array_equal(restored.scores, mixture.scores)
+    np.testing.assert_array_equal(restored.told, mixture.told)
     assert [restored.bank_of(each) for each in net.space] == [mixture.bank_of(each) for each in net.space]
     for name, tensor in mixture.tensors(1).items():
         assert torch.equal(restored.tensors(1)[name], tensor)
@@ -239,7 +277,13 @@ def test_scores_and_banks_come_back_from_a_state() -> None:
     restored.update(net.space.smallest(), 0, 0.0)
     np.testing.assert_array_equal(mixture.scores, before)
     mixture.update(net.space.largest(), 0, 0.0)
-    np.testing.assert_array_equal(state["sharing._extra_state"].numpy(), before, err_msg="a state is a copy")
+    np.testing.assert_array_equal(state["sharing._extra_state"][0].numpy(), before, err_msg="a state is a copy")
+
+
+def test_the_state_of_an_earlier_version_is_refused() -> None:
+    _, mixture = supernet()
+    with pytest.raises(UsageError, match="of an earlier version, which kept other scores; train it again"):
+        mixture.set_extra_state(torch.ones(6, 2))
 
 
 def test_a_copy_without_weights_keeps_the_scores() -> None:
@@ -263,6 +307,20 @@ def test_a_copy_without_weights_keeps_the_scores() -> None:
 def test_mixtures_that_cannot_be_are_refused(models: int, choices: list[str] | None, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         nas.Supernet(model(), BalancedMixture(models, choices))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"temperature": 0.5}, "temperature=0.5; give 1 or more"),
+        ({"temperature": float("nan")}, "temperature=nan"),
+        ({"rate": 0.0}, "rate=0; give a share above 0"),
+        ({"rate": 1.5}, "rate=1.5"),
+    ],
+)
+def test_temperatures_and_rates_that_cannot_be_are_refused(options: dict[str, float], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        BalancedMixture(2, **options)  # type: ignore[arg-type]
 
 
 def test_a_table_that_is_too_large_is_refused_unless_fewer_choices_are_named() -> None:
