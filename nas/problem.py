@@ -20,7 +20,7 @@ from nas.training import Distillation, Learning, Listener, LossTerm, Phase, Reci
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Budget", "Problem"]
+__all__ = ["Budget", "ExpectedBudget", "Problem"]
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,25 @@ class Budget:
     """The cost that a method may learn to keep.
 
     Attributes:
-        expected: probabilities ``[candidates]`` by choice → the expected cost, differentiable.
+        costs: architectures → the cost of each.
         bound: what the cost should not exceed, in the same unit.
         largest: the cost of the largest architecture.
     """
 
-    expected: Callable[[Mapping[str, Tensor]], Tensor]
+    costs: Callable[[Sequence[Architecture]], list[float]]
     bound: float
     largest: float
+
+
+@dataclass(frozen=True)
+class ExpectedBudget(Budget):
+    """One whose cost is a sum over blocks, so that mixtures have it too.
+
+    Attributes:
+        expected: probabilities ``[candidates]`` by choice → the expected cost, differentiable.
+    """
+
+    expected: Callable[[Mapping[str, Tensor]], Tensor]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
-"""The cost that a method learns to keep, differentiable."""
+"""The cost that a method learns to keep."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -8,42 +9,58 @@ from nas.costs import ExpectedCost
 from nas.errors import UsageError
 from nas.hardware import feature_table
 from nas.latency.model import LatencyModel
-from nas.problem import Budget
+from nas.problem import Budget, ExpectedBudget
 from nas.setup.run_setup import LATENCY, Setup
+from nas.space import Architecture
 
-__all__ = ["expected_budget"]
+__all__ = ["run_budget"]
 
 _SHARE = 0.5
 _ADDITIVE = ("flops", "params")
 _MICROSECONDS = 1000.0
 
 
-def expected_budget(setup: Setup, latency: LatencyModel | None) -> Budget:
-    """The run's cost in microseconds, FLOPs or parameters; its bound is that of the constraint, or half the largest.
+def run_budget(setup: Setup, latency: LatencyModel | None) -> Budget:
+    """The run's cost, latency in microseconds; its bound is that of the constraint, or half the largest.
+
+    A differentiable method gets its expectation, too.
 
     Raises:
-        UsageError: the cost is no sum over blocks.
+        UsageError: that is needed, and the cost is no sum over blocks.
     """
-    if setup.cost == LATENCY:
-        assert latency is not None
-        table, constant = latency.predictor.sums()
-        unit = _MICROSECONDS
-    elif setup.cost in _ADDITIVE:
-        table, constant = feature_table(setup.catalogue()).part([setup.cost]), 0.0
-        unit = 1.0
-    else:
-        raise UsageError(
-            f"method '{setup.config.method}' learns to keep a cost, but {setup.cost} does not add up over blocks; "
-            f"constrain {LATENCY}, {' or '.join(_ADDITIVE)} instead."
-        )
-    cost = ExpectedCost(setup.space, table, constant).to(setup.device)
+    unit = _MICROSECONDS if setup.cost == LATENCY else 1.0
+
+    def costs(architectures: Sequence[Architecture]) -> list[float]:
+        if setup.cost == LATENCY:
+            assert latency is not None
+            return [unit * value for value in latency.predict(architectures)]
+        return [setup.costs_of(each)[setup.cost] for each in architectures]
+
+    bound, largest = _bounds(setup, latency)
+    about: dict[str, Any] = {"costs": costs, "bound": unit * bound, "largest": unit * largest}
+    if not setup.is_differentiable:
+        return Budget(**about)
+    cost = _expected_cost(setup, latency)
 
     def expected(probabilities: Mapping[str, Tensor]) -> Tensor:
         value: Tensor = unit * cost(probabilities)
         return value
 
-    bound, largest = _bounds(setup, latency)
-    return Budget(expected, unit * bound, unit * largest)
+    return ExpectedBudget(**about, expected=expected)
+
+
+def _expected_cost(setup: Setup, latency: LatencyModel | None) -> ExpectedCost:
+    if setup.cost == LATENCY:
+        assert latency is not None
+        table, constant = latency.predictor.sums()
+    elif setup.cost in _ADDITIVE:
+        table, constant = feature_table(setup.catalogue()).part([setup.cost]), 0.0
+    else:
+        raise UsageError(
+            f"method '{setup.config.method}' learns to keep a cost, but {setup.cost} does not add up over blocks; "
+            f"constrain {LATENCY}, {' or '.join(_ADDITIVE)} instead."
+        )
+    return ExpectedCost(setup.space, table, constant).to(setup.device)
 
 
 def _bounds(setup: Setup, latency: LatencyModel | None) -> tuple[float, float]:

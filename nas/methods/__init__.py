@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nas.methods.few_shot import FEW_SHOT as FEW_SHOT
     from nas.methods.gdas import GDAS as GDAS
     from nas.methods.gradient_matching import GRADIENT_MATCHING as GRADIENT_MATCHING
+    from nas.methods.latency_pruning import LATENCY_PRUNING as LATENCY_PRUNING
     from nas.methods.layer_tying import LAYER_TYING as LAYER_TYING
     from nas.methods.lighthubert import LIGHTHUBERT as LIGHTHUBERT
     from nas.methods.matformer import MATFORMER as MATFORMER
@@ -49,7 +50,7 @@ _NAMES = (
     "spos", "fairnas", "darts", "darts-2nd", "gdas", "snas", "pc-darts", "proxyless", "dropnas",
     "sd-darts", "sharpdarts", "darts-pt", "single-path", "tanglenas", "tas", "balanced-mixture", "few-shot",
     "gradient-matching", "mixture-of-supernets", "layer-tying", "sortednet", "slimmable",
-    "universally-slimmable", "ofa", "matformer", "lighthubert", "none",
+    "universally-slimmable", "ofa", "matformer", "lighthubert", "none", "latency-pruning",
 )
 # fmt: on
 

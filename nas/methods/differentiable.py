@@ -5,7 +5,7 @@ from typing import Any
 
 from nas.errors import UsageError
 from nas.methods.method import Method
-from nas.problem import Budget, Problem
+from nas.problem import ExpectedBudget, Problem
 from nas.search import derive
 from nas.space import Architecture
 from nas.streams import Stream
@@ -113,12 +113,15 @@ def relaxed_phases(
     return [Phase(step, weight_split, recipe, problem.augment)]
 
 
-def budget_of(problem: Problem) -> Budget:
-    """The budget of a method that needs one.
+def budget_of(problem: Problem) -> ExpectedBudget:
+    """The budget of a method that needs one whose expectation is known.
 
     Raises:
         UsageError: there is none.
     """
-    if problem.budget is None:
-        raise UsageError("this method learns to keep within a budget, but was given none; set Problem.budget.")
+    if not isinstance(problem.budget, ExpectedBudget):
+        raise UsageError(
+            "this method learns to keep within an expected cost, but was given none; set Problem.budget to a "
+            "nas.problem.ExpectedBudget."
+        )
     return problem.budget

@@ -13,18 +13,21 @@ from nas.training import Phase, Retrain
 __all__ = ["Method"]
 
 
+_PROPOSING = ("differentiable", "pruning")
+
+
 @dataclass(frozen=True)
 class Method:
     """A named set of parts.
 
     Attributes:
         name: what ``--method`` takes.
-        family: "single-path", "sandwich", "nested", "differentiable", "mixture" or "none".
+        family: "single-path", "sandwich", "nested", "differentiable", "mixture", "pruning" or "none".
         paper: authors, title, year.
         summary: one line.
         phases: a :class:`~nas.problem.Problem`, and the method's own options by name → phases of the supernet's
-            training. If the step of the last one is a :class:`~nas.training.RelaxedStep`, architectures are derived
-            from what it has learnt; otherwise a search selects one.
+            training. If the step of the last one has :attr:`~nas.training.Step.proposals`, it arrived at these;
+            otherwise a search selects one.
         recipe: fields of the training recipe in which the method differs from the default.
         learning: likewise of the learning of architecture parameters.
         sharing: makes the sharing scheme of the supernet from its options; all architectures share one set of weights
@@ -55,6 +58,11 @@ class Method:
     retrain: Retrain = "no"
     settings: Mapping[str, Any] = field(default_factory=dict)
     trains: bool = True
+
+    @property
+    def proposes(self) -> bool:
+        """Whether its training arrives at architectures, which strategy "derived" proposes."""
+        return self.family in _PROPOSING
 
     @property
     def trains_banks_apart(self) -> bool:

@@ -14,7 +14,7 @@ from nas.delivery.result import SearchResult
 from nas.delivery.selection import as_selected, confirm, random_choice, searched_figure, select, tested, without_figures
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.latency.budget import expected_budget
+from nas.latency.budget import run_budget
 from nas.latency.feasibility import check_constraints
 from nas.latency.finalists import Finalists, measure_finalists
 from nas.latency.fitting import fit_latency
@@ -40,7 +40,7 @@ from nas.setup.supernets import find_device, read_data
 from nas.setup.what_varies import tell_what_varies
 from nas.setup.workers import evaluation, place_of, reserved, train_elsewhere
 from nas.space import Architecture
-from nas.training import Epoch, RelaxedStep, read_header, save_untrained, total_epochs, train_phases
+from nas.training import Epoch, read_header, save_untrained, total_epochs, train_phases
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,7 +181,7 @@ class _Stages:
         if not setup.method.trains:
             self.take_untrained()
             return []
-        budget = expected_budget(setup, self.latency) if setup.method.needs_budget else None
+        budget = run_budget(setup, self.latency) if setup.method.needs_budget else None
         feasible = self.prospects.trained
         phases = setup.phases(budget, feasible)
         self.epochs, self.step = total_epochs(phases), phases[-1].step
@@ -245,8 +245,8 @@ class _Stages:
             write_file(self.folder.kept(epoch), supernet.read_bytes())
 
     def derive(self, history: Sequence[Epoch]) -> None:
-        """Lets a differentiable method say which architecture it has learnt."""
-        if not (self.setup.method.trains and isinstance(self.step, RelaxedStep)):
+        """Lets a method say at which architecture it has arrived, if it does."""
+        if not self.setup.method.proposes:
             return
         final = derive_final(self.setup, self.folder, self.step)
         self.learnt = learnt_by(self.setup, self.step, final, history)

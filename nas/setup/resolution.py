@@ -71,9 +71,9 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
         training = {"microbatches": ranks, **training}
     own: dict[str, Any] = {"retrain": "no" if finishing(alone) else chosen.retrain, **chosen.settings}
     if alone.is_timed:
-        own["unplanned"] = [key for key in PLANNED if not _is_given(values, key)]
+        own["unplanned"] = [key for key in PLANNED if not _is_given({**chosen.settings, **values}, key)]
     merged = {**own, **values, "training": training, "retraining": retraining, "learning": learning}
-    if chosen.needs_budget:
+    if chosen.needs_budget and chosen.family == "differentiable":
         merged["profile"] = {"predictor": "lookup", **_mapping(values, "profile", source)}
     config = read_back(merged, source)
     _check_retrain(config, about, source)

@@ -344,10 +344,10 @@ class Setup:
                 f"strategy '{config.strategy}' proposes what a method has learnt, but evaluator '{config.evaluator}' "
                 "trains no supernet; use another strategy."
             )
-        if not self.is_differentiable:
+        if not self.method.proposes:
             raise UsageError(
                 f"strategy '{config.strategy}' proposes what a method has learnt, but method '{config.method}' learns "
-                "no architecture; use a differentiable method, or another strategy."
+                "no architecture; use a differentiable method or latency-pruning, or another strategy."
             )
 
     def _check_retraining(self) -> None:

@@ -6,6 +6,7 @@ from nas.lazy_imports import lazy
 
 if TYPE_CHECKING:
     from nas.sharing.balanced_mixture import BalancedMixture as BalancedMixture
+    from nas.sharing.dense_parent import DenseParent as DenseParent
     from nas.sharing.few_shot import FewShot as FewShot
     from nas.sharing.gradient_matching import GradientMatching as GradientMatching
     from nas.sharing.kernel_transforms import KernelTransforms as KernelTransforms

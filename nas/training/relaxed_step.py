@@ -87,6 +87,10 @@ class RelaxedStep(Step):
             self._step(context)
 
     @property
+    def proposals(self) -> list[Architecture]:
+        return [self.derived]
+
+    @property
     def derived(self) -> Architecture:
         """The architecture that the probabilities stand for."""
         return self.rule(self.relaxed)

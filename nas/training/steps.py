@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nas.errors import UsageError
 from nas.nn.channel_ranges import Region, select
+from nas.space import Architecture
 from nas.supernet import Supernet
 from nas.training.context import Context, Path
 from nas.training.listener import Listener
@@ -49,6 +50,11 @@ class Step(Listener):
 
     model: nn.Module
     parts: Sequence[Any] = ()
+
+    @property
+    def proposals(self) -> Sequence[Architecture]:
+        """The architectures that the training has arrived at, the best first; none where a search selects one."""
+        return ()
 
     def __call__(self, context: Context, backward: Backward) -> dict[str, Tensor]:
         """The detached losses by role, averaged over passes, microbatches and processes.

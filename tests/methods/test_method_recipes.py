@@ -1,6 +1,6 @@
 """Every published method assembles parts that can train its space."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from inspect import signature
 from itertools import islice
@@ -15,9 +15,9 @@ from nas.data import Augment, ImageData, ImageSplit
 from nas.errors import UsageError
 from nas.methods import METHODS, Method
 from nas.nn import BatchNorm2d, Conv2d, LayerNorm, Linear, Repeat
-from nas.problem import Budget, Problem
+from nas.problem import Budget, ExpectedBudget, Problem
 from nas.setup import RunConfig
-from nas.space import Choice
+from nas.space import Architecture, Choice
 from nas.supernet import relaxations
 from nas.tasks import Classification
 from nas.training import Context, Learning, Recipe, RelaxedStep, SupernetStep, first_order, train_phases, unrolled
@@ -98,6 +98,7 @@ NESTED = (
     "universally-slimmable",
     "ofa",
     "lighthubert",
+    "latency-pruning",
 )
 SHARING = {"mixture-of-supernets": {"only": ["1.*"]}, "balanced-mixture": {"models": 2}}
 """Options that suit a supernet so small and a training so short."""
@@ -118,6 +119,19 @@ def expected(probabilities: Mapping[str, Tensor]) -> Tensor:
     return torch.stack(costs).sum()
 
 
+def costs(architectures: Sequence[Architecture]) -> list[float]:
+    """The same of architectures."""
+    return [float(sum(2 + (value > 2) for value in each.values())) for each in architectures]
+
+
+def budget_for(each: Method) -> Budget | None:
+    if not each.needs_budget:
+        return None
+    if each.family == "differentiable":
+        return ExpectedBudget(costs, bound=6.0, largest=12.0, expected=expected)
+    return Budget(costs, bound=6.0, largest=12.0)
+
+
 def problem_for(each: Method, supernet: nas.Supernet | None = None, **recipe: Any) -> Problem:
     return Problem(
         supernet or supernet_for(each),
@@ -127,7 +141,7 @@ def problem_for(each: Method, supernet: nas.Supernet | None = None, **recipe: An
         seed=3,
         recipe=Recipe(**{"epochs": 2, "batch_size": 16, **each.recipe, **recipe}),
         learning=Learning(**{**each.learning, "warmup": 0.0, "tune_epochs": 1}),
-        budget=Budget(expected, bound=6.0, largest=12.0) if each.needs_budget else None,
+        budget=budget_for(each),
     )
 
 
@@ -150,7 +164,7 @@ def some_steps(each: Method, steps: int = 2, **recipe: Any) -> tuple[Any, list[d
 @every_method
 def test_a_method_says_what_it_is(each: Method) -> None:
     assert METHODS[each.name] is each
-    assert each.family in ("single-path", "sandwich", "nested", "differentiable", "mixture")
+    assert each.family in ("single-path", "sandwich", "nested", "differentiable", "mixture", "pruning")
     year = each.paper.removesuffix(" (reconstructed)").split(", ")[-1]
     assert year.isdigit() and 2015 < int(year) < 2030
     assert each.summary and "\n" not in each.summary
@@ -240,7 +254,7 @@ def test_paths_are_a_function_of_seed_and_step(each: Method) -> None:
     steps = [each.phases(replace(problem, seed=seed))[-1].step for seed in (3, 3, 4)]
     one, two, other = ([step.paths.draw(Context(number)) for number in range(20)] for step in steps)  # type: ignore[attr-defined]
     assert one == two
-    assert one != other
+    assert (one != other) is (each.family != "pruning"), "which draws nothing"
 
 
 @pytest.mark.parametrize("each", [each for each in ALL if each.can_be_bounded], ids=lambda each: each.name)
