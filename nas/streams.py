@@ -29,6 +29,7 @@ class Stream(IntEnum):
     AUXILIARY_HEAD = 12
     BANK_WEIGHTS = 13
     EXPERTS = 14
+    RESTARTED_BANKS = 15
 
     # Training: what a step reads, which paths it trains, what its layers draw.
     BATCHES = 20

@@ -9,6 +9,7 @@ from nas.sharing.one_bank import OneBank
 from nas.sharing.partition import Partition
 from nas.supernet import Supernet
 from nas.training.cuts import Cut
+from nas.training.fresh_banks import FreshBanks
 from nas.training.loop import Epoch
 from nas.training.phase import Phase, spans
 from nas.training.steps import Step, SupernetStep
@@ -26,7 +27,7 @@ def apart_from(phases: Sequence[Phase]) -> int | None:
     step = phases[-1].step
     if not isinstance(step, SupernetStep) or not isinstance(step.model.sharing, Partition):
         return None
-    if not all(isinstance(each, Cut | Step) for phase in phases for each in phase.observers):
+    if not all(isinstance(each, Cut | FreshBanks | Step) for phase in phases for each in phase.observers):
         return None
     return spans(phases)[-1].first + 1 if len(phases) > 1 else 0
 

@@ -1,20 +1,36 @@
 """Few-shot NAS: the space is split by the candidates of one choice, and each part has its own weights."""
 
+from typing import cast
+
+from nas.methods.bank_steps import BankSteps
+from nas.methods.levels import in_levels
 from nas.methods.method import Method
 from nas.problem import Problem
-from nas.sampling import Uniform
 from nas.sharing import FewShot
-from nas.training import EveryCandidate, Phase, SupernetStep, with_cuts
+from nas.training import EveryCandidate, Phase, Restart
 
 __all__ = ["FEW_SHOT"]
 
 
-def _phases(problem: Problem) -> list[Phase]:
-    """The parts share the remaining epochs, so the training takes as long as without a split."""
-    supernet = problem.supernet
-    step = SupernetStep(supernet, Uniform(supernet.space, problem.seed), [problem.loss()])
-    cut = EveryCandidate(supernet)
-    return with_cuts(problem.phase(step), [cut.scheme.split_at], cut)
+def _phases(problem: Problem, steps: BankSteps = "total", restart: Restart = "none") -> list[Phase]:
+    """One net for all, then one for each candidate, with a schedule of their own.
+
+    Args:
+        steps: ``total``, the nets together train for ``training.epochs``; or ``per-bank``, each for its part of them,
+            as published.
+        restart: whether nets begin with the weights of the one that was there (``none``, as published) or anew.
+    """
+    scheme, supernet = cast(FewShot, problem.supernet.sharing), problem.supernet
+    return in_levels(
+        problem,
+        lambda distances: EveryCandidate(supernet, distances),
+        scheme,
+        repeats=scheme.repeats,
+        shares=[scheme.split_at],
+        banks=[1, scheme.models],
+        steps=steps,
+        restart=restart,
+    )
 
 
 FEW_SHOT = Method(
@@ -23,6 +39,7 @@ FEW_SHOT = Method(
     paper="Zhao et al., Few-shot neural architecture search, 2021",
     summary="one uniform path a step; halfway the weights are copied for each candidate of a choice; retrained",
     phases=_phases,
+    fewest_epochs=2,
     sharing=FewShot,
     retrain="fresh",
 )

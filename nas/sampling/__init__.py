@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nas.sampling.nested import Nested as Nested
     from nas.sampling.path_memory import PathMemory as PathMemory
     from nas.sampling.path_scores import BatchScore as BatchScore, PredictedScore as PredictedScore
+    from nas.sampling.regions import InRegions as InRegions
     from nas.sampling.sandwich import Sandwich as Sandwich
     from nas.sampling.shifting import Shifting as Shifting
     from nas.sampling.slimmable import Slimmable as Slimmable

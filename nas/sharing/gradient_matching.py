@@ -7,7 +7,7 @@ import numpy.typing as npt
 from torch import nn
 
 from nas.errors import UsageError
-from nas.sharing.grouping import best_grouping, count_partitions, mean_between
+from nas.sharing.grouping import GroupSizes, best_grouping, count_partitions, mean_between
 from nas.sharing.options import check_choices, check_shares
 from nas.sharing.partition import Partition
 from nas.space import Space
@@ -24,8 +24,11 @@ class GradientMatching(Partition):
     far apart the gradients are is told it, see :class:`nas.training.ByGradients`.
 
     Args:
-        split_at: after which shares of the training regions are cut; by default stages are equally long, as published.
-        groups: into how many parts a region is cut; their numbers of candidates differ by one at most.
+        split_at: after which shares of the training regions are cut; by default a quarter and half, as published on
+            NAS-Bench-201 (epochs 15, 30 and 30 more).
+        groups: into how many parts a region is cut.
+        sizes: ``equal``, numbers of candidates of the parts differ by one at most, as published on NAS-Bench-201; or
+            ``any``, as published for operations and kernels.
         choices: by which regions may be cut; by default all.
         repeats: how many batches gradients are compared on; 100 as published.
 
@@ -38,22 +41,24 @@ class GradientMatching(Partition):
 
     def __init__(
         self,
-        split_at: Sequence[float] = (1 / 3, 2 / 3),
+        split_at: Sequence[float] = (0.25, 0.5),
         groups: int = 2,
         choices: str | Sequence[str] | None = None,
         repeats: int = 20,
+        sizes: GroupSizes = "equal",
     ) -> None:
         for option, value in (("groups", groups), ("repeats", repeats)):
             if value < 1:
                 raise UsageError(f"gradient matching has {option}={value}; give 1 or more.")
         super().__init__(models=groups ** len(check_shares(split_at)))
         self.split_at, self.groups, self.repeats, self._given = list(split_at), groups, repeats, choices
+        self.sizes: GroupSizes = sizes
 
     def bind(self, model: nn.Module, space: Space) -> None:
         self.by = check_choices(list(space.choices) if self._given is None else self._given, space)
         for name in self.by:
             size = len(space.choices[name])
-            if count_partitions(size, min(self.groups, size)) > _MOST_WAYS:
+            if count_partitions(size, min(self.groups, size), self.sizes) > _MOST_WAYS:
                 raise UsageError(
                     f"choice '{name}' has {size} candidates, too many to try all ways to put them into {self.groups} "
                     "groups; name the choices to split by, without this one."
@@ -74,7 +79,7 @@ class GradientMatching(Partition):
             distances: for each choice that may decide ``[k, k]`` between its k candidates in the region; none for a
                 region of a single architecture.
         """
-        groupings = {name: best_grouping(matrix, self.groups) for name, matrix in distances.items()}
+        groupings = {name: best_grouping(matrix, self.groups, self.sizes) for name, matrix in distances.items()}
         if not groupings:
             return
         choice = max(groupings, key=lambda name: mean_between(distances[name], groupings[name]))

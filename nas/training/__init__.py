@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ByGradients as ByGradients,
         Cut as Cut,
         EveryCandidate as EveryCandidate,
+        Restart as Restart,
         with_cuts as with_cuts,
     )
     from nas.training.estimators import (
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
         unrolled as unrolled,
     )
     from nas.training.fingerprints import check_fingerprint as check_fingerprint, fingerprint as fingerprint
+    from nas.training.fresh_banks import FreshBanks as FreshBanks
+    from nas.training.gradient_distances import GradientDistances as GradientDistances
     from nas.training.learning import Learning as Learning
     from nas.training.listener import Listener as Listener
     from nas.training.loop import Epoch as Epoch, train as train, train_phases as train_phases

@@ -67,7 +67,7 @@ def training_of(sharing: Callable[[], Sharing], paths: int = 1, **settings: Any)
 
 
 def few_shot() -> Sharing:
-    return FewShot(split_at=0.3)
+    return FewShot("1", split_at=0.3)
 
 
 def straight(make: Callable[[], Training], checkpoint: Path, **options: Any) -> list[Epoch]:

@@ -14,7 +14,7 @@ from torch import nn
 import nas
 from nas.nn import BatchNorm2d, Conv2d, OneOf, Repeat
 from nas.sharing import FewShot, GradientMatching, Partition
-from nas.sharing.grouping import balanced_partitions, best_grouping, count_partitions, mean_between
+from nas.sharing.grouping import balanced_partitions, best_grouping, count_partitions, mean_between, partitions
 from nas.space import Choice, Condition
 from nas.training import load_checkpoint, restore, save_checkpoint
 
@@ -232,6 +232,29 @@ def test_balanced_partitions_are_all_there_once(count: int, groups: int) -> None
     assert all([group[0] for group in each] == sorted(group[0] for group in each) for each in found)
 
 
+@pytest.mark.parametrize(("count", "groups"), [(1, 1), (2, 2), (4, 2), (5, 3), (6, 2), (6, 4)])
+def test_partitions_of_any_size_are_all_there_once(count: int, groups: int) -> None:
+    found = list(partitions(count, groups))
+    everything = {
+        frozenset(frozenset(p for p in range(count) if labels[p] == label) for label in set(labels))
+        for labels in itertools.product(range(groups), repeat=count)
+    }
+    assert {frozenset(map(frozenset, each)) for each in found} == {each for each in everything if len(each) == groups}
+    assert len(found) == count_partitions(count, groups, "any")
+    assert all(sorted(group) == list(group) for each in found for group in each)
+    assert all([group[0] for group in each] == sorted(group[0] for group in each) for each in found)
+
+
+def test_groups_of_any_size_leave_one_alone_where_equal_ones_must_not() -> None:
+    alone = matrix((0, 3, 0.9), (1, 3, 0.9), (2, 3, 0.9), rest=0.1)
+    assert best_grouping(alone, 2, "any") == ((0, 1, 2), (3,))
+    assert {len(group) for group in best_grouping(alone, 2)} == {2}
+    scheme = GradientMatching(split_at=[0.5], sizes="any")
+    operations(scheme)
+    scheme.update(0, {"0": alone})
+    assert scheme.divisions[0].banks == (0, 0, 0, 1)
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("count", [4, 5, 8])
 def test_a_planted_grouping_is_found(count: int, seed: int) -> None:
@@ -253,8 +276,8 @@ def test_fewer_candidates_than_groups_are_all_apart() -> None:
     assert mean_between(np.ones((3, 3)) - np.eye(3), [(0, 1, 2)]) == 0
 
 
-def test_few_shot_has_a_bank_for_each_candidate_of_the_first_choice() -> None:
-    scheme = FewShot()
+def test_few_shot_has_a_bank_for_each_candidate_of_a_choice() -> None:
+    scheme = FewShot("0")
     space = operations(scheme).space
     assert scheme.banks == 4 and scheme.used == 1
     scheme.divide()
@@ -262,6 +285,22 @@ def test_few_shot_has_a_bank_for_each_candidate_of_the_first_choice() -> None:
     assert all(scheme.bank_of(each) == space.choices["0"].index(each["0"]) for each in space)
     scheme.divide()
     assert scheme.used == 4, "there is nothing left to cut"
+
+
+def test_few_shot_names_the_choice_whose_candidates_are_farthest_apart() -> None:
+    scheme = FewShot()
+    space = operations(scheme).space
+    assert scheme.banks == 4 and scheme.open == ["0", "1", "2"]
+    scheme.divide()
+    assert scheme.used == 1, "nothing is named yet"
+    scheme.choose({"0": matrix(rest=0.2), "1": matrix((0, 1, 1.0), rest=0.2), "2": matrix(rest=0.2)})
+    scheme.divide()
+    assert scheme.open == [] and [each.choice for each in scheme.divisions] == ["1"]
+    assert all(scheme.bank_of(each) == space.choices["1"].index(each["1"]) for each in space)
+    state = scheme.get_extra_state()
+    operations(other := FewShot())
+    other.set_extra_state(state)
+    assert other.divisions == scheme.divisions and other.open == []
 
 
 def test_few_shot_has_a_bank_for_each_combination() -> None:
@@ -289,6 +328,7 @@ def test_few_shot_leaves_banks_over_where_a_choice_is_not_always_there() -> None
             lambda: operations(FewShot(["0", "1", "2"], split_at=0.2), count=5),
             "takes 125 sets of weights, more than 64",
         ),
+        (lambda: FewShot(repeats=0), "few-shot has repeats=0; give 1 or more"),
         (lambda: FewShot(split_at=1.0), "split_at is 1; give shares of the training from 0 to below 1"),
         (lambda: GradientMatching(split_at=[0.5, 0.2]), r"split_at is 0\.5, 0\.2; .*each above the one before"),
         (lambda: GradientMatching(split_at=[-0.5]), r"split_at is -0\.5"),

@@ -27,13 +27,14 @@ from nas.training import (
     Cut,
     Epoch,
     EveryCandidate,
+    FreshBanks,
     Phase,
     Recipe,
     SupernetStep,
     train_phases,
     with_cuts,
 )
-from nas.training.cuts import cosine_distances
+from nas.training.gradient_distances import GradientDistances, cosine_distances
 
 EPOCHS = 6
 SETTINGS: dict[str, Any] = {"epochs": EPOCHS, "batch_size": 8, "learning_rate": 0.05, "weight_decay": 0.01}
@@ -45,7 +46,7 @@ def supernet_of(sharing: Sharing) -> Supernet:
 
 
 def few_shot(recipe: Recipe | None = None, **options: Any) -> list[Phase]:
-    supernet = supernet_of(FewShot(**options))
+    supernet = supernet_of(FewShot(**{"choices": "layer0", **options}))
     cut = EveryCandidate(supernet)
     return with_cuts(one_phase(supernet, recipe), [cut.scheme.split_at], cut)
 
@@ -63,7 +64,9 @@ def one_phase(supernet: Supernet, recipe: Recipe | None = None) -> Phase:
 
 def by_gradients(supernet: Supernet, batch_size: int = 8) -> ByGradients:
     batches = BatchStream(split(), batch_size, (1, 5), Augment(flip=True))
-    return ByGradients(supernet, [CrossEntropy()], batches, seed=1)
+    scheme: Any = supernet.sharing
+    repeats = scheme.repeats if isinstance(scheme, GradientMatching) else 1
+    return ByGradients(supernet, GradientDistances(supernet, scheme, [CrossEntropy()], batches, 1, repeats))
 
 
 def model_of(phases: list[Phase]) -> Supernet:
@@ -78,53 +81,76 @@ def scheme_of(phases: list[Phase]) -> Partition:
 
 
 class InTwo(Cut[Partition]):
-    """Cuts the newest bank in two, and compares the halves right after.
+    """Cuts the newest bank in two, and looks at what was trained since the last cut.
 
     Attributes:
-        inherited: for each cut how many tensors of the optimiser's state the halves have alike.
-        untrained: for each cut how many parameters have no such state.
+        states: for each cut how many parameters the optimiser has a state of.
+        alike: for each cut whether both halves are.
     """
 
     def __init__(self, scheme: Partition) -> None:
         super().__init__(scheme)
-        self.inherited: list[int] = []
-        self.untrained: list[int] = []
+        self.states: list[int] = []
+        self.alike: list[bool] = []
 
     def divide(self, context: Context) -> None:
         bank = self.scheme.used - 1
         self.scheme.split(bank, f"layer{bank}", [(0,), (1, 2)])
-
-    def begin(self, context: Context) -> None:
-        super().begin(context)
+        halves = [self.scheme.tensors(number).values() for number in (bank, bank + 1)]
+        self.alike.append(all(torch.equal(old, new) and old is not new for old, new in zip(*halves, strict=True)))
         assert context.optimizer is not None
-        self._compare(context.optimizer, self.scheme.used - 2, self.scheme.used - 1)
-
-    def _compare(self, optimizer: torch.optim.Optimizer, parent: int, child: int) -> None:
-        inherited, untrained = 0, 0
-        for old, new in zip(self.scheme.tensors(parent).values(), self.scheme.tensors(child).values(), strict=True):
-            assert torch.equal(old, new) and old is not new
-            before, after = (optimizer.state.get(each, {}) for each in (old, new))
-            assert before.keys() == after.keys()
-            tensors = [key for key, value in before.items() if torch.is_tensor(value)]
-            assert all(torch.equal(before[key], after[key]) and before[key] is not after[key] for key in tensors)
-            inherited += len(tensors)
-            untrained += isinstance(old, nn.Parameter) and not tensors
-        self.inherited.append(inherited)
-        self.untrained.append(untrained)
+        self.states.append(len(context.optimizer.state))
 
 
-@pytest.mark.parametrize(("optimizer", "momentum", "kept"), [("sgd", 0.9, 1), ("sgd", 0.0, 0), ("adamw", 0.9, 3)])
-def test_a_new_bank_goes_on_with_the_optimiser_state_of_the_old_one(optimizer: Any, momentum: float, kept: int) -> None:
-    """Momentum, or two moments and the number of steps; of what was trained."""
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_each_level_has_an_optimiser_and_a_schedule_of_its_own_and_the_weights_of_the_last(optimizer: Any) -> None:
     supernet = supernet_of(scheme := Partition(models=3))
-    cut = InTwo(scheme)
-    recipe = Recipe(**SETTINGS, optimizer=optimizer, momentum=momentum)
-    train_phases(with_cuts(one_phase(supernet, recipe), [1 / 6, 3 / 6], cut), seed=7)
-    parameters = len(list(supernet.model.parameters()))
-    assert len(cut.inherited) == 2
-    for inherited, untrained in zip(cut.inherited, cut.untrained, strict=True):
-        assert inherited == kept * (parameters - untrained)
-    assert 0 < cut.untrained[0] < parameters or not kept
+    cut, recipe = InTwo(scheme), Recipe(**SETTINGS, optimizer=optimizer, warmup_epochs=0)
+    phases = with_cuts(one_phase(supernet, recipe), [1 / 3, 2 / 3], cut)
+    history = train_phases(phases, seed=7)
+    assert cut.alike == [True, True] and cut.states == [0, 0]
+    rates = [epoch["learning_rate"] for epoch in history]
+    assert rates[0::2] == [rates[0]] * 3 and rates[1::2] == [rates[1]] * 3 and rates[0] > rates[1]
+    assert [epoch["phase"] for epoch in history[::2]] == ["level 1", "level 2", "level 3"]
+
+
+def levels(epochs: int, shares: list[float], **options: Any) -> list[tuple[int, float, bool]]:
+    """Epochs and warm-up of each level, and whether banks begin anew with it."""
+    supernet = supernet_of(scheme := Partition(models=3))
+    phase = one_phase(supernet, Recipe(**{**SETTINGS, "epochs": epochs}, warmup_epochs=2))
+    fresh = FreshBanks(supernet, scheme, seed=0)
+    return [
+        (each.recipe.epochs, each.recipe.warmup_epochs, fresh in each.listeners)
+        for each in with_cuts(phase, shares, InTwo(scheme), fresh=fresh, **options)
+    ]
+
+
+def test_levels_share_out_the_epochs_or_are_as_long_for_each_bank() -> None:
+    assert levels(8, [0.25, 0.5]) == [(2, 0.5, False), (2, 0.5, False), (4, 1, False)]
+    assert levels(8, [0.25, 0.5], times=[1, 2, 4]) == [(2, 0.5, False), (4, 1, False), (16, 4, False)]
+    assert levels(8, [0.25, 0.5], restart="final") == [(2, 0.5, False), (2, 0.5, False), (4, 1, True)]
+    assert levels(8, [0.25, 0.5], restart="all") == [(2, 0.5, False), (2, 0.5, True), (4, 1, True)]
+    assert levels(8, [0.0, 0.5], restart="all") == [(4, 1, True), (4, 1, True)]
+    assert [each for each, _, _ in levels(3, [0.01, 0.02])] == [1, 1, 1]
+    assert [each for each, _, _ in levels(3, [0.98, 0.99])] == [1, 1, 1]
+    with pytest.raises(nas.UsageError, match=r"needs 3 epochs or more, but training\.epochs is 2"):
+        levels(2, [0.25, 0.5])
+
+
+def test_banks_that_begin_anew_have_weights_and_statistics_of_their_own() -> None:
+    supernet = supernet_of(FewShot("layer0", split_at=0.5))
+    scheme = supernet.sharing
+    assert isinstance(scheme, FewShot)
+    train_phases([one_phase(supernet, Recipe(**{**SETTINGS, "epochs": 1}))], seed=7)
+    scheme.divide()
+    generator = torch.get_rng_state()
+    FreshBanks(supernet, scheme, seed=3).begin(Context(0, phase=1))
+    assert torch.equal(torch.get_rng_state(), generator)
+    weights = [scheme.tensors(bank)["stem.weight"].clone() for bank in range(3)]
+    assert not any(torch.equal(weights[a], weights[b]) for a, b in ((0, 1), (0, 2), (1, 2)))
+    assert all(torch.equal(scheme.tensors(bank)["layer0.k1.1.running_var"], torch.ones(4)) for bank in range(3))
+    FreshBanks(supernet, scheme, seed=3).begin(Context(9, phase=1))
+    assert torch.equal(scheme.tensors(2)["stem.weight"], weights[2])
 
 
 def test_what_is_trained_in_one_bank_does_not_move_another() -> None:
@@ -143,9 +169,10 @@ def test_what_is_trained_in_one_bank_does_not_move_another() -> None:
 def test_a_split_into_one_group_trains_as_if_there_were_none(optimizer: Any, masked: bool) -> None:
     """Though gradients are compared on the way."""
     recipe = Recipe(**SETTINGS, optimizer=optimizer, masked=masked)
-    without = [one_phase(supernet_of(Shared()), recipe)]
     phases = gradient_matching(recipe, groups=1, split_at=[0.0, 0.3, 0.7])
-    assert len(phases) == 4
+    plain = one_phase(supernet_of(Shared()), recipe)
+    without = [replace(plain, recipe=phase.recipe, name=phase.name) for phase in phases]
+    assert len(phases) == 3
     history, found = train_phases(without, seed=7), train_phases(phases, seed=7)
     assert [epoch["loss"] for epoch in found] == [epoch["loss"] for epoch in history]
     assert sum(epoch.get("gradient_passes", 0) for epoch in found) == 3 * 3 * 3 * 2
@@ -207,14 +234,14 @@ def test_gradient_matching_splits_every_region_each_time_and_tells_what_it_cost(
     phases = gradient_matching()
     history = train_phases(phases, seed=7)
     scheme = scheme_of(phases)
-    assert [epoch["epoch"] for epoch in history if "divisions" in epoch] == [2, 4]
+    assert [epoch["epoch"] for epoch in history if "divisions" in epoch] == [2, 3]
     assert [len(epoch["divisions"]) for epoch in history if "divisions" in epoch] == [1, 2]
     assert scheme.used == scheme.banks == 4
     assert history[2]["gradient_passes"] == 3 * 3 * 2
     first = scheme.divisions[0]
     sizes = [len(first.group(bank)) for bank in (0, 1)]
     assert sorted(sizes) == [1, 2]
-    assert history[4]["gradient_passes"] == 2 * (2 * 3 + 2 * 3 + 2)
+    assert history[3]["gradient_passes"] == 2 * (2 * 3 + 2 * 3 + 2)
     assert np.sum([epoch["paths_by_bank"] for epoch in history]) == 4 * EPOCHS
 
 
@@ -298,20 +325,20 @@ def test_what_a_candidate_owns_does_not_count() -> None:
     found = cut.distances(1, "operation", Context(0))
     assert found is not None
     pair = [{"kernel": 3, "operation": name} for name in ("conv", "tanh")]
-    expected = distance_of(supernet, cut.batches.at(0), COMMON, *pair)
+    expected = distance_of(supernet, cut.distances.batches.at(0), COMMON, *pair)
     torch.testing.assert_close(found[0, 1], expected, rtol=1e-4, atol=1e-6)
-    other = distance_of(supernet, cut.batches.at(0), [*COMMON, "layer.conv.weight", "layer.conv.bias"], *pair)
+    other = distance_of(supernet, cut.distances.batches.at(0), [*COMMON, "layer.conv.weight", "layer.conv.bias"], *pair)
     assert float(abs(other - expected)) > 1e-3
 
 
 def test_what_candidates_share_in_part_counts() -> None:
     supernet = kernels_and_operations(scheme := GradientMatching(repeats=1))
     cut = by_gradients(supernet, batch_size=32)
-    found = cut.distances(0, "kernel", Context(0))
+    found, batch = cut.distances(0, "kernel", Context(0)), cut.distances.batches.at(0)
     assert found is not None
     everything = [*COMMON, "layer.conv.weight", "layer.conv.bias"]
     expected = [
-        distance_of(supernet, cut.batches.at(0), everything, *({"kernel": size, "operation": name} for size in (1, 3)))
+        distance_of(supernet, batch, everything, *({"kernel": size, "operation": name} for size in (1, 3)))
         for name in ("conv", "tanh")
     ]
     assert any(torch.isclose(found[0, 1], each, rtol=1e-4, atol=1e-6) for each in expected)
@@ -364,3 +391,21 @@ def test_gradients_are_told_to_their_scheme_alone(sharing: Callable[[], Sharing]
 def test_few_shot_is_told_to_its_scheme_alone() -> None:
     with pytest.raises(nas.UsageError, match=r"EveryCandidate tells FewShot .* shares by Shared"):
         EveryCandidate(supernet_of(Shared()))
+
+
+def test_few_shot_finds_the_choice_whose_candidates_disagree_most() -> None:
+    supernet = planted(FewShot(split_at=0.0)).train()
+    scheme = supernet.sharing
+    assert isinstance(scheme, FewShot) and scheme.banks == 3
+    distances = GradientDistances(supernet, scheme, [CrossEntropy()], BatchStream(split(), 8, (1, 5)), 1, 2)
+    cut = EveryCandidate(supernet, distances)
+    cut.begin(Context(0))
+    assert [each.choice for each in scheme.divisions] == ["first"] and scheme.used == 3
+    assert cut.record()["gradient_passes"] == 2 * (3 + 3)
+    cut.begin(Context(1))
+    assert scheme.used == 3 and cut.record() == {}
+
+
+def test_few_shot_without_a_choice_needs_distances() -> None:
+    with pytest.raises(nas.UsageError, match="EveryCandidate has no distances; give it some, or name choices"):
+        EveryCandidate(supernet_of(FewShot()))
