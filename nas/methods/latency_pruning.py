@@ -19,6 +19,7 @@ __all__ = ["LATENCY_PRUNING"]
 
 _EXAMPLES = 16
 """On which it is seen whether channels were put in order without changing what the network computes."""
+_LARGEST_FIRST = 0.5
 _TIGHTER = (0.95, 0.9, 0.8)
 """Shares of the bound, of networks that are there in case that the first one is slower than predicted."""
 _PRUNED = 1
@@ -27,7 +28,7 @@ _PRUNED = 1
 
 def _phases(
     problem: Problem,
-    largest_first: float = 0.5,
+    largest_first: float | None = None,
     rounds: int = 12,
     until: float = 0.6,
     eta: float = 1.0,
@@ -40,13 +41,16 @@ def _phases(
     are. The last round of a run trains the network on, taught alike.
 
     Args:
-        largest_first: share of the epochs in which the largest network trains; 0 where the space brings its weights.
+        largest_first: share of the epochs in which the largest network trains; half by default, none where its weights
+            are pretrained.
         rounds: so many times something is removed.
         until: share of the other epochs after which the cost is within its bound.
         eta: how much the saved cost counts beside the saliency, see :class:`ShrinkingPath`.
         distillation: share of the loss that the largest network teaches.
-        rate: of the learning rate, for the network that is pruned.
+        rate: share of the learning rate for the network that is pruned, after the largest was trained.
     """
+    if largest_first is None:
+        largest_first = _LARGEST_FIRST if problem.pretrained is None else 0.0
     if not (0 <= largest_first < 1 and 0 <= distillation < 1 and rate > 0):
         raise UsageError(
             f"latency-pruning got largest_first={largest_first:g}, distillation={distillation:g} and rate={rate:g}; "
@@ -61,6 +65,7 @@ def _phases(
             f"latency-pruning trains the largest network in {first} of the epochs and prunes it in the others, but "
             f"training.epochs is {epochs}; give it more, or largest_first=0 where the space brings its weights."
         )
+    slower = rate if first else 1.0
     path = ShrinkingPath(supernet, problem.budget, bank=_PRUNED, rounds=rounds, until=until, eta=eta)
     targets = problem.task.loss(problem.recipe.label_smoothing, weight=1 - distillation)
     taught = [_TaughtByParent(problem, distillation)] if distillation else []
@@ -73,8 +78,8 @@ def _phases(
             problem.recipe.model_copy(
                 update={
                     "epochs": epochs - first,
-                    "learning_rate": problem.recipe.learning_rate * rate,
-                    "final_learning_rate": problem.recipe.final_learning_rate * rate,
+                    "learning_rate": problem.recipe.learning_rate * slower,
+                    "final_learning_rate": problem.recipe.final_learning_rate * slower,
                 }
             ),
             problem.augment,
@@ -160,6 +165,7 @@ LATENCY_PRUNING = Method(
     sharing=DenseParent,
     needs_budget=True,
     fewest_epochs=8,
+    share_of_time=0.5,
     settings={
         "strategy": "derived",
         "candidates": 1 + len(_TIGHTER),

@@ -36,6 +36,8 @@ class Method:
         needs_budget: whether the method learns to keep within a cost.
         can_be_bounded: whether paths are drawn from :attr:`nas.problem.Problem.drawn_from`, and so only near a bound
             where the best network within it is wanted.
+        share_of_time: that the supernet's training has of a time that is given, the last round the rest; None where
+            its length decides.
         fewest_epochs: that a training has whose time is given; those of a short one are shorter.
         retrain: whether the chosen network is trained again by itself, from inherited or fresh weights, where no last
             round trains several.
@@ -55,6 +57,7 @@ class Method:
     needs_budget: bool = False
     can_be_bounded: bool = False
     fewest_epochs: int = 1
+    share_of_time: float | None = None
     retrain: Retrain = "no"
     settings: Mapping[str, Any] = field(default_factory=dict)
     trains: bool = True

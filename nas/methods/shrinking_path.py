@@ -28,20 +28,18 @@ class _Step:
     """A removal that may be next.
 
     Attributes:
-        origin: the architecture from which it was looked at.
-        choice: that becomes smaller.
+        score: the lower the sooner.
+        origin: the architecture from which it was looked at; None where its score is a guess by what it saved before.
         architecture: that it leads to.
         cost: of that.
         taken: how many candidates the choice has come down in this round, this step included.
-        score: the lower the sooner.
     """
 
-    origin: Architecture
-    choice: str
+    score: float
+    origin: Architecture | None
     architecture: Architecture
     cost: float
     taken: int
-    score: float
 
 
 class ShrinkingPath(Listener):
@@ -88,6 +86,7 @@ class ShrinkingPath(Listener):
         self.rounds, self.until, self.eta = rounds, until, eta
         self.architecture, self.done = supernet.space.largest(), 0
         self.saliency = Saliency([])
+        self._saved: dict[str, float] = {}
 
     def draw(self, context: Context) -> list[Path]:
         """The one path."""
@@ -121,6 +120,9 @@ class ShrinkingPath(Listener):
             "done": torch.tensor(self.done),
             "saliency": self.saliency.sums,
             "minibatches": torch.tensor(self.saliency.minibatches),
+            "saved": torch.tensor(
+                [self._saved.get(name, math.inf) for name in self.supernet.space.choices], dtype=torch.float64
+            ),
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -130,6 +132,8 @@ class ShrinkingPath(Listener):
         if len(state["saliency"]):
             self.saliency.sums = state["saliency"].detach().cpu().clone()
         self.saliency.minibatches = int(state["minibatches"])
+        saved = zip(self.supernet.space.choices, state["saved"].tolist(), strict=True)
+        self._saved = {name: value for name, value in saved if math.isfinite(value)}
 
     def shrunken(self, bound: float) -> Architecture:
         """The path after as many removals as bring its cost within a bound, by what is known of them now.
@@ -150,18 +154,19 @@ class ShrinkingPath(Listener):
         """The same, or the smallest that it can be where that costs more."""
         if not self.saliency.removals:
             self._aim(self.architecture)
-        saliency = {
-            each.choice: value for each, value in zip(self.saliency.removals, self.saliency.values, strict=True)
-        }
-        architecture, taken = self.architecture, dict.fromkeys(saliency, 0)
+        harms = {each.choice: value for each, value in zip(self.saliency.removals, self.saliency.values, strict=True)}
+        architecture, taken = self.architecture, dict.fromkeys(harms, 0)
         (cost,) = self.budget.costs([architecture])
         end = min(bound, self.budget.bound)
-        steps = self._steps(saliency, architecture, cost, end, taken)
+        steps = {choice: self._guessed(choice, harms[choice], architecture, cost, end) for choice in harms}
         while cost > bound and steps:
-            best = steps.pop(min(range(len(steps)), key=lambda index: steps[index].score))
+            choice = min(steps, key=lambda each: steps[each].score)
+            best = steps.pop(choice)
             if best.origin == architecture:
-                architecture, cost, taken[best.choice] = best.architecture, best.cost, best.taken
-            steps += self._steps({best.choice: saliency[best.choice]}, architecture, cost, end, taken)
+                architecture, cost, taken[choice] = best.architecture, best.cost, best.taken
+            step = self._looked_at(choice, harms[choice], architecture, cost, end, taken[choice])
+            if step is not None:
+                steps[choice] = step
         return architecture
 
     def _bound_after(self, rounds: int) -> float:
@@ -173,30 +178,30 @@ class ShrinkingPath(Listener):
         self.architecture = architecture
         self.saliency = Saliency(removals(self.supernet, architecture, self.bank))
 
-    def _steps(
-        self,
-        saliency: Mapping[str, float],
-        architecture: Architecture,
-        cost: float,
-        end: float,
-        taken: Mapping[str, int],
-    ) -> list[_Step]:
-        """What each of these choices would be next, seen from an architecture, and what that is worth.
+    def _guessed(self, choice: str, harm: float, architecture: Architecture, cost: float, end: float) -> _Step:
+        """What a choice is worth if it saves as much as when it was last looked at: it rarely saves more later."""
+        saved = min(self._saved.get(choice, math.inf), (cost - end) / self.budget.largest)
+        return _Step(self._score(harm, saved), None, architecture, cost, 0)
+
+    def _looked_at(
+        self, choice: str, harm: float, architecture: Architecture, cost: float, end: float, taken: int
+    ) -> _Step | None:
+        """What a choice would be next, and what that is worth.
 
         A candidate that saves nothing is passed over, and what would be saved beyond the end of all rounds is worth
         nothing.
         """
-        found = []
-        for choice, value in saliency.items():
-            for steps, smaller in enumerate(self._ever_smaller(architecture, choice), taken[choice] + 1):
-                (cost_then,) = self.budget.costs([smaller])
-                saved = (cost - max(cost_then, end)) / self.budget.largest
-                if saved > _FEWEST_SAVED:
-                    harm = value * (steps**2 - taken[choice] ** 2)
-                    score = math.log(max(harm, _LEAST_HARM)) - self.eta * math.log(saved)
-                    found.append(_Step(architecture, choice, smaller, cost_then, steps, score))
-                    break
-        return found
+        for steps, smaller in enumerate(self._ever_smaller(architecture, choice), taken + 1):
+            (cost_then,) = self.budget.costs([smaller])
+            self._saved[choice] = (cost - cost_then) / self.budget.largest
+            saved = (cost - max(cost_then, end)) / self.budget.largest
+            if saved > _FEWEST_SAVED:
+                score = self._score(harm * (steps**2 - taken**2), saved)
+                return _Step(score, architecture, smaller, cost_then, steps)
+        return None
+
+    def _score(self, harm: float, saved: float) -> float:
+        return math.log(max(harm, _LEAST_HARM)) - self.eta * math.log(max(saved, _FEWEST_SAVED))
 
     def _ever_smaller(self, architecture: Architecture, choice: str) -> Iterator[Architecture]:
         while choice in architecture:

@@ -152,7 +152,7 @@ def _plan(setup: Setup, deadline: Deadline, building: float, importing: float) -
     divided = free - profiling
     available = setup.data.train.steps(config.training.batch_size) * config.training.batch_size
     length = _length(divided / (_PASSES * example * config.training.batch_size))
-    alone = _SHORT_SHARE + length * (SUPERNET_SHARE - _SHORT_SHARE)
+    alone = setup.method.share_of_time or _SHORT_SHARE + length * (SUPERNET_SHARE - _SHORT_SHARE)
     supernet = 0.0 if config.supernet else divided * alone / (alone + (1 - alone) / config.answers)
     leg = Leg.of(supernet / step, available, setup.method.fewest_epochs)
     fewest, most = _CANDIDATES
@@ -210,7 +210,7 @@ def _likely(setup: Setup) -> ArchitectureSet:
 
 
 def _likely_budget(setup: Setup) -> Budget | None:
-    """Half of the FLOPs, for a method that keeps a cost: latency nobody knows yet."""
+    """All FLOPs, for a method that keeps a cost: what a step takes at most, since nothing is removed."""
     if not setup.method.needs_budget:
         return None
 
@@ -218,7 +218,7 @@ def _likely_budget(setup: Setup) -> Budget | None:
         return [float(setup.costs(each)["flops"]) for each in architectures]
 
     (largest,) = flops([setup.space.largest()])
-    return Budget(flops, largest / 2, largest)
+    return Budget(flops, largest, largest)
 
 
 def _step_seconds(setup: Setup, feasible: ArchitectureSet, deadline: Deadline) -> float:
