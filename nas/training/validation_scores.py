@@ -23,9 +23,6 @@ __all__ = ["PairedScores", "PublishedScores", "TableScores", "ValidationScores",
 _FIRST = 1.0
 """The temperature of the first epoch."""
 
-_ENOUGH = 45
-"""So often an entry should be told before published scores are told apart."""
-
 
 class ValidationScores(Listener):
     """Balances the scores as each epoch begins, at a temperature that rises; to be extended by how they are told.
@@ -115,13 +112,13 @@ class TableScores(ValidationScores):
 class PublishedScores(ValidationScores):
     """Tells the accuracy of what a step trains, in the bank that it trains, on one validation batch.
 
-    The temperature stays low until an entry of the table has been told often enough on average, or for the first half
-    of the epochs at most; the paper lets it rise from the beginning.
+    The temperature stays low until an entry of the table has been told ``1 / rate`` times on average, after which its
+    moving average gets no steadier, or for the first half of the epochs at most; the paper lets it rise at once.
     """
 
     def temperature(self, context: Context) -> float:
-        enough = _ENOUGH * self.mixture.scores.size / context.steps_per_epoch
-        return self._risen(context, min(np.ceil(enough), context.recipe.epochs // 2))
+        steady = self.mixture.scores.size / (self.mixture.rate * context.steps_per_epoch)
+        return self._risen(context, min(np.ceil(steady), context.recipe.epochs // 2))
 
     def after_step(self, context: Context) -> None:
         x, y = self.stream.at(context.step)

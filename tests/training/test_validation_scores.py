@@ -240,9 +240,9 @@ def test_the_temperature_rises_linearly_and_the_table_is_balanced_as_epochs_begi
     assert feedback.record() == {"temperature": 34.0, "untried_scores": pytest.approx(1 - 1 / 27)}
 
 
-def test_published_scores_are_told_apart_once_they_were_told_often_or_in_the_second_half() -> None:
+def test_published_scores_are_told_apart_once_they_are_steady_or_in_the_second_half() -> None:
     supernet, mixture = mixture_of(2, scores="published")
-    feedback, told = listener_of(supernet, scores_of), 45 * mixture.scores.size
+    feedback, told = listener_of(supernet, scores_of), 10 * mixture.scores.size
     assert temperatures(feedback, 9, steps=told // 2) == pytest.approx([1, 1, 1, 17.5, 34, 50.5, 67, 83.5, 100])
     assert temperatures(feedback, 9, steps=1)[:5] == [1] * 5
     assert temperatures(feedback, 9, steps=1)[8] == 100
