@@ -49,6 +49,7 @@ class Stream(IntEnum):
     RETRAINING_PLANS = 35
     DIAGONAL = 36
     FINISH = 37
+    CONTROLS = 38
     ROW_ARCHITECTURES = 38
     COMPARISON_BATCHES = 39
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nas import runs, setup
-from nas.cli import jobs, latency, options, ranking, retraining
+from nas.cli import controls, jobs, latency, options, ranking, retraining
 from nas.cli.beginning import begun
 from nas.cli.groups import LatencyOptions, PlaceOptions, SpaceOptions, TaskOptions, grouped
 from nas.cli.interrupts import resumable
@@ -176,6 +176,7 @@ def export(
 
 
 app.command()(retraining.retrain)
+app.command()(controls.controls)
 app.command()(jobs.submit)
 app.command()(jobs.fetch)
 app.command(hidden=True)(jobs.parcel)

@@ -63,6 +63,7 @@ def write_result(
         latency=latency_content(latency, result["front"]) if latency else None,
         relaxation=relaxation,
         choice=choice_sentences(result),
+        controls=result.get("controls"),
         examples=setup.data.examples,
         notes=[*result["notes"], *_notes(setup, result)],
     )

@@ -14,9 +14,11 @@ from scipy.stats import studentized_range
 
 from nas.tasks.intervals import Floats, Groups, standard_errors
 
-__all__ = ["Verdict", "cheapest_of_equals"]
+__all__ = ["Verdict", "cheapest_of_equals", "paired_difference"]
 
 _LEVEL = 0.05
+_HALF = 1.959964
+"""Half of the 95 % interval of a normal distribution, in standard deviations."""
 _ROUNDING = 1e-9
 
 
@@ -66,6 +68,23 @@ def cheapest_of_equals(
     equals = [index for index in range(len(means)) if index == best or behind[index] <= reach[index]]
     chosen = min(equals, key=lambda index: (costs[index], -means[index], index))
     return Verdict(chosen, best, behind, errors, equals, _differ(behind, errors, scores.shape[1], groups))
+
+
+def paired_difference(
+    one: npt.ArrayLike, other: npt.ArrayLike, groups: Groups | None = None
+) -> tuple[float, float, float]:
+    """How far the mean of one network is above that of another, and the 95 % interval of that.
+
+    Args:
+        one, other: ``[examples]``, what each example says of either.
+        groups: ``[examples]``, equal for copies of one example.
+
+    >>> [round(each, 3) for each in paired_difference([1.0, 1.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0])]
+    [0.5, -0.066, 1.066]
+    """
+    differences = np.asarray(one, dtype=float) - np.asarray(other, dtype=float)
+    mean, reach = float(differences.mean()), _HALF * float(standard_errors(differences, groups))
+    return mean, mean - reach, mean + reach
 
 
 def _differ(behind: Floats, errors: Floats, examples: int, groups: Groups | None) -> bool:

@@ -149,6 +149,11 @@ class _PrunedStep(SupernetStep):
         super().__init__(supernet, path, objective)
         self.path, self.bounds = path, bounds
 
+    def before_step(self, context: Context) -> None:
+        super().before_step(context)
+        assert isinstance(self.model.sharing, DenseParent)
+        self.model.sharing.part = self.path.architecture
+
     @property
     def proposals(self) -> list[Architecture]:
         """The network within the bound, then smaller ones; where the training was cut short, what was due goes now."""

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nas.report.quantities import is_share, label, share, written
+from nas.report.controls import control_sentences
+from nas.report.quantities import label, points, share, written
 from nas.report.retraining import retraining_sentence
 from nas.wording import counted
 
-__all__ = ["choice_sentences", "points"]
+__all__ = ["choice_sentences"]
 
 
 def choice_sentences(result: Mapping[str, Any]) -> list[str]:
@@ -30,7 +31,7 @@ def choice_sentences(result: Mapping[str, Any]) -> list[str]:
         sentences.append(retraining_sentence(metric, result["retrained"]))
     if "selection" in result and "former" not in result:
         sentences += _why(result, metric)
-    return [*sentences, *_luck(result, tested)]
+    return [*sentences, *_luck(result, tested), *control_sentences(result.get("controls"))]
 
 
 def _beside_largest(best: Mapping[str, Any], largest: Mapping[str, Any], tested: str) -> str:
@@ -40,18 +41,6 @@ def _beside_largest(best: Mapping[str, Any], largest: Mapping[str, Any], tested:
     if largest.get(tested) is None:
         return beside
     return f"{beside} (largest: {label(tested).lower()} {written(tested, largest[tested])})"
-
-
-def points(name: str, difference: float) -> str:
-    """A difference of two values of a column: in percentage points where it is a share, else in its own unit.
-
-    >>> points("test_accuracy", -0.0125), points("bits_per_character", 0.02)
-    ('−1.25 points', '+0.02')
-    """
-    in_points = is_share(name)
-    gap = difference * (100 if in_points else 1)
-    sign = "\N{MINUS SIGN}" if gap < 0 else "+"
-    return f"{sign}{abs(gap):.3g}{' points' if in_points else ''}"
 
 
 def _why(result: Mapping[str, Any], metric: str) -> list[str]:

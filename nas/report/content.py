@@ -58,6 +58,7 @@ class ReportContent:
         relaxation: choice → what each of its options is called, where architecture parameters learnt; or None.
         latency: how well latency is predicted and what the space costs, or None.
         choice: sentences that say why the chosen network was taken.
+        controls: plain networks of equal cost that were trained as the chosen one, see :mod:`nas.report.controls`.
         examples: what the networks are trained on, in the plural.
         notes: sentences worth saying before anything else.
 
@@ -83,6 +84,7 @@ class ReportContent:
     relaxation: Mapping[str, Sequence[str]] | None = None
     latency: LatencyContent | None = None
     choice: Sequence[str] = ()
+    controls: Mapping[str, Any] | None = None
     examples: str = "images"
     notes: Sequence[str] = ()
 

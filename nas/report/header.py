@@ -5,9 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from nas.report.choice import points
 from nas.report.content import ReportContent, number
-from nas.report.quantities import label, share, written
+from nas.report.quantities import label, points, share, written
 from nas.report.sections import chip
 
 __all__ = ["card", "cards", "lead"]

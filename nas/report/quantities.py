@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nas.tasks import Metric
 
-__all__ = ["axis_format", "axis_title", "duration", "is_share", "label", "share", "written"]
+__all__ = ["axis_format", "axis_title", "duration", "is_share", "label", "points", "share", "written"]
 
 _LABELS = {
     "flops": "FLOPs",
@@ -77,6 +77,18 @@ def written(name: str, value: float) -> str:
     if _is_bytes(name):
         return _with_prefix(value, "B")
     return _with_prefix(value, "") if name in ("params", "flops") else _three_figures(value)
+
+
+def points(name: str, difference: float) -> str:
+    """A difference of two values of a column: in percentage points where it is a share, else in its own unit.
+
+    >>> points("test_accuracy", -0.0125), points("bits_per_character", 0.02)
+    ('−1.25 points', '+0.02')
+    """
+    in_points = is_share(name)
+    gap = difference * (100 if in_points else 1)
+    sign = "\N{MINUS SIGN}" if gap < 0 else "+"
+    return f"{sign}{abs(gap):.3g}{' points' if in_points else ''}"
 
 
 def share(part: float, whole: float) -> str:

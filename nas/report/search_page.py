@@ -12,6 +12,7 @@ from nas.files import write_file
 from nas.report.architecture_html import architecture_section
 from nas.report.captions import front_caption, history_caption, training_caption
 from nas.report.content import ReportContent
+from nas.report.controls import controls_section
 from nas.report.drawing import architecture_drawing, time_bar
 from nas.report.feasibility import feasibility_section
 from nas.report.figures import front_figure, history_figure, training_figure
@@ -68,6 +69,7 @@ def render_report(content: ReportContent) -> str:
         section("Search", history),
         section("Training", training),
         *([section("Architecture parameters", architecture_section(content))] if content.relaxation else ()),
+        *([section("Did the search pay?", controls_section(content.controls))] if content.controls else ()),
         *([section("Use it", usage(content.best["file"]))] if "file" in content.best else ()),
         section("The chosen architecture", architecture_drawing(content)),
         *(_latency_sections(content.latency) if content.latency else ()),

@@ -21,14 +21,15 @@ __all__ = ["Delivered"]
 class Delivered:
     """The record ``delivered.json`` with its file and weights: a search that is ended once more puts them back.
 
-    The record holds what ``best.json`` says in place of what the search found: ``retrained``, of the last retraining,
-    and if any was better than what was there, ``best``, the network in ``best.onnx``, and ``former``, the one before.
+    The record holds what ``best.json`` says beside or in place of what the search found: ``controls``, see
+    :mod:`nas.retraining.controls`; ``retrained``, of the last retraining; and if any was better than what was there,
+    ``best``, the network in ``best.onnx``, and ``former``, the one before.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.record_file = folder.path / "delivered.json"
-        self.record: dict[str, Any] = folder.read(self.record_file, "retrained") if self.record_file.exists() else {}
+        self.record: dict[str, Any] = folder.read(self.record_file) if self.record_file.exists() else {}
 
     @property
     def is_retrained(self) -> bool:
