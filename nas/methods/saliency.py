@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nas.methods.removals import Removal
-from nas.nn.channel_ranges import select
+from nas.nn.channel_ranges import Region, select
 
 __all__ = ["Saliency", "first_order_changes"]
 
@@ -15,9 +15,10 @@ __all__ = ["Saliency", "first_order_changes"]
 def first_order_changes(removals: Sequence[Removal]) -> Tensor:
     """By how much the loss would change if the weights of each removal were zero, to first order ``[removals]``.
 
-    That is minus the sum of weight times gradient over the weights that are removed (Molchanov et al., 2019), by the
-    gradients that are there. A layer whose outputs are gone has them counted with the layer that reads them, too, so
-    changes compare removals, and do not tell the loss itself.
+    That is minus the sum of weight times gradient (Molchanov et al., 2019), by the gradients that are there, over what
+    a removal takes from the inputs of layers that stay, or from their kernels, and over layers that go altogether. What
+    makes a channel says the same of it once more as what reads it, and is not counted, so that widths, kernels and
+    heads compare.
     """
     products = {
         parameter: parameter * parameter.grad
@@ -25,18 +26,23 @@ def first_order_changes(removals: Sequence[Removal]) -> Tensor:
         for parameter in removal.kept
         if parameter.grad is not None
     }
-    totals = {parameter: product.sum() for parameter, product in products.items()}
     found = []
     for removal in removals:
-        kept = {parameter: regions for parameter, regions in removal.kept.items() if parameter in products}
-        parts = [totals[each] for each in kept]
-        parts += [-select(products[each], region).sum() for each, regions in kept.items() for region in regions]
+        parts = [_removed(products[each], kept) for each, kept in removal.kept.items() if each in products]
         found.append(-torch.stack(parts).sum() if parts else torch.zeros(()))
     return torch.stack([each.float().cpu() for each in found]) if found else torch.zeros(0)
 
 
+def _removed(product: Tensor, kept: Sequence[Region]) -> Tensor:
+    """The sum over what goes from the outputs that stay; over everything where nothing stays."""
+    if not kept:
+        return product.sum()
+    return torch.stack([select(product, each[:1]).sum() - select(product, each).sum() for each in kept]).sum()
+
+
 class Saliency:
-    """``(sum of w * dL/dw)^2`` of each removal, averaged over minibatches (NViT, Yang et al., 2023).
+    """``(sum of w * dL/dw)^2`` of each removal, averaged over minibatches (NViT, Yang et al., 2023); of which weights
+    that is the sum, :func:`first_order_changes` says.
 
     Near a minimum first-order changes cancel over minibatches, and their squares do not: these stand for the diagonal
     of the Hessian, by the usual argument of Fisher.
