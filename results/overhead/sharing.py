@@ -121,7 +121,7 @@ def main() -> None:
         "Time of activate, forward, backward and SGD step under a scheme, divided by that of a supernet whose forward "
         f"knows of none; median of alternating pairs over {PATHS} random paths in {ROUNDS} rounds, batches of {BATCH}, one "
         f"thread, torch {torch.__version__}. Memory: weights, buffers and momentum. What feedback costs beside the step "
-        "(a validation batch in a balanced mixture, gradients at the splits of gradient matching) is not in it.\n\n"
+        "(a validation batch in every bank of a balanced mixture, gradients at the splits of gradient matching) is not in it.\n\n"
         + "\n".join(lines)
         + "\n\nCommand: `python results/overhead/sharing.py`\n"
     )

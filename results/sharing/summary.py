@@ -62,6 +62,7 @@ def evaluated(name: str, truth: pd.DataFrame, costs: Sequence[str]) -> pd.DataFr
                 "precision_10": found.precision.get(10, np.nan),
                 "best_found": true[last["accuracy"].to_numpy().argmax()],
                 "regret": found.regret[1],
+                "accuracy": 100 * last["accuracy"].mean(),
                 "epochs": _between_epochs(scores),
             }
         )
@@ -80,6 +81,7 @@ def summarised(name: str, rows: pd.DataFrame) -> pd.DataFrame:
                 "steps": {"total": "equal in total", "per bank": "equal per bank"}[budget],
                 "scheme": scheme,
                 "seeds": len(group),
+                "accuracy (%)": f"{group['accuracy'].mean():.1f}",
                 "tau": _spread(group["tau"]),
                 "tau gained on shared, by seed": "" if scheme == "shared" else ", ".join(f"{g:+.2f}" for g in gains),
                 "sparse tau": _spread(group["sparse_tau"]),
