@@ -13,7 +13,7 @@ from nas.problem import Budget, ExpectedBudget
 from nas.setup.run_setup import LATENCY, Setup
 from nas.space import Architecture
 
-__all__ = ["run_budget"]
+__all__ = ["run_budget", "unbounded"]
 
 _SHARE = 0.5
 _ADDITIVE = ("flops", "params")
@@ -47,6 +47,18 @@ def run_budget(setup: Setup, latency: LatencyModel | None) -> Budget:
         return value
 
     return ExpectedBudget(**about, expected=expected)
+
+
+def unbounded(setup: Setup) -> Budget | None:
+    """A budget that removes nothing, for what is asked before latency is known; None where no method asks for one."""
+    if not setup.method.needs_budget:
+        return None
+
+    def flops(architectures: Sequence[Architecture]) -> list[float]:
+        return [float(setup.costs(each)["flops"]) for each in architectures]
+
+    (largest,) = flops([setup.space.largest()])
+    return Budget(flops, largest, largest)
 
 
 def _expected_cost(setup: Setup, latency: LatencyModel | None) -> ExpectedCost:

@@ -63,7 +63,7 @@ class ShrinkingPath(Listener):
         role: of the path.
 
     Raises:
-        UsageError: an option is out of range; and when it begins, there is nothing that could be removed.
+        UsageError: an option is out of range, or there is nothing that could be removed.
     """
 
     def __init__(
@@ -84,21 +84,18 @@ class ShrinkingPath(Listener):
             )
         self.supernet, self.budget, self.bank, self.role = supernet, budget, bank, role
         self.rounds, self.until, self.eta = rounds, until, eta
-        self.architecture, self.done = supernet.space.largest(), 0
-        self.saliency = Saliency([])
+        self.done = 0
         self._saved: dict[str, float] = {}
-
-    def draw(self, context: Context) -> list[Path]:
-        """The one path."""
-        return [Path(self.architecture, self.role, self.bank)]
-
-    def begin(self, context: Context) -> None:
-        self._aim(self.architecture)
+        self._aim(supernet.space.largest())
         if not self.saliency.removals:
             raise UsageError(
                 "nothing can be removed from this space: no choice has a smaller candidate that uses a part of the "
                 "weights of a larger one; use another method, or a space with widths, kernels or depths."
             )
+
+    def draw(self, context: Context) -> list[Path]:
+        """The one path."""
+        return [Path(self.architecture, self.role, self.bank)]
 
     def before_step(self, context: Context) -> None:
         """Removes what is due."""
@@ -152,8 +149,6 @@ class ShrinkingPath(Listener):
 
     def towards(self, bound: float) -> Architecture:
         """The same, or the smallest that it can be where that costs more."""
-        if not self.saliency.removals:
-            self._aim(self.architecture)
         harms = {each.choice: value for each, value in zip(self.saliency.removals, self.saliency.values, strict=True)}
         architecture, taken = self.architecture, dict.fromkeys(harms, 0)
         (cost,) = self.budget.costs([architecture])

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from nas.data import Data
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.problem import Budget
+from nas.latency.budget import unbounded
 from nas.retraining.legs import Leg
 from nas.search import near_bounds
 from nas.setup.config import RunConfig
@@ -20,7 +20,7 @@ from nas.setup.folder import RunFolder
 from nas.setup.resolution import with_settings
 from nas.setup.run_setup import Setup
 from nas.setup.supernets import built
-from nas.space import Architecture, ArchitectureSet
+from nas.space import ArchitectureSet
 from nas.streams import Stream, rng
 from nas.training import train_phases
 from nas.wording import counted
@@ -209,25 +209,13 @@ def _likely(setup: Setup) -> ArchitectureSet:
     return ArchitectureSet([setup.space.sample(draws) for _ in range(_PROBE_CANDIDATES)])
 
 
-def _likely_budget(setup: Setup) -> Budget | None:
-    """All FLOPs, for a method that keeps a cost: what a step takes at most, since nothing is removed."""
-    if not setup.method.needs_budget:
-        return None
-
-    def flops(architectures: Sequence[Architecture]) -> list[float]:
-        return [float(setup.costs(each)["flops"]) for each in architectures]
-
-    (largest,) = flops([setup.space.largest()])
-    return Budget(flops, largest, largest)
-
-
 def _step_seconds(setup: Setup, feasible: ArchitectureSet, deadline: Deadline) -> float:
     """Of training, for one example."""
     examples = _PROBE_STEPS * setup.config.training.batch_size
     lengths = {"epochs": _PROBE_EPOCHS, "epoch_examples": examples, "warmup_epochs": 0.0}
     recipe = setup.config.training.model_copy(update=lengths)
     drawn = feasible if setup.trains_feasible else None
-    phases = setup.phases(_likely_budget(setup), drawn, recipe)
+    phases = setup.phases(unbounded(setup), drawn, recipe)
     times: list[float] = []
     train_phases(phases, seed=setup.config.seed_of_training, on_epoch=lambda _: times.append(deadline.clock()))
     return max(_LEAST_SECONDS, (times[-1] - times[0]) / ((len(times) - 1) * examples))

@@ -14,7 +14,7 @@ from nas.delivery.result import SearchResult
 from nas.delivery.selection import as_selected, confirm, random_choice, searched_figure, select, tested, without_figures
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.latency.budget import run_budget
+from nas.latency.budget import run_budget, unbounded
 from nas.latency.feasibility import check_constraints
 from nas.latency.finalists import Finalists, measure_finalists
 from nas.latency.fitting import fit_latency
@@ -101,10 +101,9 @@ def run_search(
 
 def _check_training(setup: Setup) -> None:
     """Refuses a space, recipe or task that the method cannot train, before anything is measured; methods that learn
-    gates or keep a cost do so when they begin."""
-    waits = setup.is_differentiable or setup.method.needs_budget or not setup.method.trains
-    if setup.traits.needs_supernet and not waits:
-        setup.phases()
+    gates do so when they begin."""
+    if setup.traits.needs_supernet and setup.method.trains and not setup.is_differentiable:
+        setup.phases(unbounded(setup))
     if setup.finishing and setup.config.finish.distillation and not setup.has_teacher:
         raise UsageError(
             f"finish.distillation is {setup.config.finish.distillation:g}, but nothing trains the largest network, "

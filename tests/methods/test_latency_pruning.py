@@ -23,7 +23,7 @@ from nas.sampling import Uniform
 from nas.sharing import DenseParent
 from nas.space import Architecture, Choice
 from nas.tasks import Classification
-from nas.training import Context, CrossEntropy, Phase, Recipe, SupernetStep, train, train_phases
+from nas.training import CrossEntropy, Phase, Recipe, SupernetStep, train, train_phases
 
 
 def problem(bound: float = 0.5, epochs: int = 8) -> Problem:
@@ -121,7 +121,6 @@ def test_eta_weighs_what_is_saved_against_saliency(eta: float, first: str) -> No
     (largest,) = [cost(supernet.space.largest())]
     budget = Budget(lambda each: list(map(cost, each)), 0.0, largest)
     path = ShrinkingPath(supernet, budget, eta=eta)
-    path.begin(Context(0))
     saliency = {"width": 9.0, "kernel": 0.9, "depth": 0.5}
     path.saliency.sums = torch.tensor([saliency[each.choice] for each in path.saliency.removals])
     path.saliency.minibatches = 1
@@ -134,7 +133,6 @@ def test_several_candidates_of_one_choice_in_a_round_count_with_their_squared_su
     at = {6: 2.0, 4: 1.0, 2: 0.0}
     budget = Budget(lambda each: [at[one["width"]] + (one.get("kernel") == 3) for one in each], 0.0, 3.0)
     path = ShrinkingPath(supernet, budget)
-    path.begin(Context(0))
     saliency = {"width": 1.0, "kernel": 2.0, "depth": 5.0}
     path.saliency.sums = torch.tensor([saliency[each.choice] for each in path.saliency.removals])
     path.saliency.minibatches = 1
@@ -169,9 +167,8 @@ def test_a_bound_below_the_smallest_network_is_refused() -> None:
 def test_a_space_without_sizes_is_refused() -> None:
     torch.manual_seed(0)
     both = OneOf({"a": nn.Conv2d(1, 2, 3, padding=1), "b": nn.Conv2d(1, 2, 5, padding=2)})
-    path = ShrinkingPath(nas.Supernet(nn.Sequential(both)), Budget(lambda each: [1.0] * len(each), 0.5, 1.0))
     with pytest.raises(UsageError, match="nothing can be removed"):
-        path.begin(Context(0))
+        ShrinkingPath(nas.Supernet(nn.Sequential(both)), Budget(lambda each: [1.0] * len(each), 0.5, 1.0))
 
 
 def test_a_killed_pruning_ends_with_the_same_bits(tmp_path: Path) -> None:

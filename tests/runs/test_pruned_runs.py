@@ -65,6 +65,18 @@ def test_a_time_is_planned_for_it_too(tmp_path: Path) -> None:
     assert result["best"]["flops"] <= 0.6 * result["largest"]["flops"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [({"method_args": {"rounds": 0}}, "got rounds=0"), ({"training": {"epochs": 1}}, "training.epochs is 1")],
+)
+def test_what_it_cannot_do_is_refused_before_anything_is_written(
+    tmp_path: Path, settings: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(UsageError, match=match):
+        finish(tmp_path, {**PRUNED, **settings})
+    assert not (tmp_path / "run").exists()
+
+
 def test_what_is_learnt_by_no_other_method_is_proposed_by_no_other(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="method 'bignas' learns no architecture"):
         finish(tmp_path, {**PRUNED, "method": "bignas", "method_args": {}, "strategy": "derived"})

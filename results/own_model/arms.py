@@ -1,0 +1,169 @@
+"""How people get a faster network out of the one that they have."""
+
+import copy
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from contest import FINE, WIDTHS, Contest, Delivered
+from networks import NETWORKS
+from torch import nn
+
+import nas
+from nas.cli import main
+
+__all__ = ["ARMS", "COMMANDS"]
+
+_SHARES = [share / 20 for share in range(4, 21)]
+"""Widths that are tried for all layers alike."""
+
+
+def search(contest: Contest) -> Delivered:
+    """`nas search --model`, with the method of a run that is given a time."""
+    return _command(contest, [])
+
+
+def pruning(contest: Contest) -> Delivered:
+    """`nas search --model --method latency-pruning`."""
+    return _command(contest, ["--method", "latency-pruning"])
+
+
+def uniform(contest: Contest) -> Delivered:
+    """All widths of the sorted network scaled alike to the measured bound, then trained on."""
+    return _scaled(contest, contest.pretrained(), None)
+
+
+def uniform_taught(contest: Contest) -> Delivered:
+    """The same, where the whole network teaches half of the loss."""
+    whole = contest.pretrained()
+    return _scaled(contest, whole, whole)
+
+
+def torch_pruning(contest: Contest) -> Delivered:
+    """Global pruning by torch-pruning's group magnitudes to the measured bound, then trained on."""
+    whole = contest.pretrained()
+    low, high = 1, 19  # a share of channels, in twentieths, that is surely too few, and the most
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if contest.fits(_pruned(whole, middle / 20), whole) else (middle + 1, high)
+    network = _pruned(whole, low / 20)
+    contest.train(network, contest.cell.after - contest.spent, FINE)
+    return Delivered(network, {"pruning_ratio": low / 20})
+
+
+def fresh(contest: Contest) -> Delivered:
+    """The network of the arm "pruning" with fresh weights, trained for as long as that arm had."""
+    return _afresh(contest, contest.cell.after)
+
+
+def fresh_longer(contest: Contest) -> Delivered:
+    """The same, trained for the time before as well."""
+    return _afresh(contest, contest.cell.before + contest.cell.after)
+
+
+ARMS: dict[str, Callable[[Contest], Delivered]] = {
+    "search": search,
+    "pruning": pruning,
+    "uniform": uniform,
+    "uniform-taught": uniform_taught,
+    "torch-pruning": torch_pruning,
+    "fresh": fresh,
+    "fresh-longer": fresh_longer,
+}
+COMMANDS = ("search", "pruning")
+"""Those that are the command line of `nas`, which imports what the others do not."""
+
+
+def _command(contest: Contest, method: list[str]) -> Delivered:
+    cell, recipe = contest.cell, contest.recipe
+    words = ["search", "--model", f"networks:{NETWORKS[cell.network].__name__}", "--task", "fashion_mnist"]
+    words += ["--data-dir", str(contest.folder), "--checkpoint", str(contest.checkpoint), "--seed", str(cell.seed)]
+    words += ["--constraint", f"latency_ms <= {cell.share}% of largest", "--cpu-time", f"{cell.after:g}", *method]
+    settings = {
+        **contest.settings,
+        "space_args.width": list(WIDTHS),
+        "training.learning_rate": recipe.learning_rate * FINE,
+        "training.optimizer": recipe.optimizer,
+        "training.weight_decay": recipe.weight_decay,
+    }
+    for name, value in settings.items():
+        words += ["--set", f"{name}={value}"]
+    with tempfile.TemporaryDirectory() as results:
+        _run([*words, "--results", results, "--name", "run"])
+        folder = Path(results) / "run"
+        best = json.loads((folder / "best.json").read_text())["best"]
+        seconds = json.loads((folder / "run.json").read_text())["seconds"]
+        figures = {f"test{end}": best[f"test_accuracy{end}"] for end in ("", "_low", "_high")}
+        about = {"architecture": best["architecture"], "seconds": seconds}
+        return Delivered((folder / "best.onnx").read_bytes(), about, figures)
+
+
+def _run(words: list[str]) -> None:
+    """The command in this process.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    try:
+        main(words)
+    except SystemExit as end:
+        if end.code:
+            raise
+
+
+def _scaled(contest: Contest, whole: nn.Module, teacher: nn.Module | None) -> Delivered:
+    space = nas.elastic(whole, contest.example, width=_SHARES, kernel="fixed", depth="fixed", divisor=1)
+    supernet = nas.Supernet(space, input_shape=contest.data.input_shape)
+
+    def at(share: float) -> nn.Module:
+        sizes = {name: min(each, key=lambda size: abs(size - share * max(each))) for name, each in choices.items()}
+        return supernet.extract(sizes).eval()
+
+    choices = supernet.space.choices
+    low, high = 0, len(_SHARES) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if contest.fits(at(_SHARES[middle]), whole) else (low, middle - 1)
+    network = at(_SHARES[low])
+    contest.train(network, contest.cell.after - contest.spent, FINE, teacher)
+    return Delivered(network, {"width": _SHARES[low]})
+
+
+def _pruned(whole: nn.Module, ratio: float) -> nn.Module:
+    import torch_pruning as tp
+
+    network = copy.deepcopy(whole)
+    attentions = [each for each in network.modules() if hasattr(each, "qkv")]
+    pruner: Any = tp.pruner.BasePruner(
+        network,
+        torch.zeros(2, 1, 14, 14),
+        importance=tp.importance.GroupMagnitudeImportance(p=2),
+        global_pruning=True,
+        pruning_ratio=ratio,
+        max_pruning_ratio=0.9,
+        ignored_layers=[network.head],
+        round_to=4,
+        num_heads={each.qkv: each.heads for each in attentions},
+        prune_num_heads=bool(attentions),
+        head_pruning_ratio=ratio,
+    )
+    pruner.step()
+    for each in attentions:
+        each.heads = pruner.num_heads[each.qkv]
+        each.head_width = each.qkv.out_features // (3 * each.heads)
+    network.zero_grad()
+    return network.eval()
+
+
+def _afresh(contest: Contest, seconds: float) -> Delivered:
+    found = contest.work / f"{contest.checkpoint.stem}-{contest.cell.share}-{contest.cell.after:g}.json"
+    if not found.exists():
+        raise SystemExit(f"{found} is not there; run the arm 'pruning' of this cell first.")
+    architecture = json.loads(found.read_text())
+    network = contest.space(contest.pretrained()).extract(architecture)
+    nas.nn.initialise(network, contest.cell.seed)
+    contest.train(network, seconds)
+    return Delivered(network, {"architecture": architecture})
