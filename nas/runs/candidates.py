@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from nas.runs.plan import Plan
+from nas.runs.training_speed import TrainingSpeed
 from nas.search import Constraint, MetricFunction, near_bounds, scaled_alike
 from nas.search.pool import metrics_of
 from nas.setup.run_setup import Setup
@@ -20,11 +22,13 @@ class Prospects:
     Attributes:
         constraints: with absolute bounds where they are on costs.
         costs: everything that is known about architectures without running them.
+        plan: of a run that was given a time, too short perhaps for networks that train slowly.
     """
 
     setup: Setup
     constraints: Sequence[Constraint]
     costs: MetricFunction
+    plan: Plan | None = None
 
     @cached_property
     def feasible(self) -> ArchitectureSet | None:
@@ -57,22 +61,33 @@ class Prospects:
 
     @cached_property
     def random(self) -> list[Architecture]:
-        """Random ones near a bound, for a half of the search; none where all are wanted."""
+        """Those near a bound, or as many random ones of them as half of the search has; none where all are wanted."""
+        half = self.setup.config.candidates // 2
         if self.feasible is None:
             return []
+        if self._all_are_tried:
+            return list(self.feasible.architectures)
         draws = rng(self.setup.config.seed, Stream.FIRST_CANDIDATES)
-        return list(dict.fromkeys(self.feasible.sample(draws) for _ in range(self.setup.config.candidates // 2)))
+        return list(dict.fromkeys(self.feasible.sample(draws) for _ in range(half)))
 
     @property
     def first(self) -> list[Architecture]:
-        """What is evaluated first, never more than half of what there is to evaluate."""
-        scaled = [] if self.scaled is None else [self.scaled]
-        return [*scaled, *self.random][: self.setup.config.candidates // 2]
+        """What is evaluated first: all that share weights where they are few, else no more than half of the search."""
+        scaled, candidates = [] if self.scaled is None else [self.scaled], self.setup.config.candidates
+        return [*scaled, *self.random][: candidates if self._all_are_tried else candidates // 2]
+
+    @property
+    def _all_are_tried(self) -> bool:
+        return self.feasible is not None and len(self.feasible) <= self.setup.config.candidates
 
     def _near(self, constraints: Sequence[Constraint]) -> ArchitectureSet | None:
         config, on_costs = self.setup.config, self._on_costs(constraints)
-        sizes = config.near_bound, config.bound_use
-        return near_bounds(self.setup.space, on_costs, self.costs, config.seed, *sizes)
+        fastest = 1.0 if self.plan is None else self.plan.fastest
+        count = round(config.near_bound / fastest)
+        found = near_bounds(self.setup.space, on_costs, self.costs, config.seed, count, config.bound_use)
+        if found is None or self.plan is None or fastest == 1:
+            return found
+        return TrainingSpeed(self.plan.speed).fastest(self.setup, found, config.near_bound)
 
     def _absolute(self, text: str) -> list[Constraint]:
         """Constraints of another search, with absolute bounds."""

@@ -1,11 +1,13 @@
 """A plan for the time that a run was given: how long to train, how many candidates to evaluate."""
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
 import torch
 
 from nas.data import Data
@@ -13,6 +15,7 @@ from nas.errors import UsageError
 from nas.files import write_file
 from nas.latency.budget import unbounded
 from nas.retraining.legs import Leg
+from nas.runs.training_speed import TrainingSpeed
 from nas.search import near_bounds
 from nas.setup.config import RunConfig
 from nas.setup.deadline import Deadline, Timetable
@@ -31,20 +34,19 @@ SUPERNET_SHARE = 0.4
 """Of the time that is divided, where it is long."""
 _SHORT, _LONG = 2_400, 12_000
 """Steps of one network that a time allows, from which on it is not short, and long."""
-_SHORT_SHARE, _ENTRANTS, _NEAR_BOUND, _BOUND_USE = 0.1, (1, 4), (16, 256), (0.5, 0.8)
+_SHORT_SHARE, _ENTRANTS, _NEAR_BOUND = 0.1, (1, 4), (16, 256)
+_MOST_CANDIDATES, _FASTEST = (16, 400), (0.125, 1.0)
 """In a short time, and in a long one."""
 _SEARCH, _CANDIDATE, _PROFILE = 0.08, 0.004, 0.1
 """Shares of the time that is left after what every run does; the last round has the rest. A candidate takes so much of
 all the time."""
 _LATE = 1.15
 """The training of the supernet is cut where it takes so many times what was planned."""
-_CANDIDATES = (8, 400)
+_FEWEST_CANDIDATES = 8
 _FEWEST_EXAMPLES, _LEAST_SECONDS = 500, 1e-9
 _ENDING, _CHECKS = 14, 3
 """What the ending takes: so many times as long as building the supernet, since the exporter walks through a network
 too, and so many candidates."""
-_PASSES = 3
-"""What training takes for an example, in evaluations of it."""
 _PROBE_EPOCHS, _PROBE_STEPS, _PROBE_CANDIDATES, _PROBE_BATCHES = 3, 4, 8, 3
 
 
@@ -60,6 +62,8 @@ class Plan:
         rest: what comes after that, the ending too.
         ending: what remains when the last round is over: the file, its checks and the report.
         settings: what was decided, by the keys of the configuration.
+        speed: of the training of networks, see :attr:`TrainingSpeed.seconds`.
+        fastest: share of the networks near a bound that are trained, those whose training is fastest.
     """
 
     time: float
@@ -69,6 +73,8 @@ class Plan:
     rest: float
     ending: float
     settings: Mapping[str, Any]
+    speed: Mapping[str, float]
+    fastest: float
 
     def keep(self, folder: RunFolder) -> None:
         """Writes ``plan.json``."""
@@ -90,6 +96,8 @@ class Plan:
             epochs, size = counted(chosen["training.epochs"], "epoch"), chosen.get("training.epoch_examples")
             of = f" of {size:,} examples" if size else ""
             parts.append(f"the supernet trains {epochs}{of} (about {self.supernet:.0f} s)")
+        if self.supernet and self.fastest < 1:
+            parts.append(f"of networks near a bound the {self.fastest:.0%} that train fastest share it")
         if "candidates" in chosen:
             parts.append(f"{counted(chosen['candidates'], 'candidate')} are evaluated")
         return f"Plan for {seconds}: {', '.join([*parts, 'the best few train on in the rest'])}."
@@ -151,23 +159,26 @@ def _plan(setup: Setup, deadline: Deadline, building: float, importing: float) -
     profiling = _PROFILE * free if setup.needs_latency else 0.0
     divided = free - profiling
     available = setup.data.train.steps(config.training.batch_size) * config.training.batch_size
-    length = _length(divided / (_PASSES * example * config.training.batch_size))
-    alone = setup.method.share_of_time or _SHORT_SHARE + length * (SUPERNET_SHARE - _SHORT_SHARE)
-    supernet = 0.0 if config.supernet else divided * alone / (alone + (1 - alone) / config.answers)
+    speed = TrainingSpeed.measured(setup, feasible.architectures, deadline.clock)
+    alone = float(np.median(speed.predict(setup, feasible.architectures)))
+    length = _length(divided / (alone * config.retraining.batch_size))
+    most = _between(_MOST_CANDIDATES, length)
+    share = setup.method.share_of_time or _SHORT_SHARE + length * (SUPERNET_SHARE - _SHORT_SHARE)
+    supernet = 0.0 if config.supernet else divided * share / (share + (1 - share) / config.answers)
     leg = Leg.of(supernet / step, available, setup.method.fewest_epochs)
-    fewest, most = _CANDIDATES
     decided = {
         **_of_length(length),
         **_of_profile(config, profiling),
         "training.epochs": leg.epochs,
         "training.epoch_examples": leg.epoch_examples,
         "training.final_learning_rate": config.training.learning_rate,
-        "candidates": min(most, max(fewest, int(_SEARCH * divided / candidate))),
+        "candidates": min(most, max(_FEWEST_CANDIDATES, int(_SEARCH * divided / candidate))),
         "random_baseline": 0,
         "evaluation.examples": images,
     }
     kept = {key: value for key, value in decided.items() if key in config.unplanned}
-    return Plan(deadline.seconds, step, candidate, supernet, divided - supernet + ending, ending, kept)
+    rest, fastest = divided - supernet + ending, _FASTEST[0] ** (1 - length)
+    return Plan(deadline.seconds, step, candidate, supernet, rest, ending, kept, speed.seconds, fastest)
 
 
 def _length(steps: float) -> float:
@@ -181,9 +192,14 @@ def _length(steps: float) -> float:
 
 def _of_length(length: float) -> dict[str, Any]:
     """How many networks share weights, and how many train on."""
-    entrants, near_bound = (round(short * (long / short) ** length) for short, long in (_ENTRANTS, _NEAR_BOUND))
-    use = round(_BOUND_USE[0] + length * (_BOUND_USE[1] - _BOUND_USE[0]), 2)
-    return {"finish.networks": entrants, "finalists": entrants + 1, "near_bound": near_bound, "bound_use": use}
+    entrants, near_bound = _between(_ENTRANTS, length), _between(_NEAR_BOUND, length)
+    return {"finish.networks": entrants, "finalists": entrants + 1, "near_bound": near_bound}
+
+
+def _between(numbers: tuple[int, int], length: float) -> int:
+    """From the one for a short time to the one for a long one."""
+    short, long = numbers
+    return round(math.exp(math.log(short) + length * math.log(long / short)))
 
 
 def _of_profile(config: RunConfig, seconds: float) -> dict[str, Any]:
@@ -202,7 +218,9 @@ def _likely(setup: Setup) -> ArchitectureSet:
     if setup.trains_feasible:
         largest = setup.costs_of(setup.space.largest())
         bounds = [each.resolve(largest) for each in setup.constraints if each.metric in largest]
-        found = near_bounds(setup.space, bounds, setup.cost_table, setup.config.seed, _PROBE_CANDIDATES)
+        found = near_bounds(
+            setup.space, bounds, setup.cost_table, setup.config.seed, _PROBE_CANDIDATES, setup.config.bound_use
+        )
         if found is not None:
             return found
     draws = rng(setup.config.seed, Stream.PLAN)

@@ -25,7 +25,7 @@ from nas.retraining.finish import Finish, Finished
 from nas.runs.candidates import Prospects
 from nas.runs.ledgers import open_ledger
 from nas.runs.model_notes import evaluator_notes, largest_notes, pretrained_notes
-from nas.runs.plan import deadline_of, planned
+from nas.runs.plan import Plan, deadline_of, planned
 from nas.runs.proposing import collapse_of, derive_final, learnt_by
 from nas.runs.searching import Searching, evaluate_largest
 from nas.runs.sharing_notes import banks_notes, budget_notes
@@ -74,7 +74,7 @@ def run_search(
     progress = progress or Silent()
     check_dtype(config)
     with naming_own_parts(config):
-        deadline, timetable, data = deadline_of(config, folder, begun), None, None
+        deadline, plan, timetable, data = deadline_of(config, folder, begun), None, None, None
         if deadline is not None:
             folder.started.clock = deadline.clock
             data = read_data(config, find_device(config.device))
@@ -89,13 +89,13 @@ def run_search(
                 open_ledger(setup, folder).close()
             with folder.begin(config):
                 if not folder.is_complete:
-                    if deadline is not None:
+                    if deadline is not None and plan is not None:
                         plan.keep(folder)
                         timetable = plan.timetable(deadline)
                         if hurry:
                             deadline.end()
                     tell_what_varies(setup.supernet, folder, progress)
-                    _Stages(setup, folder, progress, timetable).run()
+                    _Stages(setup, folder, progress, plan, timetable).run()
     return folder.result
 
 
@@ -114,8 +114,15 @@ def _check_training(setup: Setup) -> None:
 class _Stages:
     """The stages in order, and what each hands to the next."""
 
-    def __init__(self, setup: Setup, folder: RunFolder, progress: Progress, timetable: Timetable | None = None) -> None:
-        self.setup, self.folder, self.progress, self.timetable = setup, folder, progress, timetable
+    def __init__(
+        self,
+        setup: Setup,
+        folder: RunFolder,
+        progress: Progress,
+        plan: Plan | None = None,
+        timetable: Timetable | None = None,
+    ) -> None:
+        self.setup, self.folder, self.progress, self.plan, self.timetable = setup, folder, progress, plan, timetable
         self.latency: LatencyModel | None = None
         self.learnt: Mapping[str, Any] | None = None
         self.finished: Finished | None = None
@@ -127,7 +134,7 @@ class _Stages:
         self.note(*pretrained_notes(self.setup))
         with stage("profile"):
             constraints = self.profile()
-            self.prospects = Prospects(self.setup, constraints, self.costs)
+            self.prospects = Prospects(self.setup, constraints, self.costs, self.plan)
         if self.setup.traits.needs_supernet:
             with stage("train"):
                 history = self.train()

@@ -26,7 +26,6 @@ PLANNED = (
     "finalists",
     "finish.networks",
     "near_bound",
-    "bound_use",
     "evaluation.examples",
     "profile.seconds",
     "profile.networks",
