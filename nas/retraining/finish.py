@@ -24,8 +24,8 @@ from nas.wording import counted
 __all__ = ["Finish", "Finished"]
 
 _PROBE_STEPS = 3
-_CHECKED = 6
-"""So often at least a network that has a time asks whether it is over."""
+_FEWEST_EPOCHS = 6
+"""Of a network that has a time, since it asks after each whether that is over."""
 
 
 class Finished(NamedTuple):
@@ -161,7 +161,7 @@ class Finish:
 
     def _leg(self, examples: float) -> Leg:
         """A leg of about so many examples."""
-        size, fewest = self.recipe.batch_size, 1 if self.timetable is None else _CHECKED
+        size, fewest = self.recipe.batch_size, 1 if self.timetable is None else _FEWEST_EPOCHS
         return Leg.of(examples, self.setup.data.train.steps(size) * size, fewest)
 
     def _examples(self, alive: Sequence[Entrant], share: float = 1.0) -> float:

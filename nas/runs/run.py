@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_search"]
 
-_CHECKED = 6
+_MOST_CHECKED = 6
 
 
 def run_search(
@@ -292,7 +292,7 @@ class _Stages:
         """
         setup, name = self.setup, self.setup.metric.name
         chosen, why = self.chosen(finalists)
-        checked = [chosen] if self.finished is not None else [chosen, *finalists.front][:_CHECKED]
+        checked = [chosen] if self.finished is not None else [chosen, *finalists.front][:_MOST_CHECKED]
         checked += [finalists.largest] if self.prospects.largest_is_trained else []
         check_delivered(setup, [Architecture.from_json(row["architecture"]) for row in checked])
         if not setup.trains_again:

@@ -1,0 +1,81 @@
+"""Training speed is predicted from a few measured networks, and chooses what a short time trains."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from nas.runs import training_speed
+from nas.runs.candidates import Prospects
+from nas.runs.plan import Plan
+from nas.runs.training_speed import TrainingSpeed
+from nas.setup import resolve
+from nas.setup.run_setup import Setup
+from nas.space import Architecture, ArchitectureSet
+
+SETTINGS = {"space": "mobilenet", "task": "digits", "limit": 200, "constraints": ["flops <= 50% of largest"]}
+SECONDS = {"": 2e-5, "depthwise flops": 3e-10, "bytes": 1e-11}
+
+
+@pytest.fixture(scope="module")
+def setup() -> Setup:
+    return Setup(resolve(SETTINGS, "test"))
+
+
+def draws(setup: Setup, count: int, seed: int) -> list[Architecture]:
+    random = np.random.default_rng(seed)
+    return [setup.space.sample(random) for _ in range(count)]
+
+
+def test_a_sum_over_what_networks_do_is_found_again(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    true = TrainingSpeed(SECONDS)
+    monkeypatch.setattr(training_speed, "_measure", lambda setup, each, clock: true.predict(setup, [each])[0])
+    found = TrainingSpeed.measured(setup, draws(setup, 24, 0), lambda: 0.0)
+    others = draws(setup, 20, 1)
+    assert all(each > 0 for each in found.seconds.values())
+    np.testing.assert_allclose(found.predict(setup, others), true.predict(setup, others), rtol=0.02)
+
+
+def test_measured_is_the_fastest_step_after_the_first_for_an_example(setup: Setup) -> None:
+    def clock() -> Iterator[float]:
+        yield from (0.0, 7.0, 9.0)
+
+    times, size = clock(), setup.config.retraining.batch_size
+    assert training_speed._measure(setup, setup.space.smallest(), lambda: next(times)) == 2 / size
+
+
+def test_the_fastest_keep_their_order(setup: Setup) -> None:
+    speed, found = TrainingSpeed(SECONDS), ArchitectureSet(draws(setup, 30, 2))
+    kept = speed.fastest(setup, found, 5).architectures
+    assert [each for each in found.architectures if each in kept] == list(kept)
+    slowest_kept = speed.predict(setup, kept).max()
+    left = [each for each in found.architectures if each not in kept]
+    assert len(kept) == 5
+    assert slowest_kept <= speed.predict(setup, left).min()
+
+
+def test_a_plan_for_a_short_time_trains_the_fastest_near_the_bound(setup: Setup) -> None:
+    largest = setup.costs_of(setup.space.largest())
+    bounds = [each.resolve(largest) for each in setup.constraints]
+    config = setup.config.model_copy(update={"near_bound": 8})
+    short = Setup(config)
+    plan = Plan(60.0, 0.0, 0.0, 0.0, 0.0, 0.0, {}, SECONDS, fastest=0.25)
+    fast, any_speed = (Prospects(short, bounds, setup.cost_table, each).feasible for each in (plan, None))
+    assert fast is not None and any_speed is not None
+    assert len(fast) == 8
+    assert all(bounds[0].violation(setup.costs_of(each)) == 0 for each in fast.architectures)
+    mean_fast, mean_any = (
+        TrainingSpeed(SECONDS).predict(setup, each.architectures).mean() for each in (fast, any_speed)
+    )
+    assert mean_fast < 0.95 * mean_any
+
+
+def test_few_networks_that_share_weights_are_all_tried(setup: Setup) -> None:
+    largest = setup.costs_of(setup.space.largest())
+    bounds = [each.resolve(largest) for each in setup.constraints]
+    few = Setup(setup.config.model_copy(update={"near_bound": 6, "candidates": 10}))
+    prospects = Prospects(few, bounds, setup.cost_table)
+    assert prospects.feasible is not None
+    assert {*prospects.feasible.architectures} <= {*prospects.first}
+    many = Setup(setup.config.model_copy(update={"near_bound": 64, "candidates": 10}))
+    assert len(Prospects(many, bounds, setup.cost_table).first) <= 5
