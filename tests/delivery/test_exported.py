@@ -250,6 +250,7 @@ def test_figures_of_a_float32_file_that_reads_bytes_are_those_of_rounded_pixels(
     assert best["test_accuracy"] == evaluate_file(setup, folder.onnx, setup.inputs, setup.data.test)["accuracy"]
 
 
+@pytest.mark.slow
 def test_latency_that_pytorch_took_is_not_said_to_be_that_of_the_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,7 +99,9 @@ def test_workers_give_the_numbers_of_this_process_also_after_new_weights_and_dea
         assert again != found
 
 
-@pytest.mark.parametrize(("share", "workers", "devices"), [(1.0, 4, [1, 1, 1, 1]), (0.5, 4, [2, 2])])
+@pytest.mark.parametrize(
+    ("share", "workers", "devices"), [pytest.param(1.0, 4, [1, 1, 1, 1], marks=pytest.mark.slow), (0.5, 4, [2, 2])]
+)
 def test_each_worker_sees_its_own_share_of_a_device(ray: Any, share: float, workers: int, devices: list[int]) -> None:
     with EvaluationPool(Devices, nn.Linear(1, 1), workers, cpus=0.5, gpus=share) as pool:
         while pool.free_slots < 2 * workers:
@@ -117,6 +119,7 @@ class Length:
         return pd.DataFrame({"length": [float(len(each)) for each in architectures]})
 
 
+@pytest.mark.slow
 def test_an_evaluator_without_a_supernet_gets_no_weights(ray: Any) -> None:
     with EvaluationPool(Length, None, 2, cpus=0.5) as pool:
         found = gathered(pool, some(4), 1)

@@ -46,6 +46,7 @@ def test_a_cost_goes_all_the_way_killed_and_resumed_and_with_two_workers(folder:
     assert best(folder, "two")["best"]["bops"] <= 0.6 * found["largest"]["bops"]
 
 
+@pytest.mark.slow
 def test_a_ranking_is_compared_with_it(folder: Path) -> None:
     done(search(folder, "run", {"costs": ["mine:layers"], "candidates": 3, "random_baseline": 0}))
     table = pd.read_csv(folder / "results/run/candidates.csv")
@@ -56,12 +57,14 @@ def test_a_ranking_is_compared_with_it(folder: Path) -> None:
     assert "layers" in pd.read_csv(folder / "results/run/ranking.csv")
 
 
+@pytest.mark.slow
 def test_constraints_on_it_are_checked_before_anything_is_trained(folder: Path) -> None:
     code, said = search(folder, "run", {**OWN, "constraints": ["bops <= 10"]})
     assert code == 2 and "constraint 'bops <= 10' is met by none of the" in said and "nearest has bops" in said
     assert not (folder / "results/run").exists()
 
 
+@pytest.mark.slow
 def test_a_profile_tells_how_much_of_the_space_it_leaves(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ("--set", "costs=[mine:layers]", "--constraint", "layers <= 4", "--set", "profile.samples=20")
     tiny = ("--set", "profile.seconds=0.5", "--samples", "6", "--set", "profile.held_out=3", "--data", "digits")

@@ -110,7 +110,7 @@ def test_a_vector_becomes_a_number_in_the_file(folder: Path, capsys: pytest.Capt
     assert float(ran.stdout.strip("[]\n")) == pytest.approx(float(said[0, 0]), rel=1e-3)
 
 
-@pytest.mark.parametrize("data", ["where", "kinds"])
+@pytest.mark.parametrize("data", ["where", pytest.param("kinds", marks=pytest.mark.slow)])
 def test_what_was_interrupted_ends_as_if_it_had_not_been(
     data: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

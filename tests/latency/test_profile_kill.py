@@ -36,6 +36,7 @@ def networks(folder: Path) -> list[Any]:
     return [json.loads(line)["network"] for line in lines(folder)]
 
 
+@pytest.mark.slow
 def test_killed_while_it_measures(tmp_path: Path) -> None:
     assert not run(profile(tmp_path), lambda: len(lines(tmp_path)) >= 5)
     before = [line for line in lines(tmp_path) if line.endswith("\n")]

@@ -62,6 +62,7 @@ def test_stages_are_counted_by_the_clock_of_the_time_given(tmp_path: Path) -> No
     assert origin.read("seconds")["seconds"] == {"train": 12.5}
 
 
+@pytest.mark.slow
 def test_what_is_given_is_not_planned(tmp_path: Path) -> None:
     config = resolve({**TIMED, "candidates": 9, "training": {"epochs": 2}}, "test")
     assert not {"candidates", "training.epochs"} & set(config.unplanned)
@@ -70,6 +71,7 @@ def test_what_is_given_is_not_planned(tmp_path: Path) -> None:
     assert (kept.candidates, kept.training.epochs) == (9, 2)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_keeps_its_plan(timed: RunFolder, tmp_path: Path) -> None:
     settings = {**TIMED, "cpu_time": 60, "training": {"epochs": 5}}
     folder = RunFolder(tmp_path / "run")
