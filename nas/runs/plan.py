@@ -34,8 +34,8 @@ SUPERNET_SHARE = 0.4
 """Of the time that is divided, where it is long."""
 _SHORT, _LONG = 2_400, 12_000
 """Steps of one network that a time allows, from which on it is not short, and long."""
-_SHORT_SHARE, _ENTRANTS, _NEAR_BOUND = 0.1, (1, 4), (16, 256)
-_MOST_CANDIDATES, _FASTEST = (16, 400), (0.125, 1.0)
+_SHORT_SHARE, _ENTRANTS, _NEAR_BOUND = 0.05, (1, 4), (8, 256)
+_MOST_CANDIDATES, _FASTEST = (8, 400), (0.125, 1.0)
 """In a short time, and in a long one."""
 _SEARCH, _CANDIDATE, _PROFILE = 0.08, 0.004, 0.1
 """Shares of the time that is left after what every run does; the last round has the rest. A candidate takes so much of
@@ -47,7 +47,7 @@ _FEWEST_EXAMPLES, _LEAST_SECONDS = 500, 1e-9
 _ENDING, _CHECKS = 14, 3
 """What the ending takes: so many times as long as building the supernet, since the exporter walks through a network
 too, and so many candidates."""
-_PROBE_EPOCHS, _PROBE_STEPS, _PROBE_CANDIDATES, _PROBE_BATCHES = 3, 4, 8, 3
+_PROBE_EPOCHS, _PROBE_STEPS, _PROBE_CANDIDATES, _PROBE_BATCHES = 3, 2, 6, 3
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class TrainingSpeed:
     def measured(
         cls, setup: Setup, architectures: Sequence[Architecture], clock: Callable[[], float]
     ) -> "TrainingSpeed":
-        """Fitted to some networks by least squares of the relative error, with no negative seconds; eight do."""
+        """Fitted to some networks by least squares of the relative error, with no negative seconds; six do."""
         from scipy.optimize import nnls
 
         seen, seconds = _columns(setup, architectures), [_measure(setup, each, clock) for each in architectures]
