@@ -34,7 +34,7 @@ SUPERNET_SHARE = 0.4
 """Of the time that is divided, where it is long."""
 _SHORT, _LONG = 2_400, 12_000
 """Steps of one network that a time allows, from which on it is not short, and long."""
-_SHORT_SHARE, _ENTRANTS, _NEAR_BOUND = 0.05, (1, 4), (8, 256)
+_SHORT_SHARE, _ENTRANTS, _NEAR_BOUND, _BOUND_USE = 0.05, (1, 4), (8, 256), (0.5, 0.8)
 _MOST_CANDIDATES, _FASTEST = (8, 400), (0.125, 1.0)
 """In a short time, and in a long one."""
 _SEARCH, _CANDIDATE, _PROFILE = 0.08, 0.004, 0.1
@@ -193,7 +193,8 @@ def _length(steps: float) -> float:
 def _of_length(length: float) -> dict[str, Any]:
     """How many networks share weights, and how many train on."""
     entrants, near_bound = _between(_ENTRANTS, length), _between(_NEAR_BOUND, length)
-    return {"finish.networks": entrants, "finalists": entrants + 1, "near_bound": near_bound}
+    use = round(_BOUND_USE[0] + length * (_BOUND_USE[1] - _BOUND_USE[0]), 2)
+    return {"finish.networks": entrants, "finalists": entrants + 1, "near_bound": near_bound, "bound_use": use}
 
 
 def _between(numbers: tuple[int, int], length: float) -> int:
@@ -218,9 +219,7 @@ def _likely(setup: Setup) -> ArchitectureSet:
     if setup.trains_feasible:
         largest = setup.costs_of(setup.space.largest())
         bounds = [each.resolve(largest) for each in setup.constraints if each.metric in largest]
-        found = near_bounds(
-            setup.space, bounds, setup.cost_table, setup.config.seed, _PROBE_CANDIDATES, setup.config.bound_use
-        )
+        found = near_bounds(setup.space, bounds, setup.cost_table, setup.config.seed, _PROBE_CANDIDATES, _BOUND_USE[0])
         if found is not None:
             return found
     draws = rng(setup.config.seed, Stream.PLAN)

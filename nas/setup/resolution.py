@@ -26,6 +26,7 @@ PLANNED = (
     "finalists",
     "finish.networks",
     "near_bound",
+    "bound_use",
     "evaluation.examples",
     "profile.seconds",
     "profile.networks",
