@@ -71,10 +71,16 @@ class FewShot(Partition):
 
         Args:
             distances: for each choice that may be named ``[k, k]`` between its k candidates.
+
+        Raises:
+            UsageError: there is none.
         """
+        if not distances:
+            raise UsageError(
+                "few-shot finds no choice of which two candidates can be compared; name one with sharing_args.choices."
+            )
         alone = {name: [(position,) for position in range(len(each))] for name, each in distances.items()}
-        if distances:
-            self.by = [max(distances, key=lambda name: mean_between(distances[name], alone[name]))]
+        self.by = [max(distances, key=lambda name: mean_between(distances[name], alone[name]))]
 
     def divide(self) -> None:
         """Cuts the space; banks take over the weights of the one that was there."""

@@ -56,9 +56,11 @@ def test_a_page_says_where_there_is_nothing_to_split(part: Any) -> None:
     columns = ("tau", "gap", "gap_sd", "regret", "own_share", "own_ahead", "cpu_seconds")
     for name, accuracy in arms.items():
         rows.append({"arm": name, "steps": 5, "seed": 0, "accuracy": accuracy, **dict.fromkeys(columns, 0.0)})
-    assert "No conflict to split" in page(pd.DataFrame(rows))
+    assert "No conflict to split" in page(pd.DataFrame(rows), list(arms))
     rows[3]["accuracy"] = 75.0
-    assert "There is a conflict to split: against `shared`, `oracle` +5.0 points" in page(pd.DataFrame(rows))
+    assert "There is a conflict to split: against `shared`, `oracle` +5.0 points" in page(
+        pd.DataFrame(rows), list(arms)
+    )
 
 
 def test_views_turn_and_hide_as_they_say(study: Any) -> None:

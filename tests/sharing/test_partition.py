@@ -293,6 +293,8 @@ def test_few_shot_names_the_choice_whose_candidates_are_farthest_apart() -> None
     assert scheme.banks == 4 and scheme.open == ["0", "1", "2"]
     scheme.divide()
     assert scheme.used == 1, "nothing is named yet"
+    with pytest.raises(nas.UsageError, match="no choice of which two candidates can be compared; name one"):
+        scheme.choose({})
     scheme.choose({"0": matrix(rest=0.2), "1": matrix((0, 1, 1.0), rest=0.2), "2": matrix(rest=0.2)})
     scheme.divide()
     assert scheme.open == [] and [each.choice for each in scheme.divisions] == ["1"]

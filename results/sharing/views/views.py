@@ -226,7 +226,7 @@ def main(words: Sequence[str] | None = None) -> None:
         for seed in range(given.seeds):
             for name in given.arms:
                 accuracies({"arm": name, "steps": steps, "seed": seed}, ARMS[name], steps, truth)
-    write_file(given.rows.with_name("README.md"), page(stored(given.rows)))
+    write_file(given.rows.with_name("README.md"), page(stored(given.rows), given.arms))
 
 
 if __name__ == "__main__":
