@@ -13,6 +13,7 @@ from nas.nn.channel_ranges import Region, select, write
 from nas.sampling import Fair, Sandwich, Uniform
 from nas.sharing import (
     BalancedMixture,
+    DenseParent,
     FewShot,
     GradientMatching,
     KernelTransforms,
@@ -52,6 +53,7 @@ SCHEMES: dict[str, Callable[[], Sharing]] = {
     "shared": Shared,
     "one bank": lambda: Alternating(3),
     "tied": Tied,
+    "dense parent": DenseParent,
     "balanced mixture": lambda: BalancedMixture(3),
     "routed experts": lambda: RoutedExperts(2, only="*"),
     "kernel transforms": KernelTransforms,
