@@ -3,7 +3,7 @@
 import copy
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,13 @@ def search(contest: Contest) -> Delivered:
 def pruning(contest: Contest) -> Delivered:
     """`nas search --model --method latency-pruning`."""
     return _command(contest, ["--method", "latency-pruning"])
+
+
+def pruning_widths(contest: Contest) -> Delivered:
+    """The same where kernels and depths stay, as they do in the arms that follow."""
+    return _command(
+        contest, ["--method", "latency-pruning"], {"space_args.kernel": "fixed", "space_args.depth": "fixed"}
+    )
 
 
 def uniform(contest: Contest) -> Delivered:
@@ -67,17 +74,18 @@ def fresh_longer(contest: Contest) -> Delivered:
 ARMS: dict[str, Callable[[Contest], Delivered]] = {
     "search": search,
     "pruning": pruning,
+    "pruning-widths": pruning_widths,
     "uniform": uniform,
     "uniform-taught": uniform_taught,
     "torch-pruning": torch_pruning,
     "fresh": fresh,
     "fresh-longer": fresh_longer,
 }
-COMMANDS = ("search", "pruning")
+COMMANDS = ("search", "pruning", "pruning-widths")
 """Those that are the command line of `nas`, which imports what the others do not."""
 
 
-def _command(contest: Contest, method: list[str]) -> Delivered:
+def _command(contest: Contest, method: list[str], more: Mapping[str, Any] | None = None) -> Delivered:
     cell, recipe = contest.cell, contest.recipe
     words = ["search", "--model", f"networks:{NETWORKS[cell.network].__name__}", "--task", "fashion_mnist"]
     words += ["--data-dir", str(contest.folder), "--checkpoint", str(contest.checkpoint), "--seed", str(cell.seed)]
@@ -88,6 +96,7 @@ def _command(contest: Contest, method: list[str]) -> Delivered:
         "training.learning_rate": recipe.learning_rate * FINE,
         "training.optimizer": recipe.optimizer,
         "training.weight_decay": recipe.weight_decay,
+        **(more or {}),
     }
     for name, value in settings.items():
         words += ["--set", f"{name}={value}"]
