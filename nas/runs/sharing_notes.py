@@ -22,8 +22,8 @@ def budget_notes(sharing: Sharing, phases: Sequence[Phase]) -> list[str]:
         return []
     return [
         f"Each of the {rows:,} x {sharing.models} scores by which banks are drawn will be told {tellings:.3g} times, "
-        f"and needs {_ENOUGH} to mean anything; train longer (training.epochs, or method_args.steps=per-bank), or "
-        "name fewer choices with sharing_args.choices."
+        f"and needs {_ENOUGH} to mean anything; give more training.epochs, or name fewer choices with "
+        "sharing_args.choices."
     ]
 
 

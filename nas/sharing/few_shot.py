@@ -27,7 +27,8 @@ class FewShot(Partition):
 
     Args:
         choices: by which the space is cut; by default one choice, found by gradients.
-        split_at: after which share of the training it is.
+        split_at: after which share of the training it is; the authors train the net of all for 600 epochs and each of
+            the others for 300.
         repeats: how many batches gradients are compared on, where no choice is named.
 
     Raises:
