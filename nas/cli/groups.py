@@ -93,6 +93,7 @@ class TaskOptions:
     ] = None
     data: Annotated[str | None, typer.Option(hidden=True, help="The old name of --task.")] = None
     data_dir: Annotated[Path | None, typer.Option(help="Folder with the files of the task's data.")] = None
+    image_size: Annotated[int | None, typer.Option(help="Resize images to this height and width.")] = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -100,7 +101,7 @@ class TaskOptions:
             raise UsageError(
                 f"the task is given twice, as --task {self.task} and as --data {self.data}, its old name; drop --data."
             )
-        return {"task": self.task or self.data, "data_dir": self.data_dir}
+        return {"task": self.task or self.data, "data_dir": self.data_dir, "image_size": self.image_size}
 
 
 @dataclass(frozen=True)

@@ -99,15 +99,17 @@ def _require(library: str, name: str, known: list[str]) -> None:
 
 
 def _imported(library: str) -> ModuleType:
+    import torch
+
     try:
         return importlib.import_module(library)
     except ModuleNotFoundError as error:
         raise UsageError(
             f"model '{library}:…' needs {library}, which is not installed (no module '{error.name}'); install the "
-            f"release that goes with this PyTorch: pip install {library}."
+            f"build that goes with PyTorch {torch.__version__}: pip install {library}."
         ) from error
     except Exception as error:  # a library that does not fit the installed PyTorch fails in any way
         raise UsageError(
             f"model '{library}:…' needs {library}, which cannot be imported ({type(error).__name__}: {error}); install "
-            "the release that goes with this PyTorch."
+            f"the build that goes with PyTorch {torch.__version__}."
         ) from error

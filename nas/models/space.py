@@ -79,7 +79,8 @@ def elastic_space(
         return elastic(plain, _example(input_shape, input_dtype, classes), **options)
     except UsageError as error:
         raise UsageError(
-            f"model '{model}' cannot vary: {error} Options of nas.elastic are keys of space_args."
+            f"model '{model}' cannot vary: {error} The example has shape {list(input_shape)}, as the data have; "
+            "options of nas.elastic are keys of space_args."
         ) from error
 
 

@@ -58,7 +58,7 @@ class FinishConfig(_Strict):
         epochs: of the network that is left, those of the rungs among them; by default half those of ``retraining``.
         rate: the learning rate of the rungs, as a share of that of ``retraining``, from which that of the last falls.
         distillation: share of the loss that the supernet's largest network teaches, or that of pretrained weights; the
-            targets teach the rest.
+            targets teach the rest. By default as in the training of the supernet.
     """
 
     networks: int | None = Field(None, ge=0, le=10**4)
@@ -177,7 +177,8 @@ class RunConfig(_Strict):
             name of the run.
         pretrained: whether the weights with which the space is built are trained already, so that training goes on from
             them at lower rates; by default where a checkpoint is given.
-        distillation: share of the loss of the supernet that the network of such weights teaches, targets the rest.
+        distillation: share of the loss of the supernet that the network of such weights teaches, targets the rest; half
+            by default where they are all pretrained.
         device: "cpu", "cuda" or "auto".
         cpu_threads: threads of PyTorch on the CPU; one is as fast for small networks, and immune to a busy machine.
         training: recipe of the supernet.

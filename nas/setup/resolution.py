@@ -73,6 +73,9 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     if alone.is_timed:
         own["unplanned"] = [key for key in PLANNED if not _is_given({**chosen.settings, **values}, key)]
     merged = {**own, **values, "training": training, "retraining": retraining, "learning": learning}
+    taught = {"distillation": values["distillation"]} if alone.distillation else {}
+    if finish := {**chosen.settings.get("finish", {}), **taught, **_mapping(values, "finish", source)}:
+        merged["finish"] = finish
     if chosen.needs_budget and chosen.family == "differentiable":
         merged["profile"] = {"predictor": "lookup", **_mapping(values, "profile", source)}
     config = read_back(merged, source)
