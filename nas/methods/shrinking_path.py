@@ -50,8 +50,8 @@ class ShrinkingPath(Listener):
     its saliency, see :class:`~nas.methods.saliency.Saliency`, and dT what it saves. That is the published
     ``S - eta * dT`` with logarithms in place of both numbers, so that neither the unit of the cost nor the size of the
     gradients matters: ``eta`` 0 goes by saliency alone, 1 by saliency for each unit of cost, and a large one by the
-    cost that is saved. Where one choice comes down k candidates in one round, changes of the loss add up and S is their
-    square, so the k-th candidate counts 2k - 1 times.
+    cost that is saved. Where one choice comes down several candidates in one round, later ones hold more important
+    channels, so the k-th counts 2k - 1 times.
 
     Args:
         supernet: that is trained.

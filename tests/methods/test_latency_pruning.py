@@ -14,10 +14,10 @@ import nas
 from nas.data import Augment, ImageData
 from nas.errors import UsageError
 from nas.methods import METHODS
-from nas.methods.removals import next_removal, removals
-from nas.methods.saliency import Saliency, first_order_changes
+from nas.methods.removals import Removal, next_removal, removals
+from nas.methods.saliency import Saliency, first_order_changes, squared_changes
 from nas.methods.shrinking_path import ShrinkingPath
-from nas.nn import Linear, OneOf
+from nas.nn import BatchNorm2d, Conv2d, Linear, OneOf
 from nas.problem import Budget, Problem
 from nas.sampling import Uniform
 from nas.sharing import DenseParent
@@ -95,7 +95,7 @@ def test_first_order_changes_rank_what_removals_do_to_the_loss() -> None:
     assert spearmanr(estimated, real)[0] >= 0.8
 
 
-def test_saliency_is_the_mean_square_of_first_order_changes() -> None:
+def test_saliency_is_the_mean_of_squared_changes() -> None:
     supernet = elastic()
     largest = supernet.space.largest()
     saliency = Saliency(removals(supernet, largest))
@@ -105,8 +105,35 @@ def test_saliency_is_the_mean_square_of_first_order_changes() -> None:
         supernet.zero_grad()
         nn.functional.cross_entropy(supernet(x), y).backward()
         saliency.add()
-        squares.append(first_order_changes(saliency.removals).square())
+        squares.append(squared_changes(saliency.removals))
     assert saliency.values == pytest.approx(torch.stack(squares).mean(0).tolist())
+
+
+def test_a_channel_counts_by_what_reads_it_and_a_kernel_by_its_outputs() -> None:
+    width, kernel = Choice([1, 3], name="width"), Choice([1, 3], name="kernel")
+    first, second = Conv2d(1, width, 1), Conv2d(width, 2, kernel, padding=kernel // 2, bias=False)
+    supernet = nas.Supernet(nn.Sequential(first, second))
+    for parameter in supernet.parameters():
+        parameter.grad = torch.rand_like(parameter)
+    product = second.weight.detach() * second.weight.grad
+    narrower, smaller = product[:, 1:].sum((0, 2, 3)), product.sum((1, 2, 3)) - product[:, :, 1, 1].sum(1)
+    found = removals(supernet, supernet.space.largest())
+    expected = {"width": narrower, "kernel": smaller}
+    assert [each.choice for each in found] == list(expected)
+    assert squared_changes(found).tolist() == pytest.approx([float(each.square().sum()) for each in expected.values()])
+    assert first_order_changes(found).tolist() == pytest.approx([-float(each.sum()) for each in expected.values()])
+
+
+def test_before_a_batch_norm_channels_are_told_apart_though_their_sum_is_nothing() -> None:
+    torch.manual_seed(0)
+    width = Choice([2, 4, 8], name="width")
+    layers = [Conv2d(1, width, 3, padding=1), nn.ReLU(), Conv2d(width, 4, 3, padding=1, bias=False), BatchNorm2d(4)]
+    supernet = nas.Supernet(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, CLASSES)))
+    x, y = next(iter(split(32).batches(32)))
+    nn.functional.cross_entropy(supernet(x * torch.rand_like(x)), y).backward()
+    everything = [Removal("width", supernet.space.smallest(), {layers[2].weight: []})]  # type: ignore[dict-item]
+    scale = float(squared_changes(removals(supernet, supernet.space.largest()))) ** 0.5
+    assert abs(float(first_order_changes(everything))) < 0.05 * scale
 
 
 @pytest.mark.parametrize(("eta", "first"), [(0.0, "depth"), (1.0, "kernel"), (1e6, "width")])
