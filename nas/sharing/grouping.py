@@ -45,7 +45,7 @@ def partitions(count: int, groups: int) -> Iterator[Grouping]:
     """Every way to divide some candidates into groups of any size; groups are ordered by their first position.
 
     >>> list(partitions(3, 2))
-    [((0, 1), (2,)), ((0, 2), (1,)), ((0,), (1, 2))]
+    [((0, 2), (1,)), ((0,), (1, 2)), ((0, 1), (2,))]
     """
     if not count:
         if not groups:
