@@ -66,6 +66,11 @@ def test_methods_retrain_as_published(method: Method) -> None:
     assert resolve(values, "test").retrain == method.retrain
 
 
+def test_what_a_method_says_of_the_last_round_stays_beside_a_flag() -> None:
+    config = resolve({"method": "latency-pruning", "finish": {"networks": 2}}, "test")
+    assert (config.finish.networks, config.finish.distillation) == (2, 0.5)
+
+
 def test_file_then_flags_then_settings(tmp_path: Path) -> None:
     from nas.cli.settings import resolve as resolve_typed
 
