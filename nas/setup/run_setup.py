@@ -29,7 +29,6 @@ from nas.hardware import (
 )
 from nas.methods import METHODS, Method
 from nas.nn import initialise
-from nas.nn.batch_norms import batch_norms
 from nas.predictors import Features
 from nas.problem import Budget
 from nas.search import Constraint, Objective, make_strategy, needs_probabilities, strategy_options
@@ -39,6 +38,7 @@ from nas.setup.config import RunConfig
 from nas.setup.evaluator import check_evaluator, made_evaluator, objective_of
 from nas.setup.finishing import finishing
 from nas.setup.names import is_table
+from nas.setup.network_checks import check_batch_sizes, check_shapes
 from nas.setup.recorded_targets import read_recorded
 from nas.setup.supernets import built, divided, find_device, made_problem, phases_of
 from nas.space import Architecture, ArchitectureSet, Space
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["LATENCY", "Setup"]
+
+_CHECKED = 8
+"""Random architectures whose shapes are checked, among them the smallest and the largest."""
 
 
 class Setup:
@@ -94,9 +97,9 @@ class Setup:
         self._check_names()
         self._check_evaluator()
         self._check_strategy()
-        self._check_batch_sizes()
+        check_batch_sizes(config, self.supernet, self.data.examples)
         self._check_retraining()
-        self._check_runs()
+        check_shapes(config, self.data, self.costs, self.samples[:_CHECKED])
 
     @property
     def cost_names(self) -> tuple[str, ...]:
@@ -359,44 +362,3 @@ class Setup:
                 f"retrain is '{self.config.retrain}', but the supernet that is searched has other sizes than the "
                 "network that is delivered, which cannot inherit its weights; use retrain=fresh."
             )
-
-    def _check_batch_sizes(self) -> None:
-        """Refuses batches of one example, whose statistics batch norm cannot take."""
-        config = self.config
-        sizes = {
-            **_passes("training.batch_size", config.training),
-            **_passes("retraining.batch_size", config.retraining),
-            "evaluation.batch_size": config.evaluation.batch_size,
-            "evaluation.calibration_images": config.evaluation.calibration_images,
-        }
-        for name, size in sizes.items():
-            if size < 2 and batch_norms(self.supernet.modules()):
-                raise UsageError(
-                    f"{name} is {size}, but space '{config.space}' has batch norm; give it 2 or more "
-                    f"{self.data.examples}."
-                )
-
-    def _check_runs(self) -> None:
-        """Runs some architectures on the meta device, so that shapes that do not fit show before training."""
-        outside = [{name: value} for name, values in self.supernet.extra.items() for value in values]
-        extremes = (self.space.complete(each, share) for each in outside for share in (0.0, 1.0))
-        for architecture in dict.fromkeys([*self.samples[:8], *extremes]):
-            try:
-                shape = self.costs.blocks(architecture)[-1].trace.output_shape
-            except UsageError as error:
-                raise UsageError(
-                    f"space '{self.config.space}' does not fit input {self.data.at(architecture).input_shape}: "
-                    f"architecture {dict(architecture)} fails: {error}"
-                ) from None
-            if shape != self.data.output_shape:
-                raise UsageError(
-                    f"space '{self.config.space}' gives outputs of shape {list(shape)}, but task '{self.config.task}' "
-                    f"has {self.data.task.outputs(self.data.output_shape[0])}; return a model whose outputs have shape "
-                    f"{list(self.data.output_shape)}."
-                )
-
-
-def _passes(name: str, recipe: Recipe) -> dict[str, int]:
-    """How many images go through the network at a time."""
-    where = name if recipe.microbatches == 1 else f"{name} in each of {recipe.microbatches} microbatches"
-    return {where: recipe.batch_size // recipe.microbatches}
