@@ -228,7 +228,19 @@ def test_without_json_there_are_tables(copied: Path) -> None:
 
 def test_every_command_has_help() -> None:
     commands = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
-    known = ["export", "fetch", "list", "parcel", "profile", "rank", "resume", "retrain", "search", "submit"]
+    known = [
+        "controls",
+        "export",
+        "fetch",
+        "list",
+        "parcel",
+        "profile",
+        "rank",
+        "resume",
+        "retrain",
+        "search",
+        "submit",
+    ]
     assert sorted(commands) == known
     below = [command.name or command.callback.__name__ for command in device.registered_commands if command.callback]
     assert sorted(below) == ["import", "pack"]
