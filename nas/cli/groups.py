@@ -22,7 +22,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
     >>> def climb(*, where: SpaceOptions, high: bool = False) -> None: ...
     >>> list(inspect.signature(grouped(climb)).parameters)
-    ['space', 'space_option', 'high']
+    ['space', 'space_option', 'model', 'checkpoint', 'high']
     """
     signature = inspect.signature(command)
     taken = [(name, each.annotation) for name, each in signature.parameters.items()]

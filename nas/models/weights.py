@@ -1,6 +1,5 @@
 """Weights of a model from a file that somebody hands over: tensors and their names, nothing that runs."""
 
-import hashlib
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -13,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError
+from nas.models.checkpoint_files import hashed, read_checkpoint
 
-__all__ = ["digest_of", "load_weights"]
+__all__ = ["load_weights"]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys below which trainers keep the weights."""
@@ -23,15 +23,6 @@ _PREFIXES = ("module.", "_orig_mod.", "model.")
 _COUNTER = "num_batches_tracked"
 """Of batch norms, which files of old releases lack and which no network reads in evaluation."""
 _SHOWN = 3
-
-
-def digest_of(path: Path) -> str:
-    """16 hex digits of the SHA-256 of a file.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    return _digest(_content(path))
 
 
 def load_weights(model: nn.Module, path: Path, digest: str | None = None, fresh: Sequence[str] = ()) -> None:
@@ -50,8 +41,8 @@ def load_weights(model: nn.Module, path: Path, digest: str | None = None, fresh:
     Raises:
         UsageError: the file is missing, damaged, changed, or holds something else than finite weights of this model.
     """
-    content = _content(path)
-    found = _digest(content)
+    content = read_checkpoint(path)
+    found = hashed(content)
     if digest is not None and digest != found:
         raise UsageError(
             f"checkpoint {path} is not the file that this run began with (its digest is {found}, not {digest}); put "
@@ -64,17 +55,6 @@ def load_weights(model: nn.Module, path: Path, digest: str | None = None, fresh:
     wanted = {name: value for name, value in own.items() if not _any_fits(fresh, name)}
     _check_fit(taken, wanted, path)
     model.load_state_dict({**own, **taken})
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"checkpoint {path} cannot be read: {error.strerror}.") from None
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _read(content: bytes, path: Path) -> Any:

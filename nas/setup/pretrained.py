@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from nas.errors import UsageError
 from nas.models import digest_of
 from nas.setup.config import RunConfig
 from nas.setup.spaces import OWN_MODEL
-from nas.supernet import Supernet
 from nas.training import Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nas.supernet import Supernet
 
 __all__ = ["called_space", "check_untrained", "fine_tuning", "pretrained_network", "with_weights"]
 
@@ -57,7 +59,7 @@ def fine_tuning(recipe: Mapping[str, Any]) -> dict[str, float]:
     return {name: _RATE * getattr(begun, name) for name in ("learning_rate", "final_learning_rate")}
 
 
-def pretrained_network(config: RunConfig, supernet: Supernet) -> nn.Module | None:
+def pretrained_network(config: RunConfig, supernet: "Supernet") -> "nn.Module | None":
     """The network whose weights a supernet was built with, in evaluation mode; None where they are not pretrained.
 
     Args:

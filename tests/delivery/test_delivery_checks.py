@@ -69,7 +69,7 @@ def test_the_delivered_network_is_checked_wherever_it_is_on_the_front(
 ) -> None:
     checked: list[nas.Architecture] = []
     monkeypatch.setattr(delivery_checks, "check_extraction", noted(delivery_checks.check_extraction, checked))
-    monkeypatch.setattr(run, "_CHECKED", 1)
+    monkeypatch.setattr(run, "_MOST_CHECKED", 1)
     settings = {**SETTINGS, "candidates": 12, "evaluation": {"equal_within": 100.0}}
     finish(tmp_path, settings)
     result = json.loads((tmp_path / "run/best.json").read_text())

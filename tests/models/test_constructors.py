@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_models import Small
+from own_models import Small
 from torch import nn
 
 from nas.errors import UsageError
@@ -16,7 +16,7 @@ from nas.models import build_model, elastic_space
 SHAPE = (1, 8, 8)
 
 
-@pytest.mark.parametrize("name", ["small_models:build", "small_models:Small"])
+@pytest.mark.parametrize("name", ["own_models:build", "own_models:Small"])
 def test_a_constructor_is_given_what_it_takes(name: str) -> None:
     model = build_model(name, {"width": 16}, (3, 8, 8), 7)
     assert isinstance(model, Small)
@@ -26,12 +26,12 @@ def test_a_constructor_is_given_what_it_takes(name: str) -> None:
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "no function": ("resnet18", {}, "model 'resnet18' names no function; write module:function, torchvision:NAME"),
     "no module": ("no_such_module:build", {}, "model 'no_such_module:build' names no importable module"),
-    "not there": ("small_models:bild", {}, "module 'small_models' has no 'bild'"),
-    "no constructor": ("small_models:__all__", {}, "is of type list, expected a function that returns"),
-    "no option": ("small_models:build", {"widht": 3}, "has no option 'widht'; did you mean 'width'"),
-    "wrong option": ("small_models:build", {"width": "x"}, "has width 'x', but input should be a valid integer"),
-    "no model": ("small_models:returns_nothing", {}, "returned NoneType, expected a torch.nn.Module"),
-    "fails": ("small_models:fails", {}, r"cannot be built for input \(1, 8, 8\) and 10 outputs: RuntimeError: no such"),
+    "not there": ("own_models:bild", {}, "module 'own_models' has no 'bild'"),
+    "no constructor": ("own_models:__all__", {}, "is of type list, expected a function that returns"),
+    "no option": ("own_models:build", {"widht": 3}, "has no option 'widht'; did you mean 'width'"),
+    "wrong option": ("own_models:build", {"width": "x"}, "has width 'x', but input should be a valid integer"),
+    "no model": ("own_models:returns_nothing", {}, "returned NoneType, expected a torch.nn.Module"),
+    "fails": ("own_models:fails", {}, r"cannot be built for input \(1, 8, 8\) and 10 outputs: RuntimeError: no such"),
 }
 
 
@@ -89,11 +89,11 @@ def test_a_library_that_is_not_there_is_named(library: str, monkeypatch: pytest.
 
 def test_the_space_has_the_choices_that_are_asked_for() -> None:
     space = elastic_space(
-        SHAPE, torch.float32, 10, model="small_models:build", model_args={"width": 16}, exclude=["blocks*"], width=[1.0]
+        SHAPE, torch.float32, 10, model="own_models:build", model_args={"width": 16}, exclude=["blocks*"], width=[1.0]
     )
     assert {str(choice.name) for choice in space.choices} == {"stem.kernel"}
 
 
 def test_tokens_are_followed_as_tokens() -> None:
-    space = elastic_space((12,), torch.int64, 20, model="small_models:embedded")
+    space = elastic_space((12,), torch.int64, 20, model="own_models:embedded")
     assert {str(choice.name) for choice in space.choices} == {"0.width", "1.width"}

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
+from own_models import Small
 from safetensors.torch import save_file
-from small_models import Small
 from torch import Tensor, nn
 
 from nas.errors import UsageError
@@ -90,7 +90,7 @@ def content(case: str, folder: Path) -> Any:
 
 REFUSED = {
     "code": r"holds more than tensors \(such as .*\), and objects are not unpickled",
-    "whole model": r"holds more than tensors \(such as small_models.Small\), .*torch.save\(model.state_dict\(\)",
+    "whole model": r"holds more than tensors \(such as own_models.Small\), .*torch.save\(model.state_dict\(\)",
     "list": "holds a list where named tensors are expected",
     "nothing": "holds nothing where named tensors are expected",
     "number": "holds 'epoch', a int, where named tensors",

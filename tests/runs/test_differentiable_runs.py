@@ -11,7 +11,8 @@ from torch import nn
 
 import nas
 from nas.errors import UsageError
-from nas.latency.budget import expected_budget
+from nas.latency.budget import run_budget
+from nas.problem import ExpectedBudget
 from nas.runs import export_architecture, proposing
 from nas.setup import RunFolder, Setup, resolve
 
@@ -172,17 +173,18 @@ def test_partial_channels_need_a_space_that_has_them(tmp_path: Path) -> None:
 def test_the_budget_of_a_run_is_its_constraint() -> None:
     given = settings("proxyless", constraints=["flops <= 50% of largest", "accuracy >= 0.1"])
     setup = Setup(resolve(given, "test"))
-    budget = expected_budget(setup, None)
+    budget = run_budget(setup, None)
     largest = setup.space.largest()
     one_hot = {
         name: torch.eye(len(candidates))[candidates.index(largest[name])]
         for name, candidates in setup.space.choices.items()
     }
     flops = setup.costs(largest)["flops"]
+    assert isinstance(budget, ExpectedBudget)
     assert budget.bound == pytest.approx(0.5 * flops)
     assert float(budget.expected(one_hot)) == pytest.approx(flops, rel=1e-5)
     with pytest.raises(UsageError, match="peak_memory_bytes does not add up over blocks"):
-        expected_budget(Setup(resolve({**given, "constraints": ["peak_memory_bytes <= 50% of largest"]}, "test")), None)
+        run_budget(Setup(resolve({**given, "constraints": ["peak_memory_bytes <= 50% of largest"]}, "test")), None)
 
 
 def test_half_of_the_images_teach_the_architecture() -> None:
