@@ -91,7 +91,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--arms", nargs="+", choices=[*ARMS], default=[*ARMS])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", type=Path, default=HERE / "rows.csv", help="where rows are kept")
-    parser.add_argument("--work", type=Path, default=HERE / "work", help="where pretrained networks are kept")
+    parser.add_argument("--work", type=Path, default=HERE / "checkpoints", help="where pretrained networks are kept")
     asked = parser.parse_args(words)
     for cell in cells(asked):
         if key_of(dataclasses.asdict(cell)) in known(asked.rows):
