@@ -152,9 +152,9 @@ def test_the_lines_of_the_report_classify_images(run: tuple[RunFolder, dict[str,
     assert right_answers(lines, folder.path) >= 8
 
 
-def test_the_lines_of_the_readme_classify_images(run: tuple[RunFolder, dict[str, Any]]) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    lines = readme[readme.index("import json\n") :]
+def test_the_lines_of_the_first_page_classify_images(run: tuple[RunFolder, dict[str, Any]]) -> None:
+    page = (Path(__file__).parents[2] / "docs/start.md").read_text(encoding="utf-8")
+    lines = page[page.index("import json\n") :]
     lines = lines[: lines.index("```")].replace("results/mobilenet-noisy_digits-bignas/", "")
     assert right_answers(lines, run[0].path) >= 8
 

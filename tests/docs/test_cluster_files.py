@@ -1,4 +1,4 @@
-"""The README's cluster files are what Ray and KubeRay read, and their commands are ours."""
+"""The documentation's cluster files are what Ray and KubeRay read, and their commands are ours."""
 
 import re
 import shlex
@@ -11,8 +11,7 @@ import yaml
 
 from nas.cli.app import app
 
-README = Path(__file__).parents[1] / "README.md"
-SECTION = README.read_text().partition("## On a cluster\n")[2].partition("\n## ")[0]
+SECTION = (Path(__file__).parents[2] / "docs/clusters.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +95,3 @@ def test_the_job_of_kuberay_runs_a_command_of_ours_and_keeps_its_results_on_the_
         assert words[words.index(option) + 1].startswith("/data/")
     with pytest.raises(Exception, match="No such option"):
         parse([*words, "--wrokers", "2"])
-
-
-def test_the_commands_of_the_section_are_ours():
-    blocks = re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL)
-    commands = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
-    assert {words[1] for words in commands} == {"search", "resume", "submit", "fetch"}
-    for words in commands:
-        parse(words)
