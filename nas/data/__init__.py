@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from nas.data.images import ImageData as ImageData, ImageSplit as ImageSplit
     from nas.data.input_form import InputForm as InputForm
     from nas.data.inputs import Inputs as Inputs
+    from nas.data.normalisation import Normalisation as Normalisation
     from nas.data.protocols import Data as Data, Split as Split
     from nas.data.resolution import IMAGE_SIZE as IMAGE_SIZE, resized_images as resized_images
     from nas.data.sources import load as load

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from nas.data.augment import Augment
-from nas.data.images import ImageData, ImageSplit, channel_statistics
+from nas.data.images import ImageData, ImageSplit
+from nas.data.normalisation import Normalisation, normalisation_of
 from nas.data.parts import RawData, Subset, check_memory
 from nas.data.seeding import generator
 from nas.data.splits import halves, sample, strata
-from nas.errors import UsageError
 from nas.streams import Stream
 
 __all__ = ["assemble"]
@@ -20,7 +20,13 @@ Chosen = tuple[Subset, Tensor]
 
 
 def assemble(
-    name: str, raw: RawData, augment: Augment, seed: int, limit: int | None, device: torch.device
+    name: str,
+    raw: RawData,
+    augment: Augment,
+    seed: int,
+    limit: int | None,
+    device: torch.device,
+    normalisation: Normalisation | None = None,
 ) -> ImageData:
     """Split, limit, read and measure; the splits are a function of (raw, seed, limit).
 
@@ -41,9 +47,7 @@ def assemble(
     images_in_all = sum(part.copies * len(positions) for part, positions in chosen.values())
     check_memory(images_in_all, raw.shape, raw.dtype)
     images = {title: part.read(_copied(positions, part.copies)) for title, (part, positions) in chosen.items()}
-    mean, std = channel_statistics(images["train"])
-    if not (mean.isfinite().all() and std.isfinite().all()):
-        raise UsageError(f"Training images of '{name}' hold NaN or infinite pixels; remove those images.")
+    mean, std = normalisation_of(name, images["train"], normalisation)
     splits = {
         title: ImageSplit(
             images[title].to(device),

@@ -8,6 +8,7 @@ import torch
 
 from nas.data.assembly import assemble
 from nas.data.augment import Augment
+from nas.data.normalisation import Normalisation
 from nas.data.parts import RawData
 from nas.data.protocols import Data
 from nas.data.text_source import read_text, split_text
@@ -30,6 +31,7 @@ class Request:
     device: torch.device
     limit: int | None
     length: int | None
+    normalisation: Normalisation | None
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class ExampleSource:
             )
         raw = self.read(asked.folder, asked.image_size)
         augment = Augment(crop=round(self.crop * min(raw.shape[1:], default=0)), flip=self.flip)
-        return assemble(asked.name, raw, augment, asked.seed, asked.limit, asked.device)
+        return assemble(asked.name, raw, augment, asked.seed, asked.limit, asked.device, asked.normalisation)
 
 
 @dataclass(frozen=True)
@@ -83,4 +85,6 @@ class TextSource:
             raise UsageError(
                 f"image_size is {asked.image_size}, but data set '{asked.name}' has no images; give length instead."
             )
+        if asked.normalisation is not None:
+            raise UsageError(f"normalisation is given, but data set '{asked.name}' has no images; drop it.")
         return split_text(asked.name, read_text(asked.folder), asked.length or _WINDOW, asked.limit, asked.device)

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from nas.data.custom import read_custom
+from nas.data.normalisation import Normalisation
 from nas.data.protocols import Data
 from nas.data.source import ExampleSource, Request, TextSource
 from nas.data.tasks import TASKS
@@ -25,6 +26,7 @@ def load(
     device: str | torch.device = "cpu",
     limit: int | None = None,
     length: int | None = None,
+    normalisation: Normalisation | None = None,
 ) -> Data:
     """Load a data set and split it into train, validation and test.
 
@@ -36,6 +38,7 @@ def load(
         device: where the images or the text stay.
         limit: keep at most this many training images, every class in proportion; of text, this many windows.
         length: characters of a window of text; None means 64.
+        normalisation: of the pixels of images; by default by the mean and spread of the training images.
 
     Returns:
         An :class:`~nas.data.ImageData`, or a :class:`~nas.data.TextData` for text.
@@ -52,7 +55,7 @@ def load(
         if value is not None and value < least:
             raise UsageError(f"{field} is {value}; give an integer of {least} or more.")
     folder = Path(data_dir) if data_dir is not None else None
-    asked = Request(name, folder, seed, image_size, _device(device), limit, length)
+    asked = Request(name, folder, seed, image_size, _device(device), limit, length, normalisation)
     part = TASKS[name]
     own = part if isinstance(part, ExampleSource | TextSource) else ExampleSource("", partial(read_custom, name, part))
     with _memory_of(name):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -14,7 +14,10 @@ from nas.setup.names import check_name
 from nas.setup.values import check_values, renamed, seconds_of, shortened
 from nas.training import Learning, Recipe, Retrain
 
-__all__ = ["EvaluationConfig", "FinishConfig", "ProfileConfig", "RayConfig", "RunConfig", "read_back", "refusal"]
+__all__ = [
+    "EvaluationConfig", "FinishConfig", "NormalisationConfig", "ProfileConfig", "RayConfig", "RunConfig", "read_back",
+    "refusal",
+]  # fmt: skip
 
 
 class _Strict(BaseModel):
@@ -38,6 +41,18 @@ class EvaluationConfig(_Strict):
     examples: int | None = Field(None, ge=2, le=10**12)
     confirmation: float = Field(0.5, gt=0, lt=1)
     equal_within: float = Field(0.5, ge=0, le=100)
+
+
+class NormalisationConfig(_Strict):
+    """By what images are normalised, in place of the mean and spread of the training images.
+
+    Attributes:
+        mean: of each channel, or one of all, of pixels from 0 to 1; floating-point images keep their unit.
+        std: likewise.
+    """
+
+    mean: list[float] = Field(min_length=1)
+    std: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
 
 
 class _ExportConfig(_Strict):
@@ -130,6 +145,8 @@ class RunConfig(_Strict):
         task: name of data and what networks must make of them, or ``module:function``; once called ``data``.
         data_dir: folder with its files, or the text file itself.
         image_size: resize images to this height and width.
+        normalisation: of the images that networks read, as a pretrained model expects them; by default by the mean and
+            spread of the training images.
         extra: candidates of choices outside the model, by name: ``image_size`` makes the size of images that a network
             reads a choice, such as {image_size: [24, 28]}.
         length: characters of a window of text; 64 by default.
@@ -205,6 +222,7 @@ class RunConfig(_Strict):
     task: str = "noisy_digits"
     data_dir: Path | None = None
     image_size: int | None = Field(None, ge=1, le=10**5)
+    normalisation: NormalisationConfig | None = None
     extra: dict[str, list[Any]] = Field(default_factory=dict)
     length: int | None = Field(None, ge=1, le=10**7)
     limit: int | None = Field(None, ge=1, le=10**12)

@@ -20,6 +20,7 @@ _FIXED = (
     "task",
     "data_dir",
     "image_size",
+    "normalisation",
     "extra",
     "length",
     "limit",

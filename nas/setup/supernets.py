@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nas.costs.own_costs import COSTS
-from nas.data import Data, ImageData, Split, load
+from nas.data import Data, ImageData, Normalisation, Split, load
 from nas.distributed import Training
 from nas.errors import UsageError, did_you_mean
 from nas.evaluation import SharedWeights
@@ -62,8 +62,16 @@ def read_data(config: RunConfig, device: torch.device) -> Data:
     Raises:
         UsageError: the data cannot be read.
     """
+    given = config.normalisation
     return load(
-        config.task, config.data_dir, config.seed_of_training, config.image_size, device, config.limit, config.length
+        config.task,
+        config.data_dir,
+        config.seed_of_training,
+        config.image_size,
+        device,
+        config.limit,
+        config.length,
+        None if given is None else Normalisation(tuple(given.mean), tuple(given.std)),
     )
 
 
