@@ -36,9 +36,7 @@ def test_three_channels_take_one_number_or_three_but_not_two() -> None:
 
     assert split(0.5).tolist() == [0.5] * 3
     torch.testing.assert_close(split(0.1, 0.2, 0.3), torch.tensor([0.1, 0.2, 0.3]))
-    with pytest.raises(
-        UsageError, match=r"normalisation.mean has 2 numbers, but .* have 3 channels"
-    ):
+    with pytest.raises(UsageError, match=r"normalisation.mean has 2 numbers, but .* have 3 channels"):
         split(0.1, 0.2)
 
 
