@@ -10,7 +10,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("nas", "search_spaces")
-EXTRAS = {"nas/distributed/jobs.py": "cluster", "nas/hardware/energy.py": "energy", "nas/testing/": "test"}
+EXTRAS = {
+    "nas/distributed/jobs.py": "cluster",
+    "nas/hardware/energy.py": "energy",
+    "nas/search/nni_tuner.py": "nni",
+    "nas/testing/": "test",
+}
 """Files and folders that say what to install where an import of theirs is missing, and the extra that brings it."""
 DISTRIBUTIONS = {"pynvml": "nvidia-ml-py"}
 """Of modules that the tests do without."""

@@ -24,6 +24,7 @@ STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
         "local": "nas.search.local_search:LocalSearch",
         "nsga2": "nas.search.optuna_samplers:nsga2",
         "tpe": "nas.search.optuna_samplers:tpe",
+        "nni": "nas.search.nni_tuner:NniTuner",
         "derived": "nas.search.learnt_distribution:LearntDistribution",
     },
     callable,
