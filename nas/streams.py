@@ -61,6 +61,7 @@ class Stream(IntEnum):
     NEAR_BOUNDS = 44
     FIRST_CANDIDATES = 45
     PLAN = 46
+    SURROGATE = 47
 
     # Latency: what is measured and learnt from.
     PROFILE = 50

@@ -92,7 +92,7 @@ class LinearPredictor(SavedAsJson[_Fit]):
         """
         fit = self._fitted()
         away = checked_encodings(X, len(fit.weights)) - fit.centre
-        leverages = 1 / fit.samples + np.einsum("nd,de,ne->n", away, fit.covariance, away)
+        leverages = 1 / fit.samples + (away @ fit.covariance * away).sum(axis=1)
         return fit.intercept + away @ fit.weights, fit.noise * np.sqrt(1 + leverages)
 
     def _content(self) -> dict[str, Any]:

@@ -32,11 +32,14 @@ NESTED = Space(
 FREE = [name for name in STRATEGIES if not needs_probabilities(name) and name != "nni"]
 """Those of NNI have tests of their own."""
 
+QUICK: dict[str, dict[str, int]] = {"bananas": {"steps": 5}, "brp": {"steps": 5}}
+"""Options under which a strategy takes less time to learn."""
+
 
 class TestEveryStrategy(StrategySuite):
     @pytest.fixture(autouse=True, params=FREE)
     def strategy(self, request: pytest.FixtureRequest) -> None:
-        self.make = partial(make_strategy, request.param)
+        self.make = partial(make_strategy, request.param, **QUICK.get(request.param, {}))
         self.draws = request.param != "exhaustive"
 
 
@@ -69,7 +72,7 @@ def test_results_that_were_not_asked_for_are_not_proposed_again(name: str) -> No
     assert seen == set(NESTED) - set(known)
 
 
-@pytest.mark.parametrize("name", ["evolution", "local", "nsga2"])
+@pytest.mark.parametrize("name", ["evolution", "local", "nsga2", "ridge"])
 def test_a_tight_constraint_is_approached_on_violations_alone(name: str) -> None:
     """One architecture in 65,536 is feasible, and nothing is evaluated on the way."""
     strategy = make_strategy(name, FLAT, 1)
@@ -137,7 +140,7 @@ def random_hypervolume() -> float:
     return mean_hypervolume("random", seeds=5)
 
 
-@pytest.mark.parametrize("name", ["evolution", "local", "nsga2", "tpe"])
+@pytest.mark.parametrize("name", ["evolution", "local", "nsga2", "tpe", "ridge"])
 def test_learning_beats_random_search(name: str, random_hypervolume: float) -> None:
     assert mean_hypervolume(name, seeds=2 if name == "tpe" else 5) > random_hypervolume
 

@@ -1,0 +1,50 @@
+"""Small networks that learn from a few hundred architectures: several of one shape at once, on the CPU."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+__all__ = ["Networks"]
+
+
+class Networks:
+    """Perceptrons with ReLU, which share nothing and run as one batched product.
+
+    Args:
+        members: how many.
+        sizes: of the layers, from the input to the output.
+        seed: of the first weights, which alone make the members differ.
+    """
+
+    def __init__(self, members: int, sizes: Sequence[int], seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        shapes = list(itertools.pairwise(sizes))
+        scales = [(2 / inputs) ** 0.5 for inputs, _ in shapes]
+        self.weights = [
+            (torch.randn(members, *shape, generator=generator) * scale).requires_grad_()
+            for shape, scale in zip(shapes, scales, strict=True)
+        ]
+        self.biases = [torch.zeros(members, 1, outputs, requires_grad=True) for _, outputs in shapes]
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """What the last layer reads ``[members, n, width]``, of ``[n, inputs]`` or ``[members, n, inputs]``."""
+        x = x.expand(len(self.weights[0]), *x.shape[-2:])
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            x = torch.relu(torch.baddbmm(bias, x, weight))
+        return x
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Outputs ``[members, n, outputs]``."""
+        return torch.baddbmm(self.biases[-1], self.hidden(x), self.weights[-1])
+
+    def fit(self, loss: Callable[[], Tensor], steps: int, rate: float = 0.01, decay: float = 1e-4) -> None:
+        """Lowers a loss, summed over the members, by AdamW with a cosine schedule."""
+        optimizer = torch.optim.AdamW([*self.weights, *self.biases], lr=rate, weight_decay=decay)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        for _ in range(steps):
+            optimizer.zero_grad(set_to_none=True)
+            loss().backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
