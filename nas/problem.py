@@ -140,9 +140,7 @@ class Problem:
 
     def cost_table(self, architectures: Sequence[Architecture]) -> "pd.DataFrame":
         """The same, a row for each architecture."""
-        import pandas as pd
-
-        return pd.DataFrame([self.costs(each) for each in architectures])
+        return self.costs.table(architectures)
 
     @cached_property
     def bilevel(self) -> tuple[Split, Split | None]:

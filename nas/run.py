@@ -20,7 +20,7 @@ from nas.hardware import TARGETS
 from nas.methods import METHODS
 from nas.parts import Slot, import_object
 from nas.predictors import PREDICTORS
-from nas.runs import run_search
+from nas.runs import run_search, search_without_model
 from nas.runs.export import network_of
 from nas.search import STRATEGIES
 from nas.setup import Progress, RunFolder, Setup, check_profile, free_name, on_supernet_of, resolve
@@ -71,7 +71,9 @@ class Run:
     def search(
         self, name: str | None = None, results: str | PathLike[str] = "results", progress: Progress | None = None
     ) -> "RunResult":
-        """Trains, searches, measures and exports; goes on where a run of that name with the same settings left off.
+        """Trains, searches, measures and exports, or only searches where there is no model.
+
+        It goes on where a run of that name with the same settings left off.
 
         Args:
             name: of the run, whose folder is ``results/name``; by default that of the space, or the next that is free.
@@ -86,7 +88,8 @@ class Run:
         folder = RunFolder(parent / name)
         if not folder.config.exists():
             check_profile(self.config)
-        run_search(self.config, folder, progress or RichProgress())
+        searched = run_search if self.config.has_model else search_without_model
+        searched(self.config, folder, progress or RichProgress())
         return RunResult(folder.path)
 
     def __repr__(self) -> str:

@@ -76,6 +76,7 @@ class Stream(IntEnum):
     # How well a supernet ranks.
     TRUTH_SAMPLE = 60
     BOOTSTRAP = 61
+    DRAWN_TRAINING = 62
 
     # Paths of samplers that know costs, or learn.
     ATTENTIVE_PATHS = 70

@@ -38,6 +38,7 @@ WITHOUT_TORCH = {
     "unknown key": (["search", "--set", "candidats=3"], 2),
     "wrong type": (["search", "--set", "training.epochs=many"], 2),
     "unreadable constraint": (["search", "--constraint", "be fast"], 2),
+    "a space without a model alone": (["search", "no.yaml"], 2),
     "missing config": (["search", "--config", "no/such.yaml"], 2),
     **{f"{command} of no run": ([command, "nothing"], 2) for command in ("resume", "retrain", "export")},
     "missing table of a ranking": (["rank", "nothing", "--truth", "no.csv", "--column", "a"], 2),

@@ -19,6 +19,7 @@ from nas.cli.settings import moved, opened, resolve_search
 from nas.cli.stopping import exit_code
 from nas.cli.tables import print_listing, print_result, print_seeds, print_sweep
 from nas.cli.terminal import echo
+from nas.cli.without_model import run_without_model
 from nas.errors import UsageError
 from nas.report.how_to_run import about_file
 from nas.report.quantities import label, written
@@ -86,6 +87,7 @@ def search(
 ) -> None:
     """Find the best network, write it as ONNX.
 
+    A space without a model, a YAML file or a nas.Space, or --task none: only what --evaluator tells is searched.
     Trains a supernet, searches it under measured latency and exports the winner; other evaluators need no supernet.
     With --table and --column, or an imported device, latencies are looked up, or predicted from those that are there.
     Without arguments: the mobilenet space on scikit-learn's digits made hard to read, in minutes on a laptop.
@@ -114,6 +116,11 @@ def search(
     if swept and seeds is not None:
         raise UsageError("--constraint-sweep and --seeds cannot go together; sweep with --seed 1, --seed 2 and so on.")
     resolved, stem = resolve_search(config, given, settings, results, swept)
+    if not resolved.has_model and (swept or seeds is not None):
+        raise UsageError(
+            "--constraint-sweep and --seeds are for searches of networks; compare seeds of a search without a model by "
+            "`nas benchmark`, and give each constraint a search of its own."
+        )
     name = name or setup.free_name(results, stem)
     if not setup.RunFolder(results / name).config.exists():
         setup.check_profile(resolved)
@@ -201,6 +208,9 @@ def list_(
 
 def _run_search(config: setup.RunConfig, results: Path, name: str, as_json: bool) -> None:
     folder = setup.RunFolder(results / name)
+    if not config.has_model:
+        run_without_model(config, folder, results, as_json)
+        return
     with resumable(results, name):
         try:
             result = runs.run_search(config, folder, RichProgress(), begun())

@@ -41,7 +41,8 @@ def resolve_search(
         setup.put(values, "profile.run", str(own_predictor))
     config = setup.resolve(values, "command line")
     how = config.method if traits_of(config.evaluator).needs_supernet else config.evaluator
-    return config, "-".join(map(plain_name, (setup.called_space(config), config.task, how)))
+    named = (setup.called_space(config), *([config.task] if config.has_model else []), how)
+    return config, "-".join(map(plain_name, named))
 
 
 def name_target(values: dict[str, Any], results: Path) -> Path | None:

@@ -5,9 +5,9 @@ the shape it gets, and a candidate costs a few table look-ups.
 """
 
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ from nas.costs.tracing import Shape, Trace, meta_copy, trace
 from nas.errors import UsageError
 from nas.nn.shape_misfit import misfit
 from nas.supernet import Segment, SegmentKey, Supernet, extract
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["BlockCost", "StaticCosts", "Work"]
 
@@ -86,6 +89,12 @@ class StaticCosts:
             "weight_bytes": 4 * params,
             "weight_bytes_int8": sum(math.prod(shape) * (1 if len(shape) > 1 else 4) for shape in parts.values()),
         }
+
+    def table(self, architectures: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
+        """The costs of each architecture, a row each."""
+        import pandas as pd
+
+        return pd.DataFrame([self(each) for each in architectures])
 
     def blocks(self, architecture: Mapping[str, Any]) -> list[BlockCost]:
         """The active blocks in order, each with what it costs at the shape it gets."""

@@ -4,10 +4,10 @@ import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from numbers import Real
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from nas.errors import UsageError
+from nas.evaluation.each_alone import EachAlone
 from nas.parts import Slot, check_options
 from nas.wording import counted
 
@@ -137,7 +137,7 @@ def make_evaluator(
     own = evaluator_options(name, options, settings)
     taken = {key: value for key, value in {"problem": problem, **settings}.items() if key in others}
     if not inspect.isclass(part):
-        return _EachAlone(name, partial(part, **taken, **own), metric, problem)
+        return EachAlone(name, partial(part, **taken, **own), metric, problem.supernet)
     made = _made(name, partial(make, problem, **taken, **own))
     if getattr(part, "needs_supernet", False) and getattr(made, "supernet", None) is not problem.supernet:
         raise UsageError(
@@ -207,33 +207,3 @@ def evaluator_options(name: str, options: Mapping[str, Any], settings: Collectio
         if by_name and each.name not in {*filled, *own}:
             raise UsageError(f"evaluator '{name}' needs an option '{each.name}'; give it in evaluator_args.")
     return own
-
-
-class _EachAlone:
-    """A user's function of one architecture."""
-
-    batch = 1
-
-    def __init__(self, name: str, function: Callable[..., Any], metric: str, problem: "Problem") -> None:
-        self._name, self._function, self._metric, self.supernet = name, function, metric, problem.supernet
-
-    def __call__(self, architectures: "Sequence[Architecture]") -> "pd.DataFrame":
-        import pandas as pd
-
-        return pd.DataFrame([self._asked(architecture) for architecture in architectures])
-
-    def _asked(self, architecture: "Architecture") -> dict[str, float]:
-        who = f"architecture {architecture.id}, {architecture.key}"
-        try:
-            found = self._function(architecture)
-            values = found if isinstance(found, Mapping) else {self._metric: found}
-            if values and all(isinstance(value, Real) for value in values.values()):
-                return {str(key): float(value) for key, value in values.items()}
-        except UsageError:
-            raise
-        except Exception as error:  # a user's code can fail in any way
-            message = f"evaluator '{self._name}' fails for {who}: {type(error).__name__}: {error}."
-            raise UsageError(message) from error
-        raise UsageError(
-            f"evaluator '{self._name}' gave {found!r} for {who}; return a number, or a mapping of metrics to numbers."
-        )

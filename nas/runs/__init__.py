@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         submitted_name as submitted_name,
     )
     from nas.runs.sweep import run_sweep as run_sweep, swept as swept
+    from nas.runs.without_model import search_without_model as search_without_model
     from nas.setup import RunConfig as RunConfig, RunFolder as RunFolder, resolve as resolve
 
 lazy(__name__)

@@ -7,7 +7,7 @@ from nas.errors import UsageError
 from nas.search.constraints import NothingFeasibleError, check_feasible
 from nas.search.criteria import Criteria
 from nas.search.ledger import Entry, Ledger, ResultIdentity, ResultKey
-from nas.search.pool import MetricFunction, Metrics, Pool, metrics_of
+from nas.search.pool import Metrics, Pool, RowsFunction, metrics_of
 from nas.search.strategy import Result
 from nas.space import Architecture, Space
 from nas.wording import counted
@@ -35,7 +35,7 @@ class Dispatcher:
         self,
         criteria: Criteria,
         pool: Pool,
-        costs: MetricFunction | None,
+        costs: RowsFunction | None,
         ledger: Ledger | None,
         identity: ResultIdentity,
         batch: int,

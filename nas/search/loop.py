@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nas.errors import UsageError
+from nas.search.arguments import as_constraints, as_costs, as_objectives, as_strategy
 from nas.search.constraints import Constraint
 from nas.search.criteria import Criteria
 from nas.search.dispatcher import Dispatcher
 from nas.search.ledger import Ledger, ResultIdentity
 from nas.search.objectives import Objective
-from nas.search.pool import MetricFunction, Pool, SerialPool, metrics_of
+from nas.search.pool import Pool, RowsFunction, SerialPool, metrics_of
 from nas.search.strategy import Result, Strategy
 from nas.space import Architecture, Space
 
@@ -28,12 +29,12 @@ logger = logging.getLogger(__name__)
 
 def search(
     space: Space,
-    evaluate: MetricFunction | Pool,
-    strategy: Strategy,
+    evaluate: RowsFunction | Pool,
+    strategy: Strategy | str,
     *,
-    objectives: Sequence[Objective],
-    costs: MetricFunction | None = None,
-    constraints: Sequence[Constraint | str] = (),
+    objectives: Objective | str | Sequence[Objective | str],
+    costs: RowsFunction | None = None,
+    constraints: Constraint | str | Sequence[Constraint | str] = (),
     budget: int,
     batch: int = 25,
     ledger: Ledger | None = None,
@@ -54,9 +55,12 @@ def search(
 
     Args:
         evaluate: the expensive metrics, computed in this process or by a pool of workers; those of one architecture
-            must not depend on the others of its batch.
-        strategy: a fresh one.
-        costs: the cheap metrics, whose names must differ from those of the expensive ones.
+            must not depend on the others of its batch. A function of a list of architectures that gives a table, or a
+            list of mappings or of numbers, which then are the first objective.
+        strategy: a fresh one, or the name of one with seed 0.
+        objectives: one or several, as objects or text such as "maximise accuracy".
+        costs: the cheap metrics, whose names must differ from those of the expensive ones; also a
+            :class:`nas.costs.StaticCosts`.
         constraints: on any metric, as objects or text; shares of the largest architecture on cheap metrics only.
         budget: number of distinct architectures to evaluate, including those whose results the ledger has.
         batch: number of architectures that a worker gets at a time.
@@ -72,13 +76,20 @@ def search(
     Raises:
         NothingFeasibleError: no feasible architecture at all.
         UsageError: bad arguments, or a metric that nothing computes.
+
+    >>> space = Space({"depth": [1, 2, 3], "width": [8, 16]})
+    >>> table = search(
+    ...     space, lambda some: [each["depth"] * each["width"] for each in some], "random",
+    ...     objectives="maximise size", budget=6,
+    ... )
+    >>> table["size"].max()
+    np.float64(48.0)
     """
-    if budget < 1 or batch < 1 or not objectives:
-        raise UsageError(
-            f"search has budget {budget}, batch {batch} and {len(objectives)} objectives; each must be at least 1."
-        )
-    criteria = Criteria(objectives, _resolved(constraints, space, costs))
-    pool = evaluate if isinstance(evaluate, Pool) else SerialPool(evaluate)
+    if budget < 1 or batch < 1:
+        raise UsageError(f"search has budget {budget} and batch {batch}; each must be at least 1.")
+    objectives, strategy, costs = as_objectives(objectives), as_strategy(strategy, space), as_costs(costs)
+    criteria = Criteria(objectives, _resolved(as_constraints(constraints), space, costs))
+    pool = evaluate if isinstance(evaluate, Pool) else SerialPool(evaluate, alone=objectives[0].metric)
     dispatcher = Dispatcher(criteria, pool, costs, ledger, identity or ResultIdentity(), batch, on_result)
     unfinished: list[list[Architecture]] = []
     rounds_without_new, strategy_exhausted = 0, False
@@ -121,12 +132,11 @@ def _tell_finished(
     return unfinished
 
 
-def _resolved(constraints: Sequence[Constraint | str], space: Space, costs: MetricFunction | None) -> list[Constraint]:
-    """The constraints as objects, with absolute bounds."""
-    parsed = [Constraint.parse(each) if isinstance(each, str) else each for each in constraints]
-    if not any(constraint.of_largest for constraint in parsed):
-        return parsed
+def _resolved(constraints: list[Constraint], space: Space, costs: RowsFunction | None) -> list[Constraint]:
+    """The constraints with absolute bounds."""
+    if not any(constraint.of_largest for constraint in constraints):
+        return constraints
     if costs is None:
         raise UsageError("a constraint is a share of the largest architecture, but no costs are given to compute it.")
     (largest,) = metrics_of(costs, [space.largest()], "costs")
-    return [constraint.resolve(largest) for constraint in parsed]
+    return [constraint.resolve(largest) for constraint in constraints]

@@ -1,7 +1,8 @@
 """What evaluates the proposals of a search: this process, or a pool of workers."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from nas.errors import UsageError
 from nas.space import Architecture
@@ -10,12 +11,15 @@ from nas.wording import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Evaluated", "MetricFunction", "Metrics", "Pool", "SerialPool", "metrics_of"]
+__all__ = ["Evaluated", "MetricFunction", "Metrics", "Pool", "RowsFunction", "SerialPool", "metrics_of"]
+
+Metrics = dict[str, float]
 
 MetricFunction = Callable[[list[Architecture]], "pd.DataFrame"]
 """Architectures → a row of metrics for each, in the same order; columns that are not numeric are ignored."""
 
-Metrics = dict[str, float]
+RowsFunction = Callable[[list[Architecture]], "pd.DataFrame | Sequence[Mapping[str, float]] | Sequence[float]"]
+"""The same, or as a list of mappings, or of numbers where it is clear which metric they are."""
 
 Evaluated = tuple[Architecture, Metrics]
 
@@ -40,10 +44,11 @@ class SerialPool:
 
     Args:
         name: of the evaluator in messages.
+        alone: what a number is called where it gives numbers alone.
     """
 
-    def __init__(self, evaluate: MetricFunction, name: str = "evaluate") -> None:
-        self._evaluate, self._name = evaluate, name
+    def __init__(self, evaluate: RowsFunction, name: str = "evaluate", alone: str | None = None) -> None:
+        self._evaluate, self._name, self._alone = evaluate, name, alone
         self._queue: list[list[Architecture]] = []
 
     @property
@@ -57,29 +62,47 @@ class SerialPool:
         if not self._queue:
             return []
         batch = self._queue.pop(0)
-        return list(zip(batch, metrics_of(self._evaluate, batch, self._name), strict=True))
+        return list(zip(batch, metrics_of(self._evaluate, batch, self._name, self._alone), strict=True))
 
 
-def metrics_of(function: MetricFunction, architectures: list[Architecture], name: str) -> list[Metrics]:
-    """The numeric columns of what a function returns, as a dictionary for each architecture.
+def metrics_of(
+    function: RowsFunction, architectures: list[Architecture], name: str, alone: str | None = None
+) -> list[Metrics]:
+    """What a function returns as a dictionary of numbers for each architecture.
 
     Args:
         name: of the function in messages.
+        alone: what a number is called where it gives numbers alone.
 
     Raises:
-        UsageError: it returns something other than a table, several columns of one name, or another number of rows.
+        UsageError: it returns something else, several columns of one name, or another number of rows.
     """
-    import pandas as pd
+    found = function(architectures)
+    rows = _rows(found, name, alone)
+    if len(rows) != len(architectures):
+        gave = f"{counted(len(rows), 'row')} for {counted(len(architectures), 'architecture')}"
+        raise UsageError(f"{name} gave {gave}; expected a row each, in order.")
+    return rows
 
-    table = function(architectures)
-    if not isinstance(table, pd.DataFrame):
-        raise UsageError(
-            f"{name} gave a {type(table).__name__}; expected a pandas.DataFrame with a row each, in order."
-        )
+
+def _rows(found: Any, name: str, alone: str | None) -> list[Metrics]:
+    """The rows of a table, of a list of mappings or of a list of numbers."""
+    if hasattr(found, "select_dtypes"):
+        return _rows_of_table(found, name)
+    several = list(found) if isinstance(found, Iterable) and not isinstance(found, str | Mapping) else []
+    if several and all(isinstance(each, Mapping) for each in several):
+        numbers = [{str(key): each for key, each in row.items() if isinstance(each, Real)} for row in several]
+        return [{key: float(each) for key, each in row.items()} for row in numbers]
+    if several and alone is not None and all(isinstance(each, Real) for each in several):
+        return [{alone: float(each)} for each in several]
+    raise UsageError(
+        f"{name} gave a {type(found).__name__}; expected a pandas.DataFrame or a list of mappings, with a row each, in "
+        "order."
+    )
+
+
+def _rows_of_table(table: "pd.DataFrame", name: str) -> list[Metrics]:
     frame = table.select_dtypes("number").rename(columns=str)
     if repeated := list(frame.columns[frame.columns.duplicated()]):
         raise UsageError(f"{name} gave several columns '{repeated[0]}'; give each another name.")
-    if len(frame) != len(architectures):
-        gave = f"{counted(len(frame), 'row')} for {counted(len(architectures), 'architecture')}"
-        raise UsageError(f"{name} gave {gave}; expected a row each, in order.")
     return [{str(column): float(value) for column, value in row.items()} for row in frame.to_dict("records")]

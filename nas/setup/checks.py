@@ -28,6 +28,13 @@ def check_parts(config: RunConfig) -> None:
     Raises:
         UsageError: one of them.
     """
+    if not config.has_model:
+        raise UsageError(
+            "this is a search without a model: there is no network to train, export or measure; name a space with a "
+            "model, and a task."
+        )
+    if config.evaluation.seconds is not None:
+        raise UsageError("evaluation.seconds bounds own functions in a search without a model; leave it out.")
     SPACES.require(config.space)
     TASKS.require(config.task)
     if not is_table(config.target):

@@ -15,9 +15,12 @@ from nas.setup.values import check_values, renamed, seconds_of, shortened
 from nas.training import Learning, Recipe, Retrain
 
 __all__ = [
-    "EvaluationConfig", "FinishConfig", "NormalisationConfig", "ProfileConfig", "RayConfig", "RunConfig", "read_back",
-    "refusal",
+    "NO_TASK", "EvaluationConfig", "FinishConfig", "NormalisationConfig", "ProfileConfig", "RayConfig", "RunConfig",
+    "read_back", "refusal",
 ]  # fmt: skip
+
+NO_TASK = "none"
+"""The task of a search without a model."""
 
 
 class _Strict(BaseModel):
@@ -34,6 +37,8 @@ class EvaluationConfig(_Strict):
         confirmation: share of the validation examples that confirms the chosen network; the others select it.
         equal_within: so many standard errors of the difference to the best network count as none, so that the cheapest
             of these equals is taken; 0 takes the best score.
+        seconds: that an own function may take for an architecture in a search without a model; what takes longer
+            cannot be used. By default as long as it likes.
     """
 
     calibration_images: int = Field(512, ge=1, le=10**9)
@@ -41,6 +46,7 @@ class EvaluationConfig(_Strict):
     examples: int | None = Field(None, ge=2, le=10**12)
     confirmation: float = Field(0.5, gt=0, lt=1)
     equal_within: float = Field(0.5, ge=0, le=100)
+    seconds: float | None = Field(None, gt=0, le=10**8)
 
 
 class NormalisationConfig(_Strict):
@@ -140,9 +146,11 @@ class RunConfig(_Strict):
     """Everything that a run is asked to do.
 
     Attributes:
-        space: name of a space, or ``module:function``; likewise method, strategy and target.
+        space: name of a space, or ``module:function``; likewise method, strategy and target. A YAML file, or what gives
+            a `nas.Space`, is a space without a model.
         space_args: arguments of the space function.
-        task: name of data and what networks must make of them, or ``module:function``; once called ``data``.
+        task: name of data and what networks must make of them, or ``module:function``; once called ``data``. "none" in
+            a search without a model, which trains and measures nothing.
         data_dir: folder with its files, or the text file itself.
         image_size: resize images to this height and width.
         normalisation: of the images that networks read, as a pretrained model expects them; by default by the mean and
@@ -276,6 +284,11 @@ class RunConfig(_Strict):
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     profile: ProfileConfig = Field(default_factory=ProfileConfig)
     export: _ExportConfig = Field(default_factory=_ExportConfig)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether networks are built; else the evaluator is a function of architectures, and all that there is."""
+        return self.task != NO_TASK
 
     @property
     def is_timed(self) -> bool:

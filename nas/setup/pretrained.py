@@ -8,6 +8,7 @@ from nas.errors import UsageError
 from nas.models import digest_of
 from nas.setup.config import RunConfig
 from nas.setup.spaces import OWN_MODEL
+from nas.space import is_space_file
 from nas.training import Recipe
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ kernels and 1.4 without, in a minute of a ResNet on Fashion-MNIST."""
 
 
 def called_space(config: RunConfig) -> str:
-    """What names a space: its name, or that of the model that it is made of."""
+    """What names a space: its name, that of its file, or that of the model that it is made of."""
+    if is_space_file(config.space):
+        return Path(config.space).stem
     model = config.space_args.get("model") if config.space == OWN_MODEL else None
     return model if isinstance(model, str) else config.space
 

@@ -14,6 +14,7 @@ from nas.setup.config import RunConfig, read_back, refusal
 from nas.setup.finishing import finishing
 from nas.setup.pretrained import check_untrained, fine_tuning, with_weights
 from nas.setup.values import check_values, put, renamed, shortened
+from nas.setup.without_model import has_no_model, resolve_without_model
 
 __all__ = ["PLANNED", "check_file", "resolve", "with_settings"]
 
@@ -52,6 +53,8 @@ def resolve(values: Mapping[str, Any], source: str) -> RunConfig:
     """
     check_file(values, source)
     values = with_weights(renamed(values, source))
+    if has_no_model(values):
+        return resolve_without_model(values, source)
     alone = _alone(values, source)
     if alone.is_timed and "method" not in values:
         values = {**values, "method": _IN_TIME}

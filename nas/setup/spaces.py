@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import UsageError
 from nas.parts import Slot, check_options
+from nas.space import Space
 
 if TYPE_CHECKING:
     import torch
@@ -22,8 +23,8 @@ SPACES: Slot[Callable[..., Any]] = Slot(
     "space",
     "nas.spaces",
     {OWN_MODEL: "nas.models.space:elastic_space"},
-    callable,
-    "a function that returns a torch module",
+    lambda part: callable(part) or isinstance(part, Space),
+    "a function that returns a torch module, or a nas.Space",
 )
 
 
@@ -45,6 +46,8 @@ def build_space(
     from nas.conversion import ElasticModel
 
     function = SPACES[name]
+    if isinstance(function, Space):
+        raise UsageError(_without_model(name))
     known = inspect.signature(function).parameters
     arguments = check_options(function, arguments, f"space '{name}'")
     ours = {"input_shape": input_shape, "input_dtype": input_dtype, "classes": classes}
@@ -57,9 +60,18 @@ def build_space(
         raise UsageError(
             f"space '{name}' cannot be built with {arguments} for input {input_shape}: {type(error).__name__}: {error}."
         ) from error
+    if isinstance(model, Space):
+        raise UsageError(_without_model(name))
     if not isinstance(model, nn.Module | ElasticModel):
         raise UsageError(f"space '{name}' returned {type(model).__name__}, expected a torch.nn.Module.")
     return model
+
+
+def _without_model(name: str) -> str:
+    return (
+        f"space '{name}' is a nas.Space, which has no model to train; search it with --evaluator table or "
+        "module:function and without a task."
+    )
 
 
 def space_arguments(name: str) -> set[str]:
@@ -68,4 +80,5 @@ def space_arguments(name: str) -> set[str]:
     Raises:
         UsageError: no such space.
     """
-    return set(inspect.signature(SPACES[name]).parameters)
+    part = SPACES[name]
+    return set() if isinstance(part, Space) else set(inspect.signature(part).parameters)

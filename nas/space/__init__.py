@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nas.space.notation import Notation as Notation, find_notation as find_notation
     from nas.space.order import are_numbers as are_numbers, order_by_value as order_by_value
     from nas.space.space import SeedLike as SeedLike, Space as Space, generator as generator
+    from nas.space.space_file import is_space_file as is_space_file, read_space as read_space
     from nas.space.subspace import Subspace as Subspace
 
 lazy(__name__)

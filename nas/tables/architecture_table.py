@@ -55,7 +55,7 @@ class Table:
         Raises:
             UsageError: there is no such column, or none that names architectures.
         """
-        values, named = self.column(name), [self.column(each) for each in _reader(self, notation).columns]
+        values, named = self.column(name), [self.column(each) for each in _reader(self, [_JSON, notation]).columns]
         kept = [
             row
             for row, value in enumerate(values)
@@ -70,9 +70,10 @@ class Table:
         """The rows that count, each with its architecture.
 
         Architectures are read from the column ``architecture`` (JSON, as in ``candidates.csv`` of a run) if there is
-        one, else from the columns of the notation. If the notation names a column of input sizes and the table has it,
-        rows of another size than ``input_size`` do not count, since what is measured holds for one size. Where the size
-        is a choice of the space, rows of its candidates count, each for architectures of its size.
+        one, else from the columns of the notation, else from a column for each choice, named like it. If the notation
+        names a column of input sizes and the table has it, rows of another size than ``input_size`` do not count, since
+        what is measured holds for one size. Where the size is a choice of the space, rows of its candidates count, each
+        for architectures of its size.
 
         Args:
             space: what the architectures must belong to.
@@ -82,7 +83,7 @@ class Table:
         Raises:
             UsageError: no column names architectures, one is none of the space, or no row has the input size.
         """
-        reader = _reader(self, notation)
+        reader = _reader(self, [_JSON, notation, _by_choice(space)])
         chosen = space.choices.get(IMAGE_SIZE, ())
         rows = _rows(self, reader.input_size, chosen or (() if input_size is None else (input_size,)))
         columns = [self.column(name) for name in reader.columns]
@@ -167,17 +168,16 @@ def _as_text(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, dict) else value
 
 
-def _reader(table: Table, notation: Notation | None) -> Notation:
-    """The first notation whose columns the table has: this package's own or that of the space."""
-    known = [_JSON, *([] if notation is None else [notation])]
+def _reader(table: Table, notations: Sequence[Notation | None]) -> Notation:
+    """The first notation whose columns the table has."""
+    known = [each for each in notations if each is not None and each.columns]
     for reader in known:
         if set(reader.columns) <= set(table.names):
             return reader
-    needed = " or ".join(_quoted(reader.columns) for reader in known)
+    needed = " or ".join(_shortened(reader.columns) for reader in known)
     raise UsageError(
         f"file '{table.path}' does not say which architectures it measures: it needs {needed}, but its columns are "
-        f"{_quoted(table.names[:_MOST_NAMES])}{', ...' if len(table.names) > _MOST_NAMES else ''}; "
-        "join it with a table that has them."
+        f"{_shortened(table.names)}; join it with a table that has them."
     )
 
 
@@ -188,6 +188,20 @@ def _from_json(text: Any) -> dict[str, Any]:
 
 
 _JSON = Notation(("architecture",), _from_json)
+
+
+def _by_choice(space: Space) -> Notation:
+    """A column for each choice with its candidate, as it is or as text; blank where the choice is not there."""
+    texts = {
+        name: {text: each for each in candidates for text in _spellings(each)}
+        for name, candidates in space.choices.items()
+    }
+
+    def parse(*cells: Any) -> dict[str, Any]:
+        named = zip(space.choices, cells, strict=True)
+        return {name: texts[name].get(str(cell), cell) for name, cell in named if not is_blank(cell)}
+
+    return Notation(tuple(space.choices), parse)
 
 
 def _rows(table: Table, column: str | None, wanted: Sequence[int]) -> dict[int, int | None]:
@@ -231,6 +245,17 @@ def as_number(value: Any) -> float:
         return math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         return math.nan
+
+
+def _spellings(candidate: Any) -> set[str]:
+    """How files write a candidate: as text, as JSON, and as 3.0 where a column has gaps beside its whole numbers."""
+    whole = isinstance(candidate, int) and not isinstance(candidate, bool)
+    return {str(candidate), json.dumps(candidate), *([str(float(candidate))] if whole else ())}
+
+
+def _shortened(names: Sequence[str]) -> str:
+    """The first of many names."""
+    return _quoted(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
 
 
 def _quoted(names: Iterable[str]) -> str:

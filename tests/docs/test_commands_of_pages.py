@@ -11,7 +11,8 @@ from nas.cli import app as command_line
 
 LINES = [(page, line) for page in PAGES for line in commands(page)]
 FILES = {
-    "mine.py": "def bops(candidate): return 1.0\n\n\ndef simulate(architecture): return 1.0\n",
+    "mine.py": "import nas\n\nspace = nas.Space({'depth': [1, 2]})\n\n\ndef bops(candidate): return 1.0\n\n\n"
+    "def simulate(architecture): return 1.0\n",
     "mypackage.py": "from torch import nn\n\n\ndef build(): return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n",
     "mydata.py": "def task(): return None\n",
     "own_data.py": "def stripes(): return None\n",
