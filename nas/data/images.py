@@ -9,9 +9,10 @@ from torch import Tensor
 
 from nas.data.augment import Augment
 from nas.data.batching import check_batch_size, full_batches
+from nas.data.image_size import IMAGE_SIZE
 from nas.data.inputs import Inputs, pixel_inputs
 from nas.data.protocols import Batch
-from nas.data.resolution import IMAGE_SIZE, of_size, resized_images, size_in
+from nas.data.resolution import of_size, resized_images, size_in
 from nas.data.seeding import Seed, generator
 from nas.data.splits import divided, halves, strata
 from nas.errors import UsageError

@@ -6,14 +6,12 @@ from typing import Any
 
 from torch import Tensor
 
+from nas.data.image_size import IMAGE_SIZE
 from nas.data.inputs import Inputs
 from nas.data.parts import resized
 from nas.errors import UsageError
 
-__all__ = ["IMAGE_SIZE", "of_size", "resized_images", "size_in"]
-
-IMAGE_SIZE = "image_size"
-"""The choice: height and width of the images that a network reads."""
+__all__ = ["of_size", "resized_images", "size_in"]
 
 _MOST = 100_000
 
