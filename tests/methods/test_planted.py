@@ -1,4 +1,4 @@
-"""Methods find the operations, and the kernel sizes, that alone can solve a task (results/planted/planted.py)."""
+"""Methods find the operations, and the kernel sizes, that alone can solve a task (results/benchmarks/planted)."""
 
 import importlib.util
 from pathlib import Path
@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 import torch
 
-SCRIPT = Path(__file__).parents[2] / "results" / "planted" / "planted.py"
+SCRIPT = Path(__file__).parents[2] / "results/benchmarks" / "planted" / "planted.py"
 
 
 def load_script() -> ModuleType:

@@ -1,4 +1,4 @@
-"""The arms of results/equal_time compete for the same: same space, same bound, and no row is computed twice."""
+"""The arms of results/benchmarks/equal_time compete for the same space and bound, and no row is computed twice."""
 
 import csv
 import dataclasses
@@ -14,7 +14,7 @@ import torch
 
 SLOW = pytest.mark.slow
 
-FOLDER = Path(__file__).parents[2] / "results/equal_time"
+FOLDER = Path(__file__).parents[2] / "results/benchmarks/equal_time"
 
 
 def problem_of(part: Any, task: str, bound: int = 50, budget: float = 1e9, arm: str = "uniform", seed: int = 0) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "results/gpu/gpu.py"
+SCRIPT = Path(__file__).parents[2] / "results/benchmarks/gpu/gpu.py"
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The arms of results/own_model make one network faster, and no row is computed twice."""
+"""The arms of results/benchmarks/own_model make one network faster, and no row is computed twice."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ import nas
 from nas.data import Augment, ImageData, ImageSplit
 from nas.tasks import Classification
 
-FOLDER = Path(__file__).parents[2] / "results/own_model"
+FOLDER = Path(__file__).parents[2] / "results/benchmarks/own_model"
 KEY = {"share": 60, "before": 0.2, "after": 2.0, "limit": 64, "seed": 0}
 
 

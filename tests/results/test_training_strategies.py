@@ -1,4 +1,4 @@
-"""Trainings of results/training_strategies have equal passes, and no row is computed twice."""
+"""Trainings of results/benchmarks/training_strategies have equal passes, and no row is computed twice."""
 
 import csv
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 from nas.problem import Problem
 from nas.training import Context, Recipe, SupernetStep, train_phases
 
-FOLDER = Path(__file__).parents[2] / "results/training_strategies"
+FOLDER = Path(__file__).parents[2] / "results/benchmarks/training_strategies"
 
 
 def test_everything_runs_once_at_a_tiny_size(part: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

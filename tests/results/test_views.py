@@ -10,7 +10,7 @@ import torch
 from nas.data import Augment, ImageData, ImageSplit
 from nas.tasks import Classification
 
-FOLDER = Path(__file__).parents[2] / "results/sharing/views"
+FOLDER = Path(__file__).parents[2] / "results/benchmarks/sharing/views"
 
 
 def noise(count: int, seed: int) -> ImageSplit:
