@@ -10,7 +10,6 @@ cifar10, tinyshakespeare); those that are missing are skipped.
 """
 
 import argparse
-import csv
 import dataclasses
 import importlib.util
 import itertools
@@ -18,9 +17,7 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +26,9 @@ from one_cell import ARMS
 from spread import DRAWS
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent))
+from kept_rows import ABOUT, KeptRows, about
+
 KEY = [field.name for field in dataclasses.fields(Cell)]
 COLUMNS = [
     *KEY,
@@ -42,9 +42,7 @@ COLUMNS = [
     "reference_ms",
     "architecture",
     "details",
-    "versions",
-    "commit",
-    "ended",
+    *ABOUT,
 ]
 
 
@@ -96,43 +94,8 @@ def rows_of(cell: Cell, data_dir: Path | None) -> list[dict[str, Any]]:
     if done.returncode:
         print(f"failed: {cell}: {done.stderr.strip()[-2000:]}", flush=True)
         return []
-    about = {"versions": versions(), "commit": commit(), "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-    return [{**dataclasses.asdict(cell), **row, **about} for row in json.loads(done.stdout.splitlines()[-1])]
-
-
-def versions() -> str:
-    names = ["nas", "torch", "optuna", *(["nni"] if importlib.util.find_spec("nni") else [])]
-    return ", ".join(f"{name} {version(name)}" for name in names)
-
-
-def commit() -> str:
-    words = ["git", "-C", str(HERE), "describe", "--always", "--dirty", "--abbrev=10"]
-    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
-
-
-def rounded(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: round(value, 5) if isinstance(value, float) else value for name, value in row.items()}
-
-
-def known(path: Path) -> set[tuple[str, ...]]:
-    """The keys of the rows that are there."""
-    if not path.exists():
-        return set()
-    with path.open(newline="") as file:
-        return {key_of(row) for row in csv.DictReader(file)}
-
-
-def key_of(row: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(f"{float(row[name]):g}" if name == "budget" else str(row[name]) for name in KEY)
-
-
-def append(path: Path, row: dict[str, Any]) -> None:
-    is_new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if is_new:
-            writer.writeheader()
-        writer.writerow(rounded(row))
+    made_by = about("nas", "torch", "optuna", "nni")
+    return [{**dataclasses.asdict(cell), **row, **made_by} for row in json.loads(done.stdout.splitlines()[-1])]
 
 
 def main() -> None:
@@ -145,11 +108,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", type=Path, default=HERE / "rows.csv", help="where rows are kept")
     asked = parser.parse_args()
+    rows = KeptRows(asked.rows, KEY, COLUMNS)
     for cell in cells(asked):
-        if key_of(dataclasses.asdict(cell)) in known(asked.rows):
+        if dataclasses.asdict(cell) in rows:
             continue
         for row in rows_of(cell, asked.data_dir):
-            append(asked.rows, row)
+            rows.add(row)
             print(f"{cell}: {row['metric']} {row['test']:.4f} in {row['cpu_seconds']:.1f} s", flush=True)
 
 

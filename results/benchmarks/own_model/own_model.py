@@ -9,7 +9,6 @@ Each row is a process of its own with one thread. The arms "fresh" take the netw
 """
 
 import argparse
-import csv
 import dataclasses
 import importlib.util
 import itertools
@@ -18,7 +17,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,9 @@ from contest import Cell
 from networks import NETWORKS
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent))
+from kept_rows import KeptRows, about
+
 KEY = [field.name for field in dataclasses.fields(Cell)]
 FIGURES = ["test", "test_low", "test_high", "dense_test", "latency_ms", "dense_ms", "latency_share", "cpu_seconds"]
 COLUMNS = [*KEY, *FIGURES, "params", "flops", "details", "versions"]
@@ -51,33 +52,7 @@ def row_of(cell: Cell, asked: argparse.Namespace) -> dict[str, Any] | None:
     if done.returncode:
         print(f"failed: {cell}: {done.stderr.strip()[-1500:]}", flush=True)
         return None
-    return {**dataclasses.asdict(cell), **json.loads(done.stdout.splitlines()[-1]), "versions": versions()}
-
-
-def versions() -> str:
-    there = [name for name in ("nas", "torch", "torch-pruning") if importlib.util.find_spec(name.replace("-", "_"))]
-    return ", ".join(f"{name} {version(name)}" for name in there)
-
-
-def known(path: Path) -> set[tuple[str, ...]]:
-    """The keys of the rows that are there."""
-    if not path.exists():
-        return set()
-    with path.open(newline="") as file:
-        return {key_of(row) for row in csv.DictReader(file)}
-
-
-def key_of(row: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(f"{float(row[name]):g}" if name in ("before", "after") else str(row[name]) for name in KEY)
-
-
-def append(path: Path, row: dict[str, Any]) -> None:
-    is_new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if is_new:
-            writer.writeheader()
-        writer.writerow({name: round(value, 5) if isinstance(value, float) else value for name, value in row.items()})
+    return {**dataclasses.asdict(cell), **json.loads(done.stdout.splitlines()[-1]), "versions": about("nas", "torch", "torch-pruning")["versions"]}
 
 
 def main(words: list[str] | None = None) -> None:
@@ -93,12 +68,13 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--rows", type=Path, default=HERE / "rows.csv", help="where rows are kept")
     parser.add_argument("--work", type=Path, default=HERE / "checkpoints", help="where pretrained networks are kept")
     asked = parser.parse_args(words)
+    rows = KeptRows(asked.rows, KEY, COLUMNS)
     for cell in cells(asked):
-        if key_of(dataclasses.asdict(cell)) in known(asked.rows):
+        if dataclasses.asdict(cell) in rows:
             continue
         row = row_of(cell, asked)
         if row is not None:
-            append(asked.rows, row)
+            rows.add(row)
             print(f"{cell}: {row['test']:.4f} at {row['latency_share']:.3f} in {row['cpu_seconds']:.0f} s", flush=True)
 
 

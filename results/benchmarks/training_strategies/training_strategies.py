@@ -10,7 +10,7 @@ tanglenas_toy/cell_fashion_mnist.parquet. `--smoke` needs none of them and takes
 """
 
 import argparse
-import csv
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +35,10 @@ from nas.training import Context, Phase, Recipe, SupernetStep, train_phases
 from nas.training.phase import spans
 from search_spaces import chain as chain_space, toy_cell as cell_space
 from search_spaces.mobilenet import mobilenet
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent))
+from kept_rows import KeptRows
 
 COLUMNS = (
     "space", "method", "seed", "passes", "steps", "training_s", "scoring_s", "tau", "within", "precision", "regret",
@@ -258,29 +262,11 @@ def counting(space: str, truth: Truth) -> Row:
     return {"space": space, "method": "flops", "seed": 0, "passes": 0, "steps": 0, **ranked(table["flops"], table)}
 
 
-def store(path: Path, row: Row) -> None:
-    """Adds a line, and a header to a new file."""
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if new:
-            writer.writeheader()
-        writer.writerow({name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()})
-
-
-def known(path: Path) -> set[tuple[str, str, int]]:
-    """Rows that are there."""
-    if not path.exists():
-        return set()
-    with path.open(newline="") as file:
-        return {(row["space"], row["method"], int(row["seed"])) for row in csv.DictReader(file)}
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, default=Path("data"))
     parser.add_argument("--work", type=Path, default=Path("training_strategies"), help="checkpoints of trainings")
-    parser.add_argument("--rows", type=Path, default=Path(__file__).parent / "rows.csv")
+    parser.add_argument("--rows", type=Path, default=HERE / "rows.csv")
     parser.add_argument("--spaces", nargs="+", choices=["chain", "toy_cell", "front"])
     parser.add_argument("--methods", nargs="+", choices=[*STRATEGIES])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
@@ -293,18 +279,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = smoke() if asked.smoke else contests(asked.data_dir, asked.device, asked.chain_width)
     asked.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(asked.threads)
+    rows = KeptRows(asked.rows, ("space", "method", "seed"), COLUMNS)
     for space in asked.spaces or found:
         contest = found[space] if asked.budget is None else replace(found[space], passes=asked.budget)
         truth = None if contest.truth is None else contest.truth(contest.supernet(contest.data(0)))
-        if truth is not None and (space, "flops", 0) not in known(asked.rows):
-            store(asked.rows, counting(space, truth))
+        if truth is not None and {"space": space, "method": "flops", "seed": 0} not in rows:
+            rows.add(counting(space, truth))
         for seed in asked.seeds:
             for name in asked.methods or STRATEGIES:
-                if space not in STRATEGIES[name].spaces or (space, name, seed) in known(asked.rows):
+                if space not in STRATEGIES[name].spaces or {"space": space, "method": name, "seed": seed} in rows:
                     continue
                 checkpoint = asked.work / f"{space}-{name.replace(', ', '-').replace(' ', '-')}-{seed}.safetensors"
                 row = row_of(space, name, seed, contest, truth, checkpoint)
-                store(asked.rows, row)
+                rows.add(row)
                 checkpoint.unlink()
                 print(row, flush=True)
 
