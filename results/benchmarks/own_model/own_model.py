@@ -52,7 +52,11 @@ def row_of(cell: Cell, asked: argparse.Namespace) -> dict[str, Any] | None:
     if done.returncode:
         print(f"failed: {cell}: {done.stderr.strip()[-1500:]}", flush=True)
         return None
-    return {**dataclasses.asdict(cell), **json.loads(done.stdout.splitlines()[-1]), "versions": about("nas", "torch", "torch-pruning")["versions"]}
+    return {
+        **dataclasses.asdict(cell),
+        **json.loads(done.stdout.splitlines()[-1]),
+        "versions": about("nas", "torch", "torch-pruning")["versions"],
+    }
 
 
 def main(words: list[str] | None = None) -> None:

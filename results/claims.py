@@ -1,0 +1,232 @@
+"""How good is it? Each claim with its figure, computed from the rows of a benchmark.
+
+python results/claims.py        # writes results/README.md
+"""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+BENCHMARKS = Path(__file__).parent / "benchmarks"
+
+ABOUT = """# How good is it?
+
+Each line is computed from the rows that a benchmark wrote (`python results/claims.py`): what was asked, what was
+measured with its spread, and where the rows, the script, the baselines and the exact command are. The date is that of
+the rows' last change. What lost stands here, too. Your own searches lie beside this page, one folder each.
+
+"""
+
+
+class Claim(NamedTuple):
+    """A question that a benchmark answers.
+
+    Attributes:
+        question: what a reader wants to know.
+        rows: the CSV file below the benchmarks.
+        figure: what the rows say, in words.
+    """
+
+    question: str
+    rows: str
+    figure: Callable[[pd.DataFrame], str]
+
+
+def spread(values: pd.Series, scale: float = 100.0) -> str:
+    """Mean ± standard deviation, and over how many."""
+    if len(values) == 1:
+        return f"{scale * values.iloc[0]:.1f} (1 seed)"
+    return f"{scale * values.mean():.1f} ± {scale * values.std():.1f} ({len(values)} seeds)"
+
+
+def first_search(rows: pd.DataFrame) -> str:
+    gain = 100 * (rows["test_accuracy"] - rows["random"])
+    return (
+        f"chosen {spread(rows['test_accuracy'])} %, {gain.mean():+.2f} ± {gain.sem():.2f} points against the best random "
+        f"draw; one network with scaled widths, trained alone for all of the time, reaches {spread(rows['uniform'])} %, "
+        "which is what the last round of a search is for"
+    )
+
+
+def equal_time(rows: pd.DataFrame) -> str:
+    said = []
+    for (task, budget), part in rows[rows["arm"] != "spread"].groupby(["task", "budget"], sort=False):
+        tests = dict(iter(part.groupby("arm")["test"]))
+        ours = tests.pop("engine", None)
+        if ours is None or not tests:
+            continue
+        best = max(tests, key=lambda arm: tests[arm].mean())
+        uniform = f", scaled widths {spread(tests['uniform'])}" if "uniform" in tests and best != "uniform" else ""
+        said.append(f"{task}, {budget:g} s: {spread(ours)} %{uniform}, best other ({best}) {spread(tests[best])} %")
+    return "; ".join(said)
+
+
+def four_bounds(rows: pd.DataFrame) -> str:
+    means = rows.groupby(["arm", "seed"])["test"].mean().groupby("arm")
+    return "; ".join(f"{arm} {spread(values)} %" for arm, values in means)
+
+
+def predictors(rows: pd.DataFrame) -> str:
+    chosen = rows[rows["chosen"].eq(True) | rows["chosen"].eq("True")]
+    return "; ".join(
+        f"{row.space} on {row.target}: {row.within_10pct:.0%} within 10 %, {row.within_5pct:.0%} within 5 %, "
+        f"Spearman {row.spearman:.3f}"
+        for row in chosen.itertuples()
+    )
+
+
+def kept_bounds(rows: pd.DataFrame) -> str:
+    return f"{rows['holds'].astype(bool).sum()} of {len(rows)} delivered networks keep the bound when measured again"
+
+
+def new_device(rows: pd.DataFrame) -> str:
+    asked = rows[(rows["space"] == "nasbench201") & (rows["samples"] == 10)]
+    found = asked.groupby(["split", "method"])["spearman"].mean()
+    best = found.drop("alone").groupby(level=0).max()
+    alone = found["alone"]
+    return (
+        "; ".join(f"{split}: {value:.3f}" for split, value in best.items())
+        + f"; without other devices {alone.drop('FLOPs line').max():.3f}, FLOPs alone {alone['FLOPs line']:.3f}"
+    )
+
+
+def overhead(rows: pd.DataFrame) -> str:
+    drawn = rows[~rows["subnet"].isin(["largest", "smallest"])]["ratio"]
+    return f"median {drawn.median():.3f} ({drawn.min():.2f} to {drawn.max():.2f}, {len(drawn)} subnets)"
+
+
+def entangled(rows: pd.DataFrame) -> str:
+    found = rows[rows["case"] == "entangled"].set_index("group")["time_ratio"]
+    return "; ".join(f"{group} kernels {value:.2f}" for group, value in found.items())
+
+
+def two_workers(rows: pd.DataFrame) -> str:
+    ratio = rows["2 independent processes"] / rows["2 workers"]
+    return f"{ratio.median():.2f} ({ratio.min():.2f} to {ratio.max():.2f})"
+
+
+def scaling(rows: pd.DataFrame) -> str:
+    wide = rows[rows["efficiency"] >= 0.9].groupby("search")["workers"].max()
+    return "; ".join(f"{search}: {workers} workers" for search, workers in wide.items())
+
+
+def asking(rows: pd.DataFrame) -> str:
+    worst = rows[rows["results"] == rows["results"].max()]["total"].max()
+    return f"at most {worst:.0f} ms a candidate with {rows['results'].max():,} results"
+
+
+def starting(rows: pd.DataFrame) -> str:
+    now = rows[rows["tree"] == "now"].set_index("command")["wall_s"]
+    return f"`nas --help` {now['nas --help']:.2f} s, median of all commands {now.median():.2f} s"
+
+
+def strategies(rows: pd.DataFrame) -> str:
+    at_end = rows[(rows["goal"] == "best") & (rows["evaluations"] == 200) & (rows["landscape"] != "supernet")]
+    found = at_end.groupby(["landscape", "strategy"])["value"].mean()
+    said = []
+    for landscape, values in found.groupby(level=0):
+        by_strategy = values.droplevel(0)
+        best = by_strategy.idxmax()
+        said.append(f"{landscape}: {best} {by_strategy[best]:.4f}, random {by_strategy['random']:.4f}")
+    return "; ".join(said)
+
+
+def cells(rows: pd.DataFrame) -> str:
+    found = rows.groupby("method")["accuracy"]
+    return "; ".join(f"{method} {spread(values, 1)} %" for method, values in found) + "; a random cell 90.0 ± 1.2 %"
+
+
+def conflicts(rows: pd.DataFrame) -> str:
+    asked = rows[(rows["steps"] == rows[rows["arm"] == "shared"]["steps"].max()) & (rows["arm"] != "truth")]
+    found = asked.groupby("arm")["accuracy"].mean()
+    return "; ".join(f"{arm} {found[arm]:.1f} %" for arm in ("shared", "paired", "table", "oracle"))
+
+
+def own_model(rows: pd.DataFrame) -> str:
+    said = []
+    for network, part in rows.groupby("network", sort=False):
+        tests = ", ".join(f"{row.arm} {100 * row.test:.1f}" for row in part.itertuples())
+        said.append(f"{network} (whole: {100 * part['dense_test'].iloc[0]:.1f} %): {tests}")
+    return "; ".join(said) + "; one seed"
+
+
+CLAIMS = [
+    Claim(
+        "Is a network from the first command better than luck? Test accuracy on noisy digits, half of the latency",
+        "first_run/seeds.csv",
+        first_search,
+    ),
+    Claim(
+        "At equal CPU time, one bound: is `--time` better than what people do without us? Test accuracy",
+        "equal_time/rows.csv",
+        equal_time,
+    ),
+    Claim(
+        "Four bounds from one supernet, in as much time as four searches (`sweep`)? Mean test accuracy, Fashion-MNIST",
+        "equal_time/four_bounds.csv",
+        four_bounds,
+    ),
+    Claim("How near is predicted latency to measured, on networks never seen?", "latency/latency.csv", predictors),
+    Claim("Does the delivered network keep its latency bound?", "latency/winners.csv", kept_bounds),
+    Claim("A new device with ten samples: Spearman on NAS-Bench-201?", "latency_tables/scores.csv", new_device),
+    Claim("A training step in the supernet over the same subnet alone?", "overhead/overhead.csv", overhead),
+    Claim("Entangled kernels over the largest kernel alone, time of a step?", "darts_cost/cost.csv", entangled),
+    Claim("Two Ray workers over two processes that share nothing?", "ray/throughput.csv", two_workers),
+    Claim("Up to how many workers is 90 % of the time used, by the model of costs?", "scale/scale.csv", scaling),
+    Claim("What does the search itself cost?", "ray/ask_tell.csv", asking),
+    Claim("How soon does the command answer?", "startup/startup.csv", starting),
+    Claim(
+        "Which strategy finds the best network in 200 evaluations of a table? Accuracy",
+        "search_vs_random/searches.csv",
+        strategies,
+    ),
+    Claim(
+        "Cells that differentiable methods derive: true accuracy on Fashion-MNIST?",
+        "ranking_toy_cell/summary.csv",
+        cells,
+    ),
+    Claim(
+        "Where architectures conflict, do banks of weights help? Mean accuracy of subnets at equal steps",
+        "sharing/views/runs.csv",
+        conflicts,
+    ),
+    Claim("A trained network made twice as fast: test accuracy after 60 s?", "own_model/rows.csv", own_model),
+]
+
+
+def page() -> str:
+    """The page, from the rows as they are."""
+    lines = ["| question | measured | rows, script, command | rows of |", "| --- | --- | --- | --- |"]
+    for claim in CLAIMS:
+        folder = claim.rows.rpartition("/")[0]
+        figure = claim.figure(pd.read_csv(BENCHMARKS / claim.rows))
+        lines.append(f"| {claim.question} | {figure} | [{folder}](benchmarks/{folder}) | {changed(claim.rows)} |")
+    return ABOUT + "\n".join(lines) + "\n"
+
+
+def changed(rows: str) -> str:
+    """Date and commit of the last change of rows."""
+    words = [
+        "git",
+        "-C",
+        str(BENCHMARKS),
+        "log",
+        "-1",
+        "--follow",
+        "--diff-filter=AM",
+        "--format=%cs, `%h`",
+        "--",
+        rows,
+    ]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip() or "not committed"
+
+
+def main() -> None:
+    (BENCHMARKS.parent / "README.md").write_text(page())
+
+
+if __name__ == "__main__":
+    main()
