@@ -34,7 +34,6 @@ def brp(
         steps: of gradient descent for each model.
         encoding: see :class:`~nas.search.guided.ModelGuided`, also for ``startup``, ``batch`` and ``pool``.
     """
-    rounds = iter(range(1, 1000))
 
     def learn(samples: Samples, model_seed: int) -> Rank:
         import torch
@@ -51,7 +50,7 @@ def brp(
             return torch.nn.functional.binary_cross_entropy_with_logits(number[:, None] - number, worse)
 
         network.fit(loss, steps)
-        fraction = 0.5 ** next(rounds)
+        fraction = 0.5 ** (1 + (len(samples.told) - startup) // batch)
 
         def rank(columns: Columns, n: int, rng: np.random.Generator) -> Floats:
             with torch.no_grad():
