@@ -27,6 +27,9 @@ class _Stop:
     def __init__(self, armed: bool) -> None:
         self.armed = armed
 
+    def end(self, reason: str) -> None:
+        """Nothing is shown."""
+
     def update(self, completed: int, note: str = "") -> None:
         if self.armed and completed >= 2:
             raise KeyboardInterrupt

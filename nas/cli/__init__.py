@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UsageError as error:
         _fail(str(error))
     except usage_mistake as error:
+        if _is_help(error):
+            print(error.format_message())
+            sys.exit(0)
         _fail(f"{error.format_message().rstrip('.')}. See: {' '.join(_command(error.ctx))} --help")
     except OSError as error:
         sentence = f"{error.filename or 'a file'} cannot be read or written: {error.strerror}."
@@ -41,6 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("nas: interrupted.", file=sys.stderr)
         sys.exit(exit_code(end.__cause__ or end) or 130)
     sys.exit(code or 0)
+
+
+def _is_help(error: Any) -> bool:
+    """Whether a command that has others was given alone, which is no mistake: it shows its help."""
+    return error.ctx is not None and error.message == error.ctx.get_help()
 
 
 def _command(context: Any) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nas import runs, setup
-from nas.cli import controls, jobs, latency, options, ranking, retraining
+from nas.cli import controls, jobs, latency, options, ranking, removing, retraining, showing, starting, verbosity
 from nas.cli.beginning import begun
 from nas.cli.groups import LatencyOptions, PlaceOptions, SpaceOptions, TaskOptions, grouped
 from nas.cli.interrupts import resumable
@@ -17,22 +17,46 @@ from nas.cli.listings import Listing, listed
 from nas.cli.progress import RichProgress
 from nas.cli.settings import moved, opened, resolve_search
 from nas.cli.stopping import exit_code
-from nas.cli.tables import print_listing, print_result, print_seeds, print_sweep
+from nas.cli.tables import print_listing, print_result, print_runs, print_seeds, print_sweep
 from nas.cli.terminal import echo
 from nas.cli.without_model import run_without_model
 from nas.errors import UsageError
 from nas.report.how_to_run import about_file
 from nas.report.quantities import label, written
+from nas.setup.libraries import versions
 
 __all__ = ["app"]
 
 app = typer.Typer(
     name="nas",
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Neural architecture search with weight-sharing supernets: from data to the best ONNX network for a device.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        echo(f"nas {versions()['nas']}")
+        raise typer.Exit
+
+
+@app.callback()
+def nas(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+    verbose: Annotated[
+        int,
+        typer.Option("--verbose", "-v", count=True, show_default=False, help="Log more, before the command; -vv all."),
+    ] = 0,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress, before the command; results are printed.")
+    ] = False,
+) -> None:
+    verbosity.set_verbosity(quiet, verbose)
 
 
 @app.command()
@@ -99,7 +123,7 @@ def search(
         "evaluator": evaluator,
         "strategy": strategy,
         **source.settings,
-        "profile.run": str(results / profile) if profile else None,
+        "profile.run": str(setup.find_run(profile, results).path) if profile else None,
         "constraints": constraint,
         "candidates": candidates,
         "seed": seed,
@@ -110,7 +134,7 @@ def search(
         "time": time_given,
         "cpu_time": cpu_time,
         "finish.networks": finish,
-        "supernet": str(results / supernet) if supernet else None,
+        "supernet": str(setup.find_run(supernet, results).path) if supernet else None,
     }
     swept = runs.swept(sweep) if sweep is not None else []
     if swept and seeds is not None:
@@ -128,7 +152,7 @@ def search(
         common = resolved.model_copy(update={"constraints": resolved.constraints[:-1]})
         _run_sweep(common, swept, results, name, as_json)
     elif seeds is None:
-        _run_search(resolved, results, name, as_json)
+        _run_search(resolved, setup.RunFolder(results / name), as_json)
     else:
         _run_seeds(resolved, seeds, results, name, as_json)
 
@@ -143,23 +167,23 @@ def resume(
     results: options.Results = options.RESULTS,
     as_json: options.Json = False,
 ) -> None:
-    """Continue an interrupted search, profile or import, here or on other workers.
+    """Continue an interrupted search, profile or import.
 
-    It ends as if it had not been interrupted.
+    It ends as if it had not been interrupted, here or on other workers.
     """
     folder = opened(results, run, trust)
     config = moved(folder.load_config(), place)
     if folder.kind == "profile":
-        latency.run_profile(config, results, run, as_json)
+        latency.run_profile(config, folder, as_json)
     else:
-        _run_search(config, results, run, as_json)
+        _run_search(config, folder, as_json)
 
 
 @app.command()
 def export(
     run: options.Run,
     architecture: Annotated[
-        str | None, typer.Option(help="An id from candidates.csv, or JSON; the best by default.")
+        str | None, typer.Option(help="An id of candidates.csv, or its beginning, or JSON; by default the best.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The file to write; by default <run>/<id>.onnx.")] = None,
     input_form: options.Input = None,
@@ -167,9 +191,9 @@ def export(
     results: options.Results = options.RESULTS,
     as_json: options.Json = False,
 ) -> None:
-    """Write one architecture of a run as ONNX, in the run's dtype.
+    """Write one architecture of a run as ONNX.
 
-    The network is recalibrated, checked against PyTorch, evaluated by ONNX Runtime and measured.
+    It is in the run's dtype. The network is recalibrated, checked against PyTorch, evaluated by ONNX Runtime and measured.
     """
     folder = opened(results, run, trust)
     report = runs.export_architecture(folder, architecture, out, RichProgress(), input_form)
@@ -182,6 +206,9 @@ def export(
     echo(about_file(report["file"]))
 
 
+app.command()(showing.show)
+app.command("rm")(removing.remove)
+app.command()(starting.init)
 app.command()(retraining.retrain)
 app.command()(controls.controls)
 app.command()(jobs.submit)
@@ -198,7 +225,13 @@ def list_(
     results: options.Results = options.RESULTS,
     as_json: options.Json = False,
 ) -> None:
-    """List spaces, tasks, methods, evaluators, strategies, targets (imported devices too), costs or predictors."""
+    """List runs, or what a run can name.
+
+    These are spaces, tasks, methods and so on; imported devices are among the targets.
+    """
+    if what is Listing.runs:
+        _list_runs(results, as_json)
+        return
     rows = listed(what, results)
     if as_json:
         echo(json.dumps(rows))
@@ -206,12 +239,21 @@ def list_(
         print_listing(rows)
 
 
-def _run_search(config: setup.RunConfig, results: Path, name: str, as_json: bool) -> None:
-    folder = setup.RunFolder(results / name)
+def _list_runs(results: Path, as_json: bool) -> None:
+    rows = runs.runs_in(results)
+    if as_json:
+        echo(json.dumps(rows))
+    elif rows:
+        print_runs(rows)
+    else:
+        echo(f"There are no runs in {results.absolute()}.")
+
+
+def _run_search(config: setup.RunConfig, folder: setup.RunFolder, as_json: bool) -> None:
     if not config.has_model:
-        run_without_model(config, folder, results, as_json)
+        run_without_model(config, folder, as_json)
         return
-    with resumable(results, name):
+    with resumable(folder):
         try:
             result = runs.run_search(config, folder, RichProgress(), begun())
         except KeyboardInterrupt as end:
@@ -231,7 +273,7 @@ def _may_hurry(config: setup.RunConfig, folder: setup.RunFolder, end: KeyboardIn
 
 
 def _run_sweep(config: setup.RunConfig, constraints: Sequence[str], results: Path, name: str, as_json: bool) -> None:
-    with resumable(results, name):
+    with resumable(setup.RunFolder(results / name)):
         report = runs.run_sweep(config, constraints, results, name, RichProgress(), begun())
     if as_json:
         echo(json.dumps(report))
@@ -240,7 +282,7 @@ def _run_sweep(config: setup.RunConfig, constraints: Sequence[str], results: Pat
 
 
 def _run_seeds(config: setup.RunConfig, count: int, results: Path, name: str, as_json: bool) -> None:
-    with resumable(results, name):
+    with resumable(setup.RunFolder(results / name)):
         report = runs.run_seeds(config, count, results, name, RichProgress())
     if as_json:
         echo(json.dumps(report))

@@ -31,10 +31,11 @@ def controls(
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
-    """Compare the network of a run with plain ones of equal cost, all trained alike.
+    """Compare the network of a run with plain ones.
 
-    These are the largest network scaled alike and a random one; each begins with inherited and with fresh weights. The
-    report shows it, too. The same command continues what was interrupted.
+    They have equal cost and are all trained alike: the largest network scaled alike and a random one; each begins
+    with inherited and with fresh weights. The report shows it, too. The same command continues what was
+    interrupted.
     """
     folder = opened(results, run, trust)
     with interruptible(lambda: "; the same command continues it."), redirect_stdout(sys.stderr):

@@ -1,15 +1,12 @@
 """What Ctrl-C and SIGTERM leave and how to go on, and what others print meanwhile."""
 
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
 
 import typer
 
 from nas import setup
-from nas.cli.options import RESULTS
 from nas.cli.stopping import exit_code
 from nas.cli.terminal import echo
 
@@ -30,16 +27,14 @@ def interruptible(advice: Callable[[], str]) -> Iterator[None]:
 
 
 @contextmanager
-def resumable(results: Path, name: str) -> Iterator[None]:
+def resumable(folder: setup.RunFolder) -> Iterator[None]:
     """Tells of an interrupt inside, and how to continue once there is a folder to continue in.
 
     What libraries print inside goes to standard error, such as Ray's words on workers that died.
     """
 
     def advice() -> str:
-        flag = [] if results == RESULTS else ["--results", str(results)]
-        begun = setup.RunFolder(results / name).config.exists()
-        return f"; continue with: {shlex.join(['nas', 'resume', name, *flag])}" if begun else "."
+        return f"; continue with: {setup.resuming(folder)}" if folder.config.exists() else "."
 
     with interruptible(advice), redirect_stdout(sys.stderr):
         yield

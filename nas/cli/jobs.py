@@ -47,8 +47,9 @@ def submit(
     checkpoints: Checkpoints = False,
     as_json: options.Json = False,
 ) -> None:
-    """Search on a Ray cluster: send configuration and code, follow, bring the results back.
+    """Search on a Ray cluster and bring the results back.
 
+    It sends configuration and code, and follows the job.
     Whatever happens to this command, the job goes on; `nas fetch` comes back to it.
     Submitted again under the same name, a search that was cut short goes on.
     """
@@ -70,13 +71,13 @@ def fetch(
     checkpoints: Checkpoints = False,
     as_json: options.Json = False,
 ) -> None:
-    """Follow a job of `nas submit` again, and bring its results back."""
+    """Follow a job of `nas submit` again."""
     _finish(distributed.Jobs(address), job, results, checkpoints, as_json)
 
 
 def parcel(run: options.Run, results: options.Results = options.RESULTS, checkpoints: Checkpoints = False) -> None:
     """Write a finished run to standard output, as text; what `nas fetch` has the cluster do."""
-    typer.echo(runs.pack(setup.RunFolder(results.expanduser() / run), checkpoints))
+    typer.echo(runs.pack(setup.find_run(run, results.expanduser()), checkpoints))
 
 
 def _finish(jobs: "Jobs", job: str, results: Path, checkpoints: bool, as_json: bool) -> None:

@@ -16,7 +16,7 @@ from nas.cli.tables import print_feasibility, print_predictor
 from nas.cli.terminal import echo
 from nas.wording import counted
 
-__all__ = ["device", "profile", "run_profile"]
+__all__ = ["device", "profile", "run_profile", "tell_profile"]
 
 
 @grouped
@@ -38,9 +38,9 @@ def profile(
     settings: options.Settings = None,
     as_json: options.Json = False,
 ) -> None:
-    """Measure networks, fit a latency predictor, tell what a space costs.
+    """Fit a latency predictor, tell what a space costs.
 
-    And whether constraints can be met, before any training.
+    Networks are measured. It tells whether constraints can be met, before any training.
     With --table and --column it learns from latencies that are there; a search with the same --table and --column and
     with --profile uses what was learnt.
     """
@@ -57,10 +57,10 @@ def profile(
     resolved = resolve(config, given, settings, results)
     where = source.column or source.target or resolved.target
     stem = "-".join(["profile", *map(setup.plain_name, (setup.called_space(resolved), where))])
-    run_profile(resolved, results, name or setup.free_name(results, stem), as_json)
+    run_profile(resolved, setup.RunFolder(results / (name or setup.free_name(results, stem))), as_json)
 
 
-device = typer.Typer(help="Measure on a board that has neither this package nor PyTorch.", no_args_is_help=True)
+device = typer.Typer(help="Measure on a board that has no PyTorch.", no_args_is_help=True)
 
 
 @device.command()
@@ -115,19 +115,19 @@ def import_(
     given = {"profile.networks": samples, "profile.known": known_devices(known, results), "constraints": constraint}
     values = values_of(None, given, settings)
     folder = setup.RunFolder(latency.device_table(results, target).parent)
-    with resumable(results, f"devices/{target}"):
+    with resumable(folder):
         report = latency.import_measurements(table, target, results, values, RichProgress(), trusted=trust)
-    _tell_profile(report, folder, as_json)
+    tell_profile(report, folder, as_json)
 
 
-def run_profile(config: setup.RunConfig, results: Path, name: str, as_json: bool) -> None:
-    folder = setup.RunFolder(results / name)
-    with resumable(results, name):
+def run_profile(config: setup.RunConfig, folder: setup.RunFolder, as_json: bool) -> None:
+    with resumable(folder):
         report = latency.run_profile(config, folder, RichProgress())
-    _tell_profile(report, folder, as_json)
+    tell_profile(report, folder, as_json)
 
 
-def _tell_profile(report: dict[str, Any], folder: setup.RunFolder, as_json: bool) -> None:
+def tell_profile(report: dict[str, Any], folder: setup.RunFolder, as_json: bool) -> None:
+    """Prints what a profile found."""
     if as_json:
         echo(json.dumps(report))
     else:

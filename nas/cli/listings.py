@@ -31,12 +31,13 @@ class Listing(StrEnum):
     costs = "costs"
     predictors = "predictors"
     tasks = "tasks"
+    runs = "runs"
     data = "data"
     """The old name of tasks."""
 
 
 def listed(what: Listing, results: Path) -> list[Row]:
-    """A row for each: its name, what it is, and the package that it comes from."""
+    """A row for each that a run can name: its name, what it is, and the package that it comes from."""
     rows = {
         Listing.spaces: lambda: _rows(SPACES),
         Listing.methods: _methods,

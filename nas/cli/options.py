@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nas.data import InputForm
+from nas.setup.finding import RESULTS_VARIABLE
 from nas.setup.names import check_name
 
 __all__ = [
@@ -67,7 +68,7 @@ Storage = Annotated[
 Study = Annotated[
     str | None, typer.Option(help="Study in the storage; searches for the same in one study share their work.")
 ]
-Results = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
+Results = Annotated[Path, typer.Option(envvar=RESULTS_VARIABLE, help="Folder that holds the runs.")]
 Name = Annotated[str | None, typer.Option(help="Name of the run; by default space-data-method.", callback=_name)]
 ProfileName = Annotated[
     str | None, typer.Option(help="Name of the profile; by default profile-space-target.", callback=_name)
@@ -80,7 +81,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 Trust = Annotated[
     bool, typer.Option("--trust", help="Import and connect to what this names, though somebody else made it.")
 ]
-Run = Annotated[str, typer.Argument(help="Name of a run.")]
-AnyRun = Annotated[str, typer.Argument(help="Name of a search or a profile, or devices/NAME of an import.")]
+Run = Annotated[str, typer.Argument(help="Name of a run, or the path of its folder.")]
+AnyRun = Annotated[
+    str, typer.Argument(help="Name of a search or a profile, or devices/NAME of an import; or the path of its folder.")
+]
 
 RESULTS = Path("results")

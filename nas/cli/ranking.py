@@ -45,9 +45,10 @@ def rank(
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
-    """Compare a supernet's ranking with that of networks trained by themselves.
+    """Compare a supernet's ranking with the true one.
 
-    Tells whether it ranks better than counting FLOPs or parameters does, and writes a page about it into each run.
+    That is of networks trained by themselves. Tells whether it ranks better than counting FLOPs or parameters does, and
+    writes a page about it into each run.
     """
     folders = [opened(results, name, trust) for name in run]
     report = ranking.rank_runs(

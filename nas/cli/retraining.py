@@ -37,11 +37,11 @@ def retrain(
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
-    """Train the best networks of a run with many recipes; deliver the best if it beats what is delivered.
+    """Train the best networks of a run with many recipes.
 
-    Recipes, first weights and the networks are compared on the validation split, and the worst are stopped early. The
-    winner replaces the run's ONNX file if it is clearly better; else that file stays. The same command continues what
-    was interrupted.
+    The best is delivered if it beats what is. Recipes, first weights and the networks are compared on the
+    validation split, and the worst are stopped early. The winner replaces the run's ONNX file if it is clearly
+    better; else that file stays. The same command continues what was interrupted.
     """
     folder = opened(results, run, trust)
     config = moved(folder.load_config(), PlaceOptions(workers, ray, gpus_per_worker))

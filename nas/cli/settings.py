@@ -65,7 +65,7 @@ def moved(config: setup.RunConfig, place: PlaceOptions) -> setup.RunConfig:
 
 def opened(results: Path, name: str, trust: bool) -> setup.RunFolder:
     """The folder of a run that is there, made the user's own where that is asked for."""
-    folder = setup.RunFolder(results / name)
+    folder = setup.find_run(name, results)
     if trust:
         folder.trust()
     folder.load_config()

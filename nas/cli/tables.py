@@ -11,8 +11,8 @@ from rich.table import Table
 from nas.cli.terminal import TextConsole
 from nas.report.choice import choice_sentences
 from nas.report.how_to_run import about_file
-from nas.report.quantities import is_share, label, written
-from nas.setup import RunFolder
+from nas.report.quantities import duration, is_share, label, written
+from nas.setup import RunFolder, resuming
 from nas.wording import counted
 
 __all__ = [
@@ -21,11 +21,14 @@ __all__ = [
     "print_listing",
     "print_predictor",
     "print_result",
+    "print_runs",
     "print_seeds",
+    "print_state",
     "print_sweep",
 ]
 
 _EXTREMES = ("smallest", "median", "largest")
+_UNKNOWN = "\N{EN DASH}"
 _BARS = "▁▂▃▄▅▆▇█"
 _HEADING = 16
 """Characters above figures, after which a heading goes on in the next line."""
@@ -46,6 +49,9 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
             table.add_row(best["id"], *_metrics(best, score), style="bold green")
         else:
             table.add_row(row["id"], *_metrics(row, score))
+    if all(row["id"] != best["id"] for row in result["front"]):
+        table.add_section()
+        table.add_row(best["id"], *_metrics(best, score), style="bold green")
     if largest["id"] != best["id"]:
         table.add_section()
         table.add_row("largest", *_metrics(largest, score), style="dim")
@@ -60,6 +66,48 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
         console.say(note, style="yellow")
     for file in (folder.onnx, folder.report, folder.best, folder.candidates, folder.config):
         console.print(f"  {file}", highlight=False, soft_wrap=True)
+
+
+def print_state(told: Mapping[str, Any], folder: RunFolder) -> None:
+    """How far a run is that has no result yet, and how to go on with it.
+
+    Args:
+        told: as :func:`nas.runs.how_far` has it.
+    """
+    console, stage = TextConsole(), told["stage"]
+    console.say(f"{told['run']} ({told['kind']}) is {told['state']}; it began {told['begun'].replace('T', ' ')}.")
+    if stage is not None:
+        console.say(f"Stage: {stage}, after {duration(sum(told['seconds'].values()))} of work.")
+    if "epochs" in told:
+        console.say(f"Trained: {counted(told['epochs'], 'epoch')}, loss {told['loss']:.3f}.")
+    if "evaluated" in told:
+        metric, best = told["metric"], told["best"]
+        found = "none fits yet" if best is None else f"best {label(metric).lower()} {written(metric, best)}"
+        console.say(f"Evaluated: {told['evaluated']:,} of {counted(told['of'], 'candidate')}, {found}.")
+    if told["state"] == "interrupted":
+        console.say(f"Continue with: {resuming(folder)}")
+
+
+def print_runs(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A row for each run of a folder, the newest first.
+
+    Args:
+        rows: as :func:`nas.runs.runs_in` has them.
+    """
+    table = new_table(["run", "space", "task", "method"], ["begun", "state", "score", "latency"])
+    for row in rows:
+        figures = (_day(row["begun"]), row["state"], _known(row["metric"], row["score"]))
+        words = (row["run"], *(row[name] or _UNKNOWN for name in ("space", "task", "method")))
+        table.add_row(*words, *figures, _known("latency_ms", row["latency_ms"]))
+    TextConsole().print(table)
+
+
+def _known(name: str | None, value: float | None) -> str:
+    return _UNKNOWN if name is None or value is None else _text(name, value)
+
+
+def _day(begun: str | None) -> str:
+    return _UNKNOWN if begun is None else begun.partition("T")[0]
 
 
 def _caption(result: Mapping[str, Any], confirmed: bool) -> str:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from nas import runs, setup
@@ -18,9 +17,9 @@ __all__ = ["run_without_model"]
 _MOST_ROWS = 20
 
 
-def run_without_model(config: setup.RunConfig, folder: setup.RunFolder, results: Path, as_json: bool) -> None:
+def run_without_model(config: setup.RunConfig, folder: setup.RunFolder, as_json: bool) -> None:
     """Searches, and prints the front, or one JSON object."""
-    with resumable(results, folder.name):
+    with resumable(folder):
         result = runs.search_without_model(config, folder, RichProgress())
     if as_json:
         echo(json.dumps(result))

@@ -16,6 +16,7 @@ from nas.evaluation.evaluators import MakesNetworks, made_network
 from nas.hardware import Measurement, Recorded
 from nas.report.quantities import label, written
 from nas.search import Constraint
+from nas.setup.finding import resuming
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress
 from nas.setup.run_setup import LATENCY, Setup
@@ -158,7 +159,7 @@ def restore_trained(setup: Setup, folder: RunFolder) -> None:
     if not setup.traits.needs_supernet:
         return
     if not (folder.supernet.exists() and has_ended(read_header(folder.supernet))):
-        raise UsageError(f"run '{folder.name}' has no trained supernet yet; finish it with: nas resume {folder.name}")
+        raise UsageError(f"run '{folder.name}' has no trained supernet yet; finish it with: {resuming(folder)}")
     tensors, header = load_checkpoint(folder.supernet)
     example = next(iter(setup.data.train.batches(1)))[0]
     check_fingerprint(header, fingerprint(setup.searched, example), folder.supernet)

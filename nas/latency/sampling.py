@@ -96,6 +96,8 @@ def take_samples(
 
         trained = _rounds(encoding, first, rest, budget, session.measure, good_enough)
         trained_ms, held_out_ms = session.measure(trained), session.measure(held_out)
+        if len(trained) < budget:
+            task.end("the predictor errs no more than measurements repeat")
     kept = _told_apart(setup, encoding, trained, held_out)
     return Samples(
         trained=trained,

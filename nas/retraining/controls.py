@@ -17,6 +17,7 @@ from nas.retraining.delivered import Delivered
 from nas.search import Constraint, near_bounds, scaled_alike
 from nas.search.pool import metrics_of
 from nas.setup.config import RunConfig
+from nas.setup.finding import resuming
 from nas.setup.folder import RunFolder
 from nas.setup.origin import read_object
 from nas.setup.own_code import naming_own_parts
@@ -65,7 +66,7 @@ def control_run(
         UsageError: the run is not finished, or has controls with other settings; or a network cannot be trained.
     """
     if folder.kind != "search" or not folder.is_complete:
-        raise UsageError(f"run '{folder.name}' has no result of a search; finish it with: nas resume {folder.name}")
+        raise UsageError(f"run '{folder.name}' has no result of a search; finish it with: {resuming(folder)}")
     asked = {
         "epochs": config.retraining.epochs if epochs is None else epochs,
         "seed": config.seed if seed is None else seed,

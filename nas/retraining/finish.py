@@ -123,6 +123,8 @@ class Finish:
 
             checkpoint = self.folder.finished(winner.architecture, "end")
             trainer.fit(winner.architecture, network, checkpoint, report, stop=self._is_over)
+            if self._is_over():
+                task.end("the time that was given is over")
         return network.eval()
 
     def _is_over(self) -> bool:

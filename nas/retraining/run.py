@@ -21,6 +21,7 @@ from nas.retraining.delivered import Delivered
 from nas.retraining.plans import draw_plans
 from nas.retraining.trial import Trainer, packed, standalone
 from nas.setup.config import RunConfig
+from nas.setup.finding import resuming
 from nas.setup.folder import RunFolder
 from nas.setup.origin import read_object
 from nas.setup.own_code import naming_own_parts
@@ -243,7 +244,7 @@ def _check(folder: RunFolder, counts: Mapping[str, int | None]) -> None:
     if folder.kind != "search":
         raise UsageError(f"run '{folder.name}' is a {folder.kind}, which has no networks to train; name a search.")
     if not folder.is_complete:
-        raise UsageError(f"run '{folder.name}' has no result yet; finish it with: nas resume {folder.name}")
+        raise UsageError(f"run '{folder.name}' has no result yet; finish it with: {resuming(folder)}")
     if (folder.retraining / "trials").exists() and not folder.is_own(stored):
         raise UsageError(
             f"{folder.retraining} was not made by you here, and holds a state of Ray Tune, which can run anything when "

@@ -204,13 +204,16 @@ class _Stages:
                 task.update(epoch["epoch"] + 1, f"loss {epoch['loss']:.3f}")
 
             train_elsewhere(setup, self.folder.supernet, budget, feasible, report)
-            return train_phases(
+            history = train_phases(
                 phases,
                 seed=setup.config.seed_of_training,
                 checkpoint=self.folder.supernet,
                 on_epoch=report,
                 stop=self.is_late,
             )
+            if len(history) < self.epochs:
+                task.end("the time for training is over")
+            return history
 
     @property
     def is_over(self) -> bool:
@@ -268,6 +271,8 @@ class _Stages:
         with self.progress.task(f"{doing} {self.setup.target.name}", len(candidates)) as task:
             always = [] if self.prospects.scaled is None else [self.prospects.scaled]
             finalists = measure_finalists(self.setup, self.folder, candidates, largest, task, always)
+            if len(finalists.measured) < len(candidates):
+                task.end("the front is known, and what is next to it")
         unknown = (math.nan, math.nan)
         latency = [finalists.measured.get(name, unknown) for name in candidates["id"]]
         table = candidates.astype(dict.fromkeys(StaticCosts.names, "int64")).assign(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nas.errors import UsageError
 from nas.evaluation import SharedWeights
 from nas.files import write_file
+from nas.report.quantities import label, written
 from nas.runs.ledgers import open_ledger
 from nas.search import (
     Constraint,
@@ -23,6 +24,7 @@ from nas.search import (
 )
 from nas.search.pool import Metrics, metrics_of
 from nas.setup.evaluator import identity_of
+from nas.setup.events import Evaluations
 from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress
 from nas.setup.run_setup import Setup
@@ -110,9 +112,8 @@ class Searching:
         proposing = make_strategy(config.strategy, space, config.seed, learnt=learnt, **config.strategy_args)
         proposing = SingleObjective(proposing) if self.setup.seeks_best else proposing
         proposing = Seeded(proposing, first) if first else proposing
-        return self._run(
-            proposing, budget, self.bounds, f"Searching {counted(budget, 'candidate')} ({config.strategy})"
-        )
+        title = f"Searching {counted(budget, 'candidate')} ({config.strategy})"
+        return self._run("search", proposing, budget, self.bounds, title)
 
     def draw(self, candidates: "pd.DataFrame") -> "pd.DataFrame":
         """Random draws under the same constraints on costs, as many as the search had candidates.
@@ -131,7 +132,8 @@ class Searching:
         on_costs = [bound for bound in self.bounds if bound.metric in self.setup.cost_names]
         proposing = make_strategy("random", space, derive_seed(config.seed, Stream.BASELINE))
         try:
-            return self._run(proposing, budget, on_costs, f"Evaluating {counted(budget, 'random candidate')}")
+            title = f"Evaluating {counted(budget, 'random candidate')}"
+            return self._run("baseline", proposing, budget, on_costs, title)
         except NothingFeasibleError:
             return candidates.head(0)
 
@@ -140,17 +142,20 @@ class Searching:
         each = seconds["search"] / candidates
         return candidates if not each else min(candidates, max(1, int(_SHARE * sum(seconds.values()) / each)))
 
-    def _run(self, proposing: Strategy, budget: int, constraints: Sequence[Constraint], title: str) -> "pd.DataFrame":
-        setup = self.setup
-        with self.progress.task(title, budget) as task, open_ledger(setup, self.folder) as ledger:
-            budget = min(budget, max(_A_FEW, len(ledger))) if self.hurry else budget
-            count = iter(range(1, budget + 1))
+    def _run(
+        self, stage: str, proposing: Strategy, asked: int, constraints: Sequence[Constraint], title: str
+    ) -> "pd.DataFrame":
+        setup, objective = self.setup, self.setup.objective
+        evaluations = Evaluations(self.folder, stage, asked, objective.metric, objective.maximise)
+        with self.progress.task(title, asked) as task, open_ledger(setup, self.folder) as ledger:
+            budget = min(asked, max(_A_FEW, len(ledger))) if self.hurry else asked
 
-            def report(_: Result) -> None:
+            def report(result: Result) -> None:
                 self.folder.started.keep_seconds()
-                task.update(next(count))
+                evaluations.add(result.metrics[objective.metric] if result.feasible else None)
+                task.update(evaluations.done, self._so_far(evaluations))
 
-            return search(
+            found = search(
                 setup.space,
                 self.evaluate,
                 proposing,
@@ -163,3 +168,13 @@ class Searching:
                 identity=identity_of(setup.config, setup.evaluator, setup.problem),
                 on_result=report,
             )
+            evaluations.write()
+            if len(found) < asked:
+                task.end("no time is left for more" if self.hurry else "nothing new was proposed")
+            return found
+
+    def _so_far(self, evaluations: Evaluations) -> str:
+        """The best score until now, in words."""
+        if evaluations.best is None:
+            return "none fits yet"
+        return f"best {label(evaluations.metric).lower()} {written(evaluations.metric, evaluations.best)}"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -23,9 +23,13 @@ from nas.space import Architecture
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunFolder", "free_name"]
+__all__ = ["RunFolder", "State", "free_name"]
+
+State = Literal["finished", "running", "interrupted"]
 
 _LOCK = ".lock"
+_MOMENT = 0.2
+"""Seconds for which somebody who looks whether a run is busy may hold its lock, and more."""
 _PATIENCE = 2.0
 """Seconds to wait for a lock, since who is refused a run has looked at it under the lock for a moment."""
 
@@ -121,6 +125,29 @@ class RunFolder:
         measured = [self.measurements, self.blocks, self.predictor / "summary.json"]
         return any(file.exists() for file in (made if self.kind == "search" else [*made, *measured]))
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a process works on the run."""
+        if not (self.path / _LOCK).exists():
+            return False
+        try:
+            with FileLock(self.path / _LOCK, timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:  # a folder that only others may write
+            return False
+
+    @property
+    def state(self) -> State:
+        """How far the run is.
+
+        Raises:
+            UsageError: the file that says what it is, is damaged.
+        """
+        made = self.profile.exists() if self.kind == "profile" else self.is_complete
+        return "running" if self.is_busy else "finished" if made else "interrupted"
+
     @contextmanager
     def begin(self, config: RunConfig, kind: Kind = "search") -> Iterator[None]:
         """Keeps others out while the block lasts, in a new folder or where a run that asked for the same left off.
@@ -134,7 +161,7 @@ class RunFolder:
         """
         self._refuse_foreign()
         self.path.mkdir(parents=True, exist_ok=True)
-        with self._locked(0):
+        with self._locked(_MOMENT):
             self._refuse_foreign()
             self._make_way(config, kind)
             if not self.origin.exists():

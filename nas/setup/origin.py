@@ -38,6 +38,7 @@ class Origin:
         """Begins the account of a run; one that is new is the user's own."""
         record = {
             "kind": kind,
+            "begun": time.strftime("%Y-%m-%dT%H:%M:%S"),
             "command": ["nas", *map(without_password, sys.argv[1:])],
             "seed": config.seed,
             "versions": versions(),
@@ -66,6 +67,16 @@ class Origin:
         if record is not None and not isinstance(record, dict):
             raise UsageError(f"{self.path} is damaged (its config is {record!r}); delete that folder and begin again.")
         return None if record is None else read_back(record, str(self.path))
+
+    @property
+    def begun(self) -> str:
+        """Local time of the beginning, such as 2026-03-01T09:30:00; runs that do not tell it have that of the file."""
+        told = self.read().get("begun") if self.path.exists() else None
+        if isinstance(told, str):
+            return told
+        files = (self.path, self.path.with_name("config.yaml"))
+        made = next((file.stat().st_mtime for file in files if file.exists()), 0.0)
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(made))
 
     def is_own(self, config: RunConfig) -> bool:
         """Whether this user started the run with this configuration in this place, or confirmed it."""

@@ -13,6 +13,9 @@ class ProgressTask(Protocol):
     def update(self, completed: int, note: str = "") -> None:
         """``completed`` units are done in all."""
 
+    def end(self, reason: str) -> None:
+        """The work ends here, though less than its length is done, for a reason in words."""
+
 
 class Progress(Protocol):
     """Where a run reports its stages."""
@@ -26,6 +29,9 @@ class Progress(Protocol):
 
 class _Ignore:
     def update(self, completed: int, note: str = "") -> None:
+        """Nothing is shown."""
+
+    def end(self, reason: str) -> None:
         """Nothing is shown."""
 
 

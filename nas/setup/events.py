@@ -1,0 +1,71 @@
+"""What happens in a run, as lines of JSON in its ``log.jsonl``: read again, and written while candidates are evaluated.
+
+Every line has ``time`` (local, such as 2026-03-01T09:30:00) and ``stage``. Stages ``begin`` and ``end`` (``event``); an
+epoch of training tells ``epoch`` (from 0), its losses and its speed; candidates tell ``done``, ``of``, ``metric`` and
+``best`` so far (``event`` is ``progress``), at most once a second.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from nas.setup.folder import RunFolder
+
+__all__ = ["Evaluations", "read_events"]
+
+_SECONDS = 1.0
+
+
+def read_events(log: Path) -> list[dict[str, Any]]:
+    """The lines of a log in order; what a kill left of a last line is left out, and so is what is no event."""
+    if not log.exists():
+        return []
+    events = []
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(event, dict) and isinstance(event.get("stage"), str):
+            events.append(event)
+    return events
+
+
+class Evaluations:
+    """Logs how far the candidates of a stage are, at most once a second and at their end.
+
+    Args:
+        folder: of the run.
+        stage: in which they are evaluated.
+        total: how many are asked for.
+        metric: what they are searched by.
+        maximise: whether more of it is better.
+    """
+
+    def __init__(self, folder: RunFolder, stage: str, total: int, metric: str, maximise: bool) -> None:
+        self.folder, self.stage, self.total = folder, stage, total
+        self.metric, self.maximise = metric, maximise
+        self.done = 0
+        self.best: float | None = None
+        self._logged, self._last = 0, time.monotonic()
+
+    def add(self, value: float | None) -> None:
+        """One more was evaluated.
+
+        Args:
+            value: of the metric; None if it cannot be taken.
+        """
+        self.done += 1
+        if value is not None and (self.best is None or (value > self.best) == self.maximise):
+            self.best = value
+        if time.monotonic() - self._last >= _SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Logs where they are now, unless that is logged."""
+        if self.done == self._logged:
+            return
+        self._logged, self._last = self.done, time.monotonic()
+        about = {"done": self.done, "of": self.total, "metric": self.metric, "best": self.best}
+        self.folder.log(self.stage, event="progress", **about)
