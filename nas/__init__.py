@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from nas.conversion import ElasticModel as ElasticModel, elastic as elastic
     from nas.costs import Candidate as Candidate, ExpectedCost as ExpectedCost, StaticCosts as StaticCosts
     from nas.data import Data as Data, Split as Split, TaskData as TaskData
+    from nas.delivery.rebuilding import load_network as load_network
     from nas.errors import UsageError as UsageError
     from nas.evaluation import (
         Evaluator as Evaluator,
@@ -63,7 +64,9 @@ if TYPE_CHECKING:
         TransferPredictor as TransferPredictor,
     )
     from nas.problem import Problem as Problem
-    from nas.run import Run as Run, RunResult as RunResult
+    from nas.result import RunResult as RunResult, load as load
+    from nas.run import Run as Run
+    from nas.runs.comparison import RunComparison as RunComparison, compare as compare
     from nas.sampling import Sandwich as Sandwich, Uniform as Uniform
     from nas.search import (
         Constraint as Constraint,

@@ -1,12 +1,10 @@
 """A search from Python: the same configuration, folder and files as ``nas search``."""
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -20,18 +18,13 @@ from nas.hardware import TARGETS
 from nas.methods import METHODS
 from nas.parts import Slot, import_object
 from nas.predictors import PREDICTORS
+from nas.result import RunResult
 from nas.runs import run_search, search_without_model
-from nas.runs.export import network_of
 from nas.search import STRATEGIES
-from nas.setup import Progress, RunFolder, Setup, check_profile, free_name, on_supernet_of, resolve
+from nas.setup import Progress, RunFolder, check_profile, find_run, free_name, on_supernet_of, resolve, results_folder
 from nas.setup.spaces import SPACES
-from nas.space import Architecture
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from torch import nn
-
-__all__ = ["FoundNetwork", "Run", "RunResult"]
+__all__ = ["Run"]
 
 _SLOTS: Mapping[str, Slot[Any]] = {
     "space": SPACES,
@@ -65,25 +58,25 @@ class Run:
     def __init__(self, **settings: Any) -> None:
         values = {key: _plain(key, value) for key, value in settings.items()}
         if values.get("supernet") is not None:
-            values = on_supernet_of(RunFolder(Path(values["supernet"])), values)
+            values = on_supernet_of(find_run(values["supernet"]), values)
         self.config = resolve(values, "nas.Run")
 
     def search(
-        self, name: str | None = None, results: str | PathLike[str] = "results", progress: Progress | None = None
-    ) -> "RunResult":
+        self, name: str | None = None, results: str | PathLike[str] | None = None, progress: Progress | None = None
+    ) -> RunResult:
         """Trains, searches, measures and exports, or only searches where there is no model.
 
         It goes on where a run of that name with the same settings left off.
 
         Args:
             name: of the run, whose folder is ``results/name``; by default that of the space, or the next that is free.
-            results: where runs are kept.
+            results: where runs are kept; by default in ``$NAS_RESULTS``, else in ``results``.
             progress: told of the stages; bars on standard error by default.
 
         Raises:
             UsageError: the configuration cannot be carried out, or the name belongs to another run.
         """
-        parent = Path(results)
+        parent = results_folder() if results is None else Path(results)
         name = name or free_name(parent, self.config.space.rpartition(":")[2])
         folder = RunFolder(parent / name)
         if not folder.config.exists():
@@ -94,87 +87,6 @@ class Run:
 
     def __repr__(self) -> str:
         return f"nas.Run(space='{self.config.space}', method='{self.config.method}', strategy='{self.config.strategy}')"
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a finished search found, read from its folder.
-
-    Attributes:
-        path: the folder of the run.
-    """
-
-    path: Path
-
-    @cached_property
-    def row(self) -> Mapping[str, Any]:
-        """All of ``best.json``: ``best``, ``largest``, ``front``, ``random``, ``notes`` and what they belong to."""
-        return self._folder.result
-
-    @cached_property
-    def best(self) -> "FoundNetwork":
-        """The network that is handed over."""
-        return FoundNetwork(self.path, self.row["best"])
-
-    @cached_property
-    def front(self) -> "pd.DataFrame":
-        """The Pareto front as measured, a row a network."""
-        import pandas as pd
-
-        return pd.DataFrame(self.row["front"])
-
-    @cached_property
-    def candidates(self) -> "pd.DataFrame":
-        """Everything that was evaluated, in the order asked for."""
-        import pandas as pd
-
-        return pd.read_parquet(self._folder.candidates.with_suffix(".parquet"))
-
-    @property
-    def report(self) -> Path:
-        """The page to look at."""
-        return self._folder.report
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What a user should know of the result."""
-        return list(self.row["notes"])
-
-    @property
-    def _folder(self) -> RunFolder:
-        return RunFolder(self.path)
-
-    def __repr__(self) -> str:
-        return f"RunResult({str(self.path)!r}, best {self.best.architecture.id})"
-
-
-@dataclass(frozen=True)
-class FoundNetwork:
-    """The network in ``best.onnx``.
-
-    Attributes:
-        path: the folder of its run.
-        metrics: its row of ``best.json``: figures, costs, latency, and what the file is.
-    """
-
-    path: Path
-    metrics: Mapping[str, Any]
-
-    @property
-    def architecture(self) -> Architecture:
-        """Which candidate each choice takes."""
-        return Architecture(self.metrics["architecture"])
-
-    @property
-    def onnx(self) -> Path:
-        """The file to deploy."""
-        return RunFolder(self.path).onnx
-
-    @cached_property
-    def network(self) -> "nn.Module":
-        """A plain torch module with the weights of the file, in evaluation mode; it reads what training read."""
-        folder = RunFolder(self.path)
-        return network_of(Setup(folder.load_config(), folder.path), folder, None, RichProgress())[1]
 
 
 def _plain(key: str, value: Any) -> Any:

@@ -9,15 +9,28 @@ from typing import Annotated
 import typer
 
 from nas import runs, setup
-from nas.cli import controls, jobs, latency, options, ranking, removing, retraining, showing, starting, verbosity
+from nas.cli import (
+    comparing,
+    controls,
+    jobs,
+    latency,
+    options,
+    ranking,
+    removing,
+    retraining,
+    showing,
+    starting,
+    verbosity,
+)
 from nas.cli.beginning import begun
 from nas.cli.groups import LatencyOptions, PlaceOptions, SpaceOptions, TaskOptions, grouped
 from nas.cli.interrupts import resumable
 from nas.cli.listings import Listing, listed
 from nas.cli.progress import RichProgress
+from nas.cli.run_tables import print_runs
 from nas.cli.settings import moved, opened, resolve_search
 from nas.cli.stopping import exit_code
-from nas.cli.tables import print_listing, print_result, print_runs, print_seeds, print_sweep
+from nas.cli.tables import print_listing, print_result, print_seeds, print_sweep
 from nas.cli.terminal import echo
 from nas.cli.without_model import run_without_model
 from nas.errors import UsageError
@@ -193,7 +206,7 @@ def export(
 ) -> None:
     """Write one architecture of a run as ONNX.
 
-    It is in the run's dtype. The network is recalibrated, checked against PyTorch, evaluated by ONNX Runtime and measured.
+    It is in the run's dtype, recalibrated, checked against PyTorch, evaluated by ONNX Runtime and measured.
     """
     folder = opened(results, run, trust)
     report = runs.export_architecture(folder, architecture, out, RichProgress(), input_form)
@@ -207,6 +220,7 @@ def export(
 
 
 app.command()(showing.show)
+app.command()(comparing.compare)
 app.command("rm")(removing.remove)
 app.command()(starting.init)
 app.command()(retraining.retrain)

@@ -7,7 +7,8 @@ from typing import Any
 from nas import runs, setup
 from nas.cli.latency import tell_profile
 from nas.cli.options import RESULTS, AnyRun, Json, Results
-from nas.cli.tables import print_result, print_state
+from nas.cli.run_tables import print_state
+from nas.cli.tables import print_result
 from nas.cli.terminal import echo
 
 __all__ = ["show"]

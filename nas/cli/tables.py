@@ -11,8 +11,8 @@ from rich.table import Table
 from nas.cli.terminal import TextConsole
 from nas.report.choice import choice_sentences
 from nas.report.how_to_run import about_file
-from nas.report.quantities import duration, is_share, label, written
-from nas.setup import RunFolder, resuming
+from nas.report.quantities import is_share, label, written
+from nas.setup import RunFolder
 from nas.wording import counted
 
 __all__ = [
@@ -21,14 +21,12 @@ __all__ = [
     "print_listing",
     "print_predictor",
     "print_result",
-    "print_runs",
     "print_seeds",
-    "print_state",
     "print_sweep",
+    "with_unit",
 ]
 
 _EXTREMES = ("smallest", "median", "largest")
-_UNKNOWN = "\N{EN DASH}"
 _BARS = "▁▂▃▄▅▆▇█"
 _HEADING = 16
 """Characters above figures, after which a heading goes on in the next line."""
@@ -68,48 +66,6 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
         console.print(f"  {file}", highlight=False, soft_wrap=True)
 
 
-def print_state(told: Mapping[str, Any], folder: RunFolder) -> None:
-    """How far a run is that has no result yet, and how to go on with it.
-
-    Args:
-        told: as :func:`nas.runs.how_far` has it.
-    """
-    console, stage = TextConsole(), told["stage"]
-    console.say(f"{told['run']} ({told['kind']}) is {told['state']}; it began {told['begun'].replace('T', ' ')}.")
-    if stage is not None:
-        console.say(f"Stage: {stage}, after {duration(sum(told['seconds'].values()))} of work.")
-    if "epochs" in told:
-        console.say(f"Trained: {counted(told['epochs'], 'epoch')}, loss {told['loss']:.3f}.")
-    if "evaluated" in told:
-        metric, best = told["metric"], told["best"]
-        found = "none fits yet" if best is None else f"best {label(metric).lower()} {written(metric, best)}"
-        console.say(f"Evaluated: {told['evaluated']:,} of {counted(told['of'], 'candidate')}, {found}.")
-    if told["state"] == "interrupted":
-        console.say(f"Continue with: {resuming(folder)}")
-
-
-def print_runs(rows: Sequence[Mapping[str, Any]]) -> None:
-    """A row for each run of a folder, the newest first.
-
-    Args:
-        rows: as :func:`nas.runs.runs_in` has them.
-    """
-    table = new_table(["run", "space", "task", "method"], ["begun", "state", "score", "latency"])
-    for row in rows:
-        figures = (_day(row["begun"]), row["state"], _known(row["metric"], row["score"]))
-        words = (row["run"], *(row[name] or _UNKNOWN for name in ("space", "task", "method")))
-        table.add_row(*words, *figures, _known("latency_ms", row["latency_ms"]))
-    TextConsole().print(table)
-
-
-def _known(name: str | None, value: float | None) -> str:
-    return _UNKNOWN if name is None or value is None else _text(name, value)
-
-
-def _day(begun: str | None) -> str:
-    return _UNKNOWN if begun is None else begun.partition("T")[0]
-
-
 def _caption(result: Mapping[str, Any], confirmed: bool) -> str:
     """Whose figures the front shows, and on which part of the validation split."""
     evaluator = result.get("evaluator", "shared-weights")
@@ -147,7 +103,7 @@ def print_feasibility(
     table.add_column("smallest to largest", no_wrap=True)
     for name, row in report["costs"].items():
         table.add_row(
-            name, *(_text(name, row[heading]) for heading in _EXTREMES), _sparkline(row["histogram"]["counts"])
+            name, *(with_unit(name, row[heading]) for heading in _EXTREMES), _sparkline(row["histogram"]["counts"])
         )
     console.print(table)
     for text, row in report["constraints"].items():
@@ -173,8 +129,8 @@ def print_sweep(report: Mapping[str, Any], results: Path) -> None:
     table = new_table(["constraint", "run"], [label(tested).lower(), "latency", "params", "FLOPs"])
     for run in report["runs"]:
         best = run["best"]
-        figures = (written(tested, best[tested]), _latency(best), _text("params", best["params"]))
-        table.add_row(run["constraint"], run["run"], *figures, _text("flops", best["flops"]))
+        figures = (written(tested, best[tested]), _latency(best), with_unit("params", best["params"]))
+        table.add_row(run["constraint"], run["run"], *figures, with_unit("flops", best["flops"]))
     console = TextConsole()
     console.print(table)
     for run in report["runs"]:
@@ -237,9 +193,9 @@ def _metrics(row: Mapping[str, Any], metric: str) -> list[str]:
     return [
         _with_interval(row, metric),
         _latency(row),
-        _text("params", row["params"]),
-        _text("flops", row["flops"]),
-        _text("peak_memory_bytes", row["peak_memory_bytes"]),
+        with_unit("params", row["params"]),
+        with_unit("flops", row["flops"]),
+        with_unit("peak_memory_bytes", row["peak_memory_bytes"]),
     ]
 
 
@@ -259,7 +215,7 @@ def _latency(row: Mapping[str, Any]) -> str:
     mark = "~" if _source(row) == "predicted" else ""
     spread = row["latency_spread_ms"]
     around = "" if spread is None else f" ± {spread / row['latency_ms']:.1%}"
-    return f"{mark}{_text('latency_ms', row['latency_ms'])}{around}"
+    return f"{mark}{with_unit('latency_ms', row['latency_ms'])}{around}"
 
 
 def _source(row: Mapping[str, Any]) -> str:
@@ -273,6 +229,6 @@ def _sparkline(counts: Sequence[int]) -> str:
     return "".join(_BARS[(len(_BARS) - 1) * count // most] if count else " " for count in counts)
 
 
-def _text(name: str, value: float) -> str:
+def with_unit(name: str, value: float) -> str:
     """A value with its unit and the spaces that every terminal has."""
     return written(name, value).replace("\N{NARROW NO-BREAK SPACE}", " ")

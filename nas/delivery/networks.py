@@ -9,6 +9,7 @@ from torch import nn
 
 from nas.delivery.comparison import is_better
 from nas.delivery.exported import ExportedNetwork
+from nas.delivery.rebuilding import write_weights
 from nas.delivery.selection import tested, warnings
 from nas.errors import UsageError
 from nas.evaluation import Standalone
@@ -87,7 +88,7 @@ def deliver(
     progress: Progress,
     path: Path,
 ) -> dict[str, Any]:
-    """Writes a network as ONNX to be handed over; gives its row with what that very file scores and takes.
+    """Writes a network as ONNX to be handed over, its weights beside it; gives its row with what that file scores.
 
     ``test_`` and the name of the metric is its one reading of the test split, ``file`` what the file is, ``parity`` how
     it compares with PyTorch.
@@ -105,6 +106,8 @@ def deliver(
     row = {**exported.with_own_metrics(row), **tested(setup.metric, exported.evaluate(setup.data.test))}
     if measured := exported.measure(folder):
         row |= latency_row(setup, measured.at(largest_ms))
+    if not write_weights(setup, network, row["architecture"], path):
+        progress.say(f"{path.name} has no weights of PyTorch beside it: its evaluator made a network of another form.")
     return {**row, "file": exported.write(row["architecture"], row), "parity": asdict(exported.parity)}
 
 

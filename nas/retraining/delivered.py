@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from nas.delivery.rebuilding import put_weights
 from nas.errors import UsageError
 from nas.files import write_file
 from nas.retraining.plans import Plan
@@ -74,6 +75,7 @@ class Delivered:
                 )
             if not self.folder.onnx.exists() or self.folder.onnx.read_bytes() != content:
                 write_file(self.folder.onnx, content)
+            put_weights(file, self.folder.onnx)
         return {**result, **self.record}
 
     def network(self, setup: Setup) -> nn.Module:

@@ -12,6 +12,7 @@ from nas.delivery.comparison import is_better
 from nas.delivery.conclusion import rewrite_result
 from nas.delivery.exported import ExportedNetwork, evaluate_file
 from nas.delivery.networks import deliver, delivery_notes, restore_trained
+from nas.delivery.rebuilding import put_weights
 from nas.delivery.selection import searched_figure
 from nas.distributed import connected, require
 from nas.distributed.trials import TrialOutcome, require_shared_folder, run_trials
@@ -200,6 +201,7 @@ class _Retraining:
         folder, kept = self.folder, Delivered(self.folder)
         former = kept.former(row["begun"])
         write_file(former, folder.onnx.read_bytes())
+        put_weights(folder.onnx, former)
         write_file(kept.weights(row["begun"]), checkpoint.read_bytes())
         largest_ms = result["largest"][LATENCY]
         best = deliver(self.setup, folder, network, row, largest_ms, self.progress, kept.file(row["begun"]))

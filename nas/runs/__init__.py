@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from nas.lazy_imports import lazy
 
 if TYPE_CHECKING:
+    from nas.runs.comparison import compare as compare
     from nas.runs.export import export_architecture as export_architecture
     from nas.runs.listing import runs_in as runs_in
     from nas.runs.log_transfer import pack as pack

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from nas.setup.config import RunConfig
 
-__all__ = ["Difference", "difference"]
+__all__ = ["Difference", "difference", "flat_settings"]
 
 _PLACE = {"workers", "ray"}
 """Where a run works does not make it another run."""
@@ -21,9 +21,14 @@ class Difference(NamedTuple):
 
 def difference(before: RunConfig, now: RunConfig) -> Difference | None:
     """The first difference that makes them two runs; None of one run, wherever it works."""
-    old, new = (_flat(each.model_dump(mode="json", exclude=_PLACE)) for each in (before, now))
+    old, new = (flat_settings(each) for each in (before, now))
     keys = (key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key))
     return next((Difference(key, old.get(key), new.get(key)) for key in keys), None)
+
+
+def flat_settings(config: RunConfig) -> dict[str, Any]:
+    """The settings that make a run what it is, by keys with dots, as JSON has them."""
+    return _flat(config.model_dump(mode="json", exclude=_PLACE))
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

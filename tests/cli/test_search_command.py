@@ -33,7 +33,9 @@ COLUMNS = ["id", "architecture", *SELECTION, *COSTS, "latency_ms", "feasible", "
 COLUMNS += ["measured_latency_ms", "measured_spread_ms"]
 FILES = [
     "best.json",
+    "best.network.json",
     "best.onnx",
+    "best.safetensors",
     "candidates.csv",
     "candidates.parquet",
     "checkpoints",

@@ -65,7 +65,7 @@ def test_the_folder_is_that_of_the_command(result: Any, tmp_path: Path, capsys: 
     assert {each.name for each in ours.iterdir()} == {each.name for each in theirs.iterdir()}
     assert (ours / "config.yaml").read_text() == (theirs / "config.yaml").read_text()
     columns = ["id", "selection_accuracy", "flops"]
-    told = nas.run.RunResult(theirs).candidates[columns]
+    told = nas.load(theirs).candidates[columns]
     assert told.equals(result.candidates[columns])
     with pytest.raises(SystemExit, match="0"):
         main(["resume", "first", "--results", str(ours.parent), "--json"])
@@ -86,12 +86,12 @@ def test_the_network_is_the_one_in_the_file(result: Any) -> None:
 
     data = nas.data.load("digits", limit=200)
     images, _ = next(data.test.pixels(32))
-    network = nas.export.reading(result.best.network, data.inputs("unit"))
+    network = nas.export.reading(result.best.network(), data.inputs("unit"))
     session = onnxruntime.InferenceSession(result.best.onnx)
     (expected,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
     with torch.no_grad():
         np.testing.assert_allclose(network(images).numpy(), expected, atol=1e-4)
-    assert not result.best.network.training
+    assert not result.best.network().training
 
 
 def test_it_goes_on_where_it_left_off(result: Any) -> None:

@@ -1,0 +1,36 @@
+"""The command ``nas compare``."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nas import runs
+from nas.cli.options import RESULTS, Json, Results
+from nas.cli.run_tables import print_comparison
+from nas.cli.terminal import echo
+
+__all__ = ["compare"]
+
+
+def compare(
+    run: Annotated[list[str], typer.Argument(help="Names of finished searches, or paths of their folders.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The HTML file to write; by default comparison.html beside the first run.")
+    ] = None,
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Lay finished searches beside each other.
+
+    Their networks and the settings that differ are told, and a page shows their fronts over each other.
+    """
+    found = runs.compare(run, out, results=results)
+    rows: list[dict[str, Any]] = json.loads(found.table.to_json(orient="records"))
+    settings = json.loads(found.settings.to_json(orient="index"))
+    if as_json:
+        echo(json.dumps({"runs": rows, "settings": settings, "page": str(found.page)}))
+        return
+    print_comparison(rows, settings)
+    echo(f"  {found.page}")
