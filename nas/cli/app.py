@@ -21,6 +21,7 @@ from nas.cli import (
     showing,
     starting,
     verbosity,
+    watching,
 )
 from nas.cli.beginning import begun
 from nas.cli.groups import LatencyOptions, PlaceOptions, SpaceOptions, TaskOptions, grouped
@@ -221,6 +222,8 @@ def export(
 
 app.command()(showing.show)
 app.command()(comparing.compare)
+app.command()(watching.report)
+app.command()(watching.watch)
 app.command("rm")(removing.remove)
 app.command()(starting.init)
 app.command()(retraining.retrain)

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from nas.search.constraints import Constraint
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MOST_POINTS", "front_figure", "history_figure", "training_figure"]
+__all__ = ["MOST_POINTS", "front_figure", "history_figure", "loss_figure", "training_figure"]
 
 MOST_POINTS = 4000
 """A cloud of more points is thinned evenly, so that browsers stay quick."""
@@ -76,10 +76,15 @@ def history_figure(content: ReportContent) -> Figure | None:
 
 def training_figure(content: ReportContent) -> Figure | None:
     """The loss and its parts by epoch, on a logarithmic axis where they span more than a factor of ten."""
-    names = dict.fromkeys(name for epoch in content.epochs for name in epoch if name.split("_")[0] == "loss")
+    return loss_figure(content.epochs)
+
+
+def loss_figure(epochs: Sequence[Mapping[str, Any]]) -> Figure | None:
+    """The same of epochs of training, each with ``epoch``, ``loss`` and any of ``loss_<role>``."""
+    names = dict.fromkeys(name for epoch in epochs for name in epoch if name.split("_")[0] == "loss")
     lines = []
     for index, name in enumerate(names):
-        values = {number(epoch, "epoch"): number(epoch, name) for epoch in content.epochs}
+        values = {number(epoch, "epoch"): number(epoch, name) for epoch in epochs}
         known = {epoch: loss for epoch, loss in values.items() if not math.isnan(loss)}
         called = "total" if name == "loss" else name.removeprefix("loss_").replace("_", " ")
         lines.append(by_epoch(called, known, COLORS[index % 6], 2.5 if name == "loss" else 1.5))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nas.runs.listing import runs_in as runs_in
     from nas.runs.log_transfer import pack as pack
     from nas.runs.removal import remove_run as remove_run, removed_size as removed_size
+    from nas.runs.reporting import refresh_report as refresh_report
     from nas.runs.run import run_search as run_search
     from nas.runs.seeds import run_seeds as run_seeds
     from nas.runs.submission import (
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     )
     from nas.runs.sweep import run_sweep as run_sweep, swept as swept
     from nas.runs.telling import how_far as how_far, told_of as told_of
+    from nas.runs.watching import served as served
     from nas.runs.without_model import search_without_model as search_without_model
     from nas.setup import RunConfig as RunConfig, RunFolder as RunFolder, resolve as resolve
 

@@ -1,3 +1,5 @@
+import base64
+import gzip
 import json
 import os
 import re
@@ -9,10 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from outline import Outline
+from plotly.offline import get_plotlyjs_version
 
 from nas.errors import UsageError
 from nas.report import ReportContent, write_report
-from nas.report.search_page import render_report
+from nas.report.search_page import page, render_report
 
 Changed = Callable[..., ReportContent]
 
@@ -27,14 +30,21 @@ def hostile(value: Any, poison: str) -> Any:
 
 
 def test_page_is_whole_and_needs_no_network(content: ReportContent) -> None:
-    page = render_report(content)
-    outline = Outline(page)
+    text = render_report(content)
+    outline = Outline(text)
     assert len(outline.figures) == 3
-    own = page.replace(page[page.index("<script>/**") : page.index("</script>", page.index("<script>/**"))], "")
-    assert "default-src 'none'" in own
-    assert not re.search(r"https?:|url\(|@import|<script src", own)
+    assert "default-src 'none'" in text and len(text) < 1_000_000
+    assert not re.search(r"https?:|url\(|@import|<script src", text)
     for said in ("demo", "Batch norm was recalibrated.", "80.00%", "−5 points", "47.5% of the largest", "nas run"):  # noqa: RUF001
         assert said in outline.text
+
+
+def test_the_script_of_the_figures_is_the_one_that_they_are_checked_against() -> None:
+    packed = re.search(r'id="plotly">([^<]*)<', page("", {}, (), "", ()))
+    assert packed is not None
+    script = gzip.decompress(base64.b64decode(packed[1])).decode()
+    assert f"plotly.js (cartesian - minified) v{get_plotlyjs_version().partition('.')[0]}." in script
+    assert "Licensed under the MIT license" in script
 
 
 def test_texts_of_users_never_become_markup(changed: Changed, content: ReportContent) -> None:
