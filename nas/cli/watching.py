@@ -1,11 +1,11 @@
 """The commands ``nas report`` and ``nas watch``: the page of a run."""
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from nas import runs, setup
-from nas.cli.interrupts import interruptible
 from nas.cli.options import RESULTS, AnyRun, Results, Trust
 from nas.cli.progress import RichProgress
 from nas.cli.terminal import echo
@@ -36,7 +36,7 @@ def watch(
     It reads the files of the run alone and serves one page until Ctrl-C.
     """
     folder = setup.find_run(run, results)
-    with runs.served(folder, host, port, every) as server, interruptible(lambda: "."):
+    with runs.served(folder, host, port, every) as server, suppress(KeyboardInterrupt):
         where, taken = server.server_address[:2]
         echo(f"http://{where!s}:{taken}/ shows {folder.path}; Ctrl-C ends it.", err=True)
         server.serve_forever()

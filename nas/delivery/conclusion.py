@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nas.costs import BlockCost
+from nas.delivery.confusion import confusion_of
 from nas.errors import UsageError
 from nas.files import write_file
 from nas.hardware import Recorded
@@ -13,6 +14,7 @@ from nas.latency.model import LatencyModel
 from nas.nn import Repeat
 from nas.nn.tree import children, modules
 from nas.report import ReportContent, write_report
+from nas.report.chance import chance_notes
 from nas.report.choice import choice_sentences
 from nas.setup.folder import RunFolder
 from nas.setup.run_setup import LATENCY, Setup
@@ -39,7 +41,8 @@ def write_result(
     """Writes ``report.html``, which shows no predictions without a latency model, and last of all ``best.json``."""
     options = setup.searched.options if setup.is_differentiable else None
     relaxation = {name: list(map(str, each)) for name, each in options.items()} if options else None
-    config = setup.config
+    config, best = setup.config, Architecture(result["best"]["architecture"])
+    confusion = confusion_of(setup, folder, best)
     content = ReportContent(
         title=folder.name,
         summary={
@@ -59,13 +62,14 @@ def write_result(
         candidates=candidates,
         random=baseline,
         epochs=history,
-        blocks=describe_blocks(setup, Architecture(result["best"]["architecture"])),
+        blocks=describe_blocks(setup, best),
         latency=latency_content(latency, result["front"]) if latency else None,
         relaxation=relaxation,
         choice=choice_sentences(result),
         controls=result.get("controls"),
+        confusion=confusion,
         examples=setup.data.examples,
-        notes=[*result["notes"], *_notes(setup, result)],
+        notes=[*result["notes"], *chance_notes(result, confusion), *_notes(setup, result)],
     )
     write_report(folder.report, content)
     write_file(folder.best, json.dumps(result, indent=2))

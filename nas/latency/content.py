@@ -19,6 +19,7 @@ def run_summary(setup: Setup, folder: RunFolder) -> dict[str, Any]:
     """What fixed the run and how long it took, for the head and the foot of a report."""
     config, origin = setup.config, folder.read(folder.origin)
     return {
+        "begun": folder.started.begun.replace("T", " "),
         "space": config.space,
         "task": config.task,
         "constraints": config.constraints,

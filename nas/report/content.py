@@ -13,12 +13,38 @@ from nas.report.latency import LatencyContent
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COSTS", "Floats", "ReportContent", "column", "flags", "latency_source", "number"]
+__all__ = ["COSTS", "Confusion", "Floats", "ReportContent", "column", "flags", "latency_source", "number"]
 
 Floats = npt.NDArray[np.float64]
 
 COSTS = ("latency_ms", "flops", "params", "peak_memory_bytes", "weight_bytes", "weight_bytes_int8")
 """What may stand on the x axis of the Pareto front."""
+
+
+@dataclass(frozen=True, eq=False)
+class Confusion:
+    """What a classifier answered, by what was right.
+
+    Attributes:
+        classes: their names.
+        counts: ``[classes, classes]``, how many examples of the class of the row were taken for that of the column.
+        examples: what was classified, such as "validation images".
+    """
+
+    classes: Sequence[str]
+    counts: npt.NDArray[np.int64]
+    examples: str
+
+    @property
+    def accuracies(self) -> npt.NDArray[np.float64]:
+        """Of each class; NaN where there is no example of it."""
+        seen = self.counts.sum(axis=1)
+        return np.where(seen > 0, self.counts.diagonal() / np.maximum(seen, 1), np.nan)
+
+    @property
+    def guessing(self) -> float:
+        """The accuracy of answering the most frequent class always."""
+        return float(self.counts.sum(axis=1).max() / max(1, self.counts.sum()))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,6 +85,7 @@ class ReportContent:
         latency: how well latency is predicted and what the space costs, or None.
         choice: sentences that say why the chosen network was taken.
         controls: plain networks of equal cost that were trained as the chosen one, see :mod:`nas.report.controls`.
+        confusion: which classes the chosen network takes for which, where it tells classes.
         examples: what the networks are trained on, in the plural.
         notes: sentences worth saying before anything else.
 
@@ -85,6 +112,7 @@ class ReportContent:
     latency: LatencyContent | None = None
     choice: Sequence[str] = ()
     controls: Mapping[str, Any] | None = None
+    confusion: Confusion | None = None
     examples: str = "images"
     notes: Sequence[str] = ()
 

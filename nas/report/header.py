@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas.report.content import ReportContent, number
-from nas.report.quantities import label, points, share, written
+from nas.report.quantities import duration, label, points, share, written
 from nas.report.sections import chip
 
 __all__ = ["card", "cards", "lead"]
 
 
 def lead(summary: Mapping[str, Any]) -> str:
-    """One line of HTML: method, evaluator, space, strategy, task, target and constraints, as far as they are known."""
+    """One line of HTML: what was searched and how, when, for how long and by which version, as far as that is known."""
     parts = [(name, summary.get(name)) for name in ("method", "evaluator", "space", "strategy", "task", "target")]
     parts += [("constraint", text) for text in summary.get("constraints") or ()]
+    seconds = summary.get("seconds") or {}
+    took = sum(value for name in seconds if (value := number(seconds, name)) > 0)
+    parts += [("begun", summary.get("begun")), ("took", duration(took) if took else None)]
+    parts += [("nas", (summary.get("versions") or {}).get("nas"))]
     return "".join(chip(name, str(value)) for name, value in parts if value)
 
 

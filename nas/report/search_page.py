@@ -12,6 +12,7 @@ from nas.errors import UsageError
 from nas.files import write_file
 from nas.report.architecture_html import architecture_section
 from nas.report.captions import front_caption, history_caption, training_caption
+from nas.report.confusion import confusion_section
 from nas.report.content import ReportContent
 from nas.report.controls import controls_section
 from nas.report.drawing import architecture_drawing, time_bar
@@ -19,6 +20,7 @@ from nas.report.feasibility import feasibility_section
 from nas.report.figures import front_figure, history_figure, training_figure
 from nas.report.header import cards, lead
 from nas.report.how_to_run import usage
+from nas.report.importance import TOO_FEW_FOR_IMPORTANCE, importance_caption, importance_figure
 from nas.report.latency import LatencyContent
 from nas.report.latency_html import latency_cards, latency_section
 from nas.report.reproduce import reproduction
@@ -68,6 +70,9 @@ def render_report(content: ReportContent) -> str:
     training = figure_with_caption(
         "training", training_figure(content), training_caption(content), "No training epochs were recorded."
     )
+    importance = figure_with_caption(
+        "importance", importance_figure(content), importance_caption(content), TOO_FEW_FOR_IMPORTANCE
+    )
     time = time_bar(content.summary.get("seconds") or {})
     sections = [
         section("Pareto front", front),
@@ -75,6 +80,8 @@ def render_report(content: ReportContent) -> str:
         section("Training", training),
         *([section("Architecture parameters", architecture_section(content))] if content.relaxation else ()),
         *([section("Did the search pay?", controls_section(content.controls))] if content.controls else ()),
+        *([section("Class by class", confusion_section(content.confusion))] if content.confusion else ()),
+        section("What decides", importance),
         *([section("Use it", usage(content.best["file"]))] if "file" in content.best else ()),
         section("The chosen architecture", architecture_drawing(content)),
         *(_latency_sections(content.latency) if content.latency else ()),

@@ -1,7 +1,11 @@
 """`nas list runs`, `nas show`, `nas rm`, `nas init`; a run by its name and by any path."""
 
 import json
+import re
 import shutil
+import threading
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ import yaml
 from command_line import Outcome, nas
 from filelock import FileLock
 
+from nas.runs import served
 from nas.setup import RunFolder, resolve
 
 
@@ -122,13 +127,9 @@ def test_a_first_configuration_is_one_that_a_search_takes(tmp_path: Path, monkey
     assert nas("init").code == 0
     text = Path("run.yaml").read_text()
     assert resolve(yaml.safe_load(text), "run.yaml") == resolve({}, "nothing"), "values are the defaults"
-    uncommented = "\n".join(
-        line.replace("# ", "", 1) for line in text.splitlines() if line.startswith("# ") and ":" in line.split("#")[1]
-        and line[2:].split(":")[0].replace("_", "").strip().isalpha()
-    )  # fmt: skip
-    assert {"data_dir", "time", "training", "method"} <= set(
-        yaml.safe_load(uncommented.replace("nas search", "")) or {}
-    )
+    all_keys = yaml.safe_load(re.sub(r"(?m)^# (?=\w+: |\w+:$|  \w+: |- )", "", text))
+    assert {"data_dir", "time", "training", "method"} <= set(all_keys)
+    assert resolve(all_keys, "run.yaml").training.batch_size == 64
     again = nas("init")
     assert again.code == 2 and "there already" in again.err and Path("run.yaml").read_text() == text
 
@@ -139,7 +140,8 @@ def test_what_a_newcomer_types_first(words: list[str]) -> None:
     assert outcome.code == 0 and outcome.out.strip() and not outcome.err
     assert max(map(len, outcome.out.splitlines())) <= 80
     if words == []:
-        assert not any(line.endswith("...") for line in outcome.out.splitlines()), "what a command does is cut off"
+        cut = [line for line in outcome.out.splitlines() if line.endswith("...") and not line.startswith("Usage")]
+        assert not cut, "what a command does is cut off"
 
 
 def test_quiet_tells_results_alone_and_verbose_logs(copied: Path, tmp_path: Path) -> None:
@@ -147,3 +149,58 @@ def test_quiet_tells_results_alone_and_verbose_logs(copied: Path, tmp_path: Path
     assert quiet.code == 0 and quiet.err == "" and len(quiet.out.splitlines()) == 2
     told = nas("export", "tiny", "--results", copied, "--out", tmp_path / "a.onnx")
     assert "agrees with PyTorch" in told.err
+
+
+def test_runs_are_compared(mixed: Path, tmp_path: Path, finished: tuple[Path, Outcome]) -> None:
+    other = json.loads((mixed / "tiny" / "run.json").read_text())
+    other["config"]["seed"], other["config"]["training"]["epochs"] = 7, 3
+    shutil.copytree(mixed / "tiny", mixed / "other")
+    (mixed / "other" / "run.json").write_text(json.dumps(other))
+    (mixed / "other" / "config.yaml").unlink()
+    outcome = nas("compare", "tiny", mixed / "other", "--results", mixed, "--out", tmp_path / "page.html", "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["settings"] == {
+        "seed": {"tiny": 0, "other": 7}, "training.epochs": {"tiny": 1, "other": 3},
+    }  # fmt: skip
+    assert [row["test_accuracy"] for row in outcome.json["runs"]] == [finished[1].json["best"]["test_accuracy"]] * 2
+    assert "Fronts" in (tmp_path / "page.html").read_text()
+    assert "training.epochs" in nas("compare", "tiny", "other", "--results", mixed).out
+    assert (mixed / "comparison.html").exists()
+    for runs, why in {
+        ("tiny",): "two different runs", ("tiny", "cut"): "no result yet", ("tiny", "profiled"): "is a profile",
+        ("tiny", "damaged"): "best.json is damaged",
+    }.items():  # fmt: skip
+        refused = nas("compare", *runs, "--results", mixed)
+        assert refused.code == 2 and why in refused.err and refused.err.count("\n") == 1, runs
+
+
+def test_the_page_of_a_run_is_written_anew(mixed: Path) -> None:
+    RunFolder(mixed / "tiny").trust()
+    report, result = mixed / "tiny" / "report.html", (mixed / "tiny" / "best.json").read_bytes()
+    before = report.read_text()
+    report.write_text("old")
+    done = nas("report", "tiny", "--results", mixed)
+    assert (done.code, done.out.strip()) == (0, str(report)), done.err
+    assert report.read_text() == before and (mixed / "tiny" / "best.json").read_bytes() == result
+    unfinished = nas("report", "cut", "--results", mixed)
+    assert unfinished.out.strip() == str(mixed / "cut" / "progress.html")
+    assert "Candidates" in (mixed / "cut" / "progress.html").read_text()
+    assert not (mixed / "cut" / "report.html").exists()
+
+
+def test_a_run_is_watched_on_this_machine_alone(mixed: Path) -> None:
+    with served(RunFolder(mixed / "cut"), "127.0.0.1", 0, 3) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        where = f"http://127.0.0.1:{server.server_address[1]}"
+        with urllib.request.urlopen(f"{where}/") as answer:
+            assert answer.headers["Refresh"] == "3" and b"This run is interrupted" in answer.read()
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{where}/config.yaml")
+        server.shutdown()
+    with served(RunFolder(mixed / "tiny"), "127.0.0.1", 0, 3) as server:
+        taken = nas("watch", "tiny", "--results", mixed, "--port", server.server_address[1])
+        assert taken.code == 2 and "choose another --port" in taken.err
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_address[1]}/") as answer:
+            assert "Refresh" not in answer.headers and answer.read() == (mixed / "tiny" / "report.html").read_bytes()
+        server.shutdown()

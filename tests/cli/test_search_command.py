@@ -231,17 +231,23 @@ def test_without_json_there_are_tables(copied: Path) -> None:
 def test_every_command_has_help() -> None:
     commands = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
     known = [
+        "compare",
         "controls",
         "export",
         "fetch",
+        "init",
         "list",
         "parcel",
         "profile",
         "rank",
+        "report",
         "resume",
         "retrain",
+        "rm",
         "search",
+        "show",
         "submit",
+        "watch",
     ]
     assert sorted(commands) == known
     below = [command.name or command.callback.__name__ for command in device.registered_commands if command.callback]

@@ -1,0 +1,94 @@
+"""Which classes the delivered network takes for which: accuracy of each class, and the confusion matrix."""
+
+import html
+
+import numpy as np
+
+from nas.report.content import Confusion
+from nas.report.plotting import BLUE, Figure, escaped, layout
+from nas.report.sections import figure_with_caption
+
+__all__ = ["confusion_section"]
+
+_MOST = 30
+"""Classes that a figure has at most."""
+_PAIRS = 5
+_HEAD, _ROW = 70, 24
+
+
+def confusion_section(confusion: Confusion) -> str:
+    """HTML: bars of the classes, the worst first, and the matrix where it is small enough to be read."""
+    few = len(confusion.classes) <= _MOST
+    bars = figure_with_caption("class-accuracy", _bars(confusion), _bar_caption(confusion), "")
+    pairs = f"<p>{html.escape(_confused(confusion))}</p>"
+    if not few:
+        return bars + pairs
+    caption = f"Share of each class (row) that is taken for another (column), of {_seen(confusion)}."
+    return bars + pairs + figure_with_caption("confusion", _matrix(confusion), caption, "")
+
+
+def _seen(confusion: Confusion) -> str:
+    return f"{int(confusion.counts.sum()):,} {confusion.examples}"
+
+
+def _bar_caption(confusion: Confusion) -> str:
+    count = len(confusion.classes)
+    about = f"All {count} classes" if count <= _MOST else f"The {_MOST} worst of {count:,} classes"
+    guess = f"the most frequent class alone would give {confusion.guessing:.1%}"
+    return f"{about}, the worst first, of {_seen(confusion)}; {guess}."
+
+
+def _bars(confusion: Confusion) -> Figure:
+    accuracies = np.nan_to_num(confusion.accuracies, nan=2.0)
+    worst = [index for index in np.argsort(accuracies, kind="stable")[:_MOST] if accuracies[index] <= 1]
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "name": "accuracy",
+        "x": [round(float(accuracies[index]), 4) for index in worst],
+        "y": [escaped(confusion.classes[index]) for index in worst],
+        "marker": {"color": BLUE},
+        "text": [f"{accuracies[index]:.0%}" for index in worst],
+        "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
+    }
+    frame = layout("accuracy", "class") | {"showlegend": False, "height": _HEAD + _ROW * len(worst)}
+    frame["xaxis"] |= {"range": [0, 1]}
+    frame["yaxis"] = {"type": "category", "autorange": "reversed", "automargin": True, "fixedrange": True}
+    return {"data": [trace], "layout": frame}
+
+
+def _confused(confusion: Confusion) -> str:
+    """The pairs that are mistaken most often, in words."""
+    wrong = confusion.counts.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(wrong, axis=None, kind="stable")[::-1][:_PAIRS]
+    pairs = [divmod(int(each), len(confusion.classes)) for each in order]
+    told = [
+        f"{confusion.classes[row]} for {confusion.classes[column]} ({wrong[row, column]:,})"
+        for row, column in pairs
+        if wrong[row, column]
+    ]
+    return f"Most often mistaken: {', '.join(told)}." if told else "Nothing was mistaken."
+
+
+def _matrix(confusion: Confusion) -> Figure:
+    names = [escaped(name) for name in confusion.classes]
+    shares = confusion.counts / np.maximum(confusion.counts.sum(axis=1, keepdims=True), 1)
+    trace = {
+        "type": "heatmap",
+        "x": names,
+        "y": names,
+        "z": shares.round(4).tolist(),
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": [[0, "rgba(59,130,246,0.04)"], [1, "rgba(59,130,246,1)"]],
+        "showscale": False,
+        "xgap": 2,
+        "ygap": 2,
+        "texttemplate": "%{z:.0%}",
+        "hovertemplate": "%{y} taken for %{x}: %{z:.1%}<extra></extra>",
+    }
+    frame = layout("predicted", "class") | {"showlegend": False, "height": _HEAD + _ROW * (1 + len(names))}
+    axis = {"type": "category", "automargin": True, "showgrid": False, "fixedrange": True}
+    frame |= {"xaxis": axis | {"side": "top"}, "yaxis": axis | {"autorange": "reversed"}}
+    return {"data": [trace], "layout": frame}

@@ -1,0 +1,81 @@
+"""What a page says of classes, of choices, and of results that chance explains."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from outline import Outline
+
+from nas.report import ReportContent
+from nas.report.chance import chance_notes
+from nas.report.content import Confusion
+from nas.report.importance import choice_importance, importance_figure
+from nas.report.search_page import render_report
+
+Changed = Callable[..., ReportContent]
+
+
+def confusion(classes: int = 3) -> Confusion:
+    counts = np.eye(classes, dtype=np.int64) * 8
+    counts[0, 1] = 2
+    counts[1, 1] = 0
+    return Confusion([f"<b>class {index}</b>" for index in range(classes)], counts, "validation images")
+
+
+def test_classes_are_shown_the_worst_first(changed: Changed) -> None:
+    outline = Outline(render_report(changed(confusion=confusion())))
+    bars, matrix = (figure["data"][0] for figure in outline.figures[3:5])
+    assert bars["x"] == [0.8, 1.0] and matrix["z"] == [[0.8, 0.2, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    assert "Most often mistaken: <b>class 0</b> for <b>class 1</b> (2)." in outline.text
+    assert "of 18 validation images; the most frequent class alone would give 55.6%" in outline.text
+
+
+def test_of_many_classes_the_worst_are_bars_and_there_is_no_matrix(changed: Changed) -> None:
+    outline = Outline(render_report(changed(confusion=confusion(200))))
+    assert [figure["data"][0]["type"] for figure in outline.figures[3:]] == ["bar"]
+    assert len(outline.figures[3]["data"][0]["x"]) == 30 and "The 30 worst of 200 classes" in outline.text
+
+
+def test_the_choice_that_decides_is_found() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [{"a": int(a), "b": int(b), **({"c": 1} if a else {})} for a, b in rng.integers(0, 4, (300, 2))]
+    score = np.array([each["a"] + 0.1 * rng.normal() for each in drawn])
+    found = choice_importance(drawn, score, maximise=True)
+    assert found["a"] > 0.7 and found["b"] < 0.15 and sum(found.values()) == pytest.approx(1)
+    assert choice_importance(drawn, score, maximise=True) == found
+
+
+def test_score_and_cost_are_side_by_side(content: ReportContent) -> None:
+    def rows(count: int) -> pd.DataFrame:
+        table = pd.concat([content.candidates] * 3, ignore_index=True).head(count)
+        kernels = [{"kernel": number % 3, "width": number % 5} for number in range(count)]
+        return table.assign(
+            architecture=list(map(json.dumps, kernels)),
+            accuracy=[each["kernel"] for each in kernels],
+            latency_ms=[each["width"] + 1 for each in kernels],
+        )
+
+    figure = importance_figure(dataclasses.replace(content, candidates=rows(90)))
+    assert figure is not None
+    score, cost = ({name: x for name, x in zip(each["y"], each["x"], strict=True)} for each in figure["data"])
+    assert score["kernel"] > 0.9 and cost["width"] > 0.9
+    assert importance_figure(dataclasses.replace(content, candidates=rows(30))) is None
+
+
+def result(low: float, draw: tuple[float, float] | None) -> dict[str, Any]:
+    best = {"accuracy": 0.6, "accuracy_low": low, "test_accuracy_low": 0.55, "test_accuracy_high": 0.65}
+    random = None if draw is None else {"draws": 9, "test_accuracy_low": draw[0], "test_accuracy_high": draw[1]}
+    return {"metric": "accuracy", "best": best, "random": random}
+
+
+def test_what_chance_explains_is_a_note() -> None:
+    (guess,) = chance_notes(result(0.5, None), confusion())
+    assert "no better than guessing" in guess and "55.56%" in guess
+    (luck,) = chance_notes(result(0.57, (0.5, 0.56)), confusion())
+    assert "not shown to be better than the best of 9 random draws" in luck
+    assert chance_notes(result(0.57, (0.4, 0.5)), confusion()) == []
+    assert chance_notes(result(0.57, None), None) == []
