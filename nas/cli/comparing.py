@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from nas import runs
 from nas.cli.options import RESULTS, Json, Results
 from nas.cli.run_tables import print_comparison
 from nas.cli.terminal import echo
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["compare"]
 
@@ -27,10 +30,15 @@ def compare(
     Their networks and the settings that differ are told, and a page shows their fronts over each other.
     """
     found = runs.compare(run, out, results=results)
-    rows: list[dict[str, Any]] = json.loads(found.table.to_json(orient="records"))
-    settings = json.loads(found.settings.to_json(orient="index"))
+    rows = _known(found.table).to_dict(orient="records")
+    settings = _known(found.settings).to_dict(orient="index")
     if as_json:
         echo(json.dumps({"runs": rows, "settings": settings, "page": str(found.page)}))
         return
     print_comparison(rows, settings)
     echo(f"  {found.page}")
+
+
+def _known(table: "pd.DataFrame") -> Any:
+    """The table of plain values, None where there is none."""
+    return table.astype(object).where(table.notna(), None)

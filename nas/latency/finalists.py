@@ -93,7 +93,7 @@ def measure_finalists(
         else:
             _measure(setup, cache, wanted)
             measured = _measured(setup, folder, cache, everything)
-        task.update(len(measured))
+        task.update(sum(row["id"] in measured for row in everything[:-1]))
         largest = _with_latency(largest, measured)
         rows = _confirmed(setup, rows, largest, measured)
     front = [row for row, rank in _by_rank(setup, [row for row in rows if row["id"] in measured]) if rank == 0]

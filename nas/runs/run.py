@@ -271,7 +271,7 @@ class _Stages:
         with self.progress.task(f"{doing} {self.setup.target.name}", len(candidates)) as task:
             always = [] if self.prospects.scaled is None else [self.prospects.scaled]
             finalists = measure_finalists(self.setup, self.folder, candidates, largest, task, always)
-            if len(finalists.measured) < len(candidates):
+            if not set(candidates["id"]) <= set(finalists.measured):
                 task.end("the front is known, and what is next to it")
         unknown = (math.nan, math.nan)
         latency = [finalists.measured.get(name, unknown) for name in candidates["id"]]

@@ -23,7 +23,7 @@ task: noisy_digits
 # What the network must keep; several constraints hold together.
 constraints:
   - latency_ms <= 50% of largest
-# - params <= 1e6
+  # - params <= 1e6
 
 # Where latency is measured: a name of `nas list targets`, or of a device of `nas device import`.
 target: onnxruntime

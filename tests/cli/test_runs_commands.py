@@ -127,7 +127,7 @@ def test_a_first_configuration_is_one_that_a_search_takes(tmp_path: Path, monkey
     assert nas("init").code == 0
     text = Path("run.yaml").read_text()
     assert resolve(yaml.safe_load(text), "run.yaml") == resolve({}, "nothing"), "values are the defaults"
-    all_keys = yaml.safe_load(re.sub(r"(?m)^# (?=\w+: |\w+:$|  \w+: |- )", "", text))
+    all_keys = yaml.safe_load(re.sub(r"(?m)^( *)# (?=\w+: |\w+:$|  \w+: |- )", r"\1", text))
     assert {"data_dir", "time", "training", "method"} <= set(all_keys)
     assert resolve(all_keys, "run.yaml").training.batch_size == 64
     again = nas("init")
@@ -177,11 +177,12 @@ def test_runs_are_compared(mixed: Path, tmp_path: Path, finished: tuple[Path, Ou
 def test_the_page_of_a_run_is_written_anew(mixed: Path) -> None:
     RunFolder(mixed / "tiny").trust()
     report, result = mixed / "tiny" / "report.html", (mixed / "tiny" / "best.json").read_bytes()
-    before = report.read_text()
+    headings = re.findall("<h2>.*?</h2>", report.read_text())
     report.write_text("old")
     done = nas("report", "tiny", "--results", mixed)
     assert (done.code, done.out.strip()) == (0, str(report)), done.err
-    assert report.read_text() == before and (mixed / "tiny" / "best.json").read_bytes() == result
+    assert re.findall("<h2>.*?</h2>", report.read_text()) == headings and len(headings) > 8
+    assert (mixed / "tiny" / "best.json").read_bytes() == result
     unfinished = nas("report", "cut", "--results", mixed)
     assert unfinished.out.strip() == str(mixed / "cut" / "progress.html")
     assert "Candidates" in (mixed / "cut" / "progress.html").read_text()

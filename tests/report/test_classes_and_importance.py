@@ -61,7 +61,7 @@ def test_score_and_cost_are_side_by_side(content: ReportContent) -> None:
 
     figure = importance_figure(dataclasses.replace(content, candidates=rows(90)))
     assert figure is not None
-    score, cost = ({name: x for name, x in zip(each["y"], each["x"], strict=True)} for each in figure["data"])
+    score, cost = (dict(zip(each["y"], each["x"], strict=True)) for each in figure["data"])
     assert score["kernel"] > 0.9 and cost["width"] > 0.9
     assert importance_figure(dataclasses.replace(content, candidates=rows(30))) is None
 
