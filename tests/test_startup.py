@@ -40,7 +40,13 @@ WITHOUT_TORCH = {
     "unreadable constraint": (["search", "--constraint", "be fast"], 2),
     "a space without a model alone": (["search", "no.yaml"], 2),
     "missing config": (["search", "--config", "no/such.yaml"], 2),
-    **{f"{command} of no run": ([command, "nothing"], 2) for command in ("resume", "retrain", "export")},
+    "list runs": (["list", "runs"], 0),
+    "version": (["--version"], 0),
+    "first configuration": (["init", "first.yaml"], 0),
+    **{
+        f"{command} of no run": ([command, "nothing"], 2)
+        for command in ("resume", "retrain", "export", "show", "compare", "report", "watch", "rm")
+    },
     "missing table of a ranking": (["rank", "nothing", "--truth", "no.csv", "--column", "a"], 2),
 }
 ONCE = "from nas.cli import main\ntry:\n    main()\nfinally:\n    print('torch' in sys.modules)"

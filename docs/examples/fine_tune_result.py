@@ -9,7 +9,7 @@ if __name__ == "__main__":
     run = nas.Run(space="chain", task="digits", method="spos", constraints=["flops <= 50% of largest"])
     result = run.search("to-fine-tune")
 
-    network, data = result.best.network, nas.data.load("digits")
+    network, data = result.best.network(), nas.data.load("digits")
     optimiser = torch.optim.SGD(network.parameters(), lr=0.01)
     network.train()
     for images, labels in data.train.batches(64):

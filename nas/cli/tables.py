@@ -42,6 +42,7 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     score = metric if confirmed else result["score"]
     heading = f"{label(score).lower()} (95 %)" if f"{score}_low" in best else label(score).lower()
     table = new_table(["architecture"], (heading, "latency", "params", "FLOPs", "memory"), title)
+    table.columns[0].no_wrap = True
     for row in result["front"]:
         if row["id"] == best["id"]:
             table.add_row(best["id"], *_metrics(best, score), style="bold green")

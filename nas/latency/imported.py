@@ -36,7 +36,7 @@ def find_target(results: Path, name: str) -> str:
 
 
 def find_known(results: Path, name: str) -> str:
-    """The folder of an imported device or of a profile, with ``@PLATFORM`` after it where ``name`` has that.
+    """The folder of an imported device or of a profile, by name or by path, with ``@PLATFORM`` after it where ``name`` has that.
 
     Raises:
         UsageError: there is none of that name.
@@ -44,6 +44,8 @@ def find_known(results: Path, name: str) -> str:
     device, platform = split_platform(name)
     folders = {folder.name: folder for folder in results.glob("*") if (folder / "profile.json").exists()}
     folders |= {folder.name: folder for folder in results.glob("devices/*") if (folder / "profile.json").exists()}
+    if device not in folders and (Path(device) / "profile.json").exists():
+        return name
     if device not in folders:
         hint = did_you_mean(device, folders) if folders else "import a device or profile one first."
         raise UsageError(f"known device '{device}' is neither imported nor profiled in {results}; {hint}")

@@ -20,11 +20,12 @@ def confusion_section(confusion: Confusion) -> str:
     """HTML: bars of the classes, the worst first, and the matrix where it is small enough to be read."""
     few = len(confusion.classes) <= _MOST
     bars = figure_with_caption("class-accuracy", _bars(confusion), _bar_caption(confusion), "")
-    pairs = f"<p>{html.escape(_confused(confusion))}</p>"
+    pairs = _confused(confusion)
     if not few:
-        return bars + pairs
-    caption = f"Share of each class (row) that is taken for another (column), of {_seen(confusion)}."
-    return bars + pairs + figure_with_caption("confusion", _matrix(confusion), caption, "")
+        return f"{bars}<p>{html.escape(pairs)}</p>"
+    caption = f"Share of each class (row) that is taken for another (column). {pairs}"
+    matrix = figure_with_caption("confusion", _matrix(confusion), caption, "")
+    return f'{bars}<div class="heat"><h3>Confusion matrix</h3>{matrix}</div>'
 
 
 def _seen(confusion: Confusion) -> str:

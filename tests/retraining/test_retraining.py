@@ -17,6 +17,7 @@ from searched import ASKED, own_copy
 
 from nas.data import ImageSplit, load
 from nas.delivery.exported import ExportedNetwork
+from nas.delivery.rebuilding import description_of, load_network
 from nas.distributed import connected
 from nas.errors import UsageError
 from nas.evaluation import evaluate
@@ -79,6 +80,8 @@ def test_the_onnx_file_is_the_network_of_the_best_trial(retrained: tuple[RunFold
         expected = network.eval()(x).numpy()
     assert np.allclose(output, expected, atol=1e-4)
     assert (output.argmax(1) == y.numpy()).mean() == pytest.approx(best["accuracy"], abs=0.01)
+    rebuilt = load_network(description_of(folder.onnx)).state_dict()
+    assert all(torch.equal(rebuilt[name], tensor) for name, tensor in network.state_dict().items())
     tested = evaluate(network, data.test.batches(256), data.task)
     assert tested["accuracy"] == pytest.approx(best["test_accuracy"], abs=0.01)
     described = {entry.key: json.loads(entry.value) for entry in onnx.load(folder.onnx).metadata_props}
@@ -215,7 +218,8 @@ def test_a_network_that_is_as_good_is_not_replaced(
     del result["retrained"]
     write_file(folder.best, json.dumps(result))
     (folder.path / "delivered.json").unlink()
-    (folder.path / report["retrained"]["former"]).unlink()
+    for file in folder.path.glob("best-before*"):
+        file.unlink()
     before = folder.onnx.read_bytes()
     read: list[int] = []
     evaluate_file = ExportedNetwork.evaluate
