@@ -41,7 +41,7 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     confirmed = all(metric in row for row in result["front"])
     score = metric if confirmed else result["score"]
     heading = f"{label(score).lower()} (95 %)" if f"{score}_low" in best else label(score).lower()
-    table = new_table(["architecture"], (heading, "latency", "params", "FLOPs", "memory"), title)
+    table = new_table(["network"], (heading, "latency", "params", "FLOPs", "memory"), title)
     table.columns[0].no_wrap = True
     for row in result["front"]:
         if row["id"] == best["id"]:
