@@ -36,7 +36,7 @@ def find_target(results: Path, name: str) -> str:
 
 
 def find_known(results: Path, name: str) -> str:
-    """The folder of an imported device or of a profile, by name or by path, with ``@PLATFORM`` after it where ``name`` has that.
+    """The folder of an imported device or of a profile, by name or by path, with the ``@PLATFORM`` that the name has.
 
     Raises:
         UsageError: there is none of that name.

@@ -42,7 +42,8 @@ def test_the_result_of_a_search(metric: str, width: int, tmp_path: Path, capsys:
     best = network("5023733a1b", metric) | {"file": file}
     result = {
         "run": LONG, "metric": metric, "best": best, "front": rows, "largest": network("ffffffffff", metric),
-        "random": None, "selection": {"finish": [{**best, f"finished_{metric}": 0.9, "origin": "random"}], "trained": True},
+        "random": None,
+        "selection": {"finish": [{**best, f"finished_{metric}": 0.9, "origin": "random"}], "trained": True},
         "cost": "latency_ms", "score": metric, "evaluator": "shared-weights", "notes": ["words " * 40],
     }  # fmt: skip
     print_result(result, RunFolder(tmp_path))
@@ -54,9 +55,9 @@ def test_the_result_of_a_search(metric: str, width: int, tmp_path: Path, capsys:
 
 def test_the_list_of_runs_and_their_comparison(width: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = {
-        "run": LONG, "kind": "search", "space": "once_for_all", "task": "noisy_digits", "method": "mixture-of-supernets",
-        "begun": "2026-03-01T09:30:00", "state": "interrupted", "metric": "accuracy", "score": 0.98765,
-        "latency_ms": 0.0246,
+        "run": LONG, "kind": "search", "space": "once_for_all", "task": "noisy_digits",
+        "method": "mixture-of-supernets", "begun": "2026-03-01T09:30:00", "state": "interrupted",
+        "metric": "accuracy", "score": 0.98765, "latency_ms": 0.0246,
     }  # fmt: skip
     unknown = dict.fromkeys(row) | {"run": "broken", "state": "damaged"}
     print_runs([row, unknown])

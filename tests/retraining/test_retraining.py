@@ -212,7 +212,7 @@ def test_a_network_that_is_as_good_is_not_replaced(
     retrained: tuple[RunFolder, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The very network that the trials find is there already."""
-    original, report = retrained
+    original, _ = retrained
     folder = own_copy(original.path, tmp_path)
     result = folder.read(folder.best)
     del result["retrained"]
