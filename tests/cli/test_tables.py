@@ -30,7 +30,8 @@ def lines_of(capsys: Printed) -> list[str]:
 
 def network(metric: str) -> dict[str, Any]:
     """Figures as wide as they get."""
-    bounds = {f"{part}{metric}{bound}": -2.345 for part in ("", "test_") for bound in ("", "_low", "_high")}
+    value = 1.0 if metric == "accuracy" else -2.345
+    bounds = {f"{part}{metric}{bound}": value for part in ("", "test_") for bound in ("", "_low", "_high")}
     return {
         "id": "5023733a1b", "latency_ms": 0.0246, "latency_spread_ms": 0.01, "latency_source": "predicted",
         "params": 117738, "flops": 3760896, "peak_memory_bytes": 53200, **bounds,
