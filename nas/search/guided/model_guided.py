@@ -127,9 +127,8 @@ class ModelGuided:
         """For each row of values the best new architecture, of those that violate the constraints least."""
         left = np.ones(len(rows), dtype=bool)
         for value in values:
-            while left.any():
-                nearest = np.flatnonzero(left & (violations <= violations[left].min()))
-                position = nearest[value[nearest].argmin()]
+            order = np.lexsort((value, violations))
+            for position in order[left[order]]:
                 left[position] = False
                 (architecture,) = self._space.from_indices(rows[[position]])
                 if self._sampler.visit(architecture):

@@ -41,7 +41,7 @@ class Networks:
 
     def fit(self, loss: Callable[[], Tensor], steps: int, rate: float = 0.01, decay: float = 1e-4) -> None:
         """Lowers a loss, summed over the members, by AdamW with a cosine schedule."""
-        optimizer = torch.optim.AdamW([*self.weights, *self.biases], lr=rate, weight_decay=decay)
+        optimizer = torch.optim.AdamW([*self.weights, *self.biases], lr=rate, weight_decay=decay, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         for _ in range(steps):
             optimizer.zero_grad(set_to_none=True)

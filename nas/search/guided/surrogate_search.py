@@ -5,7 +5,7 @@ from typing import Any
 
 from nas.search.guided.acquisition import lower_bound
 from nas.search.guided.model_guided import ModelGuided, Rank, Samples
-from nas.search.guided.surrogates import make_surrogate, predicted, without_warnings
+from nas.search.guided.surrogates import predicted, surrogate_maker, without_warnings
 from nas.space import Space
 
 __all__ = ["forest", "guided", "ridge"]
@@ -35,11 +35,11 @@ def guided(
     Raises:
         UsageError: there is no such surrogate or encoding, or an option is wrong.
     """
-    make_surrogate(surrogate, surrogate_args or {}, seed)
+    make = surrogate_maker(surrogate, surrogate_args or {})
     acquire = lower_bound(kappa)
 
     def learn(samples: Samples, model_seed: int) -> Rank:
-        model = make_surrogate(surrogate, surrogate_args or {}, model_seed)
+        model = make(model_seed)
         with without_warnings():
             model.fit(samples.columns, samples.scores)
         return lambda columns, n, rng: acquire(*predicted(model, columns), n, rng)
@@ -48,22 +48,40 @@ def guided(
 
 
 def ridge(
-    space: Space, seed: int = 0, *, encoding: str = "one-hot", kappa: float = 1.0, startup: int = 10, pool: int = 1000
+    space: Space,
+    seed: int = 0,
+    *,
+    encoding: str = "one-hot",
+    kappa: float = 1.0,
+    startup: int = 10,
+    batch: int = 1,
+    pool: int = 1000,
 ) -> ModelGuided:
     """A sum over choices, fitted by ridge regression: a strong baseline, and the quickest model.
 
     Args:
         encoding: see :func:`guided`, also for the other options.
     """
-    return guided(space, seed, surrogate="ridge", encoding=encoding, kappa=kappa, startup=startup, pool=pool)
+    return guided(
+        space, seed, surrogate="ridge", encoding=encoding, kappa=kappa, startup=startup, batch=batch, pool=pool
+    )
 
 
 def forest(
-    space: Space, seed: int = 0, *, encoding: str = "one-hot", kappa: float = 1.0, startup: int = 10, pool: int = 1000
+    space: Space,
+    seed: int = 0,
+    *,
+    encoding: str = "one-hot",
+    kappa: float = 1.0,
+    startup: int = 10,
+    batch: int = 1,
+    pool: int = 1000,
 ) -> ModelGuided:
     """Randomised trees, by what they agree on and how far they differ (SMAC; Hutter et al., 2011).
 
     Args:
         encoding: see :func:`guided`, also for the other options.
     """
-    return guided(space, seed, surrogate="forest", encoding=encoding, kappa=kappa, startup=startup, pool=pool)
+    return guided(
+        space, seed, surrogate="forest", encoding=encoding, kappa=kappa, startup=startup, batch=batch, pool=pool
+    )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesRegressor
     from sklearn.gaussian_process import GaussianProcessRegressor
 
-__all__ = ["SURROGATES", "Surrogate", "forest", "gaussian_process", "make_surrogate", "predicted", "without_warnings"]
+__all__ = ["SURROGATES", "Surrogate", "forest", "gaussian_process", "predicted", "surrogate_maker", "without_warnings"]
 
 Floats = NDArray[np.float64]
 
@@ -45,17 +45,20 @@ SURROGATES: Slot[Callable[..., Surrogate]] = Slot(
 )
 
 
-def make_surrogate(name: str, options: Mapping[str, Any], seed: int) -> Surrogate:
-    """A surrogate that has learnt nothing; a ``random_state`` that it takes is the seed.
+def surrogate_maker(name: str, options: Mapping[str, Any]) -> Callable[[int], Surrogate]:
+    """(seed) → a surrogate that has learnt nothing; a ``random_state`` that it takes is the seed.
 
     Raises:
         UsageError: there is no such surrogate, or it has no such option.
     """
     make = SURROGATES[name]
     arguments = check_options(make, options, f"surrogate '{name}'", ["random_state"])
-    if "random_state" in inspect.signature(make).parameters:
-        arguments["random_state"] = seed % 2**32
-    return make(**arguments)
+    seeded = "random_state" in inspect.signature(make).parameters
+
+    def made(seed: int) -> Surrogate:
+        return make(**arguments, **({"random_state": seed % 2**32} if seeded else {}))
+
+    return made
 
 
 def predicted(surrogate: Surrogate, columns: Columns) -> tuple[Floats, Floats]:
