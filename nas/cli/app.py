@@ -10,6 +10,7 @@ import typer
 
 from nas import runs, setup
 from nas.cli import (
+    benchmark,
     comparing,
     controls,
     jobs,
@@ -232,6 +233,7 @@ app.command()(jobs.submit)
 app.command()(jobs.fetch)
 app.command(hidden=True)(jobs.parcel)
 app.command()(ranking.rank)
+app.command("benchmark")(benchmark.run_benchmark)
 app.command()(latency.profile)
 app.add_typer(latency.device, name="device")
 

@@ -3,12 +3,14 @@
 import math
 import multiprocessing
 import pickle
+import sys
 import weakref
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
+from nas.child_process import follow_parent
 from nas.errors import UsageError
 from nas.evaluation.each_alone import EachAlone
 from nas.space import Architecture
@@ -47,9 +49,10 @@ class TimeLimit:
         """
         import pandas as pd
 
-        return pd.DataFrame([self._row(architecture) for architecture in architectures])
+        return pd.DataFrame([self.row(architecture) for architecture in architectures])
 
-    def _row(self, architecture: Architecture) -> dict[str, float]:
+    def row(self, architecture: Architecture) -> dict[str, float]:
+        """The metrics of one architecture."""
         connection = self._started()
         connection.send(architecture.key)
         if not connection.poll(self._seconds):
@@ -102,8 +105,7 @@ def _end(process: BaseProcess, connection: Connection) -> None:
 
 def _serve(pickled: bytes, connection: Connection) -> None:
     """Evaluates what it is sent, until nobody listens."""
-    import sys
-
+    follow_parent()
     sys.path.append("")
     evaluator: EachAlone = pickle.loads(pickled)
     connection.send(True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from nas.errors import UsageError
 from nas.evaluation.each_alone import EachAlone
-from nas.evaluation.evaluators import EVALUATORS, Evaluator, traits_of
+from nas.evaluation.evaluators import EVALUATORS, traits_of
 from nas.evaluation.time_limit import TimeLimit
 from nas.parts import check_options
 from nas.search import STRATEGIES, Constraint, Objective, ResultIdentity, needs_probabilities, strategy_options
@@ -177,7 +177,7 @@ class SetupWithoutModel:
         sought = default if config.objective is None else Objective.parse(config.objective)
         return [sought, *([] if config.cost is None else [Objective(config.cost, maximise=False)])]
 
-    def evaluator(self) -> Evaluator:
+    def evaluator(self) -> TableResults | EachAlone | TimeLimit:
         """What tells how good architectures are.
 
         Raises:
