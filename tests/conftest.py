@@ -1,4 +1,7 @@
-"""Tests run in several processes, so each counts with one thread, and keep no key in the home of whoever runs them."""
+"""Tests run in several processes, so each counts with one thread, and keep no key in the home of whoever runs them.
+
+Folders of commands and runs hold tests of whole searches, processes and Ray, which wait until somebody names them.
+"""
 
 import atexit
 import os
@@ -18,12 +21,30 @@ if "NAS_TEST_STATE" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["NAS_TEST_STATE"], ignore_errors=True)
 
 
+HERE = Path(__file__).parent
+WHOLE = {"cli", "delivery", "distributed", "docs", "extensions", "ranking", "results", "retraining", "runs"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """``pytest`` alone runs what is not ``whole``; who names files, folders or marks gets what they name."""
+    if config.args_source is not pytest.Config.ArgsSource.ARGS and config.option.markexpr == "not slow":
+        config.option.markexpr += " and not whole"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks these folders; files elsewhere mark what is ``whole`` in them."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in WHOLE:
+            item.add_marker(pytest.mark.whole)
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Hyper-threads count: these are what a small machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished search."""
     from killing import finish

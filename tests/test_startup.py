@@ -62,6 +62,7 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.whole
 def test_no_torch_is_imported(tmp_path: Path) -> None:
     arguments = json.dumps([arguments for arguments, _ in WITHOUT_TORCH.values()])
     command = [sys.executable, "-c", EACH, arguments]
@@ -71,6 +72,7 @@ def test_no_torch_is_imported(tmp_path: Path) -> None:
     assert found == {name: f"{code} False" for name, (_, code) in WITHOUT_TORCH.items()}, done.stderr
 
 
+@pytest.mark.whole
 def test_the_shell_completes_without_torch(tmp_path: Path) -> None:
     asked = {"_NAS_COMPLETE": "complete_bash", "COMP_WORDS": "nas list me", "COMP_CWORD": "2"}
     words = [sys.executable, "-c", f"import sys\nsys.argv = ['nas']\n{ONCE}"]

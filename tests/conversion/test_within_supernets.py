@@ -126,6 +126,7 @@ print("the same")
 """
 
 
+@pytest.mark.whole
 def test_a_network_runs_where_this_package_is_not(tmp_path: Path) -> None:
     model = made("fused_vit")
     supernet = supernet_of(model)

@@ -1,18 +1,18 @@
 """When a retrained network counts as better than the one that is there."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from searched import SETTINGS
 
 from nas.data import Inputs
 from nas.delivery import comparison
-from nas.setup import RunFolder, Setup
+from nas.setup import Setup, resolve
 
 
-def test_a_single_image_does_not_decide(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    setup = Setup(RunFolder(finished).load_config())
+def test_a_single_image_does_not_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = Setup(resolve(SETTINGS, "test"))
     count = len(setup.data.validation)
 
     def pretend(setup: Setup, file: bytes, inputs: Inputs) -> SimpleNamespace:

@@ -212,6 +212,7 @@ def test_equal_networks_give_equal_bytes() -> None:
     assert with_metadata(first, {"a": "1"}) == with_metadata(second, {"a": "1"}) != first
 
 
+@pytest.mark.whole
 def test_a_process_of_its_own_gives_the_same_bytes() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))

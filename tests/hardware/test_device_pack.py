@@ -203,6 +203,7 @@ def test_the_script_is_python_3_8_and_needs_the_standard_library_alone(unzipped:
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "strict"]
 
 
+@pytest.mark.whole
 def test_a_killed_run_is_resumed_without_torch_until_all_is_measured_once(
     unzipped: Path, environment: dict[str, str], run: Run
 ) -> None:
@@ -233,6 +234,7 @@ def test_a_killed_run_is_resumed_without_torch_until_all_is_measured_once(
         assert {"onnxruntime", "provider", "torch"} == each.versions.keys()
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("content", [b"", b"architecture,late"])
 def test_a_header_cut_off_is_written_again(content: bytes, unzipped: Path, run: Run) -> None:
     (unzipped / "measurements.csv").write_bytes(content)
@@ -240,6 +242,7 @@ def test_a_header_cut_off_is_written_again(content: bytes, unzipped: Path, run: 
     require_complete(unzipped / "measurements.csv")
 
 
+@pytest.mark.whole
 def test_a_network_that_the_board_cannot_run_is_named_and_the_others_are_measured(unzipped: Path, run: Run) -> None:
     model = onnx.load(unzipped / "networks/0001.onnx")
     model.graph.node[0].op_type, model.graph.node[0].domain = "Missing", "com.nowhere"

@@ -57,6 +57,7 @@ class KilledError(Exception):
     """Stands for a kill."""
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("place", ["ArchitecturePredictor.save", "write_file"])
 def test_killed_while_the_predictor_is_written(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The predictor is there when its last file is, so a part of it is made again, without measuring."""
@@ -76,6 +77,7 @@ def test_killed_while_the_predictor_is_written(place: str, tmp_path: Path, monke
     assert run_profile(config, folder) == report, "a finished profile tells the same again"
 
 
+@pytest.mark.whole
 def test_a_finished_profile_is_not_fitted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, config = RunFolder(tmp_path / "run"), resolve(SETTINGS, "test")
     report = run_profile(config, folder)

@@ -41,14 +41,21 @@ def file_of(inputs: Inputs, size: int = 84112) -> dict[str, Any]:
     return {"name": "best.onnx", "dtype": "int8", "input": inputs.describe(), "bytes": size}
 
 
-def run(file: dict[str, Any], folder: Path) -> str:
-    command = [sys.executable, "-c", code(file)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """What the lines print in the test's folder; the names that they give go into ``names``."""
+    monkeypatch.chdir(tmp_path)
+
+    def start(file: dict[str, Any], names: dict[str, Any] | None = None) -> str:
+        exec(code(file), {} if names is None else names)
+        return capsys.readouterr().out.strip()
+
+    return start
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("form", ["unit", "bytes", "normalised"])
-def test_the_lines_classify_an_image(channels: int, form: str, tmp_path: Path) -> None:
+def test_the_lines_classify_an_image(channels: int, form: str, tmp_path: Path, run: Callable[..., str]) -> None:
     inputs = images(channels)(form)
     model = dynamic_onnx(reading(Sides(), inputs), inputs.shape, dtype=inputs.dtype)
     write_file(tmp_path / "best.onnx", with_metadata(model, {"classes": CLASSES}))
@@ -57,12 +64,12 @@ def test_the_lines_classify_an_image(channels: int, form: str, tmp_path: Path) -
         pixels = np.full((8, 12, 3), 30, np.uint8)
         pixels[:, bright] = 220
         Image.fromarray(pixels).save(tmp_path / "image.png")
-        found.append(run(file_of(inputs), tmp_path))
+        found.append(run(file_of(inputs)))
     assert found == ["left", "right", "<b>"]
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB", "L", "large JPEG"])
-def test_the_lines_read_a_picture_as_training_does(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lines_read_a_picture_as_training_does(mode: str, tmp_path: Path, run: Callable[..., str]) -> None:
     """Turned as its EXIF says, and on white where it is transparent; a large JPEG at a fraction of its size."""
     exif, rows = Image.Exif(), np.random.default_rng(0).integers(0, 256, (12, 8, 4), np.uint8)
     exif[0x0112] = 6  # to be turned by a quarter
@@ -78,21 +85,24 @@ def test_the_lines_read_a_picture_as_training_does(mode: str, tmp_path: Path, mo
     inputs = ImageData("mine", Classification(["a"]), split, split, split, Augment()).inputs("bytes")
     model = dynamic_onnx(reading(Sides(), inputs), inputs.shape, dtype=inputs.dtype)
     write_file(tmp_path / "best.onnx", with_metadata(model, {"classes": CLASSES}))
-    monkeypatch.chdir(tmp_path)
     found: dict[str, Any] = {}
-    exec(code(file_of(inputs)), found)
+    run(file_of(inputs), found)
     np.testing.assert_array_equal(found["pixels"], images.numpy())
 
 
+@pytest.mark.whole
 def test_the_lines_read_an_array_of_another_scale(tmp_path: Path) -> None:
+    """In a process of its own, as whoever copies them has it."""
     inputs = images(1, -2.0, 3.0)("unit")
     model = dynamic_onnx(reading(Sides(), inputs), inputs.shape)
     write_file(tmp_path / "best.onnx", with_metadata(model, {"classes": CLASSES}))
     np.save(tmp_path / "example.npy", np.tile([2.0, 2, 2, -1, -1, -1], (4, 1)))
-    assert run(file_of(inputs), tmp_path) == "left"
+    command = [sys.executable, "-c", code(file_of(inputs))]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "left"
 
 
-def test_the_lines_continue_a_text(tmp_path: Path) -> None:
+def test_the_lines_continue_a_text(tmp_path: Path, run: Callable[..., str]) -> None:
     class Next(nn.Module):
         def forward(self, ids: torch.Tensor) -> torch.Tensor:
             return nn.functional.one_hot((ids + 1) % 3, 3).float().transpose(1, 2)
@@ -101,7 +111,7 @@ def test_the_lines_continue_a_text(tmp_path: Path) -> None:
     model = dynamic_onnx(Next(), inputs.shape, dtype=inputs.dtype)
     write_file(tmp_path / "best.onnx", with_metadata(model, {"classes": '["a", "b", "é"]'}))
     (tmp_path / "text.txt").write_text("éaabbab", encoding="utf-8")
-    assert run(file_of(inputs), tmp_path) == "é"
+    assert run(file_of(inputs)) == "é"
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,7 @@ def test_of_a_batch_with_a_missing_objective_nothing_is_written(tmp_path: Path) 
         assert len(ledger) == 0
 
 
+@pytest.mark.whole
 def test_a_process_that_was_stopped_for_longer_than_its_lease_writes_nothing_twice(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STOPPED, str(tmp_path / "study.db"), ARCHITECTURES[0].to_json()]
     with (
@@ -135,6 +136,7 @@ def test_a_new_file_may_be_opened_by_several_at_once(tmp_path: Path) -> None:
     opened_at_once(str(tmp_path / "study.db"))
 
 
+@pytest.mark.whole
 def test_the_work_of_a_killed_search_is_done_by_the_other_on_sqlite(tmp_path: Path) -> None:
     killed_midway(str(tmp_path / "study.db"), tmp_path)
 

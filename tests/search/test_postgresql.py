@@ -22,6 +22,7 @@ from nas.errors import UsageError
 from nas.search import Ledger
 
 pytest.importorskip("psycopg2", reason="the PostgreSQL driver is not installed")
+pytestmark = pytest.mark.whole
 
 
 @pytest.fixture(scope="module")

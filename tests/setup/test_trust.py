@@ -53,6 +53,7 @@ def test_a_seal_is_of_one_place_one_key_and_what_is_reached(key: Path) -> None:
     assert seal("there", OWN) != found
 
 
+@pytest.mark.whole
 def test_processes_that_make_a_key_at_once_have_the_same(key: Path) -> None:
     program = (
         "from nas.setup import resolve; from nas.setup.trust import seal; print(seal('there', resolve({}, 'test')))"

@@ -47,6 +47,7 @@ FEW = ("chain", "nasbench201", "resnet_pooling", "transformer_lm")
 """Plain layers, a graph of a cell, slices, and attention."""
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("names", [FEW, pytest.param(tuple(SHIPPED), marks=pytest.mark.slow)], ids=["few", "all"])
 def test_extracted_networks_run_without_the_package(names: tuple[str, ...], tmp_path: Path) -> None:
     expected = {}

@@ -100,6 +100,7 @@ def test_what_a_supernet_follows_and_its_weights_change_nothing(tmp_path: Path) 
     check_fingerprint(header(network()), before, tmp_path / "c")
 
 
+@pytest.mark.whole
 def test_other_processes_say_the_same() -> None:
     program = (
         "import hashlib, json, sys; sys.path.insert(0, sys.argv[1]); import test_fingerprint as t;"

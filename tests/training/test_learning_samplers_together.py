@@ -76,6 +76,7 @@ def two() -> Iterator[Together]:
 SLOW = ("attentive", "shifting", "neighbouring", "pruning")
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("kind", ["batch", "important", *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW)])
 def test_the_number_of_processes_decides_nothing(kind: str, two: Together) -> None:
     first, second = two(partial(trained, kind))

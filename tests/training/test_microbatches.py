@@ -147,6 +147,7 @@ def two() -> Iterator[Together]:
         yield call
 
 
+@pytest.mark.whole
 def test_two_processes_train_a_sandwich_as_one_does(two: Together) -> None:
     first, second = two(sandwich_on_digits)
     same(first, second)
@@ -159,6 +160,7 @@ def all_of_them(ranks: Ranks) -> dict[str, Outcome]:
     return {name: train_all(ranks) for name, train_all in SCENARIOS.items()}
 
 
+@pytest.mark.whole
 def test_the_number_of_processes_decides_nothing(two: Together) -> None:
     (first, second), reference = two(all_of_them), by_one(two, all_of_them)
     for name in SCENARIOS:
@@ -200,6 +202,7 @@ def count_from(file: Path) -> list[Epoch]:
     return history
 
 
+@pytest.mark.whole
 def test_a_training_goes_on_with_another_number_of_processes(two: Together, tmp_path: Path) -> None:
     half_way(tmp_path / "one", 2, ALONE)
     straight = half_way(tmp_path / "straight", 3, ALONE)
@@ -216,6 +219,7 @@ def apart(folder: Path, ranks: Ranks) -> str:
     return str(caught.value)
 
 
+@pytest.mark.whole
 def test_processes_that_begin_at_different_epochs_are_refused(two: Together, tmp_path: Path) -> None:
     half_way(tmp_path / "0", 2, ALONE)
     sentences = two(partial(apart, tmp_path))
