@@ -26,6 +26,14 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_devices(tmp_path_factory.mktemp("devices"))
 
 
+@pytest.fixture(scope="module")
+def fitted(table: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run whose predictor was fitted to thirty networks."""
+    folder = RunFolder(tmp_path_factory.mktemp("fitted") / "run")
+    fit_latency(setup_of(table, networks=30), folder, Silent())
+    return folder
+
+
 def samples_of(setup: Setup, folder: Path) -> Samples:
     return take_samples(setup, RunFolder(folder), Encoding(setup.space), None, Silent())
 
@@ -166,27 +174,31 @@ def test_what_is_recorded_is_not_predicted(table: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("change", [{"width": 8}, {"head": 8}], ids=["width", "head"])
 def test_a_predictor_of_a_model_with_the_same_choices_but_another_size_is_refused(
-    change: dict[str, int], table: Path, tmp_path: Path
+    change: dict[str, int], table: Path, fitted: RunFolder
 ) -> None:
     setup = setup_of(table, networks=30)
-    folder = RunFolder(tmp_path / "run")
-    fit_latency(setup, folder, Silent())
     values = setup.config.model_dump(mode="json")
     values["space_args"] |= change
     other = Setup(type(setup.config).model_validate(values))
     assert other.space.fingerprint == setup.space.fingerprint
     with pytest.raises(UsageError, match="was fitted for model 'chain"):
-        LatencyModel.load(folder.predictor, other)
+        LatencyModel.load(fitted.predictor, other)
 
 
 @pytest.mark.parametrize("name", ["summary.json", "model", "encoding.npz"])
 @pytest.mark.parametrize("content", [b"", b"{}", b"no such thing"], ids=["empty", "no keys", "text"])
-def test_a_damaged_predictor_is_named_and_made_again(name: str, content: bytes, table: Path, tmp_path: Path) -> None:
-    setup, folder = setup_of(table, networks=30), RunFolder(tmp_path / "run")
-    before = fit_latency(setup, folder, Silent()).summary
+def test_a_damaged_predictor_is_named(
+    name: str, content: bytes, table: Path, fitted: RunFolder, tmp_path: Path
+) -> None:
+    folder = RunFolder(Path(shutil.copytree(fitted.path, tmp_path / "run")))
     (folder.predictor / name).write_bytes(content)
     with pytest.raises(UsageError, match=rf"{name} .*; delete the folder .*run/latency and resume its run to make it"):
-        fit_latency(setup, folder, Silent())
+        fit_latency(setup_of(table, networks=30), folder, Silent())
+
+
+def test_a_deleted_predictor_is_made_again(table: Path, fitted: RunFolder, tmp_path: Path) -> None:
+    folder, setup = RunFolder(Path(shutil.copytree(fitted.path, tmp_path / "run"))), setup_of(table, networks=30)
+    before = fit_latency(setup, folder, Silent()).summary
     shutil.rmtree(folder.predictor)
     after = fit_latency(setup, folder, Silent()).summary
     assert {key: after[key] for key in NUMBERS} == {key: before[key] for key in NUMBERS}
