@@ -74,9 +74,7 @@ class RunResult:
     @cached_property
     def candidates(self) -> "pd.DataFrame":
         """Everything that was evaluated, in the order asked for."""
-        import pandas as pd
-
-        return pd.read_parquet(self._folder.candidates.with_suffix(".parquet"))
+        return self._folder.read_table("candidates")
 
     @property
     def report(self) -> Path:
@@ -96,6 +94,7 @@ class RunResult:
         """
         from nas.delivery.networks import restore_trained
 
+        _require_model(self._folder)
         if not self._setup.traits.needs_supernet:
             evaluator = self._setup.config.evaluator
             raise UsageError(f"run '{self._folder.name}' has no supernet: evaluator '{evaluator}' needs none.")
@@ -106,8 +105,9 @@ class RunResult:
         """The data of the run: ``train``, ``validation`` (the part that selected) and ``test``, as training read them.
 
         Raises:
-            UsageError: they cannot be read.
+            UsageError: they cannot be read, or there are none.
         """
+        _require_model(self._folder)
         return self._setup.data
 
     @cached_property
@@ -132,7 +132,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class FoundNetwork:
-    """The network in ``best.onnx``.
+    """The network in ``best.onnx``; of a search without a model, the best architecture alone.
 
     Attributes:
         path: the folder of its run.
@@ -159,7 +159,7 @@ class FoundNetwork:
         versions and of evaluators whose networks have a form of their own.
 
         Raises:
-            UsageError: a file of the run is damaged, or names what it may not.
+            UsageError: a file of the run is damaged or names what it may not, or the run has no networks.
         """
         from nas.cli.progress import RichProgress
         from nas.delivery.rebuilding import description_of, load_network
@@ -167,6 +167,7 @@ class FoundNetwork:
         from nas.setup import Setup
 
         folder = RunFolder(self.path)
+        _require_model(folder)
         config = folder.load_config()
         if (description := description_of(folder.onnx)).exists():
             return load_network(description, config=config)
@@ -174,3 +175,11 @@ class FoundNetwork:
 
     def __repr__(self) -> str:
         return f"FoundNetwork({self.architecture.id}, {str(self.onnx)!r})"
+
+
+def _require_model(folder: RunFolder) -> None:
+    if not folder.has_network:
+        raise UsageError(
+            f"run '{folder.name}' was searched without a model, so it has neither networks nor data; it found an "
+            "architecture (best.architecture) and its figures (best.metrics)."
+        )

@@ -56,10 +56,12 @@ def print_comparison(rows: Sequence[Mapping[str, Any]], settings: Mapping[str, M
         settings: key → the value of each run.
     """
     console, tested = TextConsole(), next(name for name in rows[0] if name.startswith("test_"))
-    table = new_table(["run"], [label(tested).lower(), "latency", "params", "FLOPs"])
+    score = tested if any(row[tested] is not None for row in rows) else tested.removeprefix("test_")
+    headings = {score: label(score).lower(), "latency_ms": "latency", "params": "params", "flops": "FLOPs"}
+    known = [name for name in headings if any(row[name] is not None for row in rows)]
+    table = new_table(["run"], [headings[name] for name in known])
     for row in rows:
-        figures = ((name, row[name]) for name in (tested, "latency_ms", "params", "flops"))
-        table.add_row(row["run"], *(_known(name, value) for name, value in figures))
+        table.add_row(row["run"], *(_known(name, row[name]) for name in known))
     console.print(table)
     differing = new_table(["setting", *(row["run"] for row in rows)], [])
     for key, values in settings.items():

@@ -10,6 +10,7 @@ from nas.cli.options import RESULTS, AnyRun, Json, Results
 from nas.cli.run_tables import print_state
 from nas.cli.tables import print_result
 from nas.cli.terminal import echo
+from nas.cli.without_model import print_found
 
 __all__ = ["show"]
 
@@ -32,4 +33,4 @@ def show(run: AnyRun, results: Results = RESULTS, as_json: Json = False) -> None
         echo(json.dumps(told))
     else:
         with setup.naming_damage(folder.best):
-            print_result(told, folder)
+            (print_result if folder.has_network else print_found)(told, folder)

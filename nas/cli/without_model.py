@@ -12,7 +12,7 @@ from nas.cli.terminal import TextConsole, echo
 from nas.report.quantities import label, written
 from nas.wording import counted
 
-__all__ = ["run_without_model"]
+__all__ = ["print_found", "run_without_model"]
 
 _MOST_ROWS = 20
 
@@ -23,7 +23,12 @@ def run_without_model(config: setup.RunConfig, folder: setup.RunFolder, as_json:
         result = runs.search_without_model(config, folder, RichProgress())
     if as_json:
         echo(json.dumps(result))
-        return
+    else:
+        print_found(result, folder)
+
+
+def print_found(result: Mapping[str, Any], folder: setup.RunFolder) -> None:
+    """The front, what is to be known of it, and where the files are."""
     console = TextConsole()
     console.print(_table(result))
     console.say(f"{counted(result['candidates'], 'architecture')} evaluated; {result['objective']}")

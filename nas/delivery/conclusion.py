@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from nas.costs import BlockCost
 from nas.delivery.confusion import confusion_of
-from nas.errors import UsageError
 from nas.files import write_file
 from nas.hardware import Recorded
 from nas.latency.content import latency_content, run_summary, target_name
@@ -81,25 +80,12 @@ def rewrite_result(setup: Setup, folder: RunFolder, result: dict[str, Any]) -> N
     Raises:
         UsageError: a file of the run is damaged or gone.
     """
-    candidates, draws = (_table(folder, name) for name in ("candidates", "random"))
+    candidates, draws = (folder.read_table(name) for name in ("candidates", "random"))
     unpredicted = [] if setup.needs_latency else [LATENCY]
     candidates = candidates.drop(columns=["measured_latency_ms", "measured_spread_ms", *unpredicted])
     latency = LatencyModel.load(folder.predictor, setup) if setup.needs_latency else None
     history = read_header(folder.supernet)["history"] if setup.traits.needs_supernet else []
     write_result(setup, folder, result, candidates, draws, history, latency)
-
-
-def _table(folder: RunFolder, name: str) -> "pd.DataFrame":
-    """What :meth:`RunFolder.write_table` wrote."""
-    import pandas as pd
-
-    file = folder.path / f"{name}.parquet"
-    try:
-        return pd.read_parquet(file)
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{file} is damaged or gone ({error}); delete {folder.candidates} and resume the run to make it again."
-        ) from None
 
 
 def _method_summary(setup: Setup) -> dict[str, str]:

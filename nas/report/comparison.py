@@ -60,11 +60,13 @@ def render_comparison(
     runs: Sequence[ComparedRun], metric: str, cost: str, settings: Mapping[str, Sequence[str]], notes: Sequence[str]
 ) -> str:
     """The same as text."""
+    count = counted(sum(len(run.front) for run in runs), "architecture")
     caption = (
-        f"{counted(sum(len(run.front) for run in runs), 'network')} on the fronts of {counted(len(runs), 'run')}; a "
-        "star is the network that a run delivers. Figures are of the part of the validation split that confirms."
+        f"{count} on the fronts of {counted(len(runs), 'run')}; a star is what a run delivers. Scores are of the part "
+        "of the validation split that confirms, where there is one."
     )
-    front = figure_with_caption("fronts", _fronts(runs, metric, cost), caption, "No network has both figures.")
+    missing = f"No architecture has both {label(metric).lower()} and {label(cost).lower()}."
+    front = figure_with_caption("fronts", _fronts(runs, metric, cost), caption, missing)
     sections = [section("Fronts", front), section("Delivered networks", _networks(runs, metric))]
     sections.append(section("Settings that differ", _settings(runs, settings)))
     said = [f"{run.name}: {note}" for run in runs for note in run.notes]
@@ -73,9 +75,10 @@ def render_comparison(
 
 def _cards(runs: Sequence[ComparedRun], metric: str) -> str:
     tested = f"test_{metric}"
-    scores = [(run, written(tested, number(run.best, tested))) for run in runs]
-    about = label(tested).lower()
-    return "".join(card(run.name, score, about, html.escape(_interval(run, tested))) for run, score in scores)
+    shown = metric if all(math.isnan(number(run.best, tested)) for run in runs) else tested
+    scores = [(run, written(shown, number(run.best, shown))) for run in runs]
+    about = label(shown).lower()
+    return "".join(card(run.name, score, about, html.escape(_interval(run, shown))) for run, score in scores)
 
 
 def _interval(run: ComparedRun, name: str) -> str:
@@ -106,7 +109,8 @@ def _fronts(runs: Sequence[ComparedRun], metric: str, cost: str) -> Figure | Non
 
 def _networks(runs: Sequence[ComparedRun], metric: str) -> str:
     about = list(dict.fromkeys(name for run in runs for name in run.about))
-    figures = [metric, f"test_{metric}", *_FIGURES]
+    known = (metric, f"test_{metric}", *_FIGURES)
+    figures = [name for name in known if not all(math.isnan(number(run.best, name)) for run in runs)]
     rows = (
         "<tr>"
         + "".join(f"<td>{html.escape(text)}</td>" for text in (run.name, *(run.about.get(name, "") for name in about)))

@@ -9,21 +9,23 @@ from nas.report.quantities import label, written
 
 __all__ = ["plain_table", "result_table"]
 
+_IDENTITY = ("id", "architecture")
 _COSTS = ("latency_ms", "params", "flops", "peak_memory_bytes")
 
 
 def result_table(result: Mapping[str, Any], report: Path) -> str:
-    """HTML: the delivered network, the front and the largest network, a row each.
+    """HTML: what was found, the front and the largest network, a row each.
 
     Args:
         result: as in ``best.json``.
         report: the page of the run.
     """
     metric, best = result["metric"], result["best"]
-    tested = f"test_{metric}"
-    named = [("delivered", best), *(("front", row) for row in result["front"]), ("largest", result["largest"])]
-    named = [(role, row) for role, row in named if role == "delivered" or row["id"] != best["id"]]
-    names = [name for name in (metric, tested, *_COSTS) if any(row.get(name) is not None for _, row in named)]
+    others = [("front", row) for row in result["front"]]
+    others += [("largest", result["largest"])] if result["largest"] else []
+    named = [("best", best), *((role, row) for role, row in others if row["id"] != best["id"])]
+    asked = (metric, f"test_{metric}", *_COSTS, *result.get("own_costs", ())) if result["largest"] else best
+    names = [name for name in asked if name not in _IDENTITY and any(row.get(name) is not None for _, row in named)]
     rows = [[role, str(row["id"]), *(_figure(row, name) for name in names)] for role, row in named]
     title = f"{result['run']}: {result['space']}, {result['objective']}"
     about = f"<p><b>{html.escape(title)}</b><br>{html.escape(str(report))}</p>"

@@ -65,8 +65,8 @@ def compare(
     folders = list({folder.path.resolve(): folder for folder in named}.values())
     if len(folders) < 2:
         raise UsageError(f"a comparison needs two different runs or more, and {len(folders)} is named.")
-    found = [_result(folder) for folder in folders]
     configs = [folder.read_config() for folder in folders]
+    found = [_result(*each) for each in zip(folders, configs, strict=True)]
     metrics = list(dict.fromkeys(str(result["metric"]) for result in found))
     if len(metrics) > 1:
         raise UsageError(f"the runs are of different metrics ({', '.join(metrics)}), so nothing compares them.")
@@ -74,7 +74,7 @@ def compare(
     rows = [_row(*each, metrics[0]) for each in zip(names, configs, found, strict=True)]
     settings = _differing(configs)
     texts = {key: ["" if value is None else str(value) for value in values] for key, values in settings.items()}
-    costs = {str(result.get("cost", "latency_ms")) for result in found}
+    costs = {_cost(*each) for each in zip(configs, found, strict=True)}
     cost = costs.pop() if len(costs) == 1 else "latency_ms"
     about = ("space", "task", "method", "strategy", "target")
     compared = [
@@ -89,7 +89,7 @@ def compare(
     return RunComparison(pd.DataFrame(rows), frame, path)
 
 
-def _result(folder: RunFolder) -> Mapping[str, Any]:
+def _result(folder: RunFolder, config: RunConfig) -> Mapping[str, Any]:
     if folder.kind != "search":
         raise UsageError(f"run '{folder.name}' is a {folder.kind}, which has no networks to compare; name searches.")
     if not folder.best.exists():
@@ -97,9 +97,14 @@ def _result(folder: RunFolder) -> Mapping[str, Any]:
     result = folder.result
     with naming_damage(folder.best):
         for row in (result["best"], *result["front"]):
-            for name in (result["metric"], f"test_{result['metric']}", result.get("cost", "latency_ms"), *_FIGURES):
+            for name in (result["metric"], f"test_{result['metric']}", _cost(config, result), *_FIGURES):
                 number(row, name)
     return result
+
+
+def _cost(config: RunConfig, result: Mapping[str, Any]) -> str:
+    """What a front has on its other axis."""
+    return str(result.get("cost") or config.cost or "latency_ms")
 
 
 def _names(folders: Sequence[RunFolder]) -> list[str]:

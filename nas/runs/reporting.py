@@ -6,6 +6,7 @@ from typing import Any
 from nas.files import write_file
 from nas.report.live import render_progress
 from nas.runs.telling import how_far
+from nas.runs.without_model import rewrite_report
 from nas.setup.damage import naming_damage
 from nas.setup.events import read_events
 from nas.setup.folder import RunFolder
@@ -29,6 +30,9 @@ def refresh_report(folder: RunFolder, progress: Progress | None = None) -> Path:
         from nas.latency import run_profile
 
         run_profile(config, folder, progress)
+        return folder.report
+    if not config.has_model:
+        rewrite_report(config, folder)
         return folder.report
     from nas.delivery.conclusion import rewrite_result
     from nas.setup.own_code import naming_own_parts

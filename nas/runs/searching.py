@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from nas.errors import UsageError
 from nas.evaluation import SharedWeights
 from nas.files import write_file
-from nas.report.quantities import label, written
 from nas.runs.ledgers import open_ledger
 from nas.search import (
     Constraint,
@@ -153,7 +152,7 @@ class Searching:
             def report(result: Result) -> None:
                 self.folder.started.keep_seconds()
                 evaluations.add(result.metrics[objective.metric] if result.feasible else None)
-                task.update(evaluations.done, self._so_far(evaluations))
+                task.update(evaluations.done, evaluations.so_far)
 
             found = search(
                 setup.space,
@@ -172,9 +171,3 @@ class Searching:
             if len(found) < asked:
                 task.end("no time is left for more" if self.hurry else "nothing new was proposed")
             return found
-
-    def _so_far(self, evaluations: Evaluations) -> str:
-        """The best score until now, in words."""
-        if evaluations.best is None:
-            return "none fits yet"
-        return f"best {label(evaluations.metric).lower()} {written(evaluations.metric, evaluations.best)}"

@@ -12,6 +12,7 @@ from nas.report.without_model import ContentWithoutModel, write_report_without_m
 from nas.runs.ledgers import open_ledger
 from nas.search import Pool, Result, SerialPool, make_strategy, search
 from nas.setup.config import RunConfig
+from nas.setup.events import Evaluations
 from nas.setup.folder import RunFolder
 from nas.setup.own_code import naming_own_parts
 from nas.setup.progress import Progress, Silent
@@ -22,7 +23,7 @@ from nas.wording import counted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["search_without_model"]
+__all__ = ["rewrite_report", "search_without_model"]
 
 
 def search_without_model(config: RunConfig, folder: RunFolder, progress: Progress | None = None) -> dict[str, Any]:
@@ -41,9 +42,20 @@ def search_without_model(config: RunConfig, folder: RunFolder, progress: Progres
         setup = SetupWithoutModel(config, space_of(config))
         setup.evaluator()
         with folder.begin(config):
-            if not all(file.exists() for file in (folder.best, folder.report, folder.candidates)):
+            if not folder.is_complete:
                 _Search(setup, folder, progress or Silent()).run()
     return folder.result
+
+
+def rewrite_report(config: RunConfig, folder: RunFolder) -> None:
+    """Writes the page of a finished one anew, from its files.
+
+    Raises:
+        UsageError: a file of the run is damaged or gone.
+    """
+    with naming_own_parts(config), folder.lock():
+        search = _Search(SetupWithoutModel(config, space_of(config)), folder, Silent())
+        search.report(folder.read_table("candidates"), folder.result)
 
 
 @dataclass(frozen=True)
@@ -77,13 +89,15 @@ class _Search:
         budget = min(config.candidates, setup.space.size)
         title = f"Searching {counted(budget, 'candidate')} ({config.strategy})"
         with _pool(setup) as pool, self.progress.task(title, budget) as task, open_ledger(setup, self.folder) as ledger:
-            count = iter(range(1, budget + 1))
+            sought = setup.objectives[0]
+            evaluations = Evaluations(self.folder, "search", budget, sought.metric, sought.maximise)
 
-            def report(_: Result) -> None:
+            def report(result: Result) -> None:
                 self.folder.started.keep_seconds()
-                task.update(next(count))
+                evaluations.add(result.metrics[sought.metric] if result.feasible else None)
+                task.update(evaluations.done, evaluations.so_far)
 
-            return search(
+            found = search(
                 setup.space,
                 pool,
                 make_strategy(config.strategy, setup.space, config.seed, **config.strategy_args),
@@ -95,6 +109,10 @@ class _Search:
                 identity=setup.identity,
                 on_result=report,
             )
+            evaluations.write()
+            if len(found) < budget:
+                task.end("nothing new was proposed")
+            return found
 
     def result(self, candidates: "pd.DataFrame") -> dict[str, Any]:
         """What ``best.json`` holds; the test column is read here, for the one architecture that is delivered."""

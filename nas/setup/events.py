@@ -6,10 +6,12 @@ epoch of training tells ``epoch`` (from 0), its losses and its speed; candidates
 """
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
 
+from nas.report.quantities import label, written
 from nas.setup.folder import RunFolder
 
 __all__ = ["Evaluations", "read_events"]
@@ -57,10 +59,17 @@ class Evaluations:
             value: of the metric; None if it cannot be taken.
         """
         self.done += 1
-        if value is not None and (self.best is None or (value > self.best) == self.maximise):
+        if value is not None and not math.isnan(value) and (self.best is None or (value > self.best) == self.maximise):
             self.best = value
         if time.monotonic() - self._last >= _SECONDS:
             self.write()
+
+    @property
+    def so_far(self) -> str:
+        """The best until now, in words."""
+        if self.best is None:
+            return "none fits yet"
+        return f"best {label(self.metric).lower()} {written(self.metric, self.best)}"
 
     def write(self) -> None:
         """Logs where they are now, unless that is logged."""

@@ -72,7 +72,14 @@ class RunFolder:
     @property
     def is_complete(self) -> bool:
         """Whether everything that a run delivers is there."""
-        return all(file.exists() for file in (self.best, self.onnx, self.report, self.candidates))
+        made = (self.best, self.report, self.candidates, *([self.onnx] if self.has_network else []))
+        return all(file.exists() for file in made)
+
+    @property
+    def has_network(self) -> bool:
+        """Whether it delivers a network; a search without a model does not."""
+        asked = self.started.config
+        return asked is None or asked.has_model
 
     @property
     def result(self) -> dict[str, Any]:
@@ -267,6 +274,22 @@ class RunFolder:
         table.to_parquet(buffer, index=False)
         write_file(self.path / f"{name}.parquet", buffer.getvalue())
         write_file(self.path / f"{name}.csv", table.to_csv(index=False))
+
+    def read_table(self, name: str) -> "pd.DataFrame":
+        """What :meth:`write_table` wrote.
+
+        Raises:
+            UsageError: it is damaged or gone.
+        """
+        import pandas as pd
+
+        file = self.path / f"{name}.parquet"
+        try:
+            return pd.read_parquet(file)
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"{file} is damaged or gone ({error}); delete {self.candidates} and resume the run to make it again."
+            ) from None
 
     @contextmanager
     def _locked(self, patience: float) -> Iterator[None]:

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from command_line import nas
 
+import nas as own_library
+
 OWN = """
 import math, time
 import nas
@@ -60,6 +62,27 @@ def test_a_function_is_searched(files: Path) -> None:
     assert {each.name for each in folder.iterdir()} >= {"report.html", "candidates.csv", "candidates.parquet"}
     again = nas(*arguments, "--candidates", 18)
     assert again.code == 0 and len(pd.read_csv(folder / "candidates.csv")) == 18
+
+
+def test_its_runs_are_listed_shown_loaded_compared_and_written_anew(files: Path) -> None:
+    for name, seed in (("one", 1), ("two", 2)):
+        settings = ["--set", "objective=maximise ipc", "--set", "cost=area", "--seed", seed, "--name", name]
+        arguments = ["search", "own_chip:SPACE", "--evaluator", "own_chip:simulate", *settings, "--candidates", 8]
+        assert nas(*arguments).code == 0
+    row = nas("list", "runs", "--json").json[0]
+    assert row["state"] == "finished" and row["method"] == "own_chip:simulate" and row["score"] == best("two")["ipc"]
+    assert "ipc" in nas("show", "one").out and nas("show", "one", "--json").json == nas("resume", "one", "--json").json
+    found = own_library.load("one")
+    assert found.best.metrics["ipc"] == best("one")["ipc"] and "area" in found._repr_html_().lower()
+    with pytest.raises(own_library.UsageError, match="searched without a model, so it has neither networks nor data"):
+        found.best.network()
+    page = files / "results" / "one" / "report.html"
+    page.unlink()
+    assert nas("show", "one", "--json").json["state"] == "interrupted"
+    page.write_text("old")
+    assert nas("report", "one").code == 0 and found.best.architecture.id in page.read_text()
+    compared = nas("compare", "one", "two")
+    assert compared.code == 0 and "ipc" in compared.out and "latency" not in compared.out and "seed" in compared.out
 
 
 def test_two_objectives_and_a_bound_on_what_the_function_tells() -> None:
