@@ -66,6 +66,7 @@ def write_result(
         relaxation=relaxation,
         choice=choice_sentences(result),
         controls=result.get("controls"),
+        entrants=result.get("selection", {}).get("finish", ()),
         confusion=confusion,
         examples=setup.data.examples,
         notes=[*result["notes"], *chance_notes(result, confusion), *_notes(setup, result)],

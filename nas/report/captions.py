@@ -8,10 +8,10 @@ import numpy as np
 from nas.report.content import ReportContent, column, flags, latency_source, number
 from nas.report.figures import MOST_POINTS
 from nas.report.progress import best_so_far, expected_best
-from nas.report.quantities import label, written
+from nas.report.quantities import in_sentence, label, written
 from nas.wording import counted
 
-__all__ = ["front_caption", "history_caption", "training_caption"]
+__all__ = ["front_caption", "history_caption", "training_caption", "two_figures"]
 
 
 def front_caption(content: ReportContent) -> str:
@@ -25,11 +25,22 @@ def front_caption(content: ReportContent) -> str:
     bars = ["95% interval of the score"] if any(f"{content.score}_low" in row for row in content.front) else []
     bars += ["median absolute deviation of the latency"] if content.cost == "latency_ms" else []
     sentences += [f"Bars: {', '.join(bars)}."] if bars else []
+    sentences += [two_figures(content)] if f"shared_{content.metric}" in content.best else []
     if not content.maximise:
         sentences += [f"{label(content.score.removeprefix('selection_'))}: less is better."]
     if max(len(content.candidates), len(content.random)) > MOST_POINTS:
         sentences += [f"Clouds of more than {MOST_POINTS:,} points are thinned evenly."]
     return " ".join(sentences)
+
+
+def two_figures(content: ReportContent) -> str:
+    """Why the chosen network has one figure at the head of the page and another here."""
+    searched, name = content.score, content.metric
+    before, after = written(searched, number(content.best, searched)), written(name, number(content.best, name))
+    return (
+        f"Scores here are with the weights of the supernet, with which the chosen network has {in_sentence(searched)} "
+        f"{before}; it then trained by itself, and what is delivered has {in_sentence(name)} {after}."
+    )
 
 
 def history_caption(content: ReportContent) -> str:

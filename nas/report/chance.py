@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas.report.content import Confusion, number
+from nas.report.controls import CALLED
 from nas.report.quantities import label, written
 from nas.wording import counted
 
@@ -12,7 +13,7 @@ __all__ = ["chance_notes"]
 
 
 def chance_notes(result: Mapping[str, Any], confusion: Confusion | None) -> list[str]:
-    """No better than guessing; no better than random draws, in which direction the metric may be.
+    """No better than guessing, than random draws, or than the largest network scaled alike.
 
     Args:
         result: of a search, as in ``best.json``.
@@ -34,7 +35,32 @@ def chance_notes(result: Mapping[str, Any], confusion: Confusion | None) -> list
             f"same constraints: with the weights that were searched, the intervals of their "
             f"{label(f'test_{metric}').lower()} overlap. More candidates, longer training or a larger space may tell."
         )
-    return notes
+    return [*notes, *_last_round(result), *_controls(result.get("controls"))]
+
+
+def _last_round(result: Mapping[str, Any]) -> list[str]:
+    """Where the last round preferred what the search did not find."""
+    rows = result.get("selection", {}).get("finish", ())
+    origin = next((row["origin"] for row in rows if row["id"] == result["best"]["id"]), "score")
+    if origin == "score":
+        return []
+    what = "the largest one scaled alike" if origin == "scaled alike" else "a random draw"
+    return [
+        f"The network that is delivered is {what}, which came out of the last round ahead of those that the search "
+        "found: here the search has not paid."
+    ]
+
+
+def _controls(controls: Mapping[str, Any] | None) -> list[str]:
+    """Where plain networks of equal cost are not shown to be worse."""
+    alike = [
+        CALLED[each["other"][0]]
+        for each in (controls or {}).get("differences", ())
+        if each["one"][0] == "chosen" != each["other"][0] and each["low"] <= 0 <= each["high"]
+    ]
+    if not alike:
+        return []
+    return [f"Trained alike, the chosen network is not shown to be better than {' and '.join(dict.fromkeys(alike))}."]
 
 
 def _overlap(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:

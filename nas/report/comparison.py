@@ -11,7 +11,7 @@ from nas.files import write_file
 from nas.report.content import number
 from nas.report.header import card
 from nas.report.plotting import COLORS, Figure, hover, layout, scale, scatter
-from nas.report.quantities import label, written
+from nas.report.quantities import in_sentence, label, written
 from nas.report.search_page import checked_path, page
 from nas.report.sections import figure_with_caption, section, sortable
 from nas.wording import counted
@@ -65,7 +65,7 @@ def render_comparison(
         f"{count} on the fronts of {counted(len(runs), 'run')}; a star is what a run delivers. Scores are of the part "
         "of the validation split that confirms, where there is one."
     )
-    missing = f"No architecture has both {label(metric).lower()} and {label(cost).lower()}."
+    missing = f"No architecture has both {in_sentence(metric)} and {in_sentence(cost)}."
     front = figure_with_caption("fronts", _fronts(runs, metric, cost), caption, missing)
     sections = [section("Fronts", front), section("Delivered networks", _networks(runs, metric))]
     sections.append(section("Settings that differ", _settings(runs, settings)))
@@ -77,7 +77,7 @@ def _cards(runs: Sequence[ComparedRun], metric: str) -> str:
     tested = f"test_{metric}"
     shown = metric if all(math.isnan(number(run.best, tested)) for run in runs) else tested
     scores = [(run, written(shown, number(run.best, shown))) for run in runs]
-    about = label(shown).lower()
+    about = in_sentence(shown)
     return "".join(card(run.name, score, about, html.escape(_interval(run, shown))) for run, score in scores)
 
 

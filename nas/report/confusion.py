@@ -53,7 +53,7 @@ def _bars(confusion: Confusion) -> Figure:
         "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
     }
     frame = layout("accuracy", "class") | {"showlegend": False, "height": _HEAD + _ROW * len(worst)}
-    frame["xaxis"] |= {"range": [0, 1]}
+    frame["xaxis"] |= {"range": [0, 1.02]}
     frame["yaxis"] = {"type": "category", "autorange": "reversed", "automargin": True, "fixedrange": True}
     return {"data": [trace], "layout": frame}
 
@@ -86,7 +86,8 @@ def _matrix(confusion: Confusion) -> Figure:
         "showscale": False,
         "xgap": 2,
         "ygap": 2,
-        "texttemplate": "%{z:.0%}",
+        "text": [[f"{share:.0%}" if share else "" for share in row] for row in shares.tolist()],
+        "texttemplate": "%{text}",
         "hovertemplate": "%{y} taken for %{x}: %{z:.1%}<extra></extra>",
     }
     frame = layout("predicted", "class") | {"showlegend": False, "height": _HEAD + _ROW * (1 + len(names))}

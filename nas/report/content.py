@@ -85,6 +85,7 @@ class ReportContent:
         latency: how well latency is predicted and what the space costs, or None.
         choice: sentences that say why the chosen network was taken.
         controls: plain networks of equal cost that were trained as the chosen one, see :mod:`nas.report.controls`.
+        entrants: the networks of the last round, see :mod:`nas.report.last_round`.
         confusion: which classes the chosen network takes for which, where it tells classes.
         examples: what the networks are trained on, in the plural.
         notes: sentences worth saying before anything else.
@@ -112,6 +113,7 @@ class ReportContent:
     latency: LatencyContent | None = None
     choice: Sequence[str] = ()
     controls: Mapping[str, Any] | None = None
+    entrants: Sequence[Mapping[str, Any]] = ()
     confusion: Confusion | None = None
     examples: str = "images"
     notes: Sequence[str] = ()

@@ -6,9 +6,9 @@ from typing import Any
 
 from nas.report.quantities import label, points, written
 
-__all__ = ["control_sentences", "controls_section"]
+__all__ = ["CALLED", "control_sentences", "controls_section"]
 
-_CALLED = {"chosen": "the chosen network", "scaled alike": "the largest scaled alike", "random": "a random network"}
+CALLED = {"chosen": "the chosen network", "scaled alike": "the largest scaled alike", "random": "a random network"}
 
 
 def control_sentences(controls: Mapping[str, Any] | None) -> list[str]:
@@ -24,9 +24,9 @@ def control_sentences(controls: Mapping[str, Any] | None) -> list[str]:
     for each in controls["differences"]:
         (one, start), (other, other_start) = each["one"], each["other"]
         what = (
-            f"{_CALLED[one]}: {start} less {other_start} weights"
+            f"{CALLED[one]}: {start} less {other_start} weights"
             if one == other
-            else f"{_CALLED[one]} less {_CALLED[other]}, {start} weights"
+            else f"{CALLED[one]} less {CALLED[other]}, {start} weights"
         )
         low, high = (points(metric, each[end]) for end in ("low", "high"))
         sure = "" if each["low"] > 0 or each["high"] < 0 else "; no difference is shown"

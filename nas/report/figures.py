@@ -27,6 +27,7 @@ from nas.report.plotting import (
     scatter,
 )
 from nas.report.progress import best_so_far, expected_best
+from nas.report.quantities import label, written
 from nas.search.constraints import Constraint
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_POINTS", "front_figure", "history_figure", "loss_figure", "training_figure"]
 
+_SIGNS = {"<=": "≤", ">=": "≥"}
 MOST_POINTS = 4000
 """A cloud of more points is thinned evenly, so that browsers stay quick."""
 
@@ -166,7 +168,8 @@ def _bounds(content: ReportContent, middle: float) -> Iterable[dict[str, Any]]:
             if bound.metric in known and math.isfinite(bound.bound):
                 upright = bound.metric == content.cost
                 side = "right" if upright and bound.bound > middle else "left"
-                name = f"{bound.metric} {bound.operator} {bound.bound:.4g}"
+                sign, limit = _SIGNS.get(bound.operator, bound.operator), written(bound.metric, bound.bound)
+                name = f"{label(bound.metric)} {sign} {limit}"
                 yield bound_line(name, bound.bound, *(("x", "y") if upright else ("y", "x")), side)
 
 

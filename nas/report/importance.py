@@ -10,13 +10,13 @@ import numpy as np
 
 from nas.report.content import Floats, ReportContent, column
 from nas.report.plotting import AMBER, BLUE, Figure, escaped, layout
-from nas.report.quantities import label
+from nas.report.quantities import in_sentence, label
 from nas.wording import counted
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["TOO_FEW_FOR_IMPORTANCE", "choice_importance", "importance_caption", "importance_figure"]
+__all__ = ["TOO_FEW_FOR_IMPORTANCE", "choice_importance", "importance_caption", "importance_figure", "importances"]
 
 _FEWEST = 50
 """Candidates, of which the best tenth is five."""
@@ -70,13 +70,16 @@ def _trial(params: dict[str, Any], distributions: Any, value: float) -> "optuna.
     return optuna.trial.create_trial(params=params, distributions=distributions, value=float(value))
 
 
-def importance_figure(content: ReportContent) -> Figure | None:
-    """Bars of the choices that decide most, score and cost side by side; None where there are too few candidates."""
+def importances(content: ReportContent) -> dict[str, tuple[float, float]]:
+    """Choice → its importance for the score and for the cost, those that decide most first.
+
+    There are none where there are too few candidates, or where they do not differ.
+    """
     columns = {name: column(content.candidates, name) for name in (content.score, content.cost)}
     known = np.flatnonzero(~np.isnan(sum(columns.values())))
     known = known[:: max(1, math.ceil(len(known) / _MOST))]
     if len(known) < _FEWEST:
-        return None
+        return {}
     architectures = [json.loads(text) for text in content.candidates["architecture"].to_numpy()[known]]
     better = {content.score: content.maximise, content.cost: False}
     found = {
@@ -84,14 +87,18 @@ def importance_figure(content: ReportContent) -> Figure | None:
         for name, values in columns.items()
         if len(np.unique(values[known])) > 1
     }
-    total: dict[str, float] = {}
-    for each in found.values():
-        total |= {name: total.get(name, 0.0) + share for name, share in each.items()}
-    shown = sorted(total, key=lambda name: (-total[name], name))[:_SHOWN]
+    by_score, by_cost = (found.get(name, {}) for name in columns)
+    both = {name: (by_score.get(name, 0.0), by_cost.get(name, 0.0)) for name in {**by_score, **by_cost}}
+    return dict(sorted(both.items(), key=lambda each: (-sum(each[1]), each[0])))
+
+
+def importance_figure(content: ReportContent, found: Mapping[str, tuple[float, float]]) -> Figure | None:
+    """Bars of the choices that decide most, score and cost side by side; None of no :func:`importances`."""
+    shown = list(found)[:_SHOWN]
     if not shown:
         return None
-    colors = {content.score: BLUE, content.cost: AMBER}
-    traces = [_bars(label(name), [found[name].get(each, 0.0) for each in shown], shown, colors[name]) for name in found]
+    drawn = zip((content.score, content.cost), (BLUE, AMBER), zip(*found.values(), strict=True), strict=True)
+    traces = [_bars(label(name), shares[: len(shown)], shown, color) for name, color, shares in drawn]
     frame = layout("importance", "choice") | {"barmode": "group", "height": _HEAD + _ROW * len(shown)}
     frame["xaxis"] |= {"tickformat": ".0%", "rangemode": "tozero"}
     frame["yaxis"] = {"type": "category", "autorange": "reversed", "automargin": True, "fixedrange": True}
@@ -114,7 +121,7 @@ def importance_caption(content: ReportContent) -> str:
     """What the bars say, and how far."""
     return (
         f"Share in deciding which of the {counted(len(content.candidates), 'candidate')} are the best tenth, by "
-        f"PED-ANOVA: for {label(content.score).lower()} and for {label(content.cost).lower()}, of the {_SHOWN} choices "
+        f"PED-ANOVA: for {in_sentence(content.score)} and for {in_sentence(content.cost)}, of the {_SHOWN} choices "
         "that decide most. A search evaluates what it likes, so this is of the region that it looked at; of few "
         "candidates it is noisy."
     )

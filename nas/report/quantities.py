@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nas.tasks import Metric
 
-__all__ = ["axis_format", "axis_title", "duration", "is_share", "label", "points", "share", "written"]
+__all__ = ["axis_format", "axis_title", "duration", "in_sentence", "is_share", "label", "points", "share", "written"]
 
 _LABELS = {
     "flops": "FLOPs",
@@ -43,6 +43,16 @@ def label(name: str) -> str:
         words = f"{before} {metric.label} {after}".replace("_", " ").split()
         return " ".join([words[0][0].upper() + words[0][1:], *words[1:]])
     return _LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def in_sentence(name: str) -> str:
+    """The same within a sentence: what is no abbreviation begins small.
+
+    >>> in_sentence("latency_ms"), in_sentence("flops"), in_sentence("test_rmse")
+    ('latency', 'FLOPs', 'test RMSE')
+    """
+    first, *rest = label(name).split(" ")
+    return " ".join([first.lower() if first[1:].islower() else first, *rest])
 
 
 def axis_title(name: str) -> str:

@@ -20,9 +20,11 @@ from nas.report.feasibility import feasibility_section
 from nas.report.figures import front_figure, history_figure, training_figure
 from nas.report.header import cards, lead
 from nas.report.how_to_run import usage
-from nas.report.importance import TOO_FEW_FOR_IMPORTANCE, importance_caption, importance_figure
+from nas.report.importance import TOO_FEW_FOR_IMPORTANCE, importance_caption, importance_figure, importances
+from nas.report.last_round import last_round_caption, last_round_figure
 from nas.report.latency import LatencyContent
 from nas.report.latency_html import latency_cards, latency_section
+from nas.report.parallel import parallel_caption, parallel_figure
 from nas.report.reproduce import reproduction
 from nas.report.sections import figure_with_caption, section
 from nas.report.tables import candidate_table, front_table
@@ -70,18 +72,16 @@ def render_report(content: ReportContent) -> str:
     training = figure_with_caption(
         "training", training_figure(content), training_caption(content), "No training epochs were recorded."
     )
-    importance = figure_with_caption(
-        "importance", importance_figure(content), importance_caption(content), TOO_FEW_FOR_IMPORTANCE
-    )
     time = time_bar(content.summary.get("seconds") or {})
     sections = [
         section("Pareto front", front),
         section("Search", history),
         section("Training", training),
+        *_last_round(content),
         *([section("Architecture parameters", architecture_section(content))] if content.relaxation else ()),
         *([section("Did the search pay?", controls_section(content.controls))] if content.controls else ()),
         *([section("Class by class", confusion_section(content.confusion))] if content.confusion else ()),
-        section("What decides", importance),
+        section("What decides", _deciding(content)),
         *([section("Use it", usage(content.best["file"]))] if "file" in content.best else ()),
         section("The chosen architecture", architecture_drawing(content)),
         *(_latency_sections(content.latency) if content.latency else ()),
@@ -92,6 +92,24 @@ def render_report(content: ReportContent) -> str:
     choice = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in content.choice)
     sections = [*([section("Why this network", choice)] if choice else ()), *sections]
     return page(content.title, content.summary, content.notes, cards(content), sections)
+
+
+def _last_round(content: ReportContent) -> list[str]:
+    """The section about it, if there was one and anything trained in it."""
+    figure = last_round_figure(content.entrants, content.metric, str(content.best.get("id")))
+    if figure is None:
+        return []
+    caption = last_round_caption(content.entrants, content.metric)
+    return [section("Last round", figure_with_caption("last-round", figure, caption, ""))]
+
+
+def _deciding(content: ReportContent) -> str:
+    """Which choices decide, and what candidates take for these."""
+    found = importances(content)
+    bars = importance_figure(content, found)
+    lines = parallel_figure(content, list(found))
+    told = figure_with_caption("importance", bars, importance_caption(content), TOO_FEW_FOR_IMPORTANCE)
+    return told if lines is None else told + figure_with_caption("parallel", lines, parallel_caption(content), "")
 
 
 def render_latency_report(title: str, content: LatencyContent, summary: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nas.report.captions import two_figures
 from nas.report.content import ReportContent, column, flags, number
 from nas.report.quantities import label, written
 from nas.report.sections import sortable
@@ -29,7 +30,8 @@ def front_table(content: ReportContent) -> str:
     rows = [{"id": index, **network} for index, network in enumerate(ordered, start=1)]
     scores = [name for name in dict.fromkeys([content.metric, content.score]) if any(name in row for row in rows)]
     columns = [*scores, *(name for name in (*_COSTS, *content.own_costs) if any(name in row for row in rows))]
-    return sortable_table("front-table", ["id", *columns, "architecture"], rows, content.metric)
+    about = f"<p>{html.escape(two_figures(content))}</p>" if f"shared_{content.metric}" in content.best else ""
+    return about + sortable_table("front-table", ["id", *columns, "architecture"], rows, content.metric)
 
 
 def candidate_table(content: ReportContent) -> str:
