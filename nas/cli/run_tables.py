@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nas.cli.dashboard import dashboard_command
 from nas.cli.tables import new_table, with_unit
 from nas.cli.terminal import TextConsole
 from nas.report.quantities import duration, label, written
@@ -46,6 +47,8 @@ def print_state(told: Mapping[str, Any], folder: RunFolder) -> None:
         console.say(f"Evaluated: {told['evaluated']:,} of {counted(told['of'], 'candidate')}, {found}.")
     if told["state"] == "interrupted":
         console.say(f"Continue with: {resuming(folder)}")
+    if (command := dashboard_command(folder)) is not None:
+        console.say(f"Results so far: {command}")
 
 
 def print_comparison(rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Mapping[str, Any]]) -> None:

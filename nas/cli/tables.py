@@ -8,6 +8,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from nas.cli.dashboard import dashboard_command
 from nas.cli.terminal import TextConsole
 from nas.report.choice import choice_sentences
 from nas.report.how_to_run import about_file
@@ -63,8 +64,9 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
         console.say(sentence)
     for note in result["notes"]:
         console.say(note, style="yellow")
-    for file in (folder.onnx, folder.report, folder.best, folder.candidates, folder.config):
-        console.print(f"  {file}", highlight=False, soft_wrap=True)
+    files = (folder.onnx, folder.report, folder.best, folder.candidates, folder.config)
+    for line in (*files, *filter(None, [dashboard_command(folder)])):
+        console.print(f"  {line}", highlight=False, soft_wrap=True)
 
 
 def _caption(result: Mapping[str, Any], confirmed: bool) -> str:

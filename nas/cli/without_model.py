@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas import runs, setup
+from nas.cli.dashboard import dashboard_command
 from nas.cli.interrupts import resumable
 from nas.cli.progress import RichProgress
 from nas.cli.tables import new_table
@@ -34,8 +35,9 @@ def print_found(result: Mapping[str, Any], folder: setup.RunFolder) -> None:
     console.say(f"{counted(result['candidates'], 'architecture')} evaluated; {result['objective']}")
     for note in result["notes"]:
         console.say(note, style="yellow")
-    for file in (folder.report, folder.best, folder.candidates, folder.config):
-        console.print(f"  {file}", highlight=False, soft_wrap=True)
+    files = (folder.report, folder.best, folder.candidates, folder.config)
+    for line in (*files, *filter(None, [dashboard_command(folder)])):
+        console.print(f"  {line}", highlight=False, soft_wrap=True)
 
 
 def _table(result: Mapping[str, Any]) -> Any:

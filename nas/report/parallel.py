@@ -47,7 +47,7 @@ def parallel_figure(content: ReportContent, choices: Sequence[str]) -> Figure | 
     best = order[: max(1, round(_BEST * len(known)))]
     is_chosen = content.candidates["id"].astype(str).to_numpy()[known] == str(content.best.get("id"))
     traces = [
-        _lines("other candidates", lines[np.setdiff1d(order, best)], SLATE, 0.25, 1),
+        _lines("other candidates", lines[np.setdiff1d(order, best)], SLATE, 0.35, 1),
         _lines("best tenth", lines[best], BLUE, 0.8, 1.5),
         _lines("chosen network", lines[is_chosen], RED, 1.0, 3),
         _marks([*map(_texts, places), _ends(content.cost, cost[known]), _ends(content.score, score[known])]),
@@ -120,6 +120,7 @@ def _layout(names: Sequence[str]) -> dict[str, Any]:
     frame = layout("choice", "candidate")
     shown = [escaped(label(name)) if place >= len(names) - 2 else escaped(name) for place, name in enumerate(names)]
     frame["xaxis"] = {"tickvals": list(range(len(names))), "ticktext": shown, "automargin": True, "zeroline": False}
-    frame["xaxis"] |= {"range": [-0.3, len(names) - 0.7], "fixedrange": True}
+    frame["xaxis"] |= {"range": [-0.3, len(names) - 0.5], "fixedrange": True}
+    frame["xaxis"]["ticklabeloverflow"] = "allow"
     frame["yaxis"] = {"visible": False, "range": [-0.08, 1.14], "fixedrange": True}
     return frame

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from nas.cli.dashboard import dashboard_command
 from nas.cli.progress import RichProgress
 from nas.cli.ranking import _print_report as print_ranking
 from nas.cli.retraining import _print_report as print_retraining
@@ -124,3 +125,16 @@ def test_news_of_a_stage_are_wrapped_on_a_terminal_alone(monkeypatch: pytest.Mon
     RichProgress().say("word " * 40)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3 and all(line.startswith("word") and len(line) <= 80 for line in lines)
+
+
+def test_the_dashboard_of_a_study_is_named_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path / "a run")
+    monkeypatch.setattr("nas.cli.dashboard.find_spec", lambda name: name)
+    assert dashboard_command(folder) is None
+    folder.path.mkdir()
+    folder.study.touch()
+    assert dashboard_command(folder) == f"optuna-dashboard 'sqlite:///{folder.study}'"
+    monkeypatch.setattr("nas.cli.dashboard.find_spec", lambda name: None)
+    assert dashboard_command(folder) is None

@@ -13,7 +13,9 @@ from outline import Outline
 from nas.report import ReportContent
 from nas.report.chance import chance_notes
 from nas.report.content import Confusion
-from nas.report.importance import choice_importance, importance_figure
+from nas.report.importance import choice_importance, importance_figure, importances
+from nas.report.last_round import last_round_figure
+from nas.report.parallel import parallel_figure
 from nas.report.search_page import render_report
 
 Changed = Callable[..., ReportContent]
@@ -49,21 +51,54 @@ def test_the_choice_that_decides_is_found() -> None:
     assert choice_importance(drawn, score, maximise=True) == found
 
 
-def test_score_and_cost_are_side_by_side(content: ReportContent) -> None:
-    def rows(count: int) -> pd.DataFrame:
+def with_rows(content: ReportContent) -> Callable[[int], ReportContent]:
+    """The report of so many candidates, whose kernel decides the score and whose width the cost."""
+
+    def rows(count: int) -> ReportContent:
         table = pd.concat([content.candidates] * 3, ignore_index=True).head(count)
         kernels = [{"kernel": number % 3, "width": number % 5} for number in range(count)]
-        return table.assign(
+        changed = table.assign(
             architecture=list(map(json.dumps, kernels)),
             accuracy=[each["kernel"] for each in kernels],
             latency_ms=[each["width"] + 1 for each in kernels],
         )
+        return dataclasses.replace(content, candidates=changed)
 
-    figure = importance_figure(dataclasses.replace(content, candidates=rows(90)))
+    return rows
+
+
+def test_score_and_cost_are_side_by_side(content: ReportContent) -> None:
+    rows = with_rows(content)
+    figure = importance_figure(rows(90), importances(rows(90)))
     assert figure is not None
     score, cost = (dict(zip(each["y"], each["x"], strict=True)) for each in figure["data"])
     assert score["kernel"] > 0.9 and cost["width"] > 0.9
-    assert importance_figure(dataclasses.replace(content, candidates=rows(30))) is None
+    assert importances(rows(30)) == {} and importance_figure(rows(30), {}) is None
+
+
+def test_a_candidate_is_a_line_through_its_choices_cost_and_score(content: ReportContent) -> None:
+    shown = with_rows(content)(90)
+    figure = parallel_figure(shown, ["kernel", "width"])
+    assert figure is not None
+    others, best, marks = figure["data"]
+    assert (others["name"], best["name"]) == ("other candidates", "best tenth")
+    assert others["x"].count(None) + best["x"].count(None) == 90 and best["x"][:5] == [0, 1, 2, 3, None]
+    assert best["y"][3] == 1.0, "the best score is at the top"
+    assert [text for x, text in zip(marks["x"], marks["text"], strict=True) if x == 1] == list("01234")
+    assert parallel_figure(shown, []) is None
+
+
+def test_the_last_round_is_a_line_for_each_network() -> None:
+    rows = [
+        {"id": "a", "origin": "score", "shared_accuracy": 0.2, "rung_1_accuracy": 0.4, "finished_accuracy": 0.8},
+        {"id": "b", "origin": "random", "shared_accuracy": 0.3, "rung_1_accuracy": 0.1},
+    ]
+    figure = last_round_figure(rows, "accuracy", "a")
+    assert figure is not None
+    assert [(line["x"], line["y"]) for line in figure["data"]] == [
+        (["supernet", "rung 1", "end"], [0.2, 0.4, 0.8]), (["supernet", "rung 1"], [0.3, 0.1]),
+    ]  # fmt: skip
+    assert last_round_figure([{"id": "a", "origin": "score", "shared_accuracy": 0.2}], "accuracy", "a") is None
 
 
 def result(low: float, draw: tuple[float, float] | None) -> dict[str, Any]:
@@ -79,3 +114,16 @@ def test_what_chance_explains_is_a_note() -> None:
     assert "not shown to be better than the best of 9 random draws" in luck
     assert chance_notes(result(0.57, (0.4, 0.5)), confusion()) == []
     assert chance_notes(result(0.57, None), None) == []
+
+
+def test_plain_networks_that_do_as_well_are_a_note() -> None:
+    found = result(0.57, None)
+    found["best"]["id"] = "a"
+    found["selection"] = {"finish": [{"id": "a", "origin": "scaled alike"}]}
+    (scaled,) = chance_notes(found, None)
+    assert "is the largest one scaled alike" in scaled
+    found["selection"] = {"finish": [{"id": "a", "origin": "score"}]}
+    pair = {"one": ["chosen", "fresh"], "other": ["scaled alike", "fresh"], "low": -0.01, "high": 0.02}
+    (alike,) = chance_notes(found | {"controls": {"differences": [pair]}}, None)
+    assert "not shown to be better than the largest scaled alike" in alike
+    assert chance_notes(found | {"controls": {"differences": [pair | {"low": 0.01}]}}, None) == []
