@@ -28,4 +28,4 @@ def test_fronts_networks_and_settings_are_there_and_text() -> None:
 def test_equal_settings_and_unknown_figures_are_said() -> None:
     unknown = [ComparedRun(name, {}, {}, []) for name in "ab"]
     text = Outline(render_comparison(unknown, "accuracy", "flops", {}, [])).text
-    assert "same settings" in text and "No architecture has both accuracy and latency." in text and "nan" not in text
+    assert "same settings" in text and "No architecture has both accuracy and FLOPs." in text and "nan" not in text
