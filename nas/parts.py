@@ -6,7 +6,7 @@ import json
 import pkgutil
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
@@ -44,6 +44,7 @@ class Slot(Generic[Part]):
         shipped: name → ``module:object``, imported when it is asked for.
         fits: whether an object can be such a part.
         expected: what that takes, for a sentence.
+        families: prefix → ``module:function``, which makes the part of the rest of a name, ``prefix:rest``.
 
     >>> shapes = Slot("shape", "mine.shapes", {"path": "pathlib:Path"}, callable, "a function")
     >>> shapes["path"].__name__, shapes["json:dumps"].__name__
@@ -58,6 +59,7 @@ class Slot(Generic[Part]):
     shipped: Mapping[str, str]
     fits: Callable[[Any], bool]
     expected: str
+    families: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Part:
         """The part of that name.
@@ -65,7 +67,10 @@ class Slot(Generic[Part]):
         Raises:
             UsageError: there is none, it cannot be imported, or it is something else; or two packages call theirs so.
         """
-        if ":" in name:
+        prefix, _, rest = name.partition(":")
+        if prefix in self.families and rest:
+            part = pkgutil.resolve_name(self.families[prefix])(rest)
+        elif ":" in name:
             part = import_object(name, self.name)
         else:
             entries = self._entries()
@@ -84,6 +89,15 @@ class Slot(Generic[Part]):
         """
         if ":" not in name:
             self._require(name, self._entries())
+
+    def own_code(self, name: str) -> str | None:
+        """The ``module:object`` of a user that a name imports; None where it imports what ships or is installed.
+
+        >>> Slot("shape", "mine.shapes", {}, callable, "a function", {"round": "math:ceil"}).own_code("round:1")
+        """
+        prefix, _, rest = name.partition(":")
+        named = rest if prefix in self.families else name
+        return named if ":" in named else None
 
     def name_of(self, reference: str) -> str:
         """The name of a part that is known as ``module:object``; if nothing registers it, that itself.
@@ -110,8 +124,13 @@ class Slot(Generic[Part]):
             except UsageError as error:
                 description = {"summary": str(error)}
             yield Listed(name, description["summary"], package, description)
+        for prefix, reference in self.families.items():
+            description = described(reference) or _description(pkgutil.resolve_name(reference))
+            yield Listed(f"{prefix}:NAME", description["summary"], _SHIPS, description)
 
     def _require(self, name: str, entries: Mapping[str, Sequence[EntryPoint]]) -> None:
+        if name in self.families:
+            raise UsageError(f"{self.name} '{name}' needs a name after it, such as '{name}:NAME'.")
         known = {*self.shipped, *entries}
         if name not in known:
             raise UsageError(f"{self.name} '{name}' is not known; {_instead(name, sorted(known))}")

@@ -155,7 +155,7 @@ def require_free(path: Path) -> None:
 def _check_names(config: RunConfig) -> None:
     """Refuses names that no cluster can know; modules of the user are looked for when they are sent."""
     check_parts(config)
-    if ":" not in config.space:
+    if SPACES.own_code(config.space) is None:
         check_options(SPACES[config.space], config.space_args, f"space '{config.space}'")
 
 

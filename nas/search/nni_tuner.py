@@ -4,8 +4,9 @@ import importlib
 import inspect
 import logging
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from nas.streams import Stream, derive_seed
 if TYPE_CHECKING:
     from nni.tuner import Tuner
 
-__all__ = ["NniTuner"]
+__all__ = ["NniTuner", "tuner_named"]
 
 _TUNERS = {
     "TPE": "tpe_tuner:TpeTuner",
@@ -45,6 +46,16 @@ _REFUSED = {
     "NetworkMorphism": "it makes models of its own instead of taking a space",
 }
 _ATTEMPTS = 3
+
+
+def tuner_named(tuner: str) -> Callable[..., "NniTuner"]:
+    """A tuner of NNI by its name: TPE, Evolution, Anneal, Random or GridSearch.
+
+    Raises:
+        UsageError: there is no such tuner, or it cannot propose architectures.
+    """
+    _require(tuner)
+    return partial(NniTuner, tuner=tuner)
 
 
 class NniTuner:
@@ -194,11 +205,15 @@ def _make(name: str, class_args: Mapping[str, Any], seed: int) -> "Tuner":
         ) from error
 
 
-def _constructor(name: str) -> Any:
+def _require(name: str) -> None:
     if name in _REFUSED:
         raise UsageError(f"NNI's tuner '{name}' cannot be a strategy: {_REFUSED[name]}.")
     if name not in _TUNERS:
         raise UsageError(f"tuner '{name}' is not known; {did_you_mean(name, _TUNERS)}")
+
+
+def _constructor(name: str) -> Any:
+    _require(name)
     module, _, kind = _TUNERS[name].partition(":")
     try:
         import nni
@@ -209,7 +224,7 @@ def _constructor(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name == "nni":
             raise UsageError(
-                "strategy 'nni' needs NNI, which is not installed; pip install 'nas[nni]', or use strategy 'tpe' or "
+                f"strategy 'nni:{name}' needs NNI, which is not installed; pip install 'nas[nni]', or use strategy 'tpe' or "
                 "'evolution', which need nothing more."
             ) from error
         raise UsageError(

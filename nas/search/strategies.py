@@ -24,7 +24,6 @@ STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
         "local": "nas.search.local_search:LocalSearch",
         "nsga2": "nas.search.optuna_samplers:nsga2",
         "tpe": "nas.search.optuna_samplers:tpe",
-        "nni": "nas.search.nni_tuner:NniTuner",
         "ridge": "nas.search.guided.surrogate_search:ridge",
         "forest": "nas.search.guided.surrogate_search:forest",
         "bananas": "nas.search.guided.thompson_ensemble:bananas",
@@ -34,6 +33,7 @@ STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
     },
     callable,
     "a class or function that takes a space and a seed",
+    {"nni": "nas.search.nni_tuner:tuner_named"},
 )
 
 _LEARNT = ("proposals", "probabilities", "options", "banned")

@@ -51,7 +51,7 @@ def check_parts(config: RunConfig) -> None:
         require_cost(config.cost, (LATENCY, *COUNTED))
     _check_predictor(config)
     STRATEGIES.require(config.strategy)
-    if ":" not in config.strategy:
+    if STRATEGIES.own_code(config.strategy) is None:
         strategy_options(config.strategy, config.strategy_args)
 
 

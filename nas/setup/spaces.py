@@ -25,6 +25,7 @@ SPACES: Slot[Callable[..., Any]] = Slot(
     {OWN_MODEL: "nas.models.space:elastic_space"},
     lambda part: callable(part) or isinstance(part, Space),
     "a function that returns a torch module, or a nas.Space",
+    {"nni": "nas.models.nni_hub:hub_space"},
 )
 
 

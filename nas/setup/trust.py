@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nas.evaluation.evaluators import EVALUATORS
 from nas.files import keep_secret
 from nas.models import names_own_code
+from nas.search import STRATEGIES
 from nas.setup.config import RunConfig
 from nas.setup.names import is_table
-from nas.setup.spaces import OWN_MODEL
+from nas.setup.spaces import OWN_MODEL, SPACES
 
 __all__ = ["is_sealed", "outward_links", "own_parts", "reached", "seal"]
 
@@ -52,13 +54,16 @@ def reached(config: RunConfig) -> dict[str, str]:
 
 def own_parts(config: RunConfig) -> dict[str, str]:
     """The parts that a configuration names as ``module:object``: key → name."""
+    families = {
+        "space": SPACES.own_code(config.space),
+        "evaluator": EVALUATORS.own_code(config.evaluator),
+        "strategy": STRATEGIES.own_code(config.strategy),
+    }
     named = {
-        "space": config.space,
+        **{key: name for key, name in families.items() if name is not None},
         **_own_model(config),
         "task": config.task,
         "method": config.method,
-        "evaluator": config.evaluator,
-        "strategy": config.strategy,
         "target": "" if is_table(config.target) else config.target,
         "profile.predictor": config.profile.predictor,
         **{f"costs.{number}": name for number, name in enumerate(config.costs)},

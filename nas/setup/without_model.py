@@ -53,7 +53,7 @@ def has_no_model(values: Mapping[str, Any]) -> bool:
         return task == NO_TASK
     if is_space_file(space):
         return True
-    if ":" not in space or not isinstance(evaluator, str) or traits_of(evaluator).needs_supernet:
+    if SPACES.own_code(space) is None or not isinstance(evaluator, str) or traits_of(evaluator).needs_supernet:
         return False
     part = SPACES[space]
     needed = () if isinstance(part, Space) else inspect.signature(part).parameters
@@ -89,7 +89,7 @@ def resolve_without_model(values: Mapping[str, Any], source: str) -> RunConfig:
                 "number in its unit."
             )
     STRATEGIES.require(config.strategy)
-    if ":" not in config.strategy:
+    if STRATEGIES.own_code(config.strategy) is None:
         strategy_options(config.strategy, config.strategy_args)
     if needs_probabilities(config.strategy):
         raise UsageError(f"strategy '{config.strategy}' samples what a supernet has learnt; choose another.")
@@ -108,7 +108,7 @@ def space_of(config: RunConfig) -> Space:
         return read_space(config.space)
     if isinstance(SPACES[config.space], Space):
         return SPACES[config.space]  # type: ignore[return-value]
-    if ":" in config.space:
+    if SPACES.own_code(config.space) is not None:
         made = _called(config.space, {"space_args": config.space_args})
         if isinstance(made, Space):
             return made

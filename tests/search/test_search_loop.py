@@ -19,6 +19,8 @@ from nas.search import (
 )
 from nas.space import Architecture, Condition, Space
 
+NNI = "nni:TPE"
+
 SPACE = Space(
     {"depth": [1, 2, 3], **{f"k{index}": [3, 5, 7] for index in range(4)}},
     {"k3": [(Condition(("depth",), frozenset({(2,)})),)]},
@@ -51,13 +53,13 @@ def costs(architectures: Sequence[Architecture]) -> pd.DataFrame:
 
 
 def run(name: str, evaluator: Evaluator, ledger: Ledger | None = None, **changes: object) -> pd.DataFrame:
-    if name == "nni":
+    if name == NNI:
         pytest.importorskip("nni", reason="the extra nas[nni] is not installed")
     arguments = {"objectives": OBJECTIVES, "costs": costs, "budget": 40, "batch": 8, "ledger": ledger, **changes}
     return search(SPACE, evaluator, make_strategy(name, SPACE, 5), **arguments)
 
 
-every_strategy = pytest.mark.parametrize("name", [name for name in STRATEGIES if not needs_probabilities(name)])
+every_strategy = pytest.mark.parametrize("name", [NNI, *(name for name in STRATEGIES if not needs_probabilities(name))])
 
 
 @every_strategy

@@ -29,8 +29,7 @@ NESTED = Space(
     {"depth": [1, 2, 3], "a": ["x", "y"], "b": ["x", "y", "z"]},
     {"b": [(Condition(("depth",), frozenset({(1,), (2,)})),)]},
 )
-FREE = [name for name in STRATEGIES if not needs_probabilities(name) and name != "nni"]
-"""Those of NNI have tests of their own."""
+FREE = [name for name in STRATEGIES if not needs_probabilities(name)]
 
 QUICK: dict[str, dict[str, int]] = {"bananas": {"steps": 5}, "brp": {"steps": 5}}
 """Options under which a strategy takes less time to learn."""
