@@ -13,6 +13,8 @@ PACKAGES = ("nas", "search_spaces")
 EXTRAS = {
     "nas/distributed/jobs.py": "cluster",
     "nas/hardware/energy.py": "energy",
+    "nas/evaluation/nni_trial.py": "nni",
+    "nas/models/nni_": "nni",
     "nas/search/nni_tuner.py": "nni",
     "nas/testing/": "test",
 }

@@ -41,14 +41,25 @@ def register(monkeypatch: pytest.MonkeyPatch, *parts: tuple[str, str, str]) -> N
 @pytest.mark.parametrize("slot", SLOTS, ids=lambda slot: slot.name)
 def test_every_part_that_ships_is_there_and_says_what_it_is(slot: Slot[Any]) -> None:
     listed = list(slot.listing())
-    assert listed and [each.name for each in listed] == list(slot)
+    assert listed and [each.name for each in listed] == [*slot, *(f"{prefix}:NAME" for prefix in slot.families)]
     for each in listed:
-        assert (
-            each.description.items() <= _description(slot[each.name]).items()
-            and each.summary
-            and "\n" not in each.summary
-        )
+        assert each.summary and "\n" not in each.summary
         assert each.package == "nas"
+    for each in listed[: len(list(slot))]:
+        made = _description(slot[each.name])
+        assert made["summary"] == each.summary and (
+            made.keys() == {"summary"} or each.description.items() <= made.items()
+        )
+
+
+def test_a_family_makes_its_parts_of_their_names() -> None:
+    shapes: Slot[Any] = Slot("shape", "mine.shapes", {}, callable, "a function", {"attribute": "operator:attrgetter"})
+    assert shapes["attribute:numerator"](3) == 3
+    assert shapes.own_code("attribute:numerator") is None
+    assert shapes.own_code("json:dumps") == "json:dumps"
+    assert shapes.own_code("attribute:json:dumps") == "json:dumps"
+    with pytest.raises(UsageError, match="shape 'attribute' needs a name after it, such as 'attribute:NAME'"):
+        shapes.require("attribute")
 
 
 @pytest.mark.parametrize("slot", SLOTS, ids=lambda slot: slot.name)

@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -194,13 +195,26 @@ def resume(
         _run_search(config, folder, as_json)
 
 
+class FileFormat(StrEnum):
+    """What an architecture of a run is written as."""
+
+    ONNX = "onnx"
+    NNI = "nni"
+
+
 @app.command()
 def export(
     run: options.Run,
     architecture: Annotated[
-        str | None, typer.Option(help="An id of candidates.csv, or its beginning, or JSON; by default the best.")
+        str | None,
+        typer.Option(help="An id of candidates.csv, or its beginning, JSON or a JSON file; by default the best."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The file to write; by default <run>/<id>.onnx.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; by default <run>/<id>.onnx, or <id>.nni.json.")
+    ] = None,
+    file_format: Annotated[
+        FileFormat, typer.Option("--format", help="onnx, or nni: search space and architecture as NNI's JSON.")
+    ] = FileFormat.ONNX,
     input_form: options.Input = None,
     trust: options.Trust = False,
     results: options.Results = options.RESULTS,
@@ -211,6 +225,12 @@ def export(
     It is in the run's dtype, recalibrated, checked against PyTorch, evaluated by ONNX Runtime and measured.
     """
     folder = opened(results, run, trust)
+    if file_format is FileFormat.NNI:
+        if input_form is not None:
+            raise UsageError("--input says what an ONNX file reads, and --format nni writes none; leave it out.")
+        files = runs.export_for_nni(folder, architecture, out)
+        echo(json.dumps(files) if as_json else f"{files['architecture_file']}\n{files['search_space']}")
+        return
     report = runs.export_architecture(folder, architecture, out, RichProgress(), input_form)
     if as_json:
         echo(json.dumps(report))

@@ -77,6 +77,7 @@ EVALUATORS: Slot[Callable[..., Any]] = Slot(
     },
     _fits,
     "a function of an architecture, or a class made of a nas.problem.Problem whose instances evaluate architectures",
+    {"nni": "nas.evaluation.nni_trial:trial_of"},
 )
 
 

@@ -55,8 +55,8 @@ class SelectedInputs(Elastic):
             if gate.weights is not None:
                 raise UsageError("inputs that are joined along the channels cannot be mixed; use the reduction 'sum'.")
             return torch.cat(taken, 1)
-        total = sum(taken[1:], taken[0])
-        return total / size if self.reduction == "mean" else total
+        total: Tensor = sum(taken[1:], taken[0])
+        return total if self.reduction == "sum" else total / size
 
 
 class FromState(Elastic):

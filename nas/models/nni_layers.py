@@ -81,7 +81,7 @@ def _with_elastic_parameter(module: Any, arguments: dict[str, Any], symbols: Sym
         raise _no_counterpart(module, path)
     name, shape = _SHAPES[type(module).__name__]
     parameter = nas.nn.Parameter(shape(arguments))
-    nn.init.trunc_normal_(parameter, std=0.02)
+    nn.init.trunc_normal_(parameter.weight, std=0.02)
     _copy_default({"weight": getattr(module, name)}, parameter, symbols)
     delattr(module, name)
     setattr(module, name, parameter)

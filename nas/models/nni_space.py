@@ -54,7 +54,7 @@ class _Conversion:
             self._done[module] = convert(module, path)
         return self._done[module]
 
-    def _kinds(self) -> Iterator[tuple[type, Callable[[Any, str], nn.Module]]]:
+    def _kinds(self) -> Iterator[tuple[Any, Callable[[Any, str], nn.Module]]]:
         from nni.nas.hub.pytorch import nasbench201, nasnet
         from nni.nas.nn.pytorch import Cell, InputChoice, LayerChoice, MutableModule, ParametrizedModule, Repeat
 
@@ -105,7 +105,10 @@ class _Conversion:
 
         def made(node: int, slot: int, state: int) -> Mapping[str, nn.Module]:
             with frozen_context(self._symbols.default_sample()):
-                return create_cell_op_candidates(cell.op_candidates_factory, node, slot, state)[0]
+                candidates: Mapping[str, nn.Module] = create_cell_op_candidates(
+                    cell.op_candidates_factory, node, slot, state
+                )[0]
+                return candidates
 
         for node, (operations, inputs) in enumerate(zip(cell.ops, cell.inputs, strict=True), cell.num_predecessors):
             for slot in range(len(operations)):

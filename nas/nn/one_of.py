@@ -30,7 +30,7 @@ class OneOf(Elastic):
             module can have.
     """
 
-    def __init__(self, candidates: Mapping[str, nn.Module] | Sequence[nn.Module], choice: Choice | None = None) -> None:
+    def __init__(self, candidates: Mapping[Any, nn.Module] | Sequence[nn.Module], choice: Choice | None = None) -> None:
         super().__init__()
         named: dict[Any, nn.Module] = dict(candidates if isinstance(candidates, Mapping) else enumerate(candidates))
         if not named:

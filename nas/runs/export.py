@@ -1,6 +1,5 @@
 """``nas export``: any architecture of a run as ONNX, as the run would deliver it."""
 
-from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,11 @@ from nas.data import InputForm
 from nas.delivery.checks import check_delivered
 from nas.delivery.exported import ExportedNetwork, check_dtype
 from nas.delivery.networks import final_network, latency_row, restore_trained
-from nas.errors import UsageError
 from nas.hardware import Recorded
 from nas.latency.measuring import measure_with_largest
 from nas.latency.model import LatencyModel, frozen_level
 from nas.retraining.delivered import Delivered
-from nas.setup.finding import resuming
+from nas.runs.wanted import find_architecture
 from nas.setup.folder import RunFolder
 from nas.setup.own_code import naming_own_parts
 from nas.setup.progress import Progress, Silent
@@ -38,8 +36,8 @@ def export_architecture(
     """Exports one architecture of a run as ONNX: recalibrated or retrained, checked, evaluated, measured.
 
     Args:
-        wanted: an architecture's id from ``candidates.csv``, or how only that begins, or its JSON; by default the
-            delivered network, with the weights of its retraining if there was one.
+        wanted: an architecture's id from ``candidates.csv``, or how only that begins, its JSON or a JSON file; by
+            default the delivered network, with the weights of its retraining if there was one.
         out: the ONNX file to write; by default named by the architecture's id, in the run's folder.
         form: of the images that the network reads; by default that of the run.
 
@@ -78,7 +76,7 @@ def network_of(
         UsageError: the run has no trained supernet yet, or no such architecture.
     """
     restore_trained(setup, folder)
-    architecture, delivered = _find_architecture(setup, folder, wanted), Delivered(folder)
+    architecture, delivered = find_architecture(setup.space, folder, wanted), Delivered(folder)
     if wanted is None and delivered.is_retrained:
         return architecture, delivered.network(setup)
     return architecture, final_network(setup, folder, architecture, progress, progress.say)
@@ -96,38 +94,3 @@ def _latency(
         measured = measure_with_largest(setup, {"this": (architecture, network)}, _SECONDS)["this"]
     level = frozen_level(folder)
     return latency_row(setup, measured.at(level) if level else measured)
-
-
-def _find_architecture(setup: Setup, folder: RunFolder, wanted: str | None) -> Architecture:
-    if wanted is None:
-        if not folder.best.exists():
-            raise UsageError(f"run '{folder.name}' has no result yet; finish it with: {resuming(folder)}")
-        return setup.space.architecture(folder.read(folder.best)["best"]["architecture"])
-    if wanted.lstrip().startswith("{"):
-        return setup.space.architecture(Architecture.from_json(wanted))
-    table = folder.candidates
-    found = _architectures_by_id(table) if table.exists() else {}
-    return setup.space.architecture(Architecture.from_json(found[_whole_id(wanted, found, table)]))
-
-
-def _whole_id(wanted: str, known: Collection[str], table: Path) -> str:
-    """The one id that is given, or begins so."""
-    alike = [wanted] if wanted in known else [each for each in known if wanted and each.startswith(wanted)]
-    if not alike:
-        raise UsageError(f"architecture '{wanted}' is not in {table}; give an id from there, or JSON.")
-    if len(alike) > 1:
-        some = ", ".join(sorted(alike)[:3])
-        raise UsageError(
-            f"architecture '{wanted}' begins {len(alike)} ids in {table}, such as {some}; give more of it."
-        )
-    return alike[0]
-
-
-def _architectures_by_id(table: Path) -> dict[str, str]:
-    import pandas as pd
-
-    try:
-        rows = pd.read_csv(table, dtype=str)
-        return dict(zip(rows["id"], rows["architecture"], strict=True))
-    except (ValueError, KeyError) as error:
-        raise UsageError(f"{table} is damaged ({error}); give the architecture as JSON instead.") from None

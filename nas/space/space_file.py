@@ -1,4 +1,4 @@
-"""A space written down in a YAML file, for searches that need no model."""
+"""A space written down in a YAML file, or in NNI's JSON, for searches that need no model."""
 
 import graphlib
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,12 @@ from typing import Any
 from nas.errors import UsageError, did_you_mean
 from nas.space.choice import candidate_key
 from nas.space.condition import Condition, Use
+from nas.space.nni_files import is_nni_space, read_nni_space
 from nas.space.space import Space
 
 __all__ = ["is_space_file", "read_space"]
 
-_ENDINGS = (".yaml", ".yml")
+_ENDINGS = (".yaml", ".yml", ".json")
 _KEYS = ("choices", "conditions")
 
 
@@ -26,7 +27,8 @@ def is_space_file(name: str) -> bool:
 
 
 def read_space(path: str | Path) -> Space:
-    """The space in a YAML file: choices with their candidates, and conditions under which some of them are there.
+    """The space in a file: in NNI's JSON of a search space, or in YAML, choices with their candidates
+    and conditions under which some of them are there.
 
     A condition names other choices and the candidates that they must have, one or a list; all must hold. Where a
     choice is there in several cases, its conditions are a list of such mappings, of which one must hold::
@@ -42,6 +44,8 @@ def read_space(path: str | Path) -> Space:
         UsageError: the file cannot be read, or does not describe a space.
     """
     content = _content(Path(path))
+    if is_nni_space(content):
+        return _read_nni_space(path, content)
     for key in content:
         if key not in _KEYS:
             raise UsageError(f"space file {path} has an unknown key '{key}'; {did_you_mean(str(key), _KEYS)}")
@@ -55,6 +59,13 @@ def read_space(path: str | Path) -> Space:
         uses = {_known(name, known): _uses(name, given, known) for name, given in conditions.items()}
         _check_order(uses)
         return Space(known, uses)
+    except UsageError as error:
+        raise UsageError(f"space file {path}: {error}") from None
+
+
+def _read_nni_space(path: str | Path, content: Mapping[str, Any]) -> Space:
+    try:
+        return read_nni_space(content)
     except UsageError as error:
         raise UsageError(f"space file {path}: {error}") from None
 

@@ -54,6 +54,24 @@ def test_export_of_the_best(copied: Path, finished: tuple[Path, Outcome]) -> Non
     assert outcome.out.count("\n") == 1
 
 
+def test_export_for_nni_can_be_read_again(copied: Path, tmp_path: Path) -> None:
+    run = ["tiny", "--results", copied]
+    outcome = nas("export", *run, "--format", "nni", "--out", tmp_path / "best.nni.json", "--json")
+    space, best = (json.loads(Path(outcome.json[key]).read_text()) for key in ("search_space", "architecture_file"))
+    assert best == outcome.json["architecture"] and list(best) == list(space)
+    assert all(best[name] in described["_value"] for name, described in space.items())
+    again = nas("export", *run, "--architecture", tmp_path / "best.nni.json", "--json")
+    assert again.json["architecture"].items() <= best.items()
+
+
+def test_export_for_nni_has_no_input_form_and_a_missing_file_is_told(copied: Path, tmp_path: Path) -> None:
+    run = ["export", "tiny", "--results", copied]
+    refused = nas(*run, "--format", "nni", "--input", "bytes")
+    assert refused.code == 2 and "--input says what an ONNX file reads" in refused.complaint
+    refused = nas(*run, "--architecture", tmp_path / "none.json")
+    assert refused.code == 2 and f"architecture file {tmp_path / 'none.json'} cannot be read" in refused.complaint
+
+
 @pytest.mark.parametrize("by", ["id", "JSON"])
 def test_export_of_another_architecture(by: str, copied: Path, tmp_path: Path) -> None:
     folder = RunFolder(copied / "tiny")

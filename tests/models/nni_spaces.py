@@ -48,7 +48,7 @@ class EveryKind(ModelSpace):
         self.layer = LayerChoice({"conv": nn.Conv2d(4, 4, 3, padding=1), "skip": nn.Identity()}, label="layer")
         self.skips = InputChoice(3, 2, reduction="mean", label="skips")
         self.cell = Cell(
-            {"conv": lambda node, slot, source: nn.Conv2d(4, 4, 3, padding=1), "pool": lambda *_: nn.AvgPool2d(3, 1, 1)},
+            {"conv": lambda *_: nn.Conv2d(4, 4, 3, padding=1), "pool": lambda *_: nn.AvgPool2d(3, 1, 1)},
             2, 2, 1, label="cell",
         )  # fmt: skip
         self.head = MutableLinear(8, classes)

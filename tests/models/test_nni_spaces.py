@@ -1,6 +1,7 @@
 """A model space of NNI becomes a model with our choices: NNI's own network is the one that we extract."""
 
 import copy
+import inspect
 import re
 import sys
 from typing import Any
@@ -17,8 +18,7 @@ from nas.setup.spaces import build_space
 pytest.importorskip("nni", reason="the extra nas[nni] is not installed")
 import nni
 from nni.nas.nn.pytorch import Cell, InputChoice, LayerChoice, ModelSpace, MutableConv2d, MutableDropout, MutableModule
-
-from tests.models.nni_spaces import EveryKind, sample_of
+from nni_spaces import EveryKind, sample_of
 
 HUB: dict[str, dict[str, Any]] = {
     "NasBench201": {"stem_out_channels": 4, "num_modules_per_stack": 1},
@@ -27,8 +27,8 @@ HUB: dict[str, dict[str, Any]] = {
     "MobileNetV3Space": {},
     "ShuffleNetSpace": {},
     "AutoFormer": {
-        "search_embed_dim": (24, 48), "search_num_heads": (2, 3), "search_depth": (2, 3), "search_mlp_ratio": (2.0, 3.0),
-        "patch_size": 8,
+        "search_embed_dim": (24, 48), "search_num_heads": (2, 3), "search_depth": (2, 3),
+        "search_mlp_ratio": (2.0, 3.0), "patch_size": 8,
     },
 }  # fmt: skip
 """Arguments of small networks."""
@@ -109,9 +109,11 @@ def test_large_spaces_of_the_hub_give_the_networks_that_nni_gives(name: str) -> 
 def require_equal_of_hub(name: str) -> None:
     from nni.nas.hub import pytorch
 
+    kind = getattr(pytorch, name)
     model = build_space(f"nni:{name.lower()}", {"model_args": HUB[name]}, (3, 32, 32), torch.float32, 10)
-    size = {"img_size": 32} if name == "AutoFormer" else {}
-    require_equal(getattr(pytorch, name)(**HUB[name], **size), model, 0, torch.randn(2, 3, 32, 32))
+    known = inspect.signature(kind._init_wrapped).parameters
+    ours = {key: value for key, value in {"num_labels": 10, "img_size": 32}.items() if key in known}
+    require_equal(kind(**HUB[name], **ours), model, 0, torch.randn(2, 3, 32, 32))
 
 
 def test_grey_images_are_given_to_each_channel() -> None:
@@ -132,7 +134,7 @@ class OwnMeaning(MutableModule):
         (lambda: InputChoice(3, None, label="any"), "takes any number of its candidates ('any')"),
         (lambda: InputChoice(3, 1, reduction="none", label="one"), "inputs cannot be reduced by 'none'"),
         (lambda: MutableDropout(nni.uniform("p", 0, 1)), "has no finite number of candidates"),
-        (lambda: OwnMeaning(), "a OwnMeaning with mutables of its own"),
+        (OwnMeaning, "a OwnMeaning with mutables of its own"),
         (lambda: Cell([nn.Identity()], 2, 1, 1, merge_op="loose_end", label="c"), "use merge_op='all'"),
         (lambda: MutableConv2d(4, 4, 3, padding_mode=nni.choice("mode", ["zeros", "reflect"])), "cannot be elastic"),
     ],
@@ -155,7 +157,11 @@ def build(name: str, shape: tuple[int, ...] = (3, 32, 32), **model_args: Any) ->
     ("name", "arguments", "message"),
     [
         ("nni:NasBench2", {}, "NNI's hub has no space 'NasBench2'; did you mean 'NasBench201'?"),
-        ("nni:nasbench101", {"stem_out_channels": 4, "num_modules_per_stack": 1}, "module 'features.0' of the NNI space"),
+        (
+            "nni:nasbench101",
+            {"stem_out_channels": 4, "num_modules_per_stack": 1},
+            "module 'features.0' of the NNI space",
+        ),
         ("nni:darts", {"num_cells": (4, 5)}, "give num_cells as a number"),
         ("nni:darts", {"num_cells": 4, "dataset": "imagenet"}, "NNI's DARTS tells 1000 classes apart"),
         ("nni:nasbench201", {"stem": 4}, "NNI's NasBench201 has no option 'stem'; known are"),
