@@ -26,7 +26,7 @@ def from_nni(space: nn.Module) -> nn.Module:
         class Mine(nni.nas.nn.pytorch.ModelSpace): ...
 
         def space(classes):  # nas search mine:space
-            return nas.models.from_nni(Mine(classes))
+            return from_nni(Mine(classes))
 
     Args:
         space: an ``nni.nas.nn.pytorch.ModelSpace``, or a module with mutables of NNI in it.
