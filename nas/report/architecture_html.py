@@ -1,6 +1,8 @@
-"""How architecture parameters went as the page shows it: entropy, probabilities, the derived cells, what changed."""
+"""How architecture parameters went as the page shows it: entropy, probabilities, what changed; and the cells of an architecture."""
 
 import html
+from collections.abc import Mapping
+from typing import Any
 
 from nas.report.architecture_figures import entropy_figure, probability_figures
 from nas.report.architecture_records import MOST_EPOCHS, Change, changes, recorded, said
@@ -10,13 +12,13 @@ from nas.report.plotting import Figure
 from nas.report.sections import chip, figure_with_caption, sortable
 from nas.wording import counted
 
-__all__ = ["architecture_section"]
+__all__ = ["architecture_section", "cells_of"]
 
 _ARROW = " \N{RIGHTWARDS ARROW} "
 
 
 def architecture_section(content: ReportContent) -> str:
-    """HTML: entropy by epoch, the last probabilities, the last derived cells if there are any, the changes by epoch."""
+    """HTML: entropy by epoch, the last probabilities, what each epoch changed in what is derived from them."""
     if not recorded(content):
         return '<p class="empty">No epoch recorded the architecture parameters.</p>'
     entropy = figure_with_caption(
@@ -48,21 +50,29 @@ def _derived(content: ReportContent) -> str:
     epochs = [epoch for epoch in recorded(content) if epoch["architecture"].get("derived")]
     if not epochs:
         return ""
-    cells = derived_cells(epochs[-1]["architecture"]["derived"])
+    return f"<h3>Changes of the derived architecture</h3>{_changes(changes(epochs), len(epochs))}"
+
+
+def cells_of(architecture: Mapping[str, Any]) -> str:
+    """HTML of the cells of an architecture, if it has any: a figure for each.
+
+    Args:
+        architecture: choice → candidate.
+    """
+    cells = derived_cells(architecture)
     operations = sorted({operation for cell in cells for operation in cell.edges.values()})
-    drawn = "".join(
-        f"<h3>Derived cell{html.escape(f': {cell.name}' if cell.name else '')}</h3>"
+    return "".join(
+        f"<h3>Cell{html.escape(f': {cell.name}' if cell.name else '')}</h3>"
         + figure_with_caption(f"cell-{index}", cell_figure(cell, operations), _cell_caption(cell), "")
         for index, cell in enumerate(cells, start=1)
     )
-    return f"{drawn}<h3>Changes of the derived architecture</h3>{_changes(changes(epochs), len(epochs))}"
 
 
 def _cell_caption(cell: DerivedCell) -> str:
     edges = counted(len(cell.edges), "edge")
     inputs = " and ".join(map(str, cell.inputs))
     known = f"node {inputs} is the input" if len(cell.inputs) == 1 else f"nodes {inputs} are the inputs"
-    return f"The last epoch's, with {edges}; {known} (lighter)."
+    return f"As delivered, with {edges}; {known} (lighter)."
 
 
 def _changes(changed: list[Change], epochs: int) -> str:

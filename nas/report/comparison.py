@@ -62,8 +62,8 @@ def render_comparison(
     """The same as text."""
     count = counted(sum(len(run.front) for run in runs), "architecture")
     caption = (
-        f"{count} on the fronts of {counted(len(runs), 'run')}; a star is what a run delivers. Scores are of the part "
-        "of the validation split that confirms, where there is one."
+        f"{count} on the fronts of {counted(len(runs), 'run')}; a star is what a run delivers, which may have "
+        "trained on by itself since. Scores are of the part of the validation split that confirms, where there is one."
     )
     missing = f"No architecture has both {in_sentence(metric)} and {in_sentence(cost)}."
     front = figure_with_caption("fronts", _fronts(runs, metric, cost), caption, missing)

@@ -10,7 +10,7 @@ from typing import Any
 
 from nas.errors import UsageError
 from nas.files import write_file
-from nas.report.architecture_html import architecture_section
+from nas.report.architecture_html import architecture_section, cells_of
 from nas.report.captions import front_caption, history_caption, training_caption
 from nas.report.confusion import confusion_section
 from nas.report.content import ReportContent
@@ -83,7 +83,9 @@ def render_report(content: ReportContent) -> str:
         *([section("Class by class", confusion_section(content.confusion))] if content.confusion else ()),
         section("What decides", _deciding(content)),
         *([section("Use it", usage(content.best["file"]))] if "file" in content.best else ()),
-        section("The chosen architecture", architecture_drawing(content)),
+        section(
+            "The chosen architecture", cells_of(content.best.get("architecture") or {}) + architecture_drawing(content)
+        ),
         *(_latency_sections(content.latency) if content.latency else ()),
         section("Networks on the front", front_table(content)),
         section("Candidates", candidate_table(content)),

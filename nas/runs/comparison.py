@@ -73,7 +73,7 @@ def compare(
     names = _names(folders)
     rows = [_row(*each, metrics[0]) for each in zip(names, configs, found, strict=True)]
     settings = _differing(configs)
-    texts = {key: ["" if value is None else str(value) for value in values] for key, values in settings.items()}
+    texts = {key: [*map(_text, values)] for key, values in settings.items()}
     costs = {_cost(*each) for each in zip(configs, found, strict=True)}
     cost = costs.pop() if len(costs) == 1 else "latency_ms"
     about = ("space", "task", "method", "strategy", "target")
@@ -128,6 +128,11 @@ def _row(name: str, config: RunConfig, result: Mapping[str, Any], metric: str) -
         **{score: best.get(score) for score in scores},
         **{cost: best.get(cost) for cost in _FIGURES},
     }
+
+
+def _text(value: Any) -> str:
+    """A setting as the page shows it; nothing where it is not given."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
 
 
 def _differing(configs: Sequence[RunConfig]) -> dict[str, list[Any]]:

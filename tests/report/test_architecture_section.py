@@ -245,12 +245,15 @@ def test_a_place_is_as_high_as_its_heat_map(relaxed: ReportContent) -> None:
     assert heights[0] - heights[1] == 2 * 26  # three choices and one
 
 
-def test_the_page_shows_the_section_where_parameters_learnt(relaxed: ReportContent, content: ReportContent) -> None:
-    page = render_report(relaxed)
+def test_the_page_shows_the_section_where_parameters_learnt(
+    relaxed: ReportContent, altered: Changed, content: ReportContent
+) -> None:
+    delivered = record(1.0, **{"normal.edge_0_2": "conv"})["derived"]
+    page = render_report(altered(best={**content.best, "architecture": delivered}))
     outline = Outline(page)
     assert architecture_section(relaxed) in page
     assert len(outline.figures) == 3 + 1 + 3 + 2  # entropy, probabilities, cells
-    for said in ("Architecture parameters", "Derived cell: normal", "with 3 edges; nodes 0 and 1 are the inputs"):
+    for said in ("Architecture parameters", "Cell: normal", "As delivered, with 3 edges; nodes 0 and 1 are the inputs"):
         assert said in outline.text
     identities = re.findall(r'id="([^"]+-plot)"', page)
     assert len(identities) == len(set(identities)) == len(outline.figures)
@@ -264,7 +267,7 @@ def test_a_missing_part_still_makes_a_section(relaxed: ReportContent, altered: C
         for epoch in relaxed.epochs
     ]
     text = Outline(architecture_section(altered(epochs=epochs))).text
-    assert {"probabilities": "Probabilities:", "entropy": "The mean over", "derived": "Derived cell"}[part] not in text
+    assert {"probabilities": "Probabilities:", "entropy": "The mean over", "derived": "Changes of"}[part] not in text
     assert not re.search(r"\bnan\b|\bNone\b|NaN", text)
 
 
