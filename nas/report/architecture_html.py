@@ -1,4 +1,4 @@
-"""How architecture parameters went as the page shows it: entropy, probabilities, what changed; and the cells of an architecture."""
+"""How architecture parameters went: entropy, probabilities, what changed; and the cells of an architecture."""
 
 import html
 from collections.abc import Mapping
