@@ -51,6 +51,13 @@ class LinearPredictor(SavedAsJson[_Fit]):
         fit = self._fitted()
         return fit.weights, float(fit.intercept - fit.centre @ fit.weights)
 
+    def draw(self, rng: np.random.Generator) -> Array:
+        """Weights ``[d]`` drawn from what is known of them: around the fitted ones, as wide as the spread tells."""
+        fit = self._fitted()
+        scales, basis = np.linalg.eigh(fit.covariance)
+        away: Array = basis @ (np.sqrt(_positive(scales)) * rng.standard_normal(len(scales)))
+        return fit.weights + fit.noise * away
+
     def fit(self, X: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> "LinearPredictor":  # noqa: N803
         """Learn from encodings `X` ``[n, d]`` and values `y` ``[n]``, in place of what was learnt before.
 

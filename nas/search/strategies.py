@@ -28,6 +28,7 @@ STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
         "forest": "nas.search.guided.surrogate_search:forest",
         "bananas": "nas.search.guided.thompson_ensemble:bananas",
         "brp": "nas.search.guided.binary_relation:brp",
+        "milp": "nas.search.guided.additive_search:AdditiveSearch",
         "guided": "nas.search.guided.surrogate_search:guided",
         "derived": "nas.search.learnt_distribution:LearntDistribution",
     },

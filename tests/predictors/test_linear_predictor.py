@@ -34,6 +34,17 @@ def test_learns_a_sum_of_parts(sums: tuple[np.ndarray, ...]) -> None:
     assert 0.6 < np.mean(np.abs(mean - y_new) < spread) < 0.8  # a normal law has 0.68 within one deviation
 
 
+def test_draws_of_weights_are_as_wide_as_the_spread(sums: tuple[np.ndarray, ...]) -> None:
+    """Of the spread, the part that comes from weights: without noise, and without the constant of sixty samples."""
+    X, y, X_new, _ = sums
+    predictor = LinearPredictor().fit(X[:30], y[:30])
+    (fit, rng), away = (predictor._fitted(), np.random.default_rng(0)), X_new[:5] - X[:30].mean(axis=0)
+    draws = np.stack([away @ predictor.draw(rng) for _ in range(4000)])
+    assert draws.mean(axis=0) == pytest.approx(away @ fit.weights, abs=0.02)
+    variances = predictor.predict(X_new[:5])[1] ** 2 - fit.noise**2 * (1 + 1 / 30)
+    assert draws.std(axis=0) == pytest.approx(np.sqrt(variances), rel=0.1)
+
+
 @pytest.mark.parametrize("count", [8, 60])
 def test_leave_one_out_errors_equal_refitting(count: int, sums: tuple[np.ndarray, ...]) -> None:
     X, y = sums[0][:count], sums[1][:count]
