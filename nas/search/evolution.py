@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nas.errors import UsageError
-from nas.search.pareto import constrained_order
+from nas.search.standings import best_first
 from nas.search.strategy import Result
 from nas.search.unique_sampler import UniqueSampler
 from nas.space import Architecture, Space
@@ -77,10 +77,7 @@ class Evolution:
 
     def _best_first(self) -> list[Architecture]:
         """The population from best to worst."""
-        objectives = max((len(member.objectives) for member in self._population if member.objectives), default=1)
-        points = [member.objectives or (0.0,) * objectives for member in self._population]
-        violations = [member.violation for member in self._population]
-        return [self._population[index].architecture for index in constrained_order(points, violations)]
+        return [self._population[index].architecture for index in best_first(self._population)]
 
     def _child(self, ranked: Sequence[Architecture]) -> Architecture | None:
         rng = self._sampler.rng

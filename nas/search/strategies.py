@@ -24,6 +24,7 @@ STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
         "local": "nas.search.local_search:LocalSearch",
         "nsga2": "nas.search.optuna_samplers:nsga2",
         "tpe": "nas.search.optuna_samplers:tpe",
+        "mcts": "nas.search.tree_search:TreeSearch",
         "ridge": "nas.search.guided.surrogate_search:ridge",
         "forest": "nas.search.guided.surrogate_search:forest",
         "bananas": "nas.search.guided.thompson_ensemble:bananas",

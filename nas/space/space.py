@@ -186,6 +186,19 @@ class Space:
                 waiting += [other for use in self.uses[name] for condition in use for other in condition.names]
         return list(found)
 
+    @cached_property
+    def decision_order(self) -> tuple[str, ...]:
+        """The choices in their order, but for those that others decide about, which come after these.
+
+        >>> shallow = Condition(("depth",), frozenset({(0,)}))
+        >>> Space({"kernel": [3, 5], "depth": [1, 2]}, {"kernel": [(shallow,)]}).decision_order
+        ('depth', 'kernel')
+        """
+        found: dict[str, None] = {}
+        while left := [name for name in self.choices if name not in found]:
+            found[next((name for name in left if self.deciders([name], found) == [name]), left[0])] = None
+        return tuple(found)
+
     def __iter__(self) -> Iterator[Architecture]:
         """Every architecture once, lazily, in lexicographic order of the candidates."""
         sizes = {name: len(candidates) for name, candidates in self.choices.items()}

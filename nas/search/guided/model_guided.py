@@ -11,7 +11,7 @@ from nas.search.guided.candidates import Candidates
 from nas.search.guided.encodings import ENCODINGS, Columns, Rows
 from nas.search.guided.feasibility import learn_violations
 from nas.search.guided.scores import selection_scores
-from nas.search.pareto import constrained_order
+from nas.search.standings import best_first
 from nas.search.strategy import Result
 from nas.search.unique_sampler import UniqueSampler
 from nas.space import Architecture, Space
@@ -107,7 +107,8 @@ class ModelGuided:
     def _proposals(self, n: int) -> list[Architecture]:
         """Of the model; random ones if it has no more candidates."""
         results, rng = list(self._sampler.results.values()), self._sampler.rng
-        rows = self._candidates(_best(results), rng)
+        best = [results[position].architecture for position in best_first(results)[:_PARENTS]]
+        rows = self._candidates(best, rng)
         rank = self._model(results)
         values = rng.random((n, len(rows))) if rank is None else rank(self._encode(rows), n, rng)
         chosen = list(self._chosen(rows, values, learn_violations(self._space, results)(rows)))
@@ -134,11 +135,3 @@ class ModelGuided:
                 if self._sampler.visit(architecture):
                     yield architecture
                     break
-
-
-def _best(results: Sequence[Result]) -> list[Architecture]:
-    """The best of the results, the best first."""
-    objectives = max((len(each.objectives) for each in results if each.objectives), default=1)
-    points = [each.objectives or (0.0,) * objectives for each in results]
-    order = constrained_order(points, [each.violation for each in results])
-    return [results[position].architecture for position in order[:_PARENTS]]
