@@ -14,7 +14,6 @@ from nas.cli.progress import RichProgress
 from nas.cli.tables import new_table
 from nas.cli.terminal import TextConsole, echo
 from nas.errors import UsageError
-from nas.report.benchmark import figure_words
 
 __all__ = ["run_benchmark"]
 
@@ -89,6 +88,8 @@ def run_benchmark(
 
 def _print_found(found: Mapping[str, Any]) -> None:
     """Means with spreads for each checkpoint, then which strategies differ."""
+    from nas.report.benchmark import figure_words
+
     console = TextConsole()
     for name, words in figure_words(found).items():
         counts, optimum = list(map(str, found["checkpoints"])), found["optimum"][name]
