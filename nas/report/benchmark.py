@@ -16,7 +16,7 @@ from nas.report.sections import figure_with_caption, section, sortable
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BenchmarkContent", "figure_words", "render_benchmark_report", "write_benchmark_report"]
+__all__ = ["BenchmarkContent", "figure_of", "figure_words", "render_benchmark_report", "write_benchmark_report"]
 
 _MOST_POINTS = 400
 _UNKNOWN = "\N{EN DASH}"
@@ -54,9 +54,12 @@ def write_benchmark_report(path: str | Path, content: BenchmarkContent) -> Path:
 
 def render_benchmark_report(content: BenchmarkContent) -> str:
     """The whole page as text."""
-    caption = "Lines: mean over seeds; bands: one standard deviation on both sides."
+    caption = (
+        "Lines: mean over seeds; bands: one standard deviation on both sides. What is far from the others may lie "
+        "outside; a double click shows it."
+    )
     sections = [
-        section(words[0].upper() + words[1:], figure_with_caption(name, _figure(content, name, words), caption, ""))
+        section(words[0].upper() + words[1:], figure_with_caption(name, figure_of(content, name, words), caption, ""))
         for name, words in figure_words(content.found).items()
     ]
     sections += [section("After so many evaluations", _means(content)), section("Is it luck?", _tests(content.found))]
@@ -80,7 +83,7 @@ def _cards(found: Mapping[str, Any]) -> str:
     return "".join([*cards, card("Evaluations", last, f"{found['significance']['seeds']} seeds", "")])
 
 
-def _figure(content: BenchmarkContent, name: str, words: str) -> Figure:
+def figure_of(content: BenchmarkContent, name: str, words: str) -> Figure:
     """A line with its band for each strategy, and the optimum where it is known."""
     traces: list[dict[str, Any]] = []
     for number, (strategy, group) in enumerate(content.table.groupby("strategy", sort=False)):
@@ -100,12 +103,24 @@ def _figure(content: BenchmarkContent, name: str, words: str) -> Figure:
     frame["yaxis"] |= {"title": {"text": html.escape(words, quote=False)}, "tickformat": "~g"}
     frame["xaxis"]["rangemode"] = "tozero"
     optimum = content.found["optimum"][name]
+    frame["yaxis"] |= _range(content, name)
     if optimum is not None:
         dashed = {"color": "#8191a8", "dash": "dash", "width": 1}
         frame["shapes"] = [
             {"type": "line", "xref": "x domain", "x0": 0, "x1": 1, "y0": optimum, "y1": optimum, "line": dashed}
         ]
     return {"data": traces, "layout": frame | {"height": 440}}
+
+
+def _range(content: BenchmarkContent, name: str) -> dict[str, list[float]]:
+    """From the worst to the best mean, without a tenth of the points that is worse than all others; none of nothing."""
+    means = content.table.groupby(["strategy", "evaluation"])[name].mean().dropna()
+    if means.empty:
+        return {}
+    more_is_better = name == "hypervolume" or content.found["maximise"]
+    low, high = means.quantile([0.1, 1.0] if more_is_better else [0.0, 0.9]).tolist()
+    room = 0.05 * (high - low) or 1.0
+    return {"range": [low - room, high + room]}
 
 
 def _means(content: BenchmarkContent) -> str:

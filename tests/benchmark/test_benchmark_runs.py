@@ -14,6 +14,7 @@ from nas.benchmark import benchmark_question, compare
 from nas.benchmark.question import Question
 from nas.benchmark.significance import rank_tests
 from nas.errors import UsageError
+from nas.report.benchmark import BenchmarkContent, figure_of
 
 SPACE = "choices: {a: [0, 1, 2, 3, 4, 5], b: [0, 1, 2, 3, 4, 5], c: [0, 1, 2]}\n"
 MODULE = """
@@ -180,6 +181,26 @@ def test_a_function_that_hangs_or_gives_no_number_has_no_best(here: Path) -> Non
     )
     compare(question, ["exhaustive"], here / "b", seeds=1)
     assert pd.read_csv("b/curves.csv")["best"].isna().tolist() == [True, True, False, False, False]
+
+
+def test_a_page_is_written_where_nothing_can_be_used(here: Path) -> None:
+    found = compare(of_table(constraints=["val >= 1000"], candidates=5), ["random"], here / "b", seeds=2)
+    assert found["strategies"][0]["best"]["5"] == {"mean": None, "sd": None, "regret": None}
+    assert Path("b/benchmark.html").exists()
+
+
+def test_curves_far_from_the_others_do_not_flatten_them(here: Path) -> None:
+    table = pd.DataFrame(
+        [
+            (name, 0, count, best)
+            for name, best in zip("abcdefghijklm", [1, *[99] * 12], strict=True)
+            for count in (1, 2)
+        ],
+        columns=["strategy", "seed", "evaluation", "best"],
+    )
+    content = BenchmarkContent("b", {}, {"metric": "val", "maximise": True, "optimum": {"best": 100}}, table)
+    (low, high) = figure_of(content, "best", "best val so far")["layout"]["yaxis"]["range"]
+    assert 90 < low < 99 < high
 
 
 @pytest.mark.parametrize(
