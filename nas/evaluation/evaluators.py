@@ -74,6 +74,7 @@ EVALUATORS: Slot[Callable[..., Any]] = Slot(
         "shared-weights": "nas.evaluation.inherited_weights:InheritedWeights",
         "standalone": "nas.evaluation.trained_alone:TrainedAlone",
         "table": "nas.evaluation.known_results:KnownResults",
+        "zero-cost": "nas.evaluation.zero_cost.zero_cost_evaluator:ZeroCost",
     },
     _fits,
     "a function of an architecture, or a class made of a nas.problem.Problem whose instances evaluate architectures",

@@ -62,6 +62,7 @@ def own_parts(config: RunConfig) -> dict[str, str]:
     named = {
         **{key: name for key, name in families.items() if name is not None},
         **_own_model(config),
+        **_own_proxy(config),
         "task": config.task,
         "method": config.method,
         "target": "" if is_table(config.target) else config.target,
@@ -76,6 +77,12 @@ def _own_model(config: RunConfig) -> dict[str, str]:
     arguments = {"space_args.model": config.space_args, "search_args.model": config.search_args}
     named = {key: given.get("model") for key, given in arguments.items() if config.space == OWN_MODEL}
     return {key: name for key, name in named.items() if isinstance(name, str) and names_own_code(name)}
+
+
+def _own_proxy(config: RunConfig) -> dict[str, str]:
+    """The proxy that the evaluator's arguments name, where that is a function of a user."""
+    proxy = config.evaluator_args.get("proxy")
+    return {"evaluator_args.proxy": proxy} if config.evaluator == "zero-cost" and isinstance(proxy, str) else {}
 
 
 def outward_links(folder: Path) -> Iterator[Path]:
