@@ -24,6 +24,7 @@ STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
         "local": "nas.search.local_search:LocalSearch",
         "nsga2": "nas.search.optuna_samplers:nsga2",
         "tpe": "nas.search.optuna_samplers:tpe",
+        "reinforce": "nas.search.policy_gradient:Reinforce",
         "mcts": "nas.search.tree_search:TreeSearch",
         "ridge": "nas.search.guided.surrogate_search:ridge",
         "forest": "nas.search.guided.surrogate_search:forest",
