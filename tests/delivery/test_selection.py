@@ -66,7 +66,7 @@ def test_nothing_reads_what_confirms_or_tests_before_the_network_is_chosen(
 ) -> None:
     read = found[2]
     assert not {"confirmation", "test"} & set(read[: read.index("begin export")])
-    assert read.count("confirmation") == 3, "front and largest, the file, random best"
+    assert read.count("confirmation") == 4, "front and largest, the file, random best, the classes of the file"
     assert read.count("test") == 3, "the file, largest, random best"
 
 
