@@ -1,7 +1,7 @@
 """Where a run looks for its network: what is trained, and what is evaluated first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from nas.runs.plan import Plan
@@ -57,7 +57,8 @@ class Prospects:
         """The largest network with all its choices scaled alike to meet the constraints."""
         if not self.setup.finishing:
             return None
-        return scaled_alike(self.setup.space, self._on_costs(self.constraints), self.costs)
+        found = (scaled_alike(self.setup.space, each, self.costs) for each in self._bounds(self.constraints))
+        return next(filter(None, found), None)
 
     @cached_property
     def random(self) -> list[Architecture]:
@@ -81,10 +82,14 @@ class Prospects:
         return self.feasible is not None and len(self.feasible) <= self.setup.config.candidates
 
     def _near(self, constraints: Sequence[Constraint]) -> ArchitectureSet | None:
-        config, on_costs = self.setup.config, self._on_costs(constraints)
+        config, space = self.setup.config, self.setup.space
         fastest = 1.0 if self.plan is None else self.plan.fastest
         count = round(config.near_bound / fastest)
-        found = near_bounds(self.setup.space, on_costs, self.costs, config.seed, count, config.bound_use)
+        tried = (
+            near_bounds(space, each, self.costs, config.seed, count, config.bound_use)
+            for each in self._bounds(constraints)
+        )
+        found = next(filter(None, tried), None)
         if found is None or self.plan is None or fastest == 1:
             return found
         return TrainingSpeed(self.plan.speed).fastest(self.setup, found, config.near_bound)
@@ -93,6 +98,18 @@ class Prospects:
         """Constraints of another search, with absolute bounds."""
         (largest,) = metrics_of(self.costs, [self.setup.space.largest()], "costs")
         return [Constraint.parse(each).resolve(largest) for each in text.split(" and ")]
+
+    def _bounds(self, constraints: Sequence[Constraint]) -> list[list[Constraint]]:
+        """The constraints on costs, bounded from above as far as the time allows; then as they are, where that is
+        smaller than any network."""
+        on_costs, share = self._on_costs(constraints), 1.0 if self.plan is None else self.plan.share
+        if share == 1:
+            return [on_costs]
+        tighter = [
+            replace(each, bound=share * each.bound) if each.operator in ("<=", "<") and each.bound > 0 else each
+            for each in on_costs
+        ]
+        return [tighter, on_costs]
 
     def _on_costs(self, constraints: Sequence[Constraint]) -> list[Constraint]:
         return [each for each in constraints if each.metric in self.setup.cost_names]

@@ -7,7 +7,7 @@ import pytest
 
 from nas.runs import training_speed
 from nas.runs.candidates import Prospects
-from nas.runs.plan import Plan
+from nas.runs.plan import Plan, _used_share
 from nas.runs.training_speed import TrainingSpeed
 from nas.setup import resolve
 from nas.setup.run_setup import Setup
@@ -59,7 +59,7 @@ def test_a_plan_for_a_short_time_trains_the_fastest_near_the_bound(setup: Setup)
     bounds = [each.resolve(largest) for each in setup.constraints]
     config = setup.config.model_copy(update={"near_bound": 8})
     short = Setup(config)
-    plan = Plan(60.0, 0.0, 0.0, 0.0, 0.0, 0.0, {}, SECONDS, fastest=0.25)
+    plan = Plan(60.0, 0.0, 0.0, 0.0, 0.0, 0.0, {}, SECONDS, fastest=0.25, share=1.0)
     fast, any_speed = (Prospects(short, bounds, setup.cost_table, each).feasible for each in (plan, None))
     assert fast is not None and any_speed is not None
     assert len(fast) == 8
@@ -68,6 +68,32 @@ def test_a_plan_for_a_short_time_trains_the_fastest_near_the_bound(setup: Setup)
         TrainingSpeed(SECONDS).predict(setup, each.architectures).mean() for each in (fast, any_speed)
     )
     assert mean_fast < 0.95 * mean_any
+
+
+def test_a_short_time_is_spent_on_networks_that_use_a_part_of_the_bound(setup: Setup) -> None:
+    largest = setup.costs_of(setup.space.largest())
+    bounds = [each.resolve(largest) for each in setup.constraints]
+    plan = Plan(60.0, 0.0, 0.0, 0.0, 0.0, 0.0, {}, SECONDS, fastest=1.0, share=0.5)
+    short = Setup(setup.config.model_copy(update={"near_bound": 8, "bound_use": 0.5}))
+    prospects = Prospects(short, bounds, setup.cost_table, plan)
+    assert prospects.feasible is not None and prospects.scaled is not None
+    for each in (*prospects.feasible.architectures, prospects.scaled):
+        assert 0.2 * bounds[0].bound < setup.costs_of(each)["flops"] <= 0.5 * bounds[0].bound
+
+
+def test_a_part_of_the_bound_that_no_network_keeps_is_the_whole_bound(setup: Setup) -> None:
+    largest = setup.costs_of(setup.space.largest())
+    bounds = [each.resolve(largest) for each in setup.constraints]
+    plan = Plan(60.0, 0.0, 0.0, 0.0, 0.0, 0.0, {}, SECONDS, fastest=1.0, share=0.001)
+    tight, whole = (Prospects(setup, bounds, setup.cost_table, each) for each in (plan, None))
+    assert tight.scaled == whole.scaled
+    assert tight.feasible is not None and whole.feasible is not None
+    assert tight.feasible.architectures == whole.feasible.architectures
+
+
+@pytest.mark.parametrize(("steps", "share"), [(12_000, 1.0), (48_000, 1.0), (3_000, 0.5), (750, 0.25)])
+def test_size_and_steps_grow_alike_with_the_time(steps: float, share: float) -> None:
+    assert _used_share(steps) == share
 
 
 def test_few_networks_that_share_weights_are_all_tried(setup: Setup) -> None:
