@@ -20,6 +20,8 @@ from nas.errors import UsageError, did_you_mean
 __all__ = ["Listed", "Slot", "check_options", "import_object"]
 
 Part = TypeVar("Part")
+DISTRIBUTION = "nas-supernet"
+"""The name of this project where packages are found; what is imported is ``nas``."""
 _SHIPS = "nas"
 
 
@@ -270,7 +272,7 @@ def _instead(name: str, known: Collection[str]) -> str:
 def _package(entry: EntryPoint) -> str:
     if entry.dist is None:
         return entry.value
-    return _SHIPS if entry.dist.name == _SHIPS else f"{entry.dist.name} {entry.dist.version}"
+    return _SHIPS if entry.dist.name == DISTRIBUTION else f"{entry.dist.name} {entry.dist.version}"
 
 
 def _description(part: Any) -> dict[str, str]:

@@ -235,7 +235,9 @@ def _in_a_sentence(address: str, job: str | None = None) -> Iterator[None]:
     except (OSError, ImportError, RuntimeError, ValueError) as error:
         text = str(error).strip()
         if isinstance(error, ImportError) or "ray[default]" in text:
-            advice = "jobs need the part of Ray that talks to a cluster's dashboard; pip install 'nas[cluster]'."
+            advice = (
+                "jobs need the part of Ray that talks to a cluster's dashboard; pip install 'nas-supernet[cluster]'."
+            )
         elif job and "status code 404" in text:
             advice = f"job '{job}' is not known to the cluster at {address}; look at the id that `nas submit` printed."
         else:

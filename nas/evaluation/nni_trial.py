@@ -26,8 +26,8 @@ def trial_of(name: str) -> "NniTrial":
         import nni.trial  # noqa: F401
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"evaluator 'nni:{name}' needs {error.name}, which is not installed; pip install 'nas[nni]', or write a "
-            "function that takes the architecture and returns its score, module:function."
+            f"evaluator 'nni:{name}' needs {error.name}, which is not installed; pip install 'nas-supernet[nni]', or "
+            "write a function that takes the architecture and returns its score, module:function."
         ) from error
     function = import_object(name, "evaluator")
     if not callable(function):

@@ -57,7 +57,7 @@ def processor_energy(folder: Path = _POWERCAP) -> EnergyCounter | None:
 def gpu_energy() -> EnergyCounter | None:
     """The counter of PyTorch's current GPU through NVML; None without ``pynvml`` or on a GPU older than Volta.
 
-    ``pip install 'nas[energy]'`` brings ``pynvml``.
+    ``pip install 'nas-supernet[energy]'`` brings ``pynvml``.
     """
     if not torch.cuda.is_available() or importlib.util.find_spec("pynvml") is None:
         return None

@@ -93,7 +93,7 @@ def _kind(model: str) -> Any:
             from nni.nas.hub import pytorch
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"space 'nni:{model}' needs {error.name}, which is not installed; pip install 'nas[nni]'."
+            f"space 'nni:{model}' needs {error.name}, which is not installed; pip install 'nas-supernet[nni]'."
         ) from error
     nni.silence_stdout()
     logging.getLogger("nni").setLevel(logging.WARNING)

@@ -224,8 +224,8 @@ def _constructor(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name == "nni":
             raise UsageError(
-                f"strategy 'nni:{name}' needs NNI, which is not installed; pip install 'nas[nni]', or use strategy "
-                "'tpe' or 'evolution', which need nothing more."
+                f"strategy 'nni:{name}' needs NNI, which is not installed; pip install 'nas-supernet[nni]', or use "
+                "strategy 'tpe' or 'evolution', which need nothing more."
             ) from error
         raise UsageError(
             f"NNI's tuner '{name}' needs {error.name}, which is not installed; pip install {error.name}, or use 'TPE'."

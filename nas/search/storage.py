@@ -185,7 +185,7 @@ class Storage:
         if isinstance(error, sqlalchemy.exc.ArgumentError):
             return f"{start}: that is no database URL; write it as postgresql://user:password@host:5432/name."
         if isinstance(error, ModuleNotFoundError):
-            package = "'nas[postgresql]'" if error.name == "psycopg2" else error.name
+            package = "'nas-supernet[postgresql]'" if error.name == "psycopg2" else error.name
             return f"{start} without the Python package {error.name}; run `pip install {package}`."
         if self._file and (isinstance(error, ValueError) or _DAMAGED.search(_reason(error))):
             return (

@@ -3,6 +3,8 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
+from nas.parts import DISTRIBUTION
+
 __all__ = ["versions"]
 
 _LIBRARIES = ("nas", "torch", "numpy", "pandas", "optuna", "ray", "onnx", "onnxruntime", "scikit-learn")
@@ -13,7 +15,7 @@ def versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for library in _LIBRARIES:
         try:
-            found[library] = version(library)
+            found[library] = version(DISTRIBUTION if library == "nas" else library)
         except PackageNotFoundError:
             found[library] = "not installed"
     return found

@@ -8,7 +8,7 @@ from nas.lazy_imports import lazy
 try:
     import pytest
 except ModuleNotFoundError as error:
-    raise UsageError("nas.testing needs pytest, which is not installed; pip install 'nas[test]'.") from error
+    raise UsageError("nas.testing needs pytest, which is not installed; pip install 'nas-supernet[test]'.") from error
 
 if TYPE_CHECKING:
     from nas.testing.elastic_layer import ElasticLayerSuite as ElasticLayerSuite

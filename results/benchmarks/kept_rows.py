@@ -1,11 +1,10 @@
 """Rows of a benchmark in a CSV file: none is computed twice, each says by what it was made."""
 
 import csv
-import importlib.util
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +46,10 @@ class KeptRows:
         return tuple(_plain(row[name]) for name in self.key)
 
 
-def about(*distributions: str) -> dict[str, str]:
-    """What a row was made by: versions of what is installed of these, the commit of the tree, and the time."""
-    there = [name for name in distributions if importlib.util.find_spec(name.replace("-", "_"))]
+def about(*names: str) -> dict[str, str]:
+    """What a row was made by: versions of these distributions as far as installed, the commit of the tree, the time."""
+    installed = {each.name for each in distributions()}
+    there = [name for name in names if name in installed]
     words = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=10"]
     commit = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
     ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -54,7 +54,7 @@ def read(words: list[str]) -> Any:
 def test_a_command_is_understood(page, line, begun):
     words = shlex.split(line, comments=True)[1:]
     if any(word.startswith("nni:") for word in words):
-        pytest.importorskip("nni", reason="the extra nas[nni] is not installed")
+        pytest.importorskip("nni", reason="the extra nas-supernet[nni] is not installed")
     context = read(words)
     if words[0] == "search" and not any(word in words for word in OF_OTHER_RUNS):
         with context:

@@ -15,7 +15,7 @@ from nas.setup.config import RunConfig
 from nas.setup.trust import reached
 from nas.space import Architecture
 
-pytest.importorskip("nni", reason="the extra nas[nni] is not installed")
+pytest.importorskip("nni", reason="the extra nas-supernet[nni] is not installed")
 
 TRIALS = "nni:nni_trials"
 ARCHITECTURE = Architecture({"x": 5})
@@ -58,5 +58,5 @@ def test_what_a_trial_does_wrong_is_told(trial: str, message: str) -> None:
 
 def test_without_nni_trials_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nni", None)
-    with pytest.raises(UsageError, match=re.escape("pip install 'nas[nni]'")):
+    with pytest.raises(UsageError, match=re.escape("pip install 'nas-supernet[nni]'")):
         EVALUATORS["nni:mine:train"]

@@ -69,6 +69,6 @@ def test_without_pytest_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delitem(sys.modules, "nas.testing")
     monkeypatch.setitem(sys.modules, "pytest", None)
     with pytest.raises(
-        UsageError, match=r"nas.testing needs pytest, which is not installed; pip install 'nas\[test\]'"
+        UsageError, match=r"nas.testing needs pytest, which is not installed; pip install 'nas-supernet\[test\]'"
     ):
         importlib.import_module("nas.testing")

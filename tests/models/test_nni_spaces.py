@@ -17,7 +17,7 @@ from nas.errors import UsageError
 from nas.models import from_nni
 from nas.setup.spaces import build_space
 
-pytest.importorskip("nni", reason="the extra nas[nni] is not installed")
+pytest.importorskip("nni", reason="the extra nas-supernet[nni] is not installed")
 import nni
 from nni.nas.nn.pytorch import Cell, InputChoice, LayerChoice, ModelSpace, MutableConv2d, MutableDropout, MutableModule
 from nni.nas.space import model_context
@@ -187,5 +187,7 @@ def test_data_that_the_hub_cannot_read_are_refused() -> None:
 
 def test_without_nni_the_space_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nni", None)
-    with pytest.raises(UsageError, match=re.escape("needs nni, which is not installed; pip install 'nas[nni]'")):
+    with pytest.raises(
+        UsageError, match=re.escape("needs nni, which is not installed; pip install 'nas-supernet[nni]'")
+    ):
         build("nni:nasbench201")

@@ -8,7 +8,7 @@ import pytest
 
 from nas.run import Run
 
-pytest.importorskip("nni", reason="the extra nas[nni] is not installed")
+pytest.importorskip("nni", reason="the extra nas-supernet[nni] is not installed")
 
 SPACES: dict[str, tuple[str, dict[str, Any]]] = {
     "nasbench201": ("spos", {"stem_out_channels": 4, "num_modules_per_stack": 1}),

@@ -163,7 +163,7 @@ def test_a_wrong_storage_is_one_sentence_without_the_password(place: str, says: 
 
 def test_a_missing_driver_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg2", None)
-    with pytest.raises(UsageError, match=r"pip install 'nas\[postgresql\]'"):
+    with pytest.raises(UsageError, match=r"pip install 'nas-supernet\[postgresql\]'"):
         Ledger("postgresql://user@host/name", STUDY, OBJECTIVES)
 
 

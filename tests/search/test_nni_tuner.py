@@ -12,7 +12,7 @@ from nas.search.nni_tuner import NniTuner
 from nas.space import Space
 from nas.testing import StrategySuite
 
-pytest.importorskip("nni", reason="the extra nas[nni] is not installed")
+pytest.importorskip("nni", reason="the extra nas-supernet[nni] is not installed")
 
 SPACE = Space({f"c{index}": [4, 1, 3, 2] for index in range(6)})
 

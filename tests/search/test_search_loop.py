@@ -54,7 +54,7 @@ def costs(architectures: Sequence[Architecture]) -> pd.DataFrame:
 
 def run(name: str, evaluator: Evaluator, ledger: Ledger | None = None, **changes: object) -> pd.DataFrame:
     if name == NNI:
-        pytest.importorskip("nni", reason="the extra nas[nni] is not installed")
+        pytest.importorskip("nni", reason="the extra nas-supernet[nni] is not installed")
     arguments = {"objectives": OBJECTIVES, "costs": costs, "budget": 40, "batch": 8, "ledger": ledger, **changes}
     return search(SPACE, evaluator, make_strategy(name, SPACE, 5), **arguments)
 

@@ -94,7 +94,7 @@ def rows_of(cell: Cell, data_dir: Path | None) -> list[dict[str, Any]]:
     if done.returncode:
         print(f"failed: {cell}: {done.stderr.strip()[-2000:]}", flush=True)
         return []
-    made_by = about("nas", "torch", "optuna", "nni")
+    made_by = about("nas-supernet", "torch", "optuna", "nni")
     return [{**dataclasses.asdict(cell), **row, **made_by} for row in json.loads(done.stdout.splitlines()[-1])]
 
 

@@ -55,7 +55,7 @@ def row_of(cell: Cell, asked: argparse.Namespace) -> dict[str, Any] | None:
     return {
         **dataclasses.asdict(cell),
         **json.loads(done.stdout.splitlines()[-1]),
-        "versions": about("nas", "torch", "torch-pruning")["versions"],
+        "versions": about("nas-supernet", "torch", "torch-pruning")["versions"],
     }
 
 

@@ -64,7 +64,7 @@ def measure(tables: Path, data_dir: Path, count: int, images: int, seed: int) ->
         scores = {name: evaluator.score(architecture) for name, evaluator in evaluators.items()}
         published = {f"published {name}": row[column] for name, column in PUBLISHED.items()}
         row_of_ours = {**key, "accuracy": row["cifar10_test_acc"], **scores, **published}
-        kept.add({**row_of_ours, **about("nas", "torch")})
+        kept.add({**row_of_ours, **about("nas-supernet", "torch")})
 
 
 def chosen(tables: Path, count: int) -> pd.DataFrame:
