@@ -145,6 +145,13 @@ def all_strategies(rows: pd.DataFrame) -> str:
     return "; ".join(said)
 
 
+def proxies(rows: pd.DataFrame) -> str:
+    first = rows[rows["seed"] == 0]
+    names = [name.removeprefix("published ") for name in rows.columns if name.startswith("published ")]
+    found = {name: first[name].corr(first[f"published {name}"], method="spearman") for name in names}
+    return ", ".join(f"{name} {value:.2f}" for name, value in found.items()) + f" ({len(first)} networks)"
+
+
 def cells(rows: pd.DataFrame) -> str:
     found = rows.groupby("method")["accuracy"]
     return "; ".join(f"{method} {spread(values, 1)} %" for method, values in found) + "; a random cell 90.0 ± 1.2 %"
@@ -198,6 +205,9 @@ CLAIMS = [
         "And of all strategies, each asked for one architecture or ten at a time? After 200 evaluations",
         "strategies/strategies.csv",
         all_strategies,
+    ),
+    Claim(
+        "Do zero-cost proxies rank as the published values do? Spearman on NAS-Bench-201", "zero_cost/rows.csv", proxies
     ),
     Claim(
         "Cells that differentiable methods derive: true accuracy on Fashion-MNIST?",
