@@ -100,6 +100,11 @@ def _print_found(found: Mapping[str, Any]) -> None:
             regret = [] if optimum is None else [_number(row[name][counts[-1]]["regret"])]
             table.add_row(row["strategy"], *(_spread(row[name][count]) for count in counts), *regret)
         console.print(table)
+        if all(row[name][counts[-1]]["mean"] is None for row in found["strategies"]):
+            console.say(
+                "No architecture that was evaluated has a value and satisfies the constraints, so nothing is compared.",
+                style="yellow",
+            )
     tested = found["significance"]
     if tested["friedman"] is not None:
         console.say(

@@ -51,7 +51,7 @@ class EachAlone:
                 return {str(key): float(value) for key, value in values.items()}
         except UsageError:
             raise
-        except Exception as error:  # a user's code can fail in any way
+        except (Exception, SystemExit) as error:  # a user's code can fail in any way
             message = f"evaluator '{self._name}' fails for {who}: {type(error).__name__}: {error}."
             raise UsageError(message) from error
         raise UsageError(

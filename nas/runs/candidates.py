@@ -1,5 +1,6 @@
 """Where a run looks for its network: what is trained, and what is evaluated first."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -85,12 +86,13 @@ class Prospects:
         config, space = self.setup.config, self.setup.space
         fastest = 1.0 if self.plan is None else self.plan.fastest
         count = round(config.near_bound / fastest)
+        most = sys.maxsize if self.plan is None or self.plan.draws is None else self.plan.draws
         tried = (
-            near_bounds(space, each, self.costs, config.seed, count, config.bound_use)
+            near_bounds(space, each, self.costs, config.seed, count, config.bound_use, most)
             for each in self._bounds(constraints)
         )
         found = next(filter(None, tried), None)
-        if found is None or self.plan is None or fastest == 1:
+        if found is None or self.plan is None or fastest == 1 or len(found) <= config.near_bound:
             return found
         return TrainingSpeed(self.plan.speed).fastest(self.setup, found, config.near_bound)
 

@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ _MOST_CANDIDATES, _FASTEST = (8, 400), (0.125, 1.0)
 _SEARCH, _CANDIDATE, _PROFILE = 0.08, 0.004, 0.1
 """Shares of the time that is left after what every run does; the last round has the rest. A candidate takes so much of
 all the time."""
+_DRAWING, _TRACED = 0.05, 3
+"""Share of all the time that goes into finding networks of a size; how many are costed to know how long one takes."""
 _LATE = 1.15
 """The training of the supernet is cut where it takes so many times what was planned."""
 _FEWEST_CANDIDATES = 8
@@ -65,6 +67,7 @@ class Plan:
         speed: of the training of networks, see :attr:`TrainingSpeed.seconds`.
         fastest: share of the networks near a bound that are trained, those whose training is fastest.
         share: of what bounds allow that networks use; a shorter time is better spent on smaller ones.
+        draws: architectures whose costs are looked at to find such networks; None for as many as it takes.
     """
 
     time: float
@@ -76,7 +79,8 @@ class Plan:
     settings: Mapping[str, Any]
     speed: Mapping[str, float]
     fastest: float
-    share: float
+    share: float = 1.0
+    draws: int | None = None
 
     def keep(self, folder: RunFolder) -> None:
         """Writes ``plan.json``."""
@@ -84,8 +88,8 @@ class Plan:
 
     @classmethod
     def read(cls, folder: RunFolder) -> "Plan":
-        """What :meth:`keep` wrote."""
-        return cls(**folder.read(folder.plan, *(each.name for each in fields(cls))))
+        """What :meth:`keep` wrote, in this version or an earlier one."""
+        return cls(**folder.read(folder.plan, *(each.name for each in fields(cls) if each.default is MISSING)))
 
     def timetable(self, deadline: Deadline) -> Timetable:
         """Until when each part may last."""
@@ -153,10 +157,12 @@ def _plan(setup: Setup, deadline: Deadline, building: float, importing: float) -
         building: seconds that it takes to build it.
         importing: seconds that it took longer the first time, as the exporter will.
     """
-    feasible, config = _likely(setup), setup.config
+    config, tracing = setup.config, _tracing_seconds(setup, deadline)
+    draws = int(_DRAWING * deadline.seconds / tracing)
+    feasible = _likely(setup, draws)
     step, example = _step_seconds(setup, feasible, deadline), _example_seconds(setup, feasible, deadline)
     images = max(_FEWEST_EXAMPLES, int(_CANDIDATE * deadline.seconds / example))
-    candidate = example * (min(images, len(setup.data.validation)) + config.evaluation.calibration_images)
+    candidate = tracing + example * (min(images, len(setup.data.validation)) + config.evaluation.calibration_images)
     ending = _ENDING * building + importing + _CHECKS * candidate
     free = max(1.0, deadline.left - building - ending)
     profiling = _PROFILE * free if setup.needs_latency else 0.0
@@ -183,7 +189,7 @@ def _plan(setup: Setup, deadline: Deadline, building: float, importing: float) -
     kept = {key: value for key, value in decided.items() if key in config.unplanned}
     rest, fastest = divided - supernet + ending, _FASTEST[0] ** (1 - length)
     used = 1.0 if config.pretrained else _used_share(steps)
-    return Plan(deadline.seconds, step, candidate, supernet, rest, ending, kept, speed.seconds, fastest, used)
+    return Plan(deadline.seconds, step, candidate, supernet, rest, ending, kept, speed.seconds, fastest, used, draws)
 
 
 def _length(steps: float) -> float:
@@ -235,16 +241,27 @@ def _of_profile(config: RunConfig, seconds: float) -> dict[str, Any]:
     }
 
 
-def _likely(setup: Setup) -> ArchitectureSet:
+def _tracing_seconds(setup: Setup, deadline: Deadline) -> float:
+    """Of learning what an architecture costs, the least of a few."""
+    draws, times = rng(setup.config.seed, Stream.PLAN), [deadline.clock()]
+    for _ in range(_TRACED):
+        setup.costs_of(setup.space.sample(draws))
+        times.append(deadline.clock())
+    return max(_LEAST_SECONDS, float(np.diff(times).min()))
+
+
+def _likely(setup: Setup, draws: int) -> ArchitectureSet:
     """Architectures such as the run will train; where a bound is on latency, which nobody knows yet, random ones."""
     if setup.trains_feasible:
         largest = setup.costs_of(setup.space.largest())
         bounds = [each.resolve(largest) for each in setup.constraints if each.metric in largest]
-        found = near_bounds(setup.space, bounds, setup.cost_table, setup.config.seed, _PROBE_CANDIDATES, _BOUND_USE[0])
+        found = near_bounds(
+            setup.space, bounds, setup.cost_table, setup.config.seed, _PROBE_CANDIDATES, _BOUND_USE[0], draws
+        )
         if found is not None:
             return found
-    draws = rng(setup.config.seed, Stream.PLAN)
-    return ArchitectureSet([setup.space.sample(draws) for _ in range(_PROBE_CANDIDATES)])
+    random = rng(setup.config.seed, Stream.PLAN)
+    return ArchitectureSet([setup.space.sample(random) for _ in range(_PROBE_CANDIDATES)])
 
 
 def _step_seconds(setup: Setup, feasible: ArchitectureSet, deadline: Deadline) -> float:

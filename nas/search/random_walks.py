@@ -1,5 +1,6 @@
 """Architectures that satisfy the constraints and use most of what these allow."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from nas.streams import Stream, rng
 __all__ = ["near_bounds"]
 
 _ROUNDS = 60
-_WALKERS = 128
+_WALKERS, _FEWEST_WALKERS, _STEPS_OF_FEW = 128, 4, 8
 _RATE = 0.1
 
 
@@ -23,6 +24,7 @@ def near_bounds(
     seed: int,
     count: int = 256,
     least: float = 0.8,
+    most: int = sys.maxsize,
 ) -> ArchitectureSet | None:
     """Random architectures that take between a least share and all of what some upper bound on a cost allows.
 
@@ -35,6 +37,7 @@ def near_bounds(
         costs: of architectures.
         count: how many are enough.
         least: the share.
+        most: how many architectures the costs may be asked of, some more at first; where that is slow, fewer are found.
 
     Returns:
         Them from the smallest to the largest; those that satisfy the constraints far from any bound where few are near
@@ -44,13 +47,14 @@ def near_bounds(
     if not upper:
         return None
     draws = rng(seed, Stream.NEAR_BOUNDS)
-    walkers = [space.sample(draws) for _ in range(min(_WALKERS, count))]
+    together = min(_WALKERS, count, max(_FEWEST_WALKERS, most // _STEPS_OF_FEW))
+    walkers = [space.sample(draws) for _ in range(together)]
     places = _places(constraints, upper, least, costs, walkers)
     found: dict[Architecture, float] = {}
-    for _ in range(_ROUNDS):
+    for asked in range(together, together * (_ROUNDS + 1), together):
         arrived = [place.distance == 0 for place in places]
         found |= {each: place.use for each, place in zip(walkers, places, strict=True) if place.distance == 0}
-        if len(found) >= count:
+        if len(found) >= count or asked + together > most:
             break
         tried = [
             space.sample(draws) if there else space.mutate(each, draws, _RATE)

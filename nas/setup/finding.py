@@ -34,6 +34,9 @@ def find_run(wanted: str | PathLike[str], results: Path | None = None) -> RunFol
         folder = RunFolder(each if each.name not in ("", "..") else each.resolve())
         if folder.is_run:
             return folder
+    for each in (results / path, path):
+        if (each / "benchmark.json").exists():
+            raise UsageError(f"'{wanted}' is a benchmark of strategies, not a run; look at {each / 'benchmark.html'}.")
     here = path.parent if path.parent != Path() else results
     runs = [each.parent.name for each in (*here.glob("*/config.yaml"), *here.glob("*/run.json"))]
     hint = did_you_mean(path.name, set(runs)) if runs else "there is no run there."

@@ -9,6 +9,7 @@ import yaml
 
 from nas.errors import UsageError
 from nas.search.database_url import without_password
+from nas.strict_yaml import load_yaml
 
 __all__ = ["assign", "check_values", "put", "read_yaml", "renamed", "seconds_of", "shortened"]
 
@@ -27,7 +28,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UsageError: the file is missing, is not YAML or holds no mapping.
     """
     try:
-        values = yaml.safe_load(path.read_text())
+        values = load_yaml(path.read_text())
     except OSError as error:
         raise UsageError(f"config file {path} cannot be read: {error.strerror}.") from None
     except _UNREADABLE as error:
@@ -70,7 +71,7 @@ def assign(values: dict[str, Any], setting: str) -> None:
             f"setting {shortened(setting)} is not of the form key=value, such as training.learning_rate=0.05."
         )
     try:
-        value = yaml.safe_load(text)
+        value = load_yaml(text)
     except _UNREADABLE as error:
         raise UsageError(
             f"setting {shortened(setting)} has a value that is not YAML ({_problem(error)}); {_remedy(error)}."

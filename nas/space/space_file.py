@@ -73,8 +73,10 @@ def _read_nni_space(path: str | Path, content: Mapping[str, Any]) -> Space:
 def _content(path: Path) -> Mapping[Any, Any]:
     import yaml
 
+    from nas.strict_yaml import load_yaml
+
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        content = load_yaml(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"space file {path} cannot be read: {error.strerror}.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -78,6 +78,7 @@ class TableResults:
         for row, architecture in table.architectures(space, notation, input_size):
             if row in kept:
                 found.setdefault(architecture.key, []).append(row)
+        _check_numbers(table, [name for names in columns for name in names], kept)
         self._known: dict[str, list[float]] = {}
         """By key of the architecture: the metrics, then the test figure if there is one."""
         for key, rows in found.items():
@@ -159,6 +160,17 @@ def _listed(columns: str | Sequence[str]) -> list[str]:
 def _is_numeric(cells: Sequence[Any]) -> bool:
     known = [cell for cell in cells if not is_blank(cell)]
     return bool(known) and not any(math.isnan(as_number(cell)) for cell in known)
+
+
+def _check_numbers(table: Table, names: Sequence[str], rows: set[int]) -> None:
+    """Refuses a text where a number is expected; a cell may be empty."""
+    for name in names:
+        for row, cell in enumerate(table.column(name)):
+            if row in rows and not is_blank(cell) and math.isnan(as_number(cell)):
+                raise UsageError(
+                    f"{table.cell_name(row, name)} holds {cell!r}, which is no number; correct it, or leave it empty "
+                    "where nothing is known."
+                )
 
 
 def _rows_where(table: Table, where: Mapping[str, Any]) -> set[int]:

@@ -26,6 +26,7 @@ def slow(architecture):
 def fails(architecture):
     if broken and architecture["a"] == 3: raise RuntimeError("no licence")
     return score(architecture)
+def exits(architecture): raise SystemExit(5)
 class Class:
     def __init__(self, problem): ...
     def __call__(self, architectures): ...
@@ -123,6 +124,12 @@ def test_a_function_that_fails_names_the_architecture_and_resume_goes_on(monkeyp
     monkeypatch.setattr("own_chip.score", lambda architecture: asked.append(architecture) or 1.0)
     assert nas("resume", "f").code == 0
     assert 0 < len(asked) < 18 and len(pd.read_csv("results/f/candidates.csv")) == 18
+
+
+def test_a_function_that_would_end_the_program_fails_as_others_do() -> None:
+    outcome = nas("search", "own_chip:SPACE", "--evaluator", "own_chip:exits", "--name", "e")
+    assert outcome.code == 2
+    assert "fails for architecture" in outcome.complaint and "SystemExit: 5" in outcome.complaint
 
 
 def test_a_function_that_hangs_is_ended() -> None:

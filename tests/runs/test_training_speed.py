@@ -1,6 +1,8 @@
 """Training speed is predicted from a few measured networks, and chooses what a short time trains."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from nas.runs import training_speed
 from nas.runs.candidates import Prospects
 from nas.runs.plan import Plan, _used_share
 from nas.runs.training_speed import TrainingSpeed
-from nas.setup import resolve
+from nas.setup import RunFolder, resolve
 from nas.setup.run_setup import Setup
 from nas.space import Architecture, ArchitectureSet
 
@@ -94,6 +96,15 @@ def test_a_part_of_the_bound_that_no_network_keeps_is_the_whole_bound(setup: Set
 @pytest.mark.parametrize(("steps", "share"), [(12_000, 1.0), (48_000, 1.0), (3_000, 0.5), (750, 0.25)])
 def test_size_and_steps_grow_alike_with_the_time(steps: float, share: float) -> None:
     assert _used_share(steps) == share
+
+
+def test_a_plan_of_an_earlier_version_is_followed(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    plan = Plan(60.0, 0.0, 0.0, 0.0, 0.0, 0.0, {}, SECONDS, fastest=0.25)
+    plan.keep(folder)
+    kept = json.loads(folder.plan.read_text())
+    folder.plan.write_text(json.dumps({name: value for name, value in kept.items() if name not in ("share", "draws")}))
+    assert Plan.read(folder) == plan
 
 
 def test_few_networks_that_share_weights_are_all_tried(setup: Setup) -> None:

@@ -49,6 +49,21 @@ def test_the_seed_alone_decides() -> None:
     assert one.architectures == same.architectures != other.architectures
 
 
+@pytest.mark.parametrize("most", [1, 30, 200])
+def test_no_more_architectures_are_costed_than_allowed(most: int) -> None:
+    asked = 0
+
+    def counted(architectures: Sequence[Architecture]) -> pd.DataFrame:
+        nonlocal asked
+        asked += len(architectures)
+        return costs(architectures)
+
+    bound = Constraint("flops", "<=", 0.08 * 8 * 64)
+    found = near_bounds(SPACE, [bound], counted, seed=0, count=100, most=most)
+    assert asked <= max(4, most)
+    assert found is None or (costs(found.architectures)["flops"] <= bound.bound).all()
+
+
 def test_without_an_upper_bound_there_is_nothing_to_be_near() -> None:
     assert near_bounds(SPACE, [Constraint("ones", ">=", 2)], costs, seed=0) is None
 

@@ -45,6 +45,7 @@ def test_choices_and_conditions_are_read(tmp_path: Path) -> None:
         ("choices: {}", "has no choices"),
         ("choices: {a: 3}", "choice 'a' has candidates 3; write a list"),
         ("choices: {a: [3, 3]}", "lists 3 twice"),
+        ("choices: {a: [1, 2], b: [1], a: [3, 4]}", "line 1: 'a' stands there twice"),
         ("choices: {1: [3, 4]}", "choice 1 is named by no text"),
         ("choices: {a: [1, 2], b: [3]}\nconditions: {b: {c: 1}}", "conditions name 'c', which is no choice"),
         ("choices: {a: [1, 2], b: [3]}\nconditions: {b: {a: 7}}", "'a' is 7, which is none of its candidates"),

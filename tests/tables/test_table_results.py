@@ -59,6 +59,13 @@ def test_of_several_trainings_one_is_drawn_by_the_seed(tmp_path: Path) -> None:
     assert all(len({values[place] for values in several}) == 2 for place in range(SPACE.size))
 
 
+def test_a_text_where_a_number_belongs_is_named_by_its_cell(tmp_path: Path) -> None:
+    path = table(tmp_path, val=["", "good", *[0.5] * (4 * SPACE.size - 2)])
+    with pytest.raises(UsageError, match=r"row 3 .*, column 'val' holds 'good', which is no number; correct it"):
+        TableResults(SPACE, path, ["val"], where={"epochs": 200})
+    assert len(TableResults(SPACE, path, ["val"], where={"epochs": 12})) == SPACE.size
+
+
 def test_trainings_may_be_columns(tmp_path: Path) -> None:
     results = TableResults(SPACE, table(tmp_path), {"both": ["val", "second"]}, where={"epochs": 12})
     assert results.row(SPACE.smallest())["both"] == pytest.approx(results_mean(results))
