@@ -30,6 +30,7 @@ class Stream(IntEnum):
     BANK_WEIGHTS = 13
     EXPERTS = 14
     RESTARTED_BANKS = 15
+    PROXY_WEIGHTS = 16
 
     # Training: what a step reads, which paths it trains, what its layers draw.
     BATCHES = 20
@@ -62,6 +63,8 @@ class Stream(IntEnum):
     FIRST_CANDIDATES = 45
     PLAN = 46
     SURROGATE = 47
+    TUNER = 48
+    CONTROLLER = 49
 
     # Latency: what is measured and learnt from.
     PROFILE = 50
@@ -77,6 +80,7 @@ class Stream(IntEnum):
     TRUTH_SAMPLE = 60
     BOOTSTRAP = 61
     DRAWN_TRAINING = 62
+    PROXY_BATCHES = 63
 
     # Paths of samplers that know costs, or learn.
     ATTENTIVE_PATHS = 70

@@ -87,7 +87,10 @@ def test_every_stream_is_read_in_one_file() -> None:
 
 def test_seeds_go_through_streams() -> None:
     """Generators are made from a stream, from a constant, or from what a function of the package was given as one."""
-    kept = {"space/space.py", "nn/initialisation.py", "evaluation/hessian.py"}
+    kept = {
+        *("space/space.py", "nn/initialisation.py", "evaluation/hessian.py", "search/controller.py"),
+        *("search/guided/networks.py", "evaluation/zero_cost/probe.py", "evaluation/zero_cost/zen.py"),
+    }
     found = {
         f"{path.relative_to(PACKAGE)}: {ast.unparse(call)}" for path in sources() for call in seeded(path.read_text())
     }

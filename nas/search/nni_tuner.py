@@ -163,7 +163,7 @@ class NniTuner:
     @property
     def _draws(self) -> int:
         """The seed of this call, of 31 bits, as the oldest generators take it."""
-        return derive_seed(self._seed, Stream.SAMPLER, self._calls) % 2**31
+        return derive_seed(self._seed, Stream.TUNER, self._calls) % 2**31
 
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:

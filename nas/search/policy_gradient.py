@@ -69,7 +69,7 @@ class Reinforce:
     def _controller(self) -> "Controller":
         from nas.search.controller import Controller
 
-        return Controller(self._space, self.width, derive_seed(self._seed, Stream.SURROGATE))
+        return Controller(self._space, self.width, derive_seed(self._seed, Stream.CONTROLLER))
 
     @cached_property
     def _optimizer(self) -> "Optimizer":

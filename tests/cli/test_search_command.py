@@ -231,6 +231,7 @@ def test_without_json_there_are_tables(copied: Path) -> None:
 def test_every_command_has_help() -> None:
     commands = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
     known = [
+        "benchmark",
         "compare",
         "controls",
         "export",

@@ -13,6 +13,7 @@ from nas.training import Context, Recipe, SupernetStep, train_phases
 FOLDER = Path(__file__).parents[2] / "results/benchmarks/training_strategies"
 
 
+@pytest.mark.slow
 def test_everything_runs_once_at_a_tiny_size(part: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study, rows = part("training_strategies"), tmp_path / "rows.csv"
     words = ["--smoke", "--seeds", "0", "--rows", str(rows), "--work", str(tmp_path / "work")]

@@ -54,6 +54,7 @@ def test_more_candidates_come_from_the_learnt_probabilities(tmp_path: Path) -> N
     assert len(rows) == 1 + 6
 
 
+@pytest.mark.slow
 def test_a_collapsed_architecture_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     setup = Setup(resolve(settings("darts"), "test"))
     skips = setup.space.architecture(dict.fromkeys(setup.space.choices, "skip_connect"))
@@ -64,6 +65,7 @@ def test_a_collapsed_architecture_says_so(tmp_path: Path, monkeypatch: pytest.Mo
     assert note in (tmp_path / "run/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_perturbation_continues_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed after each epoch of the search and of the rounds of decisions."""
     reference, killed = tmp_path / "reference", tmp_path / "killed"

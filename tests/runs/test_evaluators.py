@@ -69,6 +69,7 @@ def test_another_of_its_networks_is_exported_as_it_was_judged(
         rank_runs([folder], tmp_path / "truth.csv", ["top"])
 
 
+@pytest.mark.slow
 def test_a_run_of_it_that_was_killed_ends_alike(alone: tuple[RunFolder, dict[str, Any]], tmp_path: Path) -> None:
     kept = tmp_path / "run/checkpoints"
     assert not run(search(tmp_path, ALONE), lambda: kept.exists() and len(list(kept.glob("alone-*"))) == 3)
@@ -86,6 +87,7 @@ def test_two_workers_train_candidates_as_one_process_does(
     assert outcome(tmp_path) == outcome(alone[0].path.parent)
 
 
+@pytest.mark.slow
 def test_it_may_be_trained_again_for_longer(tmp_path: Path) -> None:
     asked = {**ALONE, "evaluator_args": {"epochs": 1}, "retrain": "fresh", "candidates": 3, "random_baseline": 2}
     asked["retraining"] = {**ALONE["retraining"], "epochs": 12}
@@ -132,6 +134,7 @@ def test_known_results_are_searched_and_the_chosen_network_is_trained(tmp_path: 
     assert result["random"]["chosen"] == {"val": 1.0}
 
 
+@pytest.mark.slow
 def test_results_are_kept_under_the_name_and_the_options(tmp_path: Path) -> None:
     first = resolve({**ALONE, "candidates": 2, "random_baseline": 0, "evaluator_args": {"epochs": 1}}, "test")
     second = first.model_copy(update={"evaluator_args": {"epochs": 2}})

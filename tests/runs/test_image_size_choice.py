@@ -110,6 +110,7 @@ def test_a_run_goes_on_and_exports_the_other_size(folder: RunFolder) -> None:
     assert found["file"]["input"]["dtype"] == "uint8" and found["latency_ms"] > 0
 
 
+@pytest.mark.slow
 def test_networks_are_retrained_at_their_size(folder: RunFolder) -> None:
     found = retrain_run(folder, folder.load_config(), top=2, trials=2, epochs=1)
     assert found["retrained"]["accuracy"] > 0 and all(trial["error"] is None for trial in found["trials"])

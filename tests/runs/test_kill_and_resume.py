@@ -60,6 +60,7 @@ class KilledError(Exception):
     """Stands for a kill between two candidates."""
 
 
+@pytest.mark.slow
 def test_killed_between_two_candidates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reference, killed = tmp_path / "reference", tmp_path / "killed"
     settings = {**CHAIN, "training": {"epochs": 1}}

@@ -115,6 +115,7 @@ def _drawn(phase: Any) -> list[Any]:
     return [path for step in range(3) for path in phase.step.paths.draw(Context(step))]
 
 
+@pytest.mark.slow
 def test_the_largest_network_teaches_only_where_it_is_trained(tmp_path: Path) -> None:
     taught = {**LAST_ROUND, "finish": {"networks": 2, "epochs": 2, "distillation": 0.5}}
     with pytest.raises(UsageError, match=r"finish\.distillation is 0\.5, but nothing trains .* add --set train_on=all"):

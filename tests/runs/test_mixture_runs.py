@@ -82,6 +82,7 @@ def kill_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RunFolder, "log", log_and_die)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["balanced-mixture", pytest.param("mixture-of-supernets", marks=pytest.mark.slow)])
 def test_a_run_killed_in_training_ends_as_an_uninterrupted_one(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -66,11 +66,11 @@ class ZeroCost:
         return mean if math.isfinite(mean) else math.nan
 
     def _once(self, architecture: Architecture, repeat: int) -> float:
-        problem, seed = self._problem, derive_seed(self._problem.seed, Stream.FRESH_WEIGHTS, repeat)
+        problem, seed = self._problem, derive_seed(self._problem.seed, Stream.PROXY_WEIGHTS, repeat)
         network = initialise(problem.delivered.extract(architecture), seed).to(problem.device).train()
         train = problem.data.at(architecture).train
         size = min(self._images, len(train) // self._batches)
-        examples = train.shuffled(size, (problem.seed, Stream.BATCHES, repeat))
+        examples = train.shuffled(size, (problem.seed, Stream.PROXY_BATCHES, repeat))
         batches = list(islice(examples, self._batches))
         found: Any = self._proxy(network, Probe(batches, problem.task.loss(), problem.costs(architecture), seed))
         if not isinstance(found, int | float):
