@@ -76,7 +76,7 @@ def fetch(
 
 
 def parcel(run: options.Run, results: options.Results = options.RESULTS, checkpoints: Checkpoints = False) -> None:
-    """Write a finished run to standard output, as text; what `nas fetch` has the cluster do."""
+    """Write a finished run out as text, for `nas fetch`."""
     typer.echo(runs.pack(setup.find_run(run, results.expanduser()), checkpoints))
 
 
