@@ -86,7 +86,7 @@ class SumProgram:
 
         entries = [(factor, row, column) for row, (terms, *_) in enumerate(rows) for column, factor in terms.items()]
         factors, places, columns = np.array(entries).reshape(-1, 3).T
-        matrix = coo_array((factors, (places.astype(int), columns.astype(int))), shape=(len(rows), self._variables))
+        matrix = coo_array((factors, (places.astype(np.int32), columns.astype(np.int32))), shape=(len(rows), self._variables))
         lowest, highest = np.zeros(self._variables), np.ones(self._variables)
         lowest[self._one] = 1.0
         solution = milp(
