@@ -6,7 +6,19 @@ from typing import Any
 
 from nas.report.architecture_records import grouped, kind, recorded, thinned
 from nas.report.content import ReportContent, number
-from nas.report.plotting import AMBER, BLUE, GREEN, RED, SLATE, VIOLET, Figure, by_epoch, escaped, layout
+from nas.report.plotting import (
+    AMBER,
+    BLUE,
+    GREEN,
+    RED,
+    SLATE,
+    VIOLET,
+    Figure,
+    by_epoch,
+    category_axis,
+    heat_map,
+    layout,
+)
 
 __all__ = ["entropy_figure", "probability_figures"]
 
@@ -82,24 +94,13 @@ def _heat_map(
         return None
     columns = list(dict.fromkeys(text for name in choices for text in options[name]))
     cells = [_cells(epoch["architecture"]["probabilities"], options, choices, columns) for epoch in epochs]
-    trace = {
-        "type": "heatmap",
+    trace = heat_map(columns, _short(choices), cells[-1]) | {
         "name": "probability",
-        "x": [escaped(text) for text in columns],
-        "y": [escaped(name) for name in _short(choices)],
-        "z": cells[-1],
-        "zmin": 0,
-        "zmax": 1,
-        "colorscale": [[0, "rgba(59,130,246,0.04)"], [1, "rgba(59,130,246,1)"]],
-        "showscale": False,
-        "xgap": 2,
-        "ygap": 2,
         "texttemplate": "%{z:.0%}",
         "hovertemplate": "%{y}<br>%{x}: %{z:.2%}<extra></extra>",
     }
     frame = layout("option", "choice") | {"showlegend": False, "height": _HEAD_HEIGHT + _ROW_HEIGHT * len(choices)}
-    axis = {"type": "category", "automargin": True, "showgrid": False, "fixedrange": True}
-    frame |= {"xaxis": axis | {"side": "top"}, "yaxis": axis | {"autorange": "reversed"}}
+    frame |= {"xaxis": category_axis() | {"side": "top"}, "yaxis": category_axis() | {"autorange": "reversed"}}
     if len(epochs) > 1:
         frame["sliders"] = [_slider([number(epoch, "epoch") for epoch in epochs], cells)]
         frame["margin"] |= {"b": _SLIDER_HEIGHT}

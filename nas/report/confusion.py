@@ -5,7 +5,7 @@ import html
 import numpy as np
 
 from nas.report.content import Confusion
-from nas.report.plotting import BLUE, Figure, escaped, layout
+from nas.report.plotting import BLUE, Figure, category_axis, escaped, heat_map, layout
 from nas.report.sections import figure_with_caption
 
 __all__ = ["confusion_section"]
@@ -73,24 +73,12 @@ def _confused(confusion: Confusion) -> str:
 
 
 def _matrix(confusion: Confusion) -> Figure:
-    names = [escaped(name) for name in confusion.classes]
     shares = confusion.counts / np.maximum(confusion.counts.sum(axis=1, keepdims=True), 1)
-    trace = {
-        "type": "heatmap",
-        "x": names,
-        "y": names,
-        "z": shares.round(4).tolist(),
-        "zmin": 0,
-        "zmax": 1,
-        "colorscale": [[0, "rgba(59,130,246,0.04)"], [1, "rgba(59,130,246,1)"]],
-        "showscale": False,
-        "xgap": 2,
-        "ygap": 2,
+    trace = heat_map(confusion.classes, confusion.classes, shares.round(4).tolist()) | {
         "text": [[f"{share:.0%}" if share else "" for share in row] for row in shares.tolist()],
         "texttemplate": "%{text}",
         "hovertemplate": "%{y} taken for %{x}: %{z:.1%}<extra></extra>",
     }
-    frame = layout("predicted", "class") | {"showlegend": False, "height": _HEAD + _ROW * (1 + len(names))}
-    axis = {"type": "category", "automargin": True, "showgrid": False, "fixedrange": True}
-    frame |= {"xaxis": axis | {"side": "top"}, "yaxis": axis | {"autorange": "reversed"}}
+    frame = layout("predicted", "class") | {"showlegend": False, "height": _HEAD + _ROW * (1 + len(shares))}
+    frame |= {"xaxis": category_axis() | {"side": "top"}, "yaxis": category_axis() | {"autorange": "reversed"}}
     return {"data": [trace], "layout": frame}

@@ -14,7 +14,8 @@ from nas.report.quantities import axis_format, axis_title
 
 __all__ = [
     "AMBER", "BLUE", "COLORS", "GREEN", "RED", "SLATE", "VIOLET",
-    "Figure", "bound_line", "by_epoch", "escaped", "hover", "layout", "lengths", "scale", "scatter",
+    "Figure", "bound_line", "by_epoch", "category_axis", "escaped", "heat_map", "hover", "layout", "lengths",
+    "scale", "scatter",
 ]  # fmt: skip
 
 Figure = dict[str, Any]
@@ -54,6 +55,27 @@ def by_epoch(name: str, values: Mapping[float, float], color: str, width: float)
     """A line through the value of each epoch, which is marked where there are few."""
     line = scatter(name, list(values), list(values.values()), "lines+markers" if len(values) < 30 else "lines")
     return line | {"line": {"color": color, "width": width}, "marker": {"size": 5}}
+
+
+def heat_map(columns: Sequence[str], rows: Sequence[str], cells: Sequence[Sequence[float | None]]) -> dict[str, Any]:
+    """A trace of shares ``[rows, columns]`` between 0 and 1, darker where there is more."""
+    return {
+        "type": "heatmap",
+        "x": [escaped(text) for text in columns],
+        "y": [escaped(text) for text in rows],
+        "z": cells,
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": [[0, "rgba(59,130,246,0.04)"], [1, "rgba(59,130,246,1)"]],
+        "showscale": False,
+        "xgap": 2,
+        "ygap": 2,
+    }
+
+
+def category_axis() -> dict[str, Any]:
+    """An axis of names that cannot be zoomed."""
+    return {"type": "category", "automargin": True, "showgrid": False, "fixedrange": True}
 
 
 def scale(values: Sequence[float], factor: float) -> dict[str, str]:

@@ -14,7 +14,6 @@ from nas.search import (
     MetricFunction,
     NothingFeasibleError,
     Pool,
-    Result,
     Seeded,
     SingleObjective,
     Strategy,
@@ -144,16 +143,10 @@ class Searching:
     def _run(
         self, stage: str, proposing: Strategy, asked: int, constraints: Sequence[Constraint], title: str
     ) -> "pd.DataFrame":
-        setup, objective = self.setup, self.setup.objective
-        evaluations = Evaluations(self.folder, stage, asked, objective.metric, objective.maximise)
+        setup = self.setup
         with self.progress.task(title, asked) as task, open_ledger(setup, self.folder) as ledger:
             budget = min(asked, max(_A_FEW, len(ledger))) if self.hurry else asked
-
-            def report(result: Result) -> None:
-                self.folder.started.keep_seconds()
-                evaluations.add(result.metrics[objective.metric] if result.feasible else None)
-                task.update(evaluations.done, evaluations.so_far)
-
+            evaluations = Evaluations(self.folder, task, stage, asked, setup.objective)
             found = search(
                 setup.space,
                 self.evaluate,
@@ -165,7 +158,7 @@ class Searching:
                 batch=batch_size(setup, self.evaluate, budget),
                 ledger=ledger,
                 identity=identity_of(setup.config, setup.evaluator, setup.problem),
-                on_result=report,
+                on_result=evaluations.add,
             )
             evaluations.write()
             if len(found) < asked:

@@ -10,7 +10,7 @@ from nas.errors import UsageError
 from nas.files import write_file
 from nas.report.without_model import ContentWithoutModel, write_report_without_model
 from nas.runs.ledgers import open_ledger
-from nas.search import Pool, Result, SerialPool, make_strategy, search
+from nas.search import Pool, SerialPool, make_strategy, search
 from nas.setup.config import RunConfig
 from nas.setup.events import Evaluations
 from nas.setup.folder import RunFolder
@@ -89,14 +89,7 @@ class _Search:
         budget = min(config.candidates, setup.space.size)
         title = f"Searching {counted(budget, 'candidate')} ({config.strategy})"
         with _pool(setup) as pool, self.progress.task(title, budget) as task, open_ledger(setup, self.folder) as ledger:
-            sought = setup.objectives[0]
-            evaluations = Evaluations(self.folder, "search", budget, sought.metric, sought.maximise)
-
-            def report(result: Result) -> None:
-                self.folder.started.keep_seconds()
-                evaluations.add(result.metrics[sought.metric] if result.feasible else None)
-                task.update(evaluations.done, evaluations.so_far)
-
+            evaluations = Evaluations(self.folder, task, "search", budget, setup.objectives[0])
             found = search(
                 setup.space,
                 pool,
@@ -107,7 +100,7 @@ class _Search:
                 batch=1,
                 ledger=ledger,
                 identity=setup.identity,
-                on_result=report,
+                on_result=evaluations.add,
             )
             evaluations.write()
             if len(found) < budget:

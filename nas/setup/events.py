@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from nas.report.quantities import label, written
+from nas.search import Objective, Result
 from nas.setup.folder import RunFolder
+from nas.setup.progress import ProgressTask
 
 __all__ = ["Evaluations", "read_events"]
 
@@ -35,46 +37,44 @@ def read_events(log: Path) -> list[dict[str, Any]]:
 
 
 class Evaluations:
-    """Logs how far the candidates of a stage are, at most once a second and at their end.
+    """How far the candidates of a stage are: shown, and logged at most once a second and at their end.
 
     Args:
         folder: of the run.
+        task: where they are shown.
         stage: in which they are evaluated.
         total: how many are asked for.
-        metric: what they are searched by.
-        maximise: whether more of it is better.
+        objective: what they are searched by.
     """
 
-    def __init__(self, folder: RunFolder, stage: str, total: int, metric: str, maximise: bool) -> None:
-        self.folder, self.stage, self.total = folder, stage, total
-        self.metric, self.maximise = metric, maximise
+    def __init__(self, folder: RunFolder, task: ProgressTask, stage: str, total: int, objective: Objective) -> None:
+        self.folder, self.task, self.stage, self.total, self.objective = folder, task, stage, total, objective
         self.done = 0
         self.best: float | None = None
         self._logged, self._last = 0, time.monotonic()
 
-    def add(self, value: float | None) -> None:
-        """One more was evaluated.
-
-        Args:
-            value: of the metric; None if it cannot be taken.
-        """
+    def add(self, result: Result) -> None:
+        """One more was evaluated."""
+        self.folder.started.keep_seconds()
         self.done += 1
-        if value is not None and not math.isnan(value) and (self.best is None or (value > self.best) == self.maximise):
+        value = result.metrics[self.objective.metric] if result.feasible else math.nan
+        if not math.isnan(value) and (self.best is None or (value > self.best) == self.objective.maximise):
             self.best = value
+        self.task.update(self.done, self._so_far)
         if time.monotonic() - self._last >= _SECONDS:
             self.write()
 
     @property
-    def so_far(self) -> str:
+    def _so_far(self) -> str:
         """The best until now, in words."""
         if self.best is None:
             return "none fits yet"
-        return f"best {label(self.metric).lower()} {written(self.metric, self.best)}"
+        return f"best {label(self.objective.metric).lower()} {written(self.objective.metric, self.best)}"
 
     def write(self) -> None:
         """Logs where they are now, unless that is logged."""
         if self.done == self._logged:
             return
         self._logged, self._last = self.done, time.monotonic()
-        about = {"done": self.done, "of": self.total, "metric": self.metric, "best": self.best}
+        about = {"done": self.done, "of": self.total, "metric": self.objective.metric, "best": self.best}
         self.folder.log(self.stage, event="progress", **about)

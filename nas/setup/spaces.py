@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from nas.conversion import ElasticModel
 
-__all__ = ["OWN_MODEL", "SPACES", "build_space", "space_arguments"]
+__all__ = ["OWN_MODEL", "SPACES", "build_space", "called", "space_arguments"]
 
 OWN_MODEL = "elastic"
 """The space of a model that somebody has, which is named by its argument ``model``."""
@@ -53,19 +53,28 @@ def build_space(
     arguments = check_options(function, arguments, f"space '{name}'")
     ours = {"input_shape": input_shape, "input_dtype": input_dtype, "classes": classes}
     given = {key: value for key, value in ours.items() if key in known}
-    try:
-        model = function(**{**given, **arguments})
-    except UsageError:
-        raise
-    except Exception as error:  # a space is the user's code and can fail in any way
-        raise UsageError(
-            f"space '{name}' cannot be built with {arguments} for input {input_shape}: {type(error).__name__}: {error}."
-        ) from error
+    model = called(name, {**given, **arguments})
     if isinstance(model, Space):
         raise UsageError(_without_model(name))
     if not isinstance(model, nn.Module | ElasticModel):
         raise UsageError(f"space '{name}' returned {type(model).__name__}, expected a torch.nn.Module.")
     return model
+
+
+def called(name: str, arguments: Mapping[str, Any]) -> Any:
+    """What the function of a space returns.
+
+    Raises:
+        UsageError: it fails.
+    """
+    try:
+        return SPACES[name](**arguments)
+    except UsageError:
+        raise
+    except Exception as error:  # a space is the user's code and can fail in any way
+        raise UsageError(
+            f"space '{name}' cannot be built with {dict(arguments)}: {type(error).__name__}: {error}."
+        ) from error
 
 
 def _without_model(name: str) -> str:

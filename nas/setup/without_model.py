@@ -13,7 +13,7 @@ from nas.evaluation.time_limit import TimeLimit
 from nas.parts import check_options
 from nas.search import STRATEGIES, Constraint, Objective, ResultIdentity, needs_probabilities, strategy_options
 from nas.setup.config import NO_TASK, RunConfig, read_back
-from nas.setup.spaces import SPACES, build_space
+from nas.setup.spaces import SPACES, build_space, called
 from nas.space import Space, find_notation, is_space_file, read_space
 from nas.tables.results import TableResults
 
@@ -127,14 +127,7 @@ def _called(space: str, values: Mapping[str, Any]) -> Any:
         inspect.signature(function).bind(**arguments)
     except TypeError:
         return None
-    try:
-        return function(**arguments)
-    except UsageError:
-        raise
-    except Exception as error:  # a space is the user's code and can fail in any way
-        raise UsageError(
-            f"space '{space}' cannot be built with {arguments}: {type(error).__name__}: {error}."
-        ) from error
+    return called(space, arguments)
 
 
 @dataclass(frozen=True)

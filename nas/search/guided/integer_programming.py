@@ -85,8 +85,9 @@ class SumProgram:
         from scipy.sparse import coo_array
 
         entries = [(factor, row, column) for row, (terms, *_) in enumerate(rows) for column, factor in terms.items()]
-        factors, places, columns = np.array(entries).reshape(-1, 3).T
-        matrix = coo_array((factors, (places.astype(np.int32), columns.astype(np.int32))), shape=(len(rows), self._variables))
+        factors, *places = np.array(entries).reshape(-1, 3).T
+        at = tuple(each.astype(np.int32) for each in places)
+        matrix = coo_array((factors, at), shape=(len(rows), self._variables))
         lowest, highest = np.zeros(self._variables), np.ones(self._variables)
         lowest[self._one] = 1.0
         solution = milp(

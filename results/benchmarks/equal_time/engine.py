@@ -1,12 +1,14 @@
 """`nas search` with a bound on its CPU time, for one bound on FLOPs or for four: the command as a user types it."""
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 
 from contests import SWEPT, Delivered, Problem
 
-from nas.cli import main
+sys.path.append(str(Path(__file__).parents[1]))
+from own_process import run_command, tiny_search as before
 
 __all__ = ["before", "command", "deliver", "sweep"]
 
@@ -24,19 +26,11 @@ def command(problem: Problem, results: Path) -> list[str]:
     return words + ([] if problem.folder is None else ["--data-dir", str(problem.folder)])
 
 
-def before() -> None:
-    """A tiny search, which imports all that a search imports before the clock starts."""
-    with tempfile.TemporaryDirectory() as folder:
-        words = ["search", "mobilenet", "--task", "digits", "--name", "tiny", "--results", folder, "--epochs", "1"]
-        words += ["--constraint", "flops <= 50% of largest", "--candidates", "2", "--set", "limit=64"]
-        _run([*words, "--set", 'space_args={"depths": [1, 2]}'])
-
-
 def deliver(problem: Problem) -> Delivered:
     cell = problem.cell
     asked = ["--constraint", f"flops <= {cell.bound}% of largest", "--cpu-time", f"{cell.budget:g}"]
     with tempfile.TemporaryDirectory() as folder:
-        _run([*command(problem, Path(folder)), *asked])
+        run_command([*command(problem, Path(folder)), *asked])
         return _delivered(problem, Path(folder) / "run", problem.clock.spent)
 
 
@@ -45,7 +39,7 @@ def sweep(problem: Problem) -> list[Delivered]:
     bounds, together = ",".join(map(str, SWEPT)), problem.cell.budget * len(SWEPT)
     asked = ["--constraint-sweep", f"flops <= {bounds}% of largest", "--cpu-time", f"{together:g}"]
     with tempfile.TemporaryDirectory() as folder:
-        _run([*command(problem, Path(folder)), *asked])
+        run_command([*command(problem, Path(folder)), *asked])
         seconds = problem.clock.spent / len(SWEPT)
         return [_delivered(problem, Path(folder) / f"run-flops-{bound}", seconds) for bound in SWEPT]
 
@@ -58,16 +52,3 @@ def _delivered(problem: Problem, run: Path, seconds: float) -> Delivered:
     figures |= {f"test_{end}": best[f"test_{metric}_{end}"] for end in ("low", "high")}
     architecture = json.dumps(best["architecture"], sort_keys=True)
     return Delivered(None, architecture, best["flops"], seconds, {"seconds": stages, "plan": plan}, figures)
-
-
-def _run(words: list[str]) -> None:
-    """The command in this process.
-
-    Raises:
-        SystemExit: it failed.
-    """
-    try:
-        main(words)
-    except SystemExit as end:
-        if end.code:
-            raise

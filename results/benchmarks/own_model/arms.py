@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +14,9 @@ from networks import NETWORKS
 from torch import nn
 
 import nas
-from nas.cli import main
+
+sys.path.append(str(Path(__file__).parents[1]))
+from own_process import run_command
 
 __all__ = ["ARMS", "COMMANDS"]
 
@@ -101,26 +104,13 @@ def _command(contest: Contest, method: list[str], more: Mapping[str, Any] | None
     for name, value in settings.items():
         words += ["--set", f"{name}={value}"]
     with tempfile.TemporaryDirectory() as results:
-        _run([*words, "--results", results, "--name", "run"])
+        run_command([*words, "--results", results, "--name", "run"])
         folder = Path(results) / "run"
         best = json.loads((folder / "best.json").read_text())["best"]
         seconds = json.loads((folder / "run.json").read_text())["seconds"]
         figures = {f"test{end}": best[f"test_accuracy{end}"] for end in ("", "_low", "_high")}
         about = {"architecture": best["architecture"], "seconds": seconds}
         return Delivered((folder / "best.onnx").read_bytes(), about, figures)
-
-
-def _run(words: list[str]) -> None:
-    """The command in this process.
-
-    Raises:
-        SystemExit: it failed.
-    """
-    try:
-        main(words)
-    except SystemExit as end:
-        if end.code:
-            raise
 
 
 def _scaled(contest: Contest, whole: nn.Module, teacher: nn.Module | None) -> Delivered:
