@@ -13,7 +13,14 @@ from nas.benchmark.trial import Trial
 from nas.errors import UsageError
 from nas.files import append_line, write_file
 
-__all__ = ["Records"]
+__all__ = ["Records", "is_benchmark"]
+
+_QUESTION = "question.json"
+
+
+def is_benchmark(path: Path) -> bool:
+    """Whether a folder is that of a benchmark, finished or not."""
+    return (path / _QUESTION).exists()
 
 
 class Records:
@@ -26,7 +33,7 @@ class Records:
 
     def __init__(self, path: Path, question: Question) -> None:
         self.path, self._question = path, question.record()
-        self._asked, self._trials = path / "question.json", path / "trials.jsonl"
+        self._asked, self._trials = path / _QUESTION, path / "trials.jsonl"
 
     @contextmanager
     def open(self) -> Iterator[dict[tuple[str, int], Trial]]:
@@ -36,7 +43,7 @@ class Records:
             UsageError: another process works there, or the folder holds something else.
         """
         others = [] if not self.path.exists() else [each for each in self.path.iterdir() if each.name != ".lock"]
-        if others and not self._asked.exists():
+        if others and not is_benchmark(self.path):
             raise UsageError(f"{self.path} is no benchmark but holds other files; choose another --name.")
         self.path.mkdir(parents=True, exist_ok=True)
         try:

@@ -1,5 +1,6 @@
 """What a benchmark found, in numbers: the best so far of each trial, means and spreads, regret, hypervolume."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["curves", "figures", "summarise"]
 
 _CHECKPOINTS = (50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+_ROUNDING = 1e-12
 
 
 def curves(question: Question, trials: Sequence[Trial]) -> "pd.DataFrame":
@@ -63,6 +65,7 @@ def summarise(question: Question, trials: Sequence[Trial], table: "pd.DataFrame"
         "strategies": rows,
         "judged_by": judged,
         "significance": rank_tests(last, maximise),
+        "notes": [] if question.setup.results is None else question.setup.results.notes,
     }
 
 
@@ -115,9 +118,14 @@ def _at(table: "pd.DataFrame", name: str, checkpoints: Sequence[int], optimum: f
     for count in checkpoints:
         values = table[table["evaluation"] == count][name]
         mean = _plain(values.mean())
-        regret = None if optimum is None or mean is None else abs(optimum - mean)
+        regret = None if optimum is None or mean is None else _difference(optimum, mean)
         found[str(count)] = {"mean": mean, "sd": _plain(values.std()), "regret": regret}
     return found
+
+
+def _difference(optimum: float, mean: float) -> float:
+    """Without what rounding adds to a mean of equal numbers."""
+    return 0.0 if math.isclose(optimum, mean, rel_tol=_ROUNDING) else abs(optimum - mean)
 
 
 def _plain(value: float) -> float | None:

@@ -115,6 +115,8 @@ def _print_found(found: Mapping[str, Any]) -> None:
         console.say(f"{pair['better']} is better than {pair['worse']}: p = {pair['p']:.2g} (Wilcoxon, Holm)", indent=2)
     if tested["pairs"] and not certain:
         console.say("No two of them differ by more than luck (Wilcoxon, Holm).", indent=2)
+    for note in found["notes"]:
+        console.say(note, style="yellow")
 
 
 def _spread(found: Mapping[str, float | None]) -> str:

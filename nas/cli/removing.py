@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nas import runs, setup
+from nas import runs
 from nas.cli.options import RESULTS, Results
 from nas.cli.terminal import echo
 from nas.errors import UsageError
@@ -15,16 +15,16 @@ __all__ = ["remove"]
 
 
 def remove(
-    run: Annotated[list[str], typer.Argument(help="Names of runs, or paths of their folders.")],
+    run: Annotated[list[str], typer.Argument(help="Names of runs or benchmarks, or paths of their folders.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     results: Results = RESULTS,
 ) -> None:
-    """Delete runs with all of their files.
+    """Delete runs, or benchmarks, with all of their files.
 
-    What is no run, or is in progress, is refused, and then nothing is deleted.
+    What is neither, or is in progress, is refused, and then nothing is deleted.
     """
     folders = list(
-        {folder.path.resolve(): folder for folder in (setup.find_run(name, results) for name in run)}.values()
+        {folder.path.resolve(): folder for folder in (runs.find_removable(name, results) for name in run)}.values()
     )
     sizes = [runs.removed_size(folder) for folder in folders]
     if not yes and not sys.stdin.isatty():

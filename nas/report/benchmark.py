@@ -65,7 +65,7 @@ def render_benchmark_report(content: BenchmarkContent) -> str:
     sections += [section("After so many evaluations", _means(content)), section("Is it luck?", _tests(content.found))]
     sections.append(section("What was asked", reproduction(content.question)))
     summary = {"space": content.question["space"], "constraints": content.question["constraints"]}
-    return page(content.title, summary, (), _cards(content.found), sections)
+    return page(content.title, summary, content.found["notes"], _cards(content.found), sections)
 
 
 def _cards(found: Mapping[str, Any]) -> str:

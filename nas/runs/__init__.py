@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     from nas.runs.listing import runs_in as runs_in
     from nas.runs.log_transfer import pack as pack
     from nas.runs.nni_export import export_for_nni as export_for_nni
-    from nas.runs.removal import remove_run as remove_run, removed_size as removed_size
+    from nas.runs.removal import (
+        find_removable as find_removable,
+        remove_run as remove_run,
+        removed_size as removed_size,
+    )
     from nas.runs.reporting import refresh_report as refresh_report
     from nas.runs.run import run_search as run_search
     from nas.runs.seeds import run_seeds as run_seeds

@@ -9,6 +9,7 @@ from nas.report.quantities import label, written
 from nas.setup.run_setup import Setup
 from nas.space import order_by_value
 from nas.supernet import Supernet
+from nas.tables.results import TableResults
 
 __all__ = ["evaluator_notes", "largest_notes", "opening_notes", "pretrained_notes"]
 
@@ -48,12 +49,13 @@ def opening_notes(supernet: Supernet) -> list[str]:
 
 
 def evaluator_notes(setup: Setup) -> list[str]:
-    """As of :func:`opening_notes`; or that no supernet is trained."""
+    """As of :func:`opening_notes`; or that no supernet is trained, and what a table of results says of itself."""
     if setup.traits.needs_supernet:
         return opening_notes(setup.searched)
     return [
         f"Evaluator '{setup.config.evaluator}' evaluates candidates without a supernet, so none is trained, and "
-        "neither method nor training have any effect."
+        "neither method nor training have any effect.",
+        *(setup.evaluator.notes if isinstance(setup.evaluator, TableResults) else ()),
     ]
 
 

@@ -78,10 +78,13 @@ class _Search:
     @property
     def notes(self) -> list[str]:
         """What a user should know of the result."""
-        config, sought = self.setup.config, self.setup.objectives[0]
-        if config.objective is not None:
-            return []
-        return [f"The search is to {sought}, since no other objective is given (--set objective='minimise NAME')."]
+        results, sought = self.setup.results, self.setup.objectives[0]
+        notes = [] if results is None else list(results.notes)
+        if self.setup.config.objective is None:
+            notes.append(
+                f"The search is to {sought}, since no other objective is given (--set objective='minimise NAME')."
+            )
+        return notes
 
     def candidates(self) -> "pd.DataFrame":
         """The evaluated architectures, in the order proposed."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from nas.errors import UsageError, did_you_mean
 from nas.setup.folder import RunFolder
 
-__all__ = ["RESULTS_VARIABLE", "find_run", "results_folder", "resuming"]
+__all__ = ["RESULTS_VARIABLE", "find_run", "named_folders", "results_folder", "resuming"]
 
 RESULTS_VARIABLE = "NAS_RESULTS"
 """The environment variable that names the folder of runs."""
@@ -30,8 +30,7 @@ def find_run(wanted: str | PathLike[str], results: Path | None = None) -> RunFol
         UsageError: there is no such run; the sentence says where it was looked for.
     """
     results, path = results_folder() if results is None else results, Path(wanted).expanduser()
-    for each in (results / path, path) if str(wanted) else ():
-        folder = RunFolder(each if each.name not in ("", "..") else each.resolve())
+    for folder in named_folders(wanted, results):
         if folder.is_run:
             return folder
     for each in (results / path, path):
@@ -43,6 +42,13 @@ def find_run(wanted: str | PathLike[str], results: Path | None = None) -> RunFol
     raise UsageError(
         f"run '{wanted}' does not exist in {results.absolute()} nor as the folder {path.absolute()}; {hint}"
     )
+
+
+def named_folders(wanted: str | PathLike[str], results: Path) -> list[RunFolder]:
+    """What a name or a path can mean, whether anything is there or not, in the order in which it is looked for."""
+    path = Path(wanted).expanduser()
+    places = (results / path, path) if str(wanted) else ()
+    return [RunFolder(each if each.name not in ("", "..") else each.resolve()) for each in places]
 
 
 def resuming(folder: RunFolder) -> str:

@@ -48,6 +48,7 @@ class TableResults:
     Attributes:
         metrics: names of what is given.
         fidelity: a digest of the file.
+        notes: what a user should know: that rows which differ are averaged.
 
     Raises:
         UsageError: the table cannot be read, lacks a column or names an architecture that is none of the space.
@@ -84,6 +85,7 @@ class TableResults:
         for key, rows in found.items():
             trainings = [[as_number(cell[row]) for row in rows for cell in columns] for columns in cells]
             self._known[key] = [self._told(key, each) for each in trainings]
+        self.notes = self._averaging([_differ(rows, cells) for rows in found.values()])
         self.fidelity = hashlib.sha256(self.path.read_bytes()).hexdigest()[:16]
 
     def __len__(self) -> int:
@@ -122,6 +124,20 @@ class TableResults:
             for row in self._known.values()
         ]
 
+    def _averaging(self, differing: Sequence[bool]) -> list[str]:
+        """A sentence where rows that tell different things are averaged.
+
+        Args:
+            differing: of each architecture, whether its rows are such.
+        """
+        if self._repeats != "averaged" or not any(differing):
+            return []
+        of = f"{sum(differing):,} of {counted(len(differing), 'architecture')}"
+        return [
+            f"{self.path} has rows that tell different things of {of}; their mean is taken, where "
+            "evaluator_args.repeats does not say otherwise (drawn, refused)."
+        ]
+
     def _told(self, key: str, trainings: Sequence[float]) -> float:
         """One figure of those of several trainings."""
         if self._repeats == "refused" and len(set(trainings)) > 1:
@@ -155,6 +171,16 @@ def _by_name(table: Table, metrics: Columns | None, naming: set[str]) -> dict[st
 
 def _listed(columns: str | Sequence[str]) -> list[str]:
     return [columns] if isinstance(columns, str) else list(columns)
+
+
+def _differ(rows: Sequence[int], cells: Sequence[Sequence[Sequence[Any]]]) -> bool:
+    """Whether several rows of one architecture have different numbers in a column.
+
+    Args:
+        cells: of the columns of each metric.
+    """
+    columns = (cell for columns in cells for cell in columns) if len(rows) > 1 else ()
+    return any(len({as_number(cell[row]) for row in rows if not is_blank(cell[row])}) > 1 for cell in columns)
 
 
 def _is_numeric(cells: Sequence[Any]) -> bool:

@@ -115,6 +115,14 @@ def test_a_killed_benchmark_goes_on_to_the_same_answer(here: Path, monkeypatch: 
     assert len(pd.read_csv("killed/curves.csv")) == 3 * 3 * 20
 
 
+def test_the_best_there_is_has_no_regret_but_rounding(here: Path) -> None:
+    known = pd.read_csv("t.csv").assign(val=lambda rows: rows["val"] / 57)
+    known.to_csv("t.csv", index=False)
+    found = compare(of_table(candidates=108), ["random"], here / "b", seeds=6)
+    (told,) = (row["best"]["108"] for row in found["strategies"])
+    assert told["mean"] != found["optimum"]["best"] and told["regret"] == 0.0
+
+
 def test_processes_give_the_same_as_one(here: Path) -> None:
     alone, together = (
         compare(of_table(candidates=15), ["random"], here / str(workers), seeds=2, workers=workers)

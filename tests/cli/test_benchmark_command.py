@@ -1,11 +1,13 @@
 """``nas benchmark`` on the command line."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from command_line import nas
+from filelock import FileLock
 
 SPACE = "choices: {depth: [1, 2, 3, 4], kernel: [3, 5, 7]}\n"
 ASKED = ("benchmark", "--space", "space.yaml", "--table", "t.csv", "--metric", "val", "--candidates", 6)
@@ -33,6 +35,27 @@ def test_it_prints_means_regret_and_what_is_luck_and_writes_a_folder() -> None:
 def test_of_a_table_with_costs_the_share_of_the_hypervolume_is_printed() -> None:
     outcome = nas(*ASKED, "--cost", "ms", "--strategies", "local", "--seeds", 2, "--name", "two", "--json")
     assert outcome.json["cost"] == "ms" and 0 < outcome.json["strategies"][0]["hypervolume"]["6"]["mean"] <= 1
+
+
+def test_that_rows_which_differ_are_averaged_is_printed_and_shown() -> None:
+    known = pd.read_csv("t.csv")
+    pd.concat([known, known.tail(1).assign(val=0.0)]).to_csv("t.csv", index=False)
+    outcome = nas(*ASKED, "--strategies", "random", "--seeds", 1, "--name", "b")
+    told = "t.csv has rows that tell different things of 1 of 12 architectures; their mean is taken"
+    assert outcome.code == 0 and told in " ".join(outcome.out.split())
+    assert told in Path("results/b/benchmark.html").read_text()
+
+
+def test_a_benchmark_is_removed_finished_or_not_unless_it_is_in_progress() -> None:
+    nas(*ASKED, "--strategies", "random", "--seeds", 1, "--name", "whole")
+    shutil.copytree("results/whole", "results/cut")
+    for file in ("benchmark.json", "benchmark.csv", "benchmark.html", "curves.csv"):
+        Path("results/cut", file).unlink()
+    with FileLock("results/cut/.lock"):
+        busy = nas("rm", "whole", "cut", "--yes")
+    assert busy.code == 2 and "'cut' is in progress" in busy.complaint and Path("results/whole").exists()
+    removed = nas("rm", "whole", "results/cut", "--yes")
+    assert removed.code == 0 and removed.out.count("deleted") == 2 and list(Path("results").iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,20 @@ def test_rows_that_differ_are_refused_where_that_is_asked_for(tmp_path: Path) ->
     assert TableResults(SPACE, path, ["second"], where={"epochs": 12}, repeats="refused").row(SPACE.largest())
 
 
+def test_that_rows_which_differ_are_averaged_is_told(tmp_path: Path) -> None:
+    path = table(tmp_path)
+
+    def notes(metric: str, repeats: Any = "averaged") -> list[str]:
+        return TableResults(SPACE, path, [metric], where={"epochs": 12}, repeats=repeats).notes
+
+    (note,) = notes("val")
+    assert f"rows that tell different things of {SPACE.size} of {SPACE.size} architectures; their mean is taken" in note
+    assert notes("second") == notes("val", "drawn") == []
+    once = pd.read_csv(path).drop_duplicates(list(SPACE.choices))
+    pd.concat([once, once.head(1).assign(val=-1.0)]).to_csv(tmp_path / "once.csv", index=False)
+    assert f"of 1 of {SPACE.size} architectures" in TableResults(SPACE, str(tmp_path / "once.csv"), ["val"]).notes[0]
+
+
 def test_the_only_column_of_numbers_is_found_and_several_are_named(tmp_path: Path) -> None:
     frame = pd.DataFrame([{**each, "name": "x", "loss": 1.0} for each in SPACE])
     frame.to_csv(tmp_path / "one.csv", index=False)
