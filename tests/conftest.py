@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nas.setup import RunFolder
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("RAY_worker_niceness", "0")  # by default they have so little of a busy machine that tests wait
 if "NAS_TEST_STATE" not in os.environ:
     os.environ["NAS_TEST_STATE"] = os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="nas-state-")
     atexit.register(shutil.rmtree, os.environ["NAS_TEST_STATE"], ignore_errors=True)
