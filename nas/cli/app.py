@@ -26,6 +26,7 @@ from nas.cli import (
     watching,
 )
 from nas.cli.beginning import begun
+from nas.cli.completion import part_names, run_names
 from nas.cli.groups import LatencyOptions, PlaceOptions, SpaceOptions, TaskOptions, grouped
 from nas.cli.interrupts import resumable
 from nas.cli.listings import Listing, listed
@@ -37,8 +38,11 @@ from nas.cli.tables import print_listing, print_result, print_seeds, print_sweep
 from nas.cli.terminal import echo
 from nas.cli.without_model import run_without_model
 from nas.errors import UsageError
+from nas.evaluation import EVALUATORS
+from nas.methods import METHODS
 from nas.report.how_to_run import about_file
 from nas.report.quantities import label, written
+from nas.search import STRATEGIES
 from nas.setup.libraries import versions
 
 __all__ = ["app"]
@@ -81,15 +85,28 @@ def search(
     *,
     space: SpaceOptions,
     task: TaskOptions,
-    method: Annotated[str | None, typer.Option(help="How the supernet is trained: see `nas list methods`.")] = None,
-    evaluator: Annotated[
-        str | None, typer.Option(help="What evaluates candidates: see `nas list evaluators`, or module:function.")
+    method: Annotated[
+        str | None,
+        typer.Option(help="How the supernet is trained: see `nas list methods`.", autocompletion=part_names(METHODS)),
     ] = None,
-    strategy: Annotated[str | None, typer.Option(help="How it is searched: see `nas list strategies`.")] = None,
+    evaluator: Annotated[
+        str | None,
+        typer.Option(
+            help="What evaluates candidates: see `nas list evaluators`, or module:function.",
+            autocompletion=part_names(EVALUATORS),
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="How it is searched: see `nas list strategies`.", autocompletion=part_names(STRATEGIES)),
+    ] = None,
     source: LatencyOptions,
     profile: Annotated[
         str | None,
-        typer.Option(help="A run of `nas profile` whose latency predictor is used; an imported device has its own."),
+        typer.Option(
+            help="A run of `nas profile` whose latency predictor is used; an imported device has its own.",
+            autocompletion=run_names,
+        ),
     ] = None,
     constraint: options.Constraint = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of supernet training.")] = None,
@@ -100,7 +117,10 @@ def search(
     ] = None,
     cpu_time: Annotated[str | None, typer.Option(help="The same, of CPU time.")] = None,
     supernet: Annotated[
-        str | None, typer.Option(help="A finished run whose trained supernet is searched again, without training.")
+        str | None,
+        typer.Option(
+            help="A finished run whose trained supernet is searched again, without training.", autocompletion=run_names
+        ),
     ] = None,
     sweep: Annotated[
         str | None,

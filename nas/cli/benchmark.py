@@ -8,12 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from nas import benchmark, setup
+from nas.cli.completion import part_names
 from nas.cli.interrupts import interruptible
 from nas.cli.options import RESULTS, Json, Name, Results
 from nas.cli.progress import RichProgress
 from nas.cli.tables import new_table
 from nas.cli.terminal import TextConsole, echo
 from nas.errors import UsageError
+from nas.setup.spaces import SPACES
 
 __all__ = ["run_benchmark"]
 
@@ -23,7 +25,12 @@ _CERTAIN = 0.05
 
 
 def run_benchmark(
-    space: Annotated[str, typer.Option(help="As of `nas search`: a name, a YAML file or module:object.")],
+    space: Annotated[
+        str,
+        typer.Option(
+            help="As of `nas search`: a name, a YAML file or module:object.", autocompletion=part_names(SPACES)
+        ),
+    ],
     table: Annotated[Path | None, typer.Option(help="CSV, parquet or JSON file of results.")] = None,
     evaluator: Annotated[str | None, typer.Option(help="In place of it module:function of an architecture.")] = None,
     metric: Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas import runs
+from nas.cli.completion import run_names
 from nas.cli.options import RESULTS, Json, Results
 from nas.cli.run_tables import print_comparison
 from nas.cli.terminal import echo
@@ -18,7 +19,10 @@ __all__ = ["compare"]
 
 
 def compare(
-    run: Annotated[list[str], typer.Argument(help="Names of finished searches, or paths of their folders.")],
+    run: Annotated[
+        list[str],
+        typer.Argument(help="Names of finished searches, or paths of their folders.", autocompletion=run_names),
+    ],
     out: Annotated[
         Path | None, typer.Option(help="The HTML file to write; by default comparison.html beside the first run.")
     ] = None,

@@ -9,10 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
+from nas.cli.completion import part_names
 from nas.cli.options import Batch, GpusPerWorker, MeasureOn, Ray, TrainWorkers, Workers
+from nas.data import TASKS
 from nas.errors import UsageError
+from nas.hardware import TARGETS
 from nas.setup.names import is_table
-from nas.setup.spaces import OWN_MODEL
+from nas.setup.spaces import OWN_MODEL, SPACES
 
 __all__ = ["LatencyOptions", "PlaceOptions", "SpaceOptions", "TaskOptions", "grouped"]
 
@@ -48,8 +51,13 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 class SpaceOptions:
     """What is searched."""
 
-    space: Annotated[str | None, typer.Argument(help="A space of `nas list spaces`, or module:function.")] = None
-    space_option: Annotated[str | None, typer.Option("--space", help="The same as the argument SPACE.")] = None
+    space: Annotated[
+        str | None,
+        typer.Argument(help="A space of `nas list spaces`, or module:function.", autocompletion=part_names(SPACES)),
+    ] = None
+    space_option: Annotated[
+        str | None, typer.Option("--space", help="The same as the argument SPACE.", autocompletion=part_names(SPACES))
+    ] = None
     model: Annotated[
         str | None,
         typer.Option(
@@ -89,7 +97,11 @@ class TaskOptions:
     """What networks learn from."""
 
     task: Annotated[
-        str | None, typer.Option(help="Data and what to make of them: see `nas list tasks`, or module:function.")
+        str | None,
+        typer.Option(
+            help="Data and what to make of them: see `nas list tasks`, or module:function.",
+            autocompletion=part_names(TASKS),
+        ),
     ] = None
     data: Annotated[str | None, typer.Option(hidden=True, help="The old name of --task.")] = None
     data_dir: Annotated[Path | None, typer.Option(help="Folder with the files of the task's data.")] = None
@@ -110,7 +122,10 @@ class LatencyOptions:
 
     target: Annotated[
         str | None,
-        typer.Option(help="Where latency is measured: see `nas list targets`, or the name of an imported device."),
+        typer.Option(
+            help="Where latency is measured: see `nas list targets`, or the name of an imported device.",
+            autocompletion=part_names(TARGETS),
+        ),
     ] = None
     dtype: Annotated[
         str | None, typer.Option(help="What networks compute in, measured and as the file: such as float16 or int8.")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from nas.cli.completion import run_names, run_or_import_names
 from nas.data import InputForm
 from nas.setup.finding import RESULTS_VARIABLE
 from nas.setup.names import check_name
@@ -81,9 +82,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 Trust = Annotated[
     bool, typer.Option("--trust", help="Import and connect to what this names, though somebody else made it.")
 ]
-Run = Annotated[str, typer.Argument(help="Name of a run, or the path of its folder.")]
+Run = Annotated[str, typer.Argument(help="Name of a run, or the path of its folder.", autocompletion=run_names)]
 AnyRun = Annotated[
-    str, typer.Argument(help="Name of a search or a profile, or devices/NAME of an import; or the path of its folder.")
+    str,
+    typer.Argument(
+        help="Name of a search or a profile, or devices/NAME of an import; or the path of its folder.",
+        autocompletion=run_or_import_names,
+    ),
 ]
 
 RESULTS = Path("results")

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from nas import ranking
+from nas.cli.completion import run_names
 from nas.cli.options import RESULTS, Json, Results, Trust
 from nas.cli.progress import RichProgress
 from nas.cli.settings import opened
@@ -24,7 +25,9 @@ _NAME, _ESTIMATE = 16, 24
 
 
 def rank(
-    run: Annotated[list[str], typer.Argument(help="Names of trained searches, all of one space.")],
+    run: Annotated[
+        list[str], typer.Argument(help="Names of trained searches, all of one space.", autocompletion=run_names)
+    ],
     truth: Annotated[Path, typer.Option(help="CSV or parquet file of architectures that were trained by themselves.")],
     column: Annotated[
         list[str], typer.Option(help="The table's column with what they reached; repeat it for independent trainings.")

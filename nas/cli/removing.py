@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nas import runs
+from nas.cli.completion import removable_names
 from nas.cli.options import RESULTS, Results
 from nas.cli.terminal import echo
 from nas.errors import UsageError
@@ -15,7 +16,10 @@ __all__ = ["remove"]
 
 
 def remove(
-    run: Annotated[list[str], typer.Argument(help="Names of runs or benchmarks, or paths of their folders.")],
+    run: Annotated[
+        list[str],
+        typer.Argument(help="Names of runs or benchmarks, or paths of their folders.", autocompletion=removable_names),
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     results: Results = RESULTS,
 ) -> None:
