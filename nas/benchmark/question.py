@@ -66,8 +66,8 @@ class Question:
 
     @property
     def candidates(self) -> int:
-        """Architectures that a strategy may try."""
-        return min(self.setup.config.candidates, self.setup.space.size)
+        """Architectures that a strategy may try, each trained for the most epochs."""
+        return self.setup.budget
 
     @property
     def objective(self) -> Objective:
@@ -81,8 +81,9 @@ class Question:
 
     @cached_property
     def known(self) -> list[dict[str, float]]:
-        """All rows of a table: metrics, and ``test`` if it has that; none of a function."""
-        return [] if self.setup.results is None else self.setup.results.rows()
+        """All rows of a table for whole trainings: metrics, and ``test`` if it has that; none of a function."""
+        setup = self.setup
+        return [] if setup.results is None else setup.results.rows(setup.fidelity.is_whole)
 
     @property
     def has_test(self) -> bool:
@@ -133,7 +134,7 @@ def benchmark_question(
         evaluator: ``module:function`` of an architecture.
         metric: a column of the table, or a name in what the function gives.
         test: the table's column with what the best network reaches in the end.
-        settings: more of ``space_args``, ``evaluator_args`` and ``evaluation``.
+        settings: more of ``space_args``, ``extra``, ``evaluator_args`` and ``evaluation``.
 
     Raises:
         UsageError: neither or both of table and evaluator, or the configuration cannot be carried out.
@@ -167,7 +168,7 @@ def benchmark_question(
     return Question(setup, batch)
 
 
-def check_entrants(labels: Sequence[str], space: Space) -> list[Entrant]:
+def check_entrants(labels: Sequence[str], space: Space, fidelity: str | None) -> list[Entrant]:
     """The strategies, each once.
 
     Raises:
@@ -179,5 +180,5 @@ def check_entrants(labels: Sequence[str], space: Space) -> list[Entrant]:
     for each in entrants:
         if needs_probabilities(each.name):
             raise UsageError(f"strategy '{each.name}' samples what a supernet has learnt; leave it out.")
-        make_strategy(each.name, space, **each.options)
+        make_strategy(each.name, space, fidelity=fidelity, **each.options)
     return entrants

@@ -25,7 +25,8 @@ def curves(question: Question, trials: Sequence[Trial]) -> "pd.DataFrame":
     """A row for each evaluation of each trial: strategy, seed, evaluation, best, and test of that best network.
 
     With a second objective also hypervolume, as a share of that of all points that are known. A search that ended early
-    keeps its last row to the end.
+    keeps its last row to the end. Where architectures are trained for several numbers of epochs, an evaluation stands
+    for as many epochs as a whole training has.
     """
     import pandas as pd
 
@@ -60,6 +61,7 @@ def summarise(question: Question, trials: Sequence[Trial], table: "pd.DataFrame"
         "maximise": question.objective.maximise,
         "cost": question.cost,
         "candidates": n,
+        "epochs": None if question.setup.fidelity.name is None else question.setup.fidelity.most,
         "checkpoints": checkpoints,
         "optimum": {name: optimum[name] for name in columns},
         "strategies": rows,
@@ -85,9 +87,9 @@ def figures(found: Mapping[str, Any]) -> "pd.DataFrame":
 def _curve(question: Question, trial: Trial, volume: "_Volume | None") -> "pd.DataFrame":
     import pandas as pd
 
-    n = question.candidates
-    best = list(_best_positions(trial.values, question.objective.maximise))
-    best += best[-1:] * (n - len(best))
+    n, done = question.candidates, _evaluations_done(question, trial)
+    so_far = [None, *_best_positions(trial.values, question.objective.maximise)]
+    best = [so_far[count] for count in done]
 
     def at(values: Sequence[float | None]) -> list[float]:
         return [np.nan if place is None or values[place] is None else float(values[place]) for place in best]  # type: ignore[arg-type]
@@ -97,9 +99,16 @@ def _curve(question: Question, trial: Trial, volume: "_Volume | None") -> "pd.Da
     if question.has_test:
         table["test"] = at(trial.tests)
     if volume is not None:
-        found = volume.so_far(trial)
-        table["hypervolume"] = found + found[-1:] * (n - len(found))
+        found = [0.0, *volume.so_far(trial)]
+        table["hypervolume"] = [found[count] for count in done]
     return table
+
+
+def _evaluations_done(question: Question, trial: Trial) -> list[int]:
+    """How many evaluations of a trial were done when 1, 2, ..., n were, or as many epochs as whole trainings have."""
+    epochs = [1] * len(trial.values) if trial.epochs is None else list(trial.epochs)
+    whole = question.setup.fidelity.most * np.arange(1, question.candidates + 1)
+    return [int(each) for each in np.searchsorted(np.cumsum(epochs), whole, side="right")]
 
 
 def _best_positions(values: Sequence[float | None], maximise: bool) -> Iterator[int | None]:

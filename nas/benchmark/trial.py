@@ -24,6 +24,7 @@ class Trial:
         tests: its test figure.
         costs: its second objective.
         seconds: of the processor that the whole search took.
+        epochs: for how many each was trained; None where that is no choice.
     """
 
     strategy: str
@@ -32,6 +33,7 @@ class Trial:
     tests: Sequence[float | None]
     costs: Sequence[float | None]
     seconds: float
+    epochs: Sequence[int] | None = None
 
     def record(self) -> dict[str, Any]:
         """In plain values."""
@@ -49,7 +51,7 @@ def run_trial(question: Question, entrant: Entrant, seed: int) -> Trial:
         UsageError: the strategy or the evaluator fails.
     """
     setup, begun, tried = question.setup, time.process_time(), list[Result]()
-    evaluate, table, cost = setup.evaluator(), setup.results, question.cost
+    evaluate, table, cost, fidelity = setup.evaluator(), setup.results, question.cost, setup.fidelity
 
     def rows(architectures: Sequence[Architecture]) -> list[dict[str, float]]:
         return [evaluate.row(each) for each in architectures]
@@ -58,21 +60,23 @@ def run_trial(question: Question, entrant: Entrant, seed: int) -> Trial:
         search(
             setup.space,
             SerialPool(rows, f"evaluator '{setup.config.evaluator}'"),
-            make_strategy(entrant.name, setup.space, seed, **entrant.options),
+            make_strategy(entrant.name, setup.space, seed, fidelity=fidelity.name, **entrant.options),
             objectives=setup.objectives,
             constraints=setup.constraints,
             budget=question.candidates,
             batch=question.batch,
             on_result=tried.append,
+            fidelity=fidelity.name,
         )
     metric = question.objective.metric
     return Trial(
         entrant.label,
         seed,
-        [result.metrics[metric] if result.feasible else None for result in tried],
+        [result.metrics[metric] if result.usable else None for result in tried],
         [None if table is None else table.tested(result.architecture) for result in tried],
-        [_finite(result.metrics.get(cost)) if cost and result.feasible else None for result in tried],
+        [_finite(result.metrics.get(cost)) if cost and result.usable else None for result in tried],
         round(time.process_time() - begun, 3),
+        None if fidelity.name is None else [fidelity.epochs(result.architecture) for result in tried],
     )
 
 

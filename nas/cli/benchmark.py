@@ -19,7 +19,7 @@ from nas.setup.spaces import SPACES
 
 __all__ = ["run_benchmark"]
 
-_SETTINGS = ("space_args", "evaluator_args", "evaluation")
+_SETTINGS = ("space_args", "extra", "evaluator_args", "evaluation")
 _MOST_PAIRS = 6
 _CERTAIN = 0.05
 
@@ -107,6 +107,8 @@ def _print_found(found: Mapping[str, Any]) -> None:
             regret = [] if optimum is None else [_number(row[name][counts[-1]]["regret"])]
             table.add_row(row["strategy"], *(_spread(row[name][count]) for count in counts), *regret)
         console.print(table)
+        if found["epochs"] is not None:
+            console.say(f"@ 1 stands for {found['epochs']} epochs, be it of one training or of several.", indent=2)
         if all(row[name][counts[-1]]["mean"] is None for row in found["strategies"]):
             console.say(
                 "No architecture that was evaluated has a value and satisfies the constraints, so nothing is compared.",

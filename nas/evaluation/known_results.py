@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from nas.problem import Problem
+from nas.space import EPOCHS
 from nas.tables.results import Columns, TableResults
 
 __all__ = ["KnownResults"]
@@ -23,6 +24,7 @@ class KnownResults(TableResults):
     """
 
     name = "table"
+    choices = (EPOCHS,)
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from nas.errors import UsageError
 from nas.evaluation.metrics import groups_of, tally_of
 from nas.evaluation.standalone import Standalone
 from nas.problem import Problem
-from nas.space import Architecture
+from nas.space import EPOCHS, Architecture
 from nas.tasks import Tally
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ class TrainedAlone:
     """Each candidate trained by itself from fresh weights; the networks that were evaluated are delivered.
 
     In the folder of a run a network is kept as a checkpoint, so that a training that was interrupted goes on, and none
-    is done twice.
+    is done twice. Where ``epochs`` are a choice outside the model, each candidate is trained for as many as its
+    architecture says, from fresh weights and with a schedule of that length.
 
     Args:
         problem: its ``retraining`` is the recipe.
@@ -36,12 +37,13 @@ class TrainedAlone:
 
     name = "standalone"
     batch = 1
+    choices = (EPOCHS,)
 
     def __init__(self, problem: Problem, epochs: int | None = None, *, batch_size: int = 256) -> None:
         if epochs is not None and epochs < 1:
             raise UsageError(f"evaluator 'standalone' has epochs {epochs}; give 1 or more.")
         recipe = problem.retraining if epochs is None else problem.retraining.model_copy(update={"epochs": epochs})
-        self._trainer = Standalone(problem.delivered, problem.data, recipe, problem.seed)
+        self._problem, self._recipe = problem, recipe
         self._data, self._folder, self._batch_size = problem.data, problem.folder, batch_size
         self.fidelity = f"{len(problem.data.train)} {problem.data.examples}, {recipe.model_dump_json()}"
 
@@ -58,7 +60,9 @@ class TrainedAlone:
     def network(self, architecture: Architecture) -> nn.Module:
         """The trained network; trained now if it is not there."""
         kept = self._folder and self._folder / "checkpoints" / f"alone-{architecture.id}.safetensors"
-        return self._trainer.train(architecture, kept).eval()
+        problem, epochs = self._problem, architecture.get(EPOCHS, self._recipe.epochs)
+        recipe = self._recipe.model_copy(update={"epochs": epochs})
+        return Standalone(problem.delivered, problem.data, recipe, problem.seed).train(architecture, kept).eval()
 
     def _tally(self, architecture: Architecture, split: Split) -> Tally:
         batches = split.at(architecture).batches(self._batch_size)

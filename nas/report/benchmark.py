@@ -100,6 +100,8 @@ def figure_of(content: BenchmarkContent, name: str, words: str) -> Figure:
         line = scatter(str(strategy), x, middle.tolist(), "lines")
         traces.append(line | {"line": {"color": color, "width": 2, "dash": dash}, "legendgroup": str(number)})
     frame = layout("evaluations", name)
+    if content.found.get("epochs") is not None:
+        frame["xaxis"]["title"] = {"text": f"epochs, in whole trainings of {content.found['epochs']}"}
     frame["yaxis"] |= {"title": {"text": html.escape(words, quote=False)}, "tickformat": "~g"}
     frame["xaxis"]["rangemode"] = "tozero"
     optimum = content.found["optimum"][name]

@@ -27,7 +27,7 @@ from nas.setup.folder import RunFolder
 from nas.setup.progress import Progress
 from nas.setup.run_setup import Setup
 from nas.setup.workers import batch_size
-from nas.space import Architecture
+from nas.space import Architecture, Fidelity
 from nas.streams import Stream, derive_seed
 from nas.wording import counted
 
@@ -106,12 +106,19 @@ class Searching:
             first: are evaluated first.
         """
         config, space = self.setup.config, self.setup.space
-        budget = min(config.candidates, space.size)
-        proposing = make_strategy(config.strategy, space, config.seed, learnt=learnt, **config.strategy_args)
+        budget = min(config.candidates, space.size // len(self.fidelity.levels))
+        proposing = make_strategy(
+            config.strategy, space, config.seed, learnt=learnt, fidelity=config.fidelity, **config.strategy_args
+        )
         proposing = SingleObjective(proposing) if self.setup.seeks_best else proposing
         proposing = Seeded(proposing, first) if first else proposing
-        title = f"Searching {counted(budget, 'candidate')} ({config.strategy})"
-        return self._run("search", proposing, budget, self.bounds, title)
+        asked = counted(budget * self.fidelity.most, self.fidelity.unit)
+        return self._run("search", proposing, budget, self.bounds, f"Searching {asked} ({config.strategy})")
+
+    @property
+    def fidelity(self) -> Fidelity:
+        """How long architectures are trained."""
+        return Fidelity.of(self.setup.space, self.setup.config.fidelity)
 
     def draw(self, candidates: "pd.DataFrame") -> "pd.DataFrame":
         """Random draws under the same constraints on costs, as many as the search had candidates.
@@ -122,18 +129,23 @@ class Searching:
         """
         config, space, file = self.setup.config, self.setup.space, self.folder.baseline
         if config.random_baseline is None and not file.exists():
-            write_file(file, json.dumps({"draws": self._affordable(len(candidates))}))
+            write_file(file, json.dumps({"draws": self._affordable(self._whole_trainings(candidates))}))
         asked = self.folder.read(file)["draws"] if config.random_baseline is None else config.random_baseline
-        budget = min(asked, space.size)
+        budget = min(asked, space.size // len(self.fidelity.levels))
         if not budget:
             return candidates.head(0)
         on_costs = [bound for bound in self.bounds if bound.metric in self.setup.cost_names]
-        proposing = make_strategy("random", space, derive_seed(config.seed, Stream.BASELINE))
+        proposing = make_strategy("random", space, derive_seed(config.seed, Stream.BASELINE), fidelity=config.fidelity)
         try:
             title = f"Evaluating {counted(budget, 'random candidate')}"
             return self._run("baseline", proposing, budget, on_costs, title)
         except NothingFeasibleError:
             return candidates.head(0)
+
+    def _whole_trainings(self, candidates: "pd.DataFrame") -> int:
+        """As many as take what all candidates took together."""
+        epochs = sum(self.fidelity.epochs(Architecture.from_json(each)) for each in candidates["architecture"])
+        return max(1, epochs // self.fidelity.most)
 
     def _affordable(self, candidates: int) -> int:
         seconds = self.folder.read(self.folder.origin)["seconds"]
@@ -143,10 +155,10 @@ class Searching:
     def _run(
         self, stage: str, proposing: Strategy, asked: int, constraints: Sequence[Constraint], title: str
     ) -> "pd.DataFrame":
-        setup = self.setup
-        with self.progress.task(title, asked) as task, open_ledger(setup, self.folder) as ledger:
+        setup, total = self.setup, asked * self.fidelity.most
+        with self.progress.task(title, total) as task, open_ledger(setup, self.folder) as ledger:
             budget = min(asked, max(_A_FEW, len(ledger))) if self.hurry else asked
-            evaluations = Evaluations(self.folder, task, stage, asked, setup.objective)
+            evaluations = Evaluations(self.folder, task, stage, total, setup.objective, self.fidelity)
             found = search(
                 setup.space,
                 self.evaluate,
@@ -159,8 +171,9 @@ class Searching:
                 ledger=ledger,
                 identity=identity_of(setup.config, setup.evaluator, setup.problem),
                 on_result=evaluations.add,
+                fidelity=self.fidelity.name,
             )
             evaluations.write()
-            if len(found) < asked:
+            if evaluations.done < total:
                 task.end("no time is left for more" if self.hurry else "nothing new was proposed")
             return found

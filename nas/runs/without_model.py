@@ -89,24 +89,27 @@ class _Search:
     def candidates(self) -> "pd.DataFrame":
         """The evaluated architectures, in the order proposed."""
         setup, config = self.setup, self.setup.config
-        budget = min(config.candidates, setup.space.size)
-        title = f"Searching {counted(budget, 'candidate')} ({config.strategy})"
-        with _pool(setup) as pool, self.progress.task(title, budget) as task, open_ledger(setup, self.folder) as ledger:
-            evaluations = Evaluations(self.folder, task, "search", budget, setup.objectives[0])
+        total = setup.budget * setup.fidelity.most
+        title = f"Searching {counted(total, setup.fidelity.unit)} ({config.strategy})"
+        with _pool(setup) as pool, self.progress.task(title, total) as task, open_ledger(setup, self.folder) as ledger:
+            evaluations = Evaluations(self.folder, task, "search", total, setup.objectives[0], setup.fidelity)
             found = search(
                 setup.space,
                 pool,
-                make_strategy(config.strategy, setup.space, config.seed, **config.strategy_args),
+                make_strategy(
+                    config.strategy, setup.space, config.seed, fidelity=config.fidelity, **config.strategy_args
+                ),
                 objectives=setup.objectives,
                 constraints=setup.constraints,
-                budget=budget,
+                budget=setup.budget,
                 batch=1,
                 ledger=ledger,
                 identity=setup.identity,
                 on_result=evaluations.add,
+                fidelity=config.fidelity,
             )
             evaluations.write()
-            if len(found) < budget:
+            if evaluations.done < total:
                 task.end("nothing new was proposed")
             return found
 

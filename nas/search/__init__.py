@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from nas.lazy_imports import lazy
 
 if TYPE_CHECKING:
+    from nas.search.asha import Asha as Asha
     from nas.search.constraints import (
         Constraint as Constraint,
         NothingFeasibleError as NothingFeasibleError,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     )
     from nas.search.evolution import Evolution as Evolution
     from nas.search.exhaustive_search import ExhaustiveSearch as ExhaustiveSearch
+    from nas.search.hyperband import Hyperband as Hyperband
     from nas.search.learnt_distribution import LearntDistribution as LearntDistribution
     from nas.search.ledger import (
         Entry as Entry,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from nas.search.strategies import (
         STRATEGIES as STRATEGIES,
         make_strategy as make_strategy,
+        needs_fidelity as needs_fidelity,
         needs_probabilities as needs_probabilities,
         strategy_options as strategy_options,
     )

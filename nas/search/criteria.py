@@ -10,7 +10,7 @@ from nas.search.constraints import Constraint
 from nas.search.objectives import Objective, objective_values
 from nas.search.pareto import pareto_front
 from nas.search.strategy import Result
-from nas.space import Architecture
+from nas.space import Architecture, Fidelity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,11 +23,15 @@ class Criteria:
 
     Args:
         constraints: with absolute bounds.
+        fidelity: how long architectures are trained.
     """
 
-    def __init__(self, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> None:
+    def __init__(
+        self, objectives: Sequence[Objective], constraints: Sequence[Constraint], fidelity: Fidelity | None = None
+    ) -> None:
         self.objectives = tuple(objectives)
         self.constraints = tuple(constraints)
+        self.fidelity = fidelity or Fidelity()
 
     def screen(self, architecture: Architecture, costs: Mapping[str, float]) -> Result:
         """The result before an evaluation: only constraints on costs count."""
@@ -42,19 +46,22 @@ class Criteria:
         """
         objectives = objective_values(self.objectives, metrics)
         violation = sum(self.violations(metrics).values()) if objectives is not None else math.inf
-        return Result(architecture, dict(metrics), objectives, violation)
+        return Result(architecture, dict(metrics), objectives, violation, self.fidelity.is_whole(architecture))
 
     def violations(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """Constraint → its violation."""
         return {str(constraint): constraint.violation(metrics) for constraint in self.constraints}
 
     def table(self, results: Iterable[Result]) -> "pd.DataFrame":
-        """A row for each evaluated architecture: id, architecture (canonical JSON), metrics, feasible, pareto."""
+        """A row for each evaluated architecture: id, architecture (canonical JSON), metrics, feasible, pareto.
+
+        What was trained for fewer epochs than others may be is not feasible: it is no network to end with.
+        """
         import pandas as pd
 
         results = list(results)
-        feasible = np.array([result.feasible for result in results], dtype=bool)
-        points = [result.objectives for result in results if result.objectives is not None and result.feasible]
+        feasible = np.array([result.usable for result in results], dtype=bool)
+        points = [result.objectives for result in results if result.objectives is not None and result.usable]
         front = np.zeros(len(results), dtype=bool)
         front[feasible] = pareto_front(np.array(points).reshape(len(points), len(self.objectives)))
         architectures = {

@@ -1,5 +1,6 @@
 """How the proposals of a search become results: screened, looked up in the ledger, evaluated, recorded."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -29,6 +30,7 @@ class Dispatcher:
 
     Attributes:
         results: of what was evaluated, and of what was not because its costs violate a constraint.
+        spent: what all that is evaluated or being evaluated takes of the budget: epochs, or one each.
     """
 
     def __init__(
@@ -42,17 +44,13 @@ class Dispatcher:
         on_result: Callable[[Result], None] | None = None,
     ) -> None:
         self.results: dict[Architecture, Result] = {}
+        self.spent = 0
         self._criteria, self._pool, self._costs = criteria, pool, costs
         self._ledger, self._identity, self._batch, self._on_result = ledger, identity, batch, on_result
         self._accepted: dict[Architecture, dict[str, float]] = {}
         """What is evaluated or being evaluated, in the order proposed, with its costs."""
         self._running: set[Architecture] = set()
         self._claimed_elsewhere: set[Architecture] = set()
-
-    @property
-    def accepted(self) -> int:
-        """How many architectures are evaluated or being evaluated."""
-        return len(self._accepted)
 
     @property
     def is_evaluating(self) -> bool:
@@ -73,7 +71,10 @@ class Dispatcher:
         return len(self.results) + len(self._running) + len(self._claimed_elsewhere) == space.size
 
     def submit(self, proposals: Sequence[Architecture], limit: int) -> int:
-        """Has new proposals evaluated whose costs violate no constraint, the first ``limit`` of them.
+        """Has new proposals evaluated whose costs violate no constraint, as far as the budget that is left allows.
+
+        Args:
+            limit: what they may take of the budget together.
 
         Returns:
             How many these are.
@@ -82,7 +83,10 @@ class Dispatcher:
         costs = metrics_of(self._costs, new, "costs") if self._costs and new else [{} for _ in new]
         screened = [self._criteria.screen(architecture, row) for architecture, row in zip(new, costs, strict=True)]
         self.results.update({result.architecture: result for result in screened if result.violation})
-        accepted = [result for result in screened if not result.violation][:limit]
+        fitting = [result for result in screened if not result.violation]
+        prices = itertools.accumulate(self._criteria.fidelity.epochs(result.architecture) for result in fitting)
+        accepted = [result for result, price in zip(fitting, prices, strict=True) if price <= limit]
+        self.spent += sum(self._criteria.fidelity.epochs(result.architecture) for result in accepted)
         self._accepted |= {result.architecture: result.metrics for result in accepted}
         self._evaluate(self._reuse_results([result.architecture for result in accepted]))
         return len(accepted)
@@ -102,8 +106,11 @@ class Dispatcher:
         import pandas as pd
 
         evaluated = self.evaluated
-        if any(result.feasible for result in evaluated):
+        if any(result.usable for result in evaluated):
             return
+        if any(result.feasible for result in evaluated):
+            trainings, epochs = counted(len(evaluated), "training"), self._criteria.fidelity.most
+            raise NothingFeasibleError(f"none of the {trainings} was of all {epochs} epochs; evaluate more candidates.")
         if not self.results:
             raise NothingFeasibleError("the strategy proposed no architecture; see what its ask gives.")
         tried = pd.DataFrame([result.metrics for result in (evaluated or self.results.values())])

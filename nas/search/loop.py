@@ -13,7 +13,7 @@ from nas.search.ledger import Ledger, ResultIdentity
 from nas.search.objectives import Objective
 from nas.search.pool import Pool, RowsFunction, SerialPool, metrics_of
 from nas.search.strategy import Result, Strategy
-from nas.space import Architecture, Space
+from nas.space import Architecture, Fidelity, Space
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +41,7 @@ def search(
     identity: ResultIdentity | None = None,
     on_result: Callable[[Result], None] | None = None,
     patience: int = 400,
+    fidelity: str | None = None,
 ) -> "pd.DataFrame":
     """Evaluates what a strategy proposes until the budget is spent.
 
@@ -62,11 +63,14 @@ def search(
         costs: the cheap metrics, whose names must differ from those of the expensive ones; also a
             :class:`nas.costs.StaticCosts`.
         constraints: on any metric, as objects or text; shares of the largest architecture on cheap metrics only.
-        budget: number of distinct architectures to evaluate, including those whose results the ledger has.
+        budget: number of distinct architectures to evaluate, including those whose results the ledger has; with a
+            ``fidelity`` as many epochs as so many whole trainings have.
         batch: number of architectures that a worker gets at a time.
         identity: what results in the ledger must agree in, besides the architecture, to be reused.
         on_result: called with each result of an evaluation after it was recorded.
         patience: rounds of proposals in a row with nothing new to evaluate, after which the search ends.
+        fidelity: the choice of the space that says for how many epochs an architecture is trained, if there is one.
+            Those that are trained for fewer than others may be are no end of a search, so ``feasible`` is False.
 
     Returns:
         A row for each evaluated architecture in the order proposed: id, architecture (canonical JSON), metrics, costs,
@@ -87,17 +91,19 @@ def search(
     """
     if budget < 1 or batch < 1:
         raise UsageError(f"search has budget {budget} and batch {batch}; each must be at least 1.")
-    objectives, strategy, costs = as_objectives(objectives), as_strategy(strategy, space), as_costs(costs)
-    criteria = Criteria(objectives, _resolved(as_constraints(constraints), space, costs))
+    objectives, strategy, costs = as_objectives(objectives), as_strategy(strategy, space, fidelity), as_costs(costs)
+    bounds = _resolved(as_constraints(constraints), space, costs)
+    criteria = Criteria(objectives, bounds, Fidelity.of(space, fidelity))
     pool = evaluate if isinstance(evaluate, Pool) else SerialPool(evaluate, alone=objectives[0].metric)
     dispatcher = Dispatcher(criteria, pool, costs, ledger, identity or ResultIdentity(), batch, on_result)
+    affordable = budget * criteria.fidelity.most
     unfinished: list[list[Architecture]] = []
     rounds_without_new, strategy_exhausted = 0, False
     while True:
         may_ask = (
             not strategy_exhausted
             and rounds_without_new < patience
-            and dispatcher.accepted < budget
+            and dispatcher.spent < affordable
             and not dispatcher.has_seen_all(space)
         )
         if not may_ask and not dispatcher.is_evaluating:
@@ -105,7 +111,7 @@ def search(
         slots = min(pool.free_slots, _BATCHES_AHEAD) if may_ask else 0
         proposals = strategy.ask(slots * batch) if slots else []
         if proposals:
-            accepted = dispatcher.submit(proposals, limit=budget - dispatcher.accepted)
+            accepted = dispatcher.submit(proposals, limit=affordable - dispatcher.spent)
             rounds_without_new = 0 if accepted else rounds_without_new + 1
             unfinished.append(proposals)
         elif dispatcher.is_evaluating or not pool.free_slots:
@@ -113,8 +119,9 @@ def search(
         else:
             strategy_exhausted = True
         unfinished = _tell_finished(strategy, unfinished, dispatcher)
-    if dispatcher.accepted < budget:
-        logger.info("search ended after %d of %d architectures", dispatcher.accepted, budget)
+    if dispatcher.spent < affordable:
+        unit = "architectures" if fidelity is None else "epochs"
+        logger.info("search ended after %d of %d %s", dispatcher.spent, affordable, unit)
     dispatcher.require_feasible()
     return criteria.table(dispatcher.evaluated)
 

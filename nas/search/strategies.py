@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from nas.errors import UsageError
 from nas.parts import Slot, check_options
 from nas.search.strategy import Strategy
+from nas.search.whole_trainings import WholeTrainings
+from nas.space import EPOCHS, Fidelity
 
 if TYPE_CHECKING:
     from nas.space import Space
 
-__all__ = ["STRATEGIES", "make_strategy", "needs_probabilities", "strategy_options"]
+__all__ = ["STRATEGIES", "make_strategy", "needs_fidelity", "needs_probabilities", "strategy_options"]
 
 STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
     "strategy",
@@ -30,6 +32,8 @@ STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
         "forest": "nas.search.guided.surrogate_search:forest",
         "bananas": "nas.search.guided.thompson_ensemble:bananas",
         "brp": "nas.search.guided.binary_relation:brp",
+        "hyperband": "nas.search.hyperband:Hyperband",
+        "asha": "nas.search.asha:Asha",
         "milp": "nas.search.guided.additive_search:AdditiveSearch",
         "guided": "nas.search.guided.surrogate_search:guided",
         "derived": "nas.search.learnt_distribution:LearntDistribution",
@@ -41,6 +45,7 @@ STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
 
 _LEARNT = ("proposals", "probabilities", "options", "banned")
 """Arguments that only a run of a differentiable method can give; see :mod:`nas.search.learnt_distribution`."""
+_FIDELITY = "fidelity"
 
 
 def needs_probabilities(name: str) -> bool:
@@ -52,6 +57,15 @@ def needs_probabilities(name: str) -> bool:
     return "probabilities" in inspect.signature(STRATEGIES[name]).parameters
 
 
+def needs_fidelity(name: str) -> bool:
+    """Whether a strategy decides how long each architecture is trained; see :class:`nas.space.Fidelity`.
+
+    Raises:
+        UsageError: there is no such strategy.
+    """
+    return _FIDELITY in inspect.signature(STRATEGIES[name]).parameters
+
+
 def strategy_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a strategy, checked.
 
@@ -59,25 +73,43 @@ def strategy_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         UsageError: there is no such strategy or option, or the option has a value of another type.
     """
     learnt = _LEARNT if needs_probabilities(name) else ()
-    return check_options(STRATEGIES[name], options, f"strategy '{name}'", ["space", "seed", *learnt])
+    return check_options(STRATEGIES[name], options, f"strategy '{name}'", ["space", "seed", _FIDELITY, *learnt])
 
 
 def make_strategy(
-    name: str, space: "Space", seed: int = 0, *, learnt: Mapping[str, Any] | None = None, **options: Any
+    name: str,
+    space: "Space",
+    seed: int = 0,
+    *,
+    learnt: Mapping[str, Any] | None = None,
+    fidelity: str | None = None,
+    **options: Any,
 ) -> Strategy:
     """A new strategy, by name.
 
     Args:
         name: of a shipped or an installed strategy, or ``module:object``.
+        fidelity: the choice of how long architectures are trained, if there is one. Strategies that do not decide it
+            have all of them trained for the most epochs.
         learnt: what a differentiable method has learnt, for strategies that :func:`need it <needs_probabilities>`.
         options: of the strategy.
 
     Raises:
         UsageError: there is no such strategy or option, the option has a value of another type, or the strategy needs
-            what a differentiable method has learnt and there is none.
+            what a differentiable method has learnt, or trainings of several lengths, and there is none.
     """
     arguments = strategy_options(name, options)
     make = STRATEGIES[name]
+    if needs_fidelity(name):
+        if fidelity is None:
+            raise UsageError(
+                f"strategy '{name}' needs trainings of several lengths; give their epochs, such as --set "
+                f"extra.{EPOCHS}=[1,3,9,27], to an evaluator that follows them."
+            )
+        return make(space, seed, **{_FIDELITY: fidelity}, **arguments)
+    if fidelity is not None:
+        whole = make_strategy(name, space.without([fidelity]), seed, learnt=learnt, **options)
+        return WholeTrainings(whole, Fidelity.of(space, fidelity))
     if needs_probabilities(name):
         if learnt is None:
             raise UsageError(

@@ -1,5 +1,6 @@
 """The interface of search strategies."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,17 +18,29 @@ class Result:
         metrics: all metrics, only the cheap ones if it was not evaluated.
         objectives: the vector to minimise; None if it was not evaluated or is not finite.
         violation: 0 if feasible, else the sum of the relative violations of the constraints.
+        is_whole: False if it was trained for fewer epochs than architectures may be.
     """
 
     architecture: Architecture
     metrics: dict[str, float]
     objectives: tuple[float, ...] | None
     violation: float
+    is_whole: bool = True
 
     @property
     def feasible(self) -> bool:
         """Whether it was evaluated, has finite objectives and satisfies every constraint."""
         return self.violation <= 0 and self.objectives is not None
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is feasible and trained for all epochs, so that a search may end with it."""
+        return self.feasible and self.is_whole
+
+    @property
+    def was_screened_out(self) -> bool:
+        """Whether it was not evaluated, since its costs violate a constraint."""
+        return self.objectives is None and math.isfinite(self.violation)
 
 
 class Strategy(Protocol):

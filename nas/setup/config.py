@@ -12,6 +12,7 @@ from nas.errors import UsageError, did_you_mean
 from nas.search.database_url import holds_password
 from nas.setup.names import check_name
 from nas.setup.values import check_values, renamed, seconds_of, shortened
+from nas.space import EPOCHS
 from nas.training import Learning, Recipe, Retrain
 
 __all__ = [
@@ -156,7 +157,8 @@ class RunConfig(_Strict):
         normalisation: of the images that networks read, as a pretrained model expects them; by default by the mean and
             spread of the training images.
         extra: candidates of choices outside the model, by name: ``image_size`` makes the size of images that a network
-            reads a choice, such as {image_size: [24, 28]}.
+            reads a choice, such as {image_size: [24, 28]}, and ``epochs`` how long an evaluator trains it, which
+            strategies hyperband and asha decide.
         length: characters of a window of text; 64 by default.
         limit: keep at most this many training images, or windows of text.
         time: seconds that the whole run may take, by the clock on the wall; what nobody has decided, such as epochs and
@@ -185,7 +187,8 @@ class RunConfig(_Strict):
         costs_args: options of these costs, by their names in ``costs``.
         cost: that is minimised next to the metric; by default that of the first constraint, else latency, which
             a single candidate does without.
-        candidates: number of architectures evaluated.
+        candidates: number of architectures evaluated; with a choice of ``epochs`` as many epochs as so many have that
+            are trained the longest.
         finalists: at most so many networks, those with the best scores of the front, are measured and confirmed.
         random_baseline: number of random candidates evaluated for comparison; by default as many as the search
             evaluates, or fewer where they would take more than a tenth of the run's time.
@@ -289,6 +292,11 @@ class RunConfig(_Strict):
     def has_model(self) -> bool:
         """Whether networks are built; else the evaluator is a function of architectures, and all that there is."""
         return self.task != NO_TASK
+
+    @property
+    def fidelity(self) -> str | None:
+        """The choice of how long architectures are trained, if it is one."""
+        return EPOCHS if EPOCHS in self.extra else None
 
     @property
     def is_timed(self) -> bool:

@@ -15,6 +15,7 @@ from nas.report.quantities import label, written
 from nas.search import Objective, Result
 from nas.setup.folder import RunFolder
 from nas.setup.progress import ProgressTask
+from nas.space import Fidelity
 
 __all__ = ["Evaluations", "read_events"]
 
@@ -43,12 +44,22 @@ class Evaluations:
         folder: of the run.
         task: where they are shown.
         stage: in which they are evaluated.
-        total: how many are asked for.
+        total: how many are asked for, or for how many epochs they are trained together.
         objective: what they are searched by.
+        fidelity: how long they are trained.
     """
 
-    def __init__(self, folder: RunFolder, task: ProgressTask, stage: str, total: int, objective: Objective) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        task: ProgressTask,
+        stage: str,
+        total: int,
+        objective: Objective,
+        fidelity: Fidelity | None = None,
+    ) -> None:
         self.folder, self.task, self.stage, self.total, self.objective = folder, task, stage, total, objective
+        self.fidelity = fidelity or Fidelity()
         self.done = 0
         self.best: float | None = None
         self._logged, self._last = 0, time.monotonic()
@@ -56,8 +67,8 @@ class Evaluations:
     def add(self, result: Result) -> None:
         """One more was evaluated."""
         self.folder.started.keep_seconds()
-        self.done += 1
-        value = result.metrics[self.objective.metric] if result.feasible else math.nan
+        self.done += self.fidelity.epochs(result.architecture)
+        value = result.metrics[self.objective.metric] if result.usable else math.nan
         if not math.isnan(value) and (self.best is None or (value > self.best) == self.objective.maximise):
             self.best = value
         self.task.update(self.done, self._so_far)

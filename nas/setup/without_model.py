@@ -14,7 +14,7 @@ from nas.parts import check_options
 from nas.search import STRATEGIES, Constraint, Objective, ResultIdentity, needs_probabilities, strategy_options
 from nas.setup.config import NO_TASK, RunConfig, read_back
 from nas.setup.spaces import SPACES, build_space, called
-from nas.space import Space, find_notation, is_space_file, read_space
+from nas.space import Fidelity, Space, find_notation, is_space_file, read_space
 from nas.tables.results import TableResults
 
 __all__ = ["SetupWithoutModel", "has_no_model", "resolve_without_model", "space_of"]
@@ -25,6 +25,7 @@ _KEYS = frozenset(
         *(
             "space",
             "space_args",
+            "extra",
             "task",
             "evaluator",
             "evaluator_args",
@@ -99,11 +100,18 @@ def resolve_without_model(values: Mapping[str, Any], source: str) -> RunConfig:
 
 
 def space_of(config: RunConfig) -> Space:
-    """The space alone, of a file, a function or a model, which is built for its choices and dropped.
+    """The space alone, of a file, a function or a model, which is built for its choices and dropped; and choices
+    outside of it.
 
     Raises:
-        UsageError: there is none, or it cannot be read.
+        UsageError: there is none, it cannot be read, or it has a choice that is outside of it, too.
     """
+    space = _own_space(config).product(Space(config.extra))
+    Fidelity.of(space, config.fidelity)
+    return space
+
+
+def _own_space(config: RunConfig) -> Space:
     if is_space_file(config.space):
         return read_space(config.space)
     if isinstance(SPACES[config.space], Space):
@@ -145,6 +153,16 @@ class SetupWithoutModel:
     def constraints(self) -> list[Constraint]:
         """On what the evaluator gives."""
         return [Constraint.parse(text) for text in self.config.constraints]
+
+    @cached_property
+    def fidelity(self) -> Fidelity:
+        """How long architectures are trained."""
+        return Fidelity.of(self.space, self.config.fidelity)
+
+    @property
+    def budget(self) -> int:
+        """Whole trainings that a search may take: no more than there are architectures."""
+        return min(self.config.candidates, self.space.size // len(self.fidelity.levels))
 
     @cached_property
     def results(self) -> TableResults | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         outcomes as outcomes,
         round_to as round_to,
     )
+    from nas.space.fidelity import EPOCHS as EPOCHS, Fidelity as Fidelity
     from nas.space.nni_files import to_nni_architecture as to_nni_architecture, to_nni_space as to_nni_space
     from nas.space.notation import Notation as Notation, find_notation as find_notation
     from nas.space.order import are_numbers as are_numbers, order_by_value as order_by_value

@@ -229,6 +229,19 @@ class Space:
             choices, uses, order = choices | other.choices, uses | other.uses, order | other.order
         return Space(choices, uses, order)
 
+    def without(self, names: Collection[str]) -> "Space":
+        """What is left of the choices; none of these may decide whether one of the others is active.
+
+        >>> Space({"kernel": [3, 5], "image_size": [24, 28]}).without(["image_size"]).size
+        2
+        """
+        left = [name for name in self.choices if name not in names]
+        return Space(
+            {name: self.choices[name] for name in left},
+            {name: self.uses[name] for name in left},
+            {name: self.order[name] for name in left},
+        )
+
     def indices(self, architectures: Iterable[Mapping[str, Any]]) -> npt.NDArray[np.int32]:
         """Candidate indices ``[n, choices]``, -1 where a choice is inactive."""
         rows = [

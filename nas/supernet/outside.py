@@ -49,12 +49,7 @@ class Outside:
 
     def without(self, space: Space) -> Space:
         """The part of a space that is the model's."""
-        names = [name for name in space.choices if name not in self.space.choices]
-        return Space(
-            {name: space.choices[name] for name in names},
-            {name: space.uses[name] for name in names},
-            {name: space.order[name] for name in names},
-        )
+        return space.without(self.space.choices)
 
     def values(self, architecture: Mapping[str, Any]) -> dict[str, Any]:
         """What an architecture says of these choices."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from nas.data import IMAGE_SIZE
 from nas.errors import UsageError, did_you_mean
-from nas.space import Architecture, Notation, Space
+from nas.space import EPOCHS, Architecture, Notation, Space
 from nas.wording import counted
 
 __all__ = ["Table", "as_number", "is_blank", "open_table"]
@@ -73,7 +73,8 @@ class Table:
         one, else from the columns of the notation, else from a column for each choice, named like it. If the notation
         names a column of input sizes and the table has it, rows of another size than ``input_size`` do not count, since
         what is measured holds for one size. Where the size is a choice of the space, rows of its candidates count, each
-        for architectures of its size.
+        for architectures of its size. Where the ``epochs`` of a training are a choice of the space and the table has
+        that column, rows of its candidates count likewise.
 
         Args:
             space: what the architectures must belong to.
@@ -87,9 +88,13 @@ class Table:
         chosen = space.choices.get(IMAGE_SIZE, ())
         rows = _rows(self, reader.input_size, chosen or (() if input_size is None else (input_size,)))
         columns = [self.column(name) for name in reader.columns]
+        epochs = _trained_for(self, space.choices.get(EPOCHS, ()))
         found = []
         for row, size in rows.items():
+            if epochs and row not in epochs:
+                continue
             outside = {IMAGE_SIZE: size} if chosen and size is not None else {}
+            outside |= {EPOCHS: epochs[row]} if epochs else {}
             cells = [values[row] for values in columns]
             found.append((row, self._architecture(row, reader, cells, space, outside)))
         return found
@@ -223,6 +228,25 @@ def _rows(table: Table, column: str | None, wanted: Sequence[int]) -> dict[int, 
             "set image_size to one of them."
         )
     return rows
+
+
+def _trained_for(table: Table, levels: Sequence[int]) -> dict[int, int]:
+    """The rows of these numbers of epochs, each with its own; none where the table does not tell them.
+
+    Raises:
+        UsageError: it has no row of one of them.
+    """
+    if not levels or EPOCHS not in table.names:
+        return {}
+    numbers = {row: as_number(cell) for row, cell in enumerate(table.column(EPOCHS))}
+    missing = [each for each in levels if each not in numbers.values()]
+    if missing:
+        known = sorted({int(each) for each in numbers.values() if each.is_integer()})
+        raise UsageError(
+            f"file '{table.path}' has no row of {missing[0]} {EPOCHS}, which extra.{EPOCHS} names; known are "
+            f"{', '.join(map(str, known)) or 'none'}."
+        )
+    return {row: int(number) for row, number in numbers.items() if number in levels}
 
 
 def _size(value: Any, table: Table, row: int, column: str) -> int:

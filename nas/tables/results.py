@@ -2,14 +2,14 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nas.errors import UsageError
-from nas.space import Architecture, Notation, Space
+from nas.space import EPOCHS, Architecture, Notation, Space
 from nas.streams import Stream, rng
 from nas.tables.architecture_table import Table, as_number, is_blank, open_table
 from nas.wording import counted
@@ -74,7 +74,7 @@ class TableResults:
         self.metrics = list(read)
         columns = [*read.values(), *([] if test is None else [_listed(test)])]
         cells = [[table.column(name) for name in names] for names in columns]
-        kept = _rows_where(table, where or {})
+        kept = _rows_where(table, where or {}, space)
         found: dict[str, list[int]] = {}
         for row, architecture in table.architectures(space, notation, input_size):
             if row in kept:
@@ -117,11 +117,12 @@ class TableResults:
         row = self._known.get(architecture.key, [])
         return row[-1] if len(row) > len(self.metrics) and math.isfinite(row[-1]) else None
 
-    def rows(self) -> list[dict[str, float]]:
-        """The metrics of all architectures that the table tells, and ``test`` if there is such a column."""
+    def rows(self, wanted: Callable[[Architecture], bool] = lambda architecture: True) -> list[dict[str, float]]:
+        """The metrics of the wanted architectures that the table tells, and ``test`` if there is such a column."""
         return [
             dict(zip([*self.metrics, *(["test"] if len(row) > len(self.metrics) else [])], row, strict=True))
-            for row in self._known.values()
+            for key, row in self._known.items()
+            if wanted(Architecture.from_json(key))
         ]
 
     def _averaging(self, differing: Sequence[bool]) -> list[str]:
@@ -199,7 +200,7 @@ def _check_numbers(table: Table, names: Sequence[str], rows: set[int]) -> None:
                 )
 
 
-def _rows_where(table: Table, where: Mapping[str, Any]) -> set[int]:
+def _rows_where(table: Table, where: Mapping[str, Any], space: Space) -> set[int]:
     """The rows whose cells have these values."""
     rows = set(range(len(table.numbers)))
     for name, wanted in where.items():
@@ -207,10 +208,11 @@ def _rows_where(table: Table, where: Mapping[str, Any]) -> set[int]:
         rows &= {row for row, cell in enumerate(cells) if cell == wanted or as_number(cell) == as_number(wanted)}
         if not rows:
             raise UsageError(f"file '{table.path}' has no row where {name} is {wanted!r}; see evaluator_args.where.")
-    for name in _EPOCHS:
-        if name in table.names and name not in where and len({str(cell) for cell in table.column(name)}) > 1:
+    for name in [each for each in _EPOCHS if each in table.names and each not in {*where, *space.choices}]:
+        if len({str(cell) for cell in table.column(name)}) > 1:
             raise UsageError(
                 f"file '{table.path}' mixes trainings of several '{name}', which cannot be averaged; choose one, such "
-                f"as evaluator_args.where={{{name}: {table.column(name)[-1]}}}."
+                f"as evaluator_args.where={{{name}: {table.column(name)[-1]}}}, or let strategy hyperband choose among "
+                f"them by extra.{EPOCHS}."
             )
     return rows
