@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from nas.search.single_objective import SingleObjective as SingleObjective
     from nas.search.strategies import (
         STRATEGIES as STRATEGIES,
+        check_fidelity as check_fidelity,
         make_strategy as make_strategy,
         needs_fidelity as needs_fidelity,
         needs_probabilities as needs_probabilities,

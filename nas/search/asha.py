@@ -16,7 +16,8 @@ class Asha:
     """Asynchronous successive halving (Li et al., 2020): promotions as results come, so that no worker is idle.
 
     Whoever asks gets, from the highest level down, an architecture that is among the best third of what a level knows
-    and was not promoted yet; where there is none, a new random one for the fewest epochs.
+    and was not promoted yet; where there is none, a new random one for the fewest epochs. Once the space has no more, one
+    goes on from a level with fewer than three, too.
 
     Args:
         fidelity: see :class:`~nas.search.hyperband.Hyperband`, also for ``eta``.
@@ -31,12 +32,14 @@ class Asha:
         self._sampler = UniqueSampler(space.without([fidelity]), seed)
         self._results: dict[int, dict[Architecture, Result]] = {epochs: {} for epochs in self._fidelity.levels}
         self._proposed: set[Architecture] = set()
+        self._least = 0
+        """Promotions from each level at least."""
 
     def ask(self, n: int) -> list[Architecture]:
         found: list[Architecture] = []
-        while len(found) < n and (architecture := self._promotion() or self._new()) is not None:
+        while len(found) < n and (architecture := self._proposal()) is not None:
             found.append(architecture)
-        self._proposed.update(found)
+            self._proposed.add(architecture)
         return found
 
     def tell(self, results: Sequence[Result]) -> None:
@@ -45,16 +48,20 @@ class Asha:
             if not result.was_screened_out:
                 self._results[self._fidelity.epochs(result.architecture)].setdefault(result.architecture, result)
 
+    def _proposal(self) -> Architecture | None:
+        if (promoted := self._promotion()) is not None:
+            return promoted
+        for new in self._sampler.sample(1):
+            return self._fidelity.at(new, self._fidelity.levels[0])
+        self._least = 1
+        return self._promotion()
+
     def _promotion(self) -> Architecture | None:
         levels = self._fidelity.levels
         for epochs, more in reversed(list(itertools.pairwise(levels))):
             known = list(self._results[epochs].values())
-            for position in best_first(known)[: len(known) // self._eta]:
+            for position in best_first(known)[: max(self._least, len(known) // self._eta)]:
                 longer = self._fidelity.at(known[position].architecture, more)
                 if longer not in self._proposed and longer not in self._results[more]:
-                    self._proposed.add(longer)
                     return longer
         return None
-
-    def _new(self) -> Architecture | None:
-        return next((self._fidelity.at(each, self._fidelity.levels[0]) for each in self._sampler.sample(1)), None)

@@ -13,7 +13,7 @@ from nas.space import EPOCHS, Fidelity
 if TYPE_CHECKING:
     from nas.space import Space
 
-__all__ = ["STRATEGIES", "make_strategy", "needs_fidelity", "needs_probabilities", "strategy_options"]
+__all__ = ["STRATEGIES", "check_fidelity", "make_strategy", "needs_fidelity", "needs_probabilities", "strategy_options"]
 
 STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
     "strategy",
@@ -66,6 +66,19 @@ def needs_fidelity(name: str) -> bool:
     return _FIDELITY in inspect.signature(STRATEGIES[name]).parameters
 
 
+def check_fidelity(name: str, fidelity: str | None) -> None:
+    """Refuses a strategy that decides how long architectures are trained where that is no choice.
+
+    Raises:
+        UsageError: it is none, or there is no such strategy.
+    """
+    if fidelity is None and needs_fidelity(name):
+        raise UsageError(
+            f"strategy '{name}' needs trainings of several lengths; give their epochs, such as --set "
+            f"extra.{EPOCHS}=[1,3,9,27], to an evaluator that follows them."
+        )
+
+
 def strategy_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a strategy, checked.
 
@@ -100,12 +113,8 @@ def make_strategy(
     """
     arguments = strategy_options(name, options)
     make = STRATEGIES[name]
+    check_fidelity(name, fidelity)
     if needs_fidelity(name):
-        if fidelity is None:
-            raise UsageError(
-                f"strategy '{name}' needs trainings of several lengths; give their epochs, such as --set "
-                f"extra.{EPOCHS}=[1,3,9,27], to an evaluator that follows them."
-            )
         return make(space, seed, **{_FIDELITY: fidelity}, **arguments)
     if fidelity is not None:
         whole = make_strategy(name, space.without([fidelity]), seed, learnt=learnt, **options)

@@ -11,7 +11,15 @@ from nas.evaluation.each_alone import EachAlone
 from nas.evaluation.evaluators import EVALUATORS, traits_of
 from nas.evaluation.time_limit import TimeLimit
 from nas.parts import check_options
-from nas.search import STRATEGIES, Constraint, Objective, ResultIdentity, needs_probabilities, strategy_options
+from nas.search import (
+    STRATEGIES,
+    Constraint,
+    Objective,
+    ResultIdentity,
+    check_fidelity,
+    needs_probabilities,
+    strategy_options,
+)
 from nas.setup.config import NO_TASK, RunConfig, read_back
 from nas.setup.spaces import SPACES, build_space, called
 from nas.space import Fidelity, Space, find_notation, is_space_file, read_space
@@ -92,6 +100,7 @@ def resolve_without_model(values: Mapping[str, Any], source: str) -> RunConfig:
     STRATEGIES.require(config.strategy)
     if STRATEGIES.own_code(config.strategy) is None:
         strategy_options(config.strategy, config.strategy_args)
+        check_fidelity(config.strategy, config.fidelity)
     if needs_probabilities(config.strategy):
         raise UsageError(f"strategy '{config.strategy}' samples what a supernet has learnt; choose another.")
     if config.objective is not None:

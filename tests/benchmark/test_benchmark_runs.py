@@ -142,6 +142,29 @@ def test_of_two_objectives_the_hypervolume_is_told(here: Path) -> None:
     assert half == pytest.approx(volume(known.head(54), known) / volume(known, known))
 
 
+def test_where_epochs_are_a_choice_curves_count_them(here: Path) -> None:
+    known = pd.read_csv("t.csv")
+    levels = [known.assign(epochs=epochs, val=known["val"] - 10 / epochs) for epochs in (1, 3, 9)]
+    pd.concat(levels).to_csv("epochs.csv", index=False)
+    question = of_table(table=Path("epochs.csv"), candidates=20, settings={"extra": {"epochs": [1, 3, 9]}})
+    found = compare(question, ["random", "hyperband", "asha"], here / "e", seeds=3)
+    table = pd.read_csv("e/curves.csv")
+    assert found["epochs"] == 9 and found["optimum"]["best"] == pytest.approx(52 - 10 / 9)
+    assert len(table) == 3 * 3 * 20 and table["evaluation"].max() == 20
+    records = [json.loads(line) for line in Path("e/trials.jsonl").read_text().splitlines()]
+    for record in records:
+        curve = table[(table["strategy"] == record["strategy"]) & (table["seed"] == record["seed"])]["best"].tolist()
+        whole = [value for value, epochs in zip(record["values"], record["epochs"], strict=True) if epochs == 9]
+        assert sum(record["epochs"]) <= 20 * 9 and curve[-1] == max(whole) and None not in whole
+        assert len(record["values"]) > 20 or record["strategy"] == "random"
+        within = [sum(record["epochs"][: place + 1]) <= 5 * 9 for place in range(len(record["values"]))]
+        early = [value for value, fits in zip(record["values"], within, strict=True) if fits and value is not None]
+        assert curve[4] == max(early)
+    assert "epochs, in whole trainings of 9" in Path("e/benchmark.html").read_text()
+    means = {row["strategy"]: row["best"]["20"]["mean"] for row in found["strategies"]}
+    assert means["hyperband"] > means["random"] < means["asha"]
+
+
 def volume(points: pd.DataFrame, known: pd.DataFrame) -> float:
     """Area that is dominated, summed over slices of whole milliseconds up to the greatest cost."""
     reference, most = known["val"].median(), known["ms"].max()

@@ -80,7 +80,7 @@ WHOLE = ("evolution", "tpe")
     [
         name if name in WHOLE else pytest.param(name, marks=pytest.mark.slow)
         for name in STRATEGIES
-        if not needs_probabilities(name)
+        if not (needs_probabilities(name) or needs_fidelity(name))
     ],
 )
 def test_every_strategy_goes_all_the_way(name: str, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ class Class:
     def __init__(self, problem): ...
     def __call__(self, architectures): ...
 """
+SCORED = ("--evaluator", "own_chip:score")
 SPACE = "choices: {depth: [1, 2, 3], kernel: [3, 5, 7]}\n"
 
 
@@ -105,6 +106,22 @@ def test_a_table_is_searched_by_validation_and_its_test_column_read_for_the_best
     assert "test" not in "".join(pd.read_csv("results/t/candidates.csv").columns)
 
 
+def test_a_table_of_several_numbers_of_epochs_is_searched_by_halving() -> None:
+    levels = [pd.read_csv("t.csv").assign(epochs=epochs) for epochs in (1, 3)]
+    pd.concat(levels).to_csv("epochs.csv", index=False)
+    table = ["--evaluator", "table", "--set", "evaluator_args={path: epochs.csv, metrics: [val], test: test}"]
+    search = ["search", "space.yaml", *table, "--set", "extra.epochs=[1,3]", "--strategy", "hyperband"]
+    outcome = nas(*search, "--candidates", 5, "--name", "h")
+    assert outcome.code == 0 and "15 epochs (hyperband)" in outcome.out + outcome.err
+    rows = pd.read_csv("results/h/candidates.csv")
+    epochs = [json.loads(each)["epochs"] for each in rows["architecture"]]
+    assert epochs[:5] == [1, 1, 1, 3, 3] and sum(epochs) <= 15
+    assert rows["feasible"].tolist() == [each == 3 for each in epochs]
+    assert best("h")["architecture"]["epochs"] == 3 and "test_val" in best("h")
+    page = Path("results/h/report.html").read_text()
+    assert "hyperband" in page and nas("report", "h").code == 0
+
+
 def test_a_result_that_is_no_number_cannot_be_used() -> None:
     assert (
         nas("search", "own_chip:SPACE", "--evaluator", "own_chip:sometimes_nan", "--name", "n", "--candidates", 18).code
@@ -150,6 +167,9 @@ def test_a_function_that_hangs_is_ended() -> None:
         (["own_chip:SPACE", "--task", "digits"], "is a nas.Space, which has no model to train"),
         (["space.yaml", "--evaluator", "own_chip:score", "--constraint", "ms <= 5% of largest"], "write a number in"),
         (["space.yaml", "--evaluator", "own_chip:score", "--seeds", "3"], "by `nas benchmark`"),
+        (["space.yaml", *SCORED, "--strategy", "asha"], "needs trainings of several lengths; give their epochs, such"),
+        (["space.yaml", *SCORED, "--set", "extra.epochs=[a]"], "epochs are ['a']; give whole numbers of epochs"),
+        (["space.yaml", *SCORED, "--set", "extra.depth=[1]"], "two spaces of a product have a choice 'depth'"),
         (["chain", "--set", "evaluation.seconds=3"], "evaluation.seconds bounds own functions"),
     ],
 )

@@ -17,6 +17,7 @@ from nas.runs import run_search
 from nas.runs.export import export_architecture
 from nas.setup import RunFolder, Setup, resolve
 from nas.space import Architecture
+from nas.training import load_checkpoint
 
 ALONE: dict[str, Any] = {
     **CHAIN,
@@ -67,6 +68,22 @@ def test_another_of_its_networks_is_exported_as_it_was_judged(
     assert sorted(folder.supernet.parent.iterdir()) == files, "nothing is trained for it"
     with pytest.raises(UsageError, match="trained no supernet: evaluator 'standalone' evaluated its candidates"):
         rank_runs([folder], tmp_path / "truth.csv", ["top"])
+
+
+def test_candidates_are_trained_for_as_many_epochs_as_the_strategy_says(tmp_path: Path) -> None:
+    changes = {"evaluator_args": {}, "extra": {"epochs": [1, 3]}, "strategy": "hyperband", "random_baseline": 2}
+    folder = RunFolder(tmp_path / "run")
+    result = run_search(resolve({**ALONE, **changes, "candidates": 4}, "test"), folder)
+    table = pd.read_csv(folder.candidates)
+    epochs = [json.loads(each)["epochs"] for each in table["architecture"]]
+    assert epochs[:4] == [1, 1, 1, 3] and sum(epochs) <= 12
+    assert table["feasible"].tolist() == [each == 3 for each in epochs]
+    assert result["best"]["architecture"]["epochs"] == result["largest"]["architecture"]["epochs"] == 3
+    assert {json.loads(each)["epochs"] for each in pd.read_csv(folder.path / "random.csv")["architecture"]} == {3}
+    kept = folder.path / "checkpoints"
+    assert {f"alone-{each}.safetensors" for each in table["id"]} <= {each.name for each in kept.iterdir()}
+    short, long = (load_checkpoint(kept / f"alone-{table['id'][row]}.safetensors")[1] for row in (0, 3))
+    assert (len(short["history"]), len(long["history"])) == (1, 3)
 
 
 @pytest.mark.slow

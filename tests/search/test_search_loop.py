@@ -14,6 +14,7 @@ from nas.search import (
     Result,
     ResultIdentity,
     make_strategy,
+    needs_fidelity,
     needs_probabilities,
     search,
 )
@@ -59,7 +60,8 @@ def run(name: str, evaluator: Evaluator, ledger: Ledger | None = None, **changes
     return search(SPACE, evaluator, make_strategy(name, SPACE, 5), **arguments)
 
 
-every_strategy = pytest.mark.parametrize("name", [NNI, *(name for name in STRATEGIES if not needs_probabilities(name))])
+FREE = [name for name in STRATEGIES if not (needs_probabilities(name) or needs_fidelity(name))]
+every_strategy = pytest.mark.parametrize("name", [NNI, *FREE])
 
 
 @every_strategy

@@ -18,6 +18,7 @@ from nas.search import (
     Strategy,
     hypervolume,
     make_strategy,
+    needs_fidelity,
     needs_probabilities,
     search,
 )
@@ -29,7 +30,7 @@ NESTED = Space(
     {"depth": [1, 2, 3], "a": ["x", "y"], "b": ["x", "y", "z"]},
     {"b": [(Condition(("depth",), frozenset({(1,), (2,)})),)]},
 )
-FREE = [name for name in STRATEGIES if not needs_probabilities(name)]
+FREE = [name for name in STRATEGIES if not (needs_probabilities(name) or needs_fidelity(name))]
 
 QUICK: dict[str, dict[str, int]] = {"bananas": {"steps": 5}, "brp": {"steps": 5}}
 """Options under which a strategy takes less time to learn."""

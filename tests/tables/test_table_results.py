@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from nas.errors import UsageError
-from nas.space import Condition, Space
+from nas.space import Condition, Fidelity, Space
 from nas.tables.results import TableResults
 
 SPACE = Space({"depth": [1, 2], "wide": [True, False], "k": [3, 5]}, {"k": [(Condition(("depth",), {(1,)}),)]})  # type: ignore[arg-type]
@@ -44,6 +44,24 @@ def test_a_lower_fidelity_is_chosen_and_never_mixed(tmp_path: Path) -> None:
         TableResults(SPACE, path, ["val"])
     with pytest.raises(UsageError, match="has no row where epochs is 7"):
         TableResults(SPACE, path, ["val"], where={"epochs": 7})
+
+
+def test_where_epochs_are_a_choice_each_fidelity_is_told(tmp_path: Path) -> None:
+    longer = SPACE.product(Space({"epochs": [12, 200]}))
+    results, fidelity = TableResults(longer, table(tmp_path), ["val"], "test"), Fidelity.of(longer, "epochs")
+    assert len(results) == 2 * SPACE.size
+    for place, architecture in enumerate(SPACE):
+        for epochs in (12, 200):
+            assert results.row(fidelity.at(architecture, epochs)) == {"val": pytest.approx(place + 0.05 + epochs)}
+    assert len(results.rows(fidelity.is_whole)) == SPACE.size and min(row["val"] for row in results.rows()) < 13
+    named = pd.read_csv(table(tmp_path)).assign(architecture=[each.key for each in SPACE for _ in range(4)])
+    named.drop(columns=["depth", "wide", "k"]).to_csv(tmp_path / "named.csv", index=False)
+    again = TableResults(longer, str(tmp_path / "named.csv"), ["val"], "test")
+    assert again.rows() == results.rows(), "an architecture in one column, its epochs in another"
+    some = TableResults(SPACE.product(Space({"epochs": [200]})), table(tmp_path), ["val"])
+    assert len(some) == SPACE.size
+    with pytest.raises(UsageError, match=r"has no row of 50 epochs, which extra.epochs names; known are 12, 200\."):
+        TableResults(SPACE.product(Space({"epochs": [12, 50]})), table(tmp_path), ["val"])
 
 
 def test_of_several_trainings_one_is_drawn_by_the_seed(tmp_path: Path) -> None:
