@@ -16,8 +16,8 @@ class Asha:
     """Asynchronous successive halving (Li et al., 2020): promotions as results come, so that no worker is idle.
 
     Whoever asks gets, from the highest level down, an architecture that is among the best third of what a level knows
-    and was not promoted yet; where there is none, a new random one for the fewest epochs. Once the space has no more, one
-    goes on from a level with fewer than three, too.
+    and was not promoted yet; where there is none, a new random one for the fewest epochs. Once the space has no more,
+    one goes on from a level with fewer than three, too.
 
     Args:
         fidelity: see :class:`~nas.search.hyperband.Hyperband`, also for ``eta``.

@@ -18,7 +18,7 @@ from nas.cli.app import app
 from nas.cli.latency import device
 from nas.costs import StaticCosts
 from nas.data import load
-from nas.search import STRATEGIES, needs_probabilities
+from nas.search import STRATEGIES, needs_fidelity, needs_probabilities
 from nas.setup import RunFolder, resolve
 
 RESULT = ["run", "space", "evaluator", "method", "sharing", "metric", "objective", "score", "cost", "own_costs"]
