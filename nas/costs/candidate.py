@@ -40,6 +40,12 @@ class Candidate:
         return self._static.example(self.architecture)
 
     @cached_property
+    def stored_parameters(self) -> int:
+        """As :meth:`nas.Supernet.stored_parameters` counts them."""
+        self._static.supernet.activate(self.architecture)
+        return self._static.supernet.stored_parameters()
+
+    @cached_property
     def costs(self) -> Mapping[str, int]:
         """The static costs by name."""
         return self._static(self.architecture)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nas.methods.pa_da import PA_DA as PA_DA
     from nas.methods.pc_darts import PC_DARTS as PC_DARTS
     from nas.methods.proxyless import PROXYLESS as PROXYLESS
+    from nas.methods.relaxed_tying import RELAXED_TYING as RELAXED_TYING
     from nas.methods.sd_darts import SD_DARTS as SD_DARTS
     from nas.methods.sharpdarts import SHARPDARTS as SHARPDARTS
     from nas.methods.shiftnas import SHIFTNAS as SHIFTNAS
@@ -49,7 +50,7 @@ _NAMES = (
     "bignas", "alphanet", "attentivenas", "shiftnas", "elasticvit", "pa-da", "supertickets", "eeea",
     "spos", "fairnas", "darts", "darts-2nd", "gdas", "snas", "pc-darts", "proxyless", "dropnas",
     "sd-darts", "sharpdarts", "darts-pt", "single-path", "tanglenas", "tas", "balanced-mixture", "few-shot",
-    "gradient-matching", "mixture-of-supernets", "layer-tying", "sortednet", "slimmable",
+    "gradient-matching", "mixture-of-supernets", "layer-tying", "relaxed-tying", "sortednet", "slimmable",
     "universally-slimmable", "ofa", "matformer", "lighthubert", "none", "latency-pruning",
 )
 # fmt: on

@@ -28,7 +28,7 @@ from nas.runs.model_notes import evaluator_notes, largest_notes, pretrained_note
 from nas.runs.plan import Plan, deadline_of, planned
 from nas.runs.proposing import collapse_of, derive_final, learnt_by
 from nas.runs.searching import Searching, evaluate_largest
-from nas.runs.sharing_notes import banks_notes, budget_notes
+from nas.runs.sharing_notes import banks_notes, budget_notes, storage_notes, ties_notes
 from nas.search import Constraint
 from nas.setup.config import RunConfig
 from nas.setup.deadline import Timetable
@@ -192,7 +192,7 @@ class _Stages:
         phases = setup.phases(budget, feasible)
         self.epochs, self.step = total_epochs(phases), phases[-1].step
         if setup.config.supernet is None:
-            self.note(*budget_notes(setup.searched.sharing, phases))
+            self.note(*ties_notes(setup.searched.sharing), *budget_notes(setup.searched.sharing, phases))
         self.take_supernet()
         self.keep()
         with self.progress.task(f"Training the supernet ({setup.method.name})", self.epochs) as task:
@@ -315,7 +315,7 @@ class _Stages:
         if largest_network is not None:
             largest = self.largest_tested(largest_network, largest)
         random = random_choice(setup, draws, best)
-        self.note(*delivery_notes(setup, best, largest))
+        self.note(*delivery_notes(setup, best, largest), *storage_notes(best))
         has_supernet = setup.traits.needs_supernet
         found = SearchResult(
             run=self.folder.name,

@@ -1,12 +1,13 @@
-"""What a run says of its banks: before a training that is too short, and after it whether they came to differ."""
+"""What a run says of its sharing scheme: before the training, after it, and of what is delivered."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from nas.sharing import BalancedMixture, Sharing
+from nas.sharing import BalancedMixture, Sharing, Tied
 from nas.training import Epoch, Phase
 from nas.training.phase import spans
 
-__all__ = ["banks_notes", "budget_notes"]
+__all__ = ["banks_notes", "budget_notes", "storage_notes", "ties_notes"]
 
 _ENOUGH = 50
 _MOST_UNTRIED = 0.25
@@ -24,6 +25,31 @@ def budget_notes(sharing: Sharing, phases: Sequence[Phase]) -> list[str]:
         f"Each of the {rows:,} x {sharing.models} scores by which banks are drawn will be told {tellings:.3g} times, "
         f"and needs {_ENOUGH} to mean anything; give more training.epochs, or name fewer choices with "
         "sharing_args.choices."
+    ]
+
+
+def ties_notes(sharing: Sharing) -> list[str]:
+    """A sentence where layers are tied: when it is decided which."""
+    if not isinstance(sharing, Tied):
+        return []
+    return [
+        "Which layers share weights is searched after the training, not learnt by it: every step trains ties that are "
+        "drawn, so the weights suit all of them."
+    ]
+
+
+def storage_notes(best: Mapping[str, Any]) -> list[str]:
+    """A sentence where the delivered file holds more than what the layers of its network share.
+
+    Args:
+        best: the row of the delivered network.
+    """
+    params, stored = best["params"], best.get("stored_params", best["params"])
+    if stored >= params:
+        return []
+    return [
+        f"{best['file']['name']} holds full weights, {params:,} parameters; where what layers share is kept once, with "
+        f"their differences, those of the supernet are {stored:,.0f} (stored_params)."
     ]
 
 

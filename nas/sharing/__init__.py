@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nas.sharing.kernel_transforms import KernelTransforms as KernelTransforms
     from nas.sharing.one_bank import OneBank as OneBank
     from nas.sharing.partition import Partition as Partition
+    from nas.sharing.relaxed_tying import RelaxedTied as RelaxedTied
     from nas.sharing.routed_experts import RoutedExperts as RoutedExperts
     from nas.sharing.shared import Shared as Shared
     from nas.sharing.sharing import Sharing as Sharing

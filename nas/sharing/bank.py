@@ -11,16 +11,41 @@ from nas.nn.initialisation import initialise
 from nas.nn.parametrised import recompute
 from nas.nn.tree import below, modules, own_tensors
 
-__all__ = ["Bank", "Override", "TensorRef", "folded", "fresh", "held", "is_within", "substituted", "tensor_refs"]
+__all__ = [
+    "Bank", "Override", "Source", "TensorRef", "folded", "fresh", "held", "is_within", "substituted", "tensor_refs",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A parameter from which a tensor is computed.
+
+    Attributes:
+        parameter: itself.
+        shape: of the leading part of it that is read.
+        cut: for each dimension of it the dimension of the computed tensor with which it is cut; None where it is not.
+    """
+
+    parameter: Tensor
+    shape: tuple[int, ...]
+    cut: tuple[int | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Override:
-    """A parameter or buffer of a module, and the tensor that the module is to read in its place."""
+    """A parameter or buffer of a module, and the tensor that the module is to read in its place.
+
+    Attributes:
+        module: itself.
+        name: of the parameter or buffer.
+        tensor: what is read; a parameter, or computed from some.
+        made_of: what it could be kept as in a smaller file, where that is known.
+    """
 
     module: nn.Module
     name: str
     tensor: Tensor
+    made_of: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

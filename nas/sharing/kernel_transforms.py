@@ -51,7 +51,6 @@ class KernelTransforms(Sharing):
     """
 
     name = "kernel-transforms"
-    mixes = True
 
     def bind(self, model: nn.Module, space: Any) -> None:
         places: dict[ElasticLayer, list[str]] = {}

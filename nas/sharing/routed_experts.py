@@ -46,8 +46,6 @@ class RoutedExperts(Sharing):
 
     name = "routed-experts"
 
-    mixes = True
-
     def __init__(
         self,
         experts: int = 2,

@@ -21,9 +21,6 @@ class Sharing(nn.Module):
 
     name: str
 
-    mixes = False
-    """Whether what modules read is made of the weights of several banks, so that no parameter is read as it is."""
-
     def choices(self, model: nn.Module) -> Mapping[str, Choice]:
         """Choices that the scheme adds to those of the model, by the path of the module that reads them."""
         return {}

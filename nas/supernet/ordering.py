@@ -95,7 +95,7 @@ class _Costs:
     def decide(self, choice: Choice) -> bool:
         """Whether the candidates are ordered by what they cost."""
         sites = self._sites[choice]
-        return any(isinstance(site.module, OneOf) for site in sites) or not (sites and are_numbers(choice.candidates))
+        return any(isinstance(site.module, OneOf) for site in sites) or not are_numbers(choice.candidates)
 
     def take(self, choice: Choice, position: int) -> None:
         """Makes the model follow a candidate."""

@@ -24,7 +24,7 @@ from nas.supernet.mixing import soft_gates
 from nas.supernet.opening import Opening
 from nas.supernet.ordering import order_by_cost, order_of
 from nas.supernet.outside import Outside, ReadInput
-from nas.supernet.parts import Shape, parts_in_use, regions_in_use
+from nas.supernet.parts import Shape, parts_in_use, regions_in_use, stored_size
 from nas.supernet.probe import Probe
 from nas.supernet.segmentation import Segment
 
@@ -263,7 +263,7 @@ class Supernet(nn.Module):
     def active_regions(self, within: nn.Module | None = None) -> Iterator[tuple[nn.Parameter, Region]]:
         """Each parameter that runs and the region of it in use, once (see :mod:`nas.supernet.parts`).
 
-        Where a module reads a mixture of several banks, the model's own parameter stands for it.
+        Where what a module reads is computed, the model's own parameter stands for it.
 
         Args:
             within: one block of the model; the whole model by default.
@@ -277,6 +277,14 @@ class Supernet(nn.Module):
             within: one block of the model; the whole model by default.
         """
         return parts_in_use(self.model if within is None else within, self._banked())
+
+    def stored_parameters(self) -> int:
+        """Elements of all parameters of the active architecture where what is computed is kept as what it is made of.
+
+        Layers that use parts of one parameter count the largest. An extracted network has each part by itself, and
+        computed weights as they are, so a file of it may be larger.
+        """
+        return stored_size(self.model, self._slots())
 
     def read_by(self, path: str) -> list[str]:
         """The names of the choices that the module at ``path`` reads, its children included."""
@@ -311,8 +319,7 @@ class Supernet(nn.Module):
         return (*key, *step, *weights)
 
     def _banked(self) -> dict[tuple[nn.Module, str], Tensor]:
-        slots = () if self.sharing.mixes else self._slots()
-        return {(slot.module, slot.name): slot.tensor for slot in slots}
+        return {(slot.module, slot.name): slot.tensor for slot in self._slots()}
 
     def _slots(self, within: str = "") -> Sequence[Override]:
         return () if self._architecture is None else self.sharing.weights(self._architecture, self.bank, within)

@@ -89,6 +89,7 @@ NESTED = (
     "single-path",
     "tas",
     "layer-tying",
+    "relaxed-tying",
     "mixture-of-supernets",
     "balanced-mixture",
     "few-shot",
@@ -100,7 +101,11 @@ NESTED = (
     "lighthubert",
     "latency-pruning",
 )
-SHARING = {"mixture-of-supernets": {"only": ["1.*"]}, "balanced-mixture": {"models": 2}}
+SHARING = {
+    "mixture-of-supernets": {"only": ["1.*"]},
+    "balanced-mixture": {"models": 2},
+    "relaxed-tying": {"unique": 1, "ranks": [0, 2]},
+}
 """Options that suit a supernet so small and a training so short."""
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import nas
-from nas.runs.sharing_notes import banks_notes, budget_notes
+from nas.runs.sharing_notes import banks_notes, budget_notes, storage_notes, ties_notes
 from nas.setup import Setup, resolve
 
 VALUES: dict[str, Any] = {
@@ -66,6 +66,22 @@ def test_scores_that_were_never_told_are_announced() -> None:
     assert banks_notes([]) == banks_notes([{"untried_scores": 0.2}]) == []
     assert banks_notes([{"untried_scores": 0.3}])[0].startswith("30% of the scores")
     assert budget_notes(nas.sharing.Shared(), []) == []
+
+
+def test_when_ties_are_decided_is_said() -> None:
+    assert ties_notes(nas.sharing.Shared()) == []
+    (sentence,) = ties_notes(nas.sharing.Tied())
+    assert sentence.startswith("Which layers share weights is searched after the training, not learnt by it")
+
+
+def test_a_file_of_more_parameters_than_are_stored_is_announced() -> None:
+    best = {"file": {"name": "best.onnx"}, "params": 1000}
+    assert storage_notes(best) == storage_notes({**best, "stored_params": 1000.0}) == []
+    (sentence,) = storage_notes({**best, "stored_params": 400.0})
+    assert sentence == (
+        "best.onnx holds full weights, 1,000 parameters; where what layers share is kept once, with their differences, "
+        "those of the supernet are 400 (stored_params)."
+    )
 
 
 def test_a_run_of_a_given_time_has_no_steps_for_each_bank() -> None:
