@@ -64,6 +64,12 @@ class TensorRef:
     name: str
     key: str
 
+    @property
+    def tensor(self) -> Tensor:
+        """What the module holds."""
+        held: Tensor = getattr(self.module, self.name)
+        return held
+
 
 class Bank(nn.Module):
     """A copy of parameters and buffers, held under their names.
@@ -99,7 +105,7 @@ def tensor_refs(model: nn.Module) -> list[TensorRef]:
 
 def held(model: nn.Module) -> dict[str, Tensor]:
     """The parameters and buffers of the model by :attr:`TensorRef.key`."""
-    return {ref.key: getattr(ref.module, ref.name) for ref in tensor_refs(model)}
+    return {ref.key: ref.tensor for ref in tensor_refs(model)}
 
 
 def fresh(model: nn.Module, seed: int) -> dict[str, Tensor]:

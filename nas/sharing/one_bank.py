@@ -66,7 +66,7 @@ class OneBank(Sharing):
     def tensors(self, bank: int) -> dict[str, Tensor]:
         """The parameters and buffers of a bank by their name in the model."""
         if not bank:
-            return {ref.key: getattr(ref.module, ref.name) for ref in self._refs}
+            return {ref.key: ref.tensor for ref in self._refs}
         copy = cast(Bank, self.copies[self.check_bank(bank) - 1])
         return {ref.key: copy[ref.key] for ref in self._refs}
 

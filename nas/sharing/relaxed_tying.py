@@ -79,11 +79,11 @@ class RelaxedTied(Sharing):
         """Makes the shared layers and the differences of the weights that the model has."""
         made: dict[str, nn.Parameter] = {}
         for group in self._groups:
-            own = [[_value(ref).detach().clone() for ref in layer.parameters] for layer in group]
+            own = [[ref.tensor.detach().clone() for ref in layer.parameters] for layer in group]
             shared = self._shared(own)
             for layer, tensors in zip(group[: self.unique], shared, strict=True):
                 for ref, tensor in zip(layer.parameters, tensors, strict=True):
-                    _value(ref).copy_(tensor)
+                    ref.tensor.copy_(tensor)
             for layer, tensors in zip(group, own, strict=True):
                 for ref, tensor, base in zip(layer.parameters, tensors, shared[self._loop(layer)], strict=True):
                     up, down = _factors(tensor - base, max(self.ranks))
@@ -102,7 +102,7 @@ class RelaxedTied(Sharing):
     def _slots(self, layer: Layer, rank: int) -> Iterator[Override]:
         owner = layer.group[self._loop(layer)]
         for ref, source in zip(layer.parameters, owner.parameters, strict=True):
-            shared = _value(source)
+            shared = source.tensor
             if rank:
                 yield self._relaxed(layer, ref, shared, rank)
             elif owner is not layer:
@@ -136,11 +136,6 @@ class RelaxedTied(Sharing):
 
 def _choice(layer: Layer) -> str:
     return f"{layer.path}.rank"
-
-
-def _value(ref: TensorRef) -> Tensor:
-    tensor: Tensor = getattr(ref.module, ref.name)
-    return tensor
 
 
 def _factors(tensor: Tensor, rank: int) -> tuple[Tensor, Tensor]:

@@ -78,7 +78,7 @@ class RoutedExperts(Sharing):
             torch.manual_seed(derive_seed(self.seed, Stream.EXPERTS))
             self.copies = nn.ModuleList(self._noisy_copy() for _ in range(1, self.experts))
             self.routers = nn.ModuleDict(self._make_routers(len(self._embed(space.largest())), rows))
-        self.routers.to(_own(self._refs[0]))
+        self.routers.to(self._refs[0].tensor)
 
     @property
     def banks(self) -> int:
@@ -113,15 +113,15 @@ class RoutedExperts(Sharing):
     @property
     def _is_plain(self) -> bool:
         """Whether there is nothing to mix: one expert, or tensors on the meta device, which have no values."""
-        return self.experts == 1 or _own(self._refs[0]).is_meta
+        return self.experts == 1 or self._refs[0].tensor.is_meta
 
     def _gates(self, architecture: Architecture, routers: Iterable[str]) -> dict[str, Tensor]:
-        like = _own(self._refs[0])
+        like = self._refs[0].tensor
         numbers = torch.tensor(self._embed(architecture), dtype=like.dtype, device=like.device)
         return {name: self.routers[name](numbers).view(-1, self.experts).softmax(-1) for name in dict.fromkeys(routers)}
 
     def _mixed(self, ref: TensorRef, gates: Tensor) -> Tensor:
-        own = _own(ref)
+        own = ref.tensor
         experts = [own, *(bank[ref.key] for bank in self._banks())]
         rows = ((-1,) + (1,) * own.dim())[: own.dim()]
         parts = [gate.view(rows) * expert for gate, expert in zip(gates.unbind(-1), experts, strict=True)]
@@ -134,7 +134,7 @@ class RoutedExperts(Sharing):
 
     @torch.no_grad()
     def _noisy_copy(self) -> Bank:
-        bank = Bank({ref.key: _own(ref) for ref in self._refs})
+        bank = Bank({ref.key: ref.tensor for ref in self._refs})
         for parameter in bank.parameters():
             noise = torch.randn(parameter.shape).to(parameter)
             parameter.add_(noise * parameter.std(correction=0), alpha=self.noise)
@@ -149,7 +149,7 @@ class RoutedExperts(Sharing):
         """How many rows of coefficients each router gives."""
         sizes: dict[str, set[tuple[int, ...]]] = {}
         for ref in self._refs:
-            sizes.setdefault(self._router_of(ref), set()).add(tuple(_own(ref).shape[:1]))
+            sizes.setdefault(self._router_of(ref), set()).add(tuple(ref.tensor.shape[:1]))
         if not self.neuron_wise:
             return dict.fromkeys(sizes, 1)
         for name, found in sizes.items():
@@ -173,14 +173,9 @@ def _path(router: str) -> str:
     return router[1:].replace("/", ".")
 
 
-def _own(ref: TensorRef) -> Tensor:
-    tensor: Tensor = getattr(ref.module, ref.name)
-    return tensor
-
-
 def _routed(model: nn.Module, only: Sequence[str]) -> list[TensorRef]:
     """The parameters of the layers that match, and wherever else these are held; UsageError if none does."""
-    held = [ref for ref in tensor_refs(model) if isinstance(_own(ref), nn.Parameter)]
+    held = [ref for ref in tensor_refs(model) if isinstance(ref.tensor, nn.Parameter)]
     matched = {ref.key for ref in held if any(fnmatchcase(ref.path, pattern) for pattern in only)}
     if not matched:
         paths = list(dict.fromkeys(ref.path for ref in held))

@@ -47,7 +47,7 @@ class Tied(Sharing):
 
     def weights(self, architecture: Architecture, bank: int | None, within: str = "") -> list[Override]:
         return [
-            Override(ref.module, ref.name, getattr(source.module, source.name))
+            Override(ref.module, ref.name, source.tensor)
             for layer in self._layers
             if layer.touches(within)
             if (owner := layer.group[_owner(layer, architecture)]) is not layer
