@@ -12,7 +12,7 @@ from nas.cli.dashboard import dashboard_command
 from nas.cli.terminal import TextConsole
 from nas.report.choice import choice_sentences
 from nas.report.how_to_run import about_file
-from nas.report.quantities import is_share, label, written
+from nas.report.quantities import is_share, label, relative_spread, written
 from nas.setup import RunFolder
 from nas.wording import counted
 
@@ -216,9 +216,7 @@ def _with_interval(row: Mapping[str, Any], metric: str) -> str:
 def _latency(row: Mapping[str, Any]) -> str:
     """With its spread where it is known; predicted ones are marked."""
     mark = "~" if _source(row) == "predicted" else ""
-    spread = row["latency_spread_ms"]
-    around = "" if spread is None else f" ± {spread / row['latency_ms']:.1%}"
-    return f"{mark}{with_unit('latency_ms', row['latency_ms'])}{around}"
+    return f"{mark}{with_unit('latency_ms', row['latency_ms'])} {relative_spread(row)}".rstrip()
 
 
 def _source(row: Mapping[str, Any]) -> str:

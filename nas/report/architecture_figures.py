@@ -18,6 +18,7 @@ from nas.report.plotting import (
     category_axis,
     heat_map,
     layout,
+    whole_epochs,
 )
 
 __all__ = ["entropy_figure", "probability_figures"]
@@ -41,6 +42,7 @@ def entropy_figure(content: ReportContent) -> Figure | None:
     if not drawn:
         return None
     frame = layout("epoch", "share")
+    frame["xaxis"] |= whole_epochs(len(epochs))
     frame["yaxis"]["title"]["text"] = "Entropy, share of the largest"
     frame["yaxis"]["rangemode"] = "tozero"
     return {"data": drawn, "layout": frame}
@@ -60,8 +62,17 @@ def probability_figures(content: ReportContent) -> dict[str, Figure]:
         for name in members:
             title = ", ".join(part for part in (group, kind(name)) if part)
             panels.setdefault(title or "choices", []).append(name)
-    figures = {title: _heat_map(thinned(epochs), options, members) for title, members in panels.items()}
+    figures = {
+        title: _heat_map(thinned(epochs), options, [name for name in members if _is_weighed(epochs[-1], name)])
+        for title, members in panels.items()
+    }
     return {title: figure for title, figure in figures.items() if figure is not None}
+
+
+def _is_weighed(epoch: Mapping[str, Any], choice: str) -> bool:
+    """Whether a choice has probabilities that say something: not where each of its options is taken for certain."""
+    found = epoch["architecture"]["probabilities"].get(choice)
+    return found is None or len(found) == 1 or min(found) < 1
 
 
 def _entropy_line(

@@ -25,6 +25,7 @@ from nas.report.plotting import (
     lengths,
     scale,
     scatter,
+    whole_epochs,
 )
 from nas.report.progress import best_so_far, expected_best
 from nas.report.quantities import label, written
@@ -94,6 +95,7 @@ def loss_figure(epochs: Sequence[Mapping[str, Any]]) -> Figure | None:
     if not losses:
         return None
     frame = layout("epoch", "loss")
+    frame["xaxis"] |= whole_epochs(len(epochs))
     frame["yaxis"] |= scale(losses, 10)
     return {"data": [line for line in lines if line["x"]], "layout": frame}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas.report.content import ReportContent, number
-from nas.report.quantities import duration, label, points, share, written
+from nas.report.quantities import duration, label, points, relative_spread, share, written
 from nas.report.sections import chip
 
 __all__ = ["card", "cards", "lead"]
@@ -52,9 +52,7 @@ def _cost_card(content: ReportContent, name: str) -> str:
 
 def _about_latency(network: Mapping[str, Any]) -> str:
     """Its spread and where it comes from, as far as they are known."""
-    spread = number(network, "latency_spread_ms")
-    known = [] if math.isnan(spread) else [f"± {written('latency_spread_ms', spread)}"]
-    return ", ".join([*known, *filter(None, [network.get("latency_source")])])
+    return ", ".join(filter(None, [relative_spread(network), network.get("latency_source")]))
 
 
 def card(title: str, value: str, about: str, comparison: str) -> str:

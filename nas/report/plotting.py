@@ -15,7 +15,7 @@ from nas.report.quantities import axis_format, axis_title
 __all__ = [
     "AMBER", "BLUE", "COLORS", "GREEN", "RED", "SLATE", "VIOLET",
     "Figure", "bound_line", "by_epoch", "category_axis", "escaped", "heat_map", "hover", "layout", "lengths",
-    "scale", "scatter",
+    "scale", "scatter", "whole_epochs",
 ]  # fmt: skip
 
 Figure = dict[str, Any]
@@ -55,6 +55,11 @@ def by_epoch(name: str, values: Mapping[float, float], color: str, width: float)
     """A line through the value of each epoch, which is marked where there are few."""
     line = scatter(name, list(values), list(values.values()), "lines+markers" if len(values) < 30 else "lines")
     return line | {"line": {"color": color, "width": width}, "marker": {"size": 5}}
+
+
+def whole_epochs(count: int) -> dict[str, Any]:
+    """An axis of few epochs, which has no tick between them."""
+    return {"dtick": 1} if count < 10 else {}
 
 
 def heat_map(columns: Sequence[str], rows: Sequence[str], cells: Sequence[Sequence[float | None]]) -> dict[str, Any]:

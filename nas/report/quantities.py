@@ -2,12 +2,24 @@
 
 import math
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nas.tasks import Metric
 
-__all__ = ["axis_format", "axis_title", "duration", "in_sentence", "is_share", "label", "points", "share", "written"]
+__all__ = [
+    "axis_format",
+    "axis_title",
+    "duration",
+    "in_sentence",
+    "is_share",
+    "label",
+    "points",
+    "relative_spread",
+    "share",
+    "written",
+]
 
 _LABELS = {
     "flops": "FLOPs",
@@ -99,6 +111,18 @@ def points(name: str, difference: float) -> str:
     gap = difference * (100 if in_points else 1)
     sign = "\N{MINUS SIGN}" if gap < 0 else "+"
     return f"{sign}{abs(gap):.3g}{' points' if in_points else ''}"
+
+
+def relative_spread(row: Mapping[str, Any]) -> str:
+    """That of repeated measurements of a network's latency, as per cent of it; empty where it is not known.
+
+    >>> relative_spread({"latency_ms": 0.4, "latency_spread_ms": 0.002})
+    '± 0.5%'
+    """
+    spread, latency = row.get("latency_spread_ms"), row.get("latency_ms")
+    if spread is None or latency is None or math.isnan(spread):
+        return ""
+    return f"± {spread / latency:.1%}"
 
 
 def share(part: float, whole: float) -> str:

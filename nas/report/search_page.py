@@ -75,7 +75,7 @@ def render_report(content: ReportContent) -> str:
     time = time_bar(content.summary.get("seconds") or {})
     sections = [
         section("Pareto front", front),
-        section("Search", history),
+        *([section("Search", history)] if len(content.candidates) > 1 else []),
         section("Training", training),
         *_last_round(content),
         *([section("Architecture parameters", architecture_section(content))] if content.relaxation else ()),

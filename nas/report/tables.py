@@ -10,7 +10,7 @@ import numpy as np
 
 from nas.report.captions import two_figures
 from nas.report.content import ReportContent, column, flags, number
-from nas.report.quantities import label, written
+from nas.report.quantities import label, relative_spread, written
 from nas.report.sections import sortable
 
 __all__ = ["MOST_ROWS", "candidate_table", "front_table", "sortable_table"]
@@ -76,6 +76,5 @@ def _around(row: Mapping[str, Any], name: str, metric: str) -> str:
         low, high = (number(row, f"{name}_{side}") for side in ("low", "high"))
         text = "" if math.isnan(low + high) else f"{written(name, low)} to {written(name, high)}"
     else:
-        spread = number(row, "latency_spread_ms") if name == "latency_ms" else math.nan
-        text = "" if math.isnan(spread) else f"± {written(name, spread)}"
+        text = relative_spread(row) if name == "latency_ms" else ""
     return f" <small>{html.escape(text)}</small>" if text else ""

@@ -112,7 +112,7 @@ def test_one_candidate_without_latency(changed: Changed, content: ReportContent)
     unmeasured = {**content.best, "latency_ms": None}
     page = changed(candidates=one, random=pd.DataFrame(), front=[unmeasured], best=unmeasured, largest=unmeasured)
     outline = Outline(render_report(page))
-    assert "No network has both a score and a cost." in outline.text and len(outline.figures) == 2
+    assert "No network has both a score and a cost." in outline.text and len(outline.figures) == 1
 
 
 def test_nothing_feasible_is_said(changed: Changed, content: ReportContent) -> None:
