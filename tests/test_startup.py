@@ -39,6 +39,7 @@ WITHOUT_TORCH = {
     "wrong type": (["search", "--set", "training.epochs=many"], 2),
     "unreadable constraint": (["search", "--constraint", "be fast"], 2),
     "a space without a model alone": (["search", "no.yaml"], 2),
+    "unknown tracker": (["search", "--track", "tensorbord"], 2),
     "missing config": (["search", "--config", "no/such.yaml"], 2),
     "list runs": (["list", "runs"], 0),
     "version": (["--version"], 0),
@@ -54,11 +55,12 @@ EACH = """
 import json, sys
 from nas.cli import main
 
+HEAVY = ("torch", "tensorboard", "mlflow", "wandb", "trackio")
 for arguments in json.loads(sys.argv[1]):
     try:
         main(arguments)
     except SystemExit as end:
-        print("ended", end.code, "torch" in sys.modules)
+        print("ended", end.code, any(heavy in sys.modules for heavy in HEAVY))
 """
 
 

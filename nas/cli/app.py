@@ -44,6 +44,7 @@ from nas.report.how_to_run import about_file
 from nas.report.quantities import label, written
 from nas.search import STRATEGIES
 from nas.setup.libraries import versions
+from nas.setup.trackers import TrackerName
 
 __all__ = ["app"]
 
@@ -139,6 +140,9 @@ def search(
     place: PlaceOptions,
     storage: options.Storage = None,
     study: options.Study = None,
+    track: Annotated[
+        list[TrackerName] | None, typer.Option(help="Show the search there, too, while it goes on; may be repeated.")
+    ] = None,
     results: options.Results = options.RESULTS,
     name: options.Name = None,
     config: options.Config = None,
@@ -166,6 +170,7 @@ def search(
         **place.settings,
         "storage": storage,
         "study": study,
+        "track": track,
         "training.epochs": epochs,
         "time": time_given,
         "cpu_time": cpu_time,

@@ -45,7 +45,7 @@ def pack(folder: RunFolder, checkpoints: bool = False) -> str:
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for path in sorted(folder.path.rglob("*")):
             stays = (left_out and path.is_relative_to(weights)) or path.is_relative_to(folder.retraining)
-            if path.is_file() and not path.name.startswith(".") and not stays:
+            if path.is_file() and not path.is_symlink() and not path.name.startswith(".") and not stays:
                 archive.add(path, str(path.relative_to(folder.path)), recursive=False)
     content = buffer.getvalue()
     lines = base64.encodebytes(content).decode()

@@ -37,6 +37,8 @@ from nas.setup.own_code import naming_own_parts
 from nas.setup.progress import Progress, Silent
 from nas.setup.run_setup import LATENCY, Setup
 from nas.setup.supernets import find_device, read_data
+from nas.setup.trackers import check_trackers
+from nas.setup.tracking import tracked
 from nas.setup.what_varies import tell_what_varies
 from nas.setup.workers import evaluation, place_of, reserved, train_elsewhere
 from nas.space import Architecture
@@ -73,6 +75,7 @@ def run_search(
     """
     progress = progress or Silent()
     check_dtype(config)
+    check_trackers(config.track)
     with naming_own_parts(config):
         deadline, plan, timetable, data = deadline_of(config, folder, begun), None, None, None
         if deadline is not None:
@@ -87,7 +90,7 @@ def run_search(
             _check_training(setup)
             if config.storage is not None:
                 open_ledger(setup, folder).close()
-            with folder.begin(config):
+            with folder.begin(config), tracked(config, folder, progress):
                 if not folder.is_complete:
                     if deadline is not None and plan is not None:
                         plan.keep(folder)

@@ -16,6 +16,8 @@ from nas.setup.events import Evaluations
 from nas.setup.folder import RunFolder
 from nas.setup.own_code import naming_own_parts
 from nas.setup.progress import Progress, Silent
+from nas.setup.trackers import check_trackers
+from nas.setup.tracking import tracked
 from nas.setup.without_model import SetupWithoutModel, space_of
 from nas.space import Architecture
 from nas.wording import counted
@@ -38,12 +40,14 @@ def search_without_model(config: RunConfig, folder: RunFolder, progress: Progres
     Raises:
         UsageError: the configuration cannot be carried out.
     """
+    check_trackers(config.track)
+    progress = progress or Silent()
     with naming_own_parts(config):
         setup = SetupWithoutModel(config, space_of(config))
         setup.evaluator()
-        with folder.begin(config):
+        with folder.begin(config), tracked(config, folder, progress):
             if not folder.is_complete:
-                _Search(setup, folder, progress or Silent()).run()
+                _Search(setup, folder, progress).run()
     return folder.result
 
 

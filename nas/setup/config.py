@@ -11,6 +11,7 @@ from nas.data import InputForm
 from nas.errors import UsageError, did_you_mean
 from nas.search.database_url import holds_password
 from nas.setup.names import check_name
+from nas.setup.trackers import TrackerName
 from nas.setup.values import check_values, renamed, seconds_of, shortened
 from nas.space import EPOCHS
 from nas.training import Learning, Recipe, Retrain
@@ -226,6 +227,7 @@ class RunConfig(_Strict):
         evaluation: how candidates are evaluated.
         profile: how latency is learnt.
         export: how the network is handed over.
+        track: what is told the figures of the run while it goes on, "tensorboard", "mlflow", "wandb" or "trackio".
     """
 
     space: str = "mobilenet"
@@ -287,6 +289,7 @@ class RunConfig(_Strict):
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     profile: ProfileConfig = Field(default_factory=ProfileConfig)
     export: _ExportConfig = Field(default_factory=_ExportConfig)
+    track: list[TrackerName] = Field(default_factory=list)
 
     @property
     def has_model(self) -> bool:

@@ -4,7 +4,7 @@ import io
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -39,6 +39,9 @@ class RunFolder:
 
     Args:
         path: ``results/<name>``.
+
+    Attributes:
+        listeners: told every entry of the log after it was written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,6 +67,8 @@ class RunFolder:
         self.baseline = path / "baseline.json"
         self.finalists = path / "finalists.jsonl"
         self.retraining = path / "retrain"
+        self.tracked = path / "tracked.json"
+        self.listeners: list[Callable[[Mapping[str, Any]], None]] = []
 
     @property
     def name(self) -> str:
@@ -257,8 +262,11 @@ class RunFolder:
         self.log(name, event="end")
 
     def log(self, stage: str, **entry: Any) -> None:
-        """Appends one line to the log."""
-        append_line(self.log_file, json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "stage": stage, **entry}))
+        """Appends one line to the log, and tells the listeners."""
+        event = {"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "stage": stage, **entry}
+        append_line(self.log_file, json.dumps(event))
+        for listener in self.listeners:
+            listener(event)
 
     def read(self, path: Path, *keys: str) -> dict[str, Any]:
         """The JSON object in one of the run's files, which must have these keys.

@@ -7,8 +7,8 @@ from nas.setup.config import RunConfig
 
 __all__ = ["Difference", "difference", "flat_settings"]
 
-_PLACE = {"workers", "ray"}
-"""Where a run works does not make it another run."""
+_PLACE = {"workers", "ray", "track"}
+"""Where a run works, and who is told, does not make it another run."""
 
 
 class Difference(NamedTuple):

@@ -22,6 +22,7 @@ from nas.search import STRATEGIES
 from nas.setup.config import RunConfig
 from nas.setup.names import is_table
 from nas.setup.spaces import OWN_MODEL, SPACES
+from nas.setup.trackers import TrackerName
 
 __all__ = ["is_sealed", "outward_links", "own_parts", "reached", "seal"]
 
@@ -48,7 +49,8 @@ def reached(config: RunConfig) -> dict[str, str]:
     >>> reached(RunConfig(space="mine:tiny", storage="postgresql://db/nas"))
     {'space': 'mine:tiny', 'storage': 'postgresql://db/nas'}
     """
-    addresses = {"storage": config.storage, "ray.address": config.ray.address}
+    services = " and ".join(name for name in config.track if name != TrackerName.TENSORBOARD) or None
+    addresses = {"storage": config.storage, "ray.address": config.ray.address, "track": services}
     return own_parts(config) | {key: address for key, address in addresses.items() if address not in (None, "auto")}
 
 

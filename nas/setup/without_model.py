@@ -42,7 +42,7 @@ _KEYS = frozenset(
             "strategy",
             "strategy_args",
         ),
-        *("constraints", "candidates", "seed", "workers", "ray", "storage", "study"),
+        *("constraints", "candidates", "seed", "workers", "ray", "storage", "study", "track"),
     }
 )
 _SCORE = "score"
