@@ -131,7 +131,7 @@ class Slot(Generic[Part]):
             yield Listed(f"{prefix}:NAME", description["summary"], _SHIPS, description)
 
     def _require(self, name: str, entries: Mapping[str, Sequence[EntryPoint]]) -> None:
-        if name in self.families:
+        if name in self.families and name not in self.shipped:
             raise UsageError(f"{self.name} '{name}' needs a name after it, such as '{name}:NAME'.")
         known = {*self.shipped, *entries}
         if name not in known:

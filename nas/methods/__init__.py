@@ -70,6 +70,10 @@ METHODS: "Slot[Method]" = Slot(
     {name: f"nas.methods.{module}:{module.upper()}" for name in _NAMES for module in [name.replace("-", "_")]},
     _fits,
     "a nas.methods.Method",
+    {
+        "few-shot": "nas.methods.few_shot:few_shot_of",
+        "gradient-matching": "nas.methods.gradient_matching:gradient_matching_of",
+    },
 )
 
 lazy(__name__)

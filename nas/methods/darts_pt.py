@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import torch
 
-from nas.methods.differentiable import differentiable_method, relaxed_phases
+from nas.methods.differentiable import check_one_bank, differentiable_method, relaxed_phases
 from nas.nn.batch_norms import batch_statistics
 from nas.problem import Problem
 from nas.search import derive, select_by_perturbation, selection_rounds
@@ -63,6 +63,7 @@ def with_selection_rounds(problem: Problem, main: Phase) -> list[Phase]:
     Args:
         main: the training, whose step derives architectures by :func:`selected`.
     """
+    check_one_bank(problem, "darts-pt")
     assert isinstance(main.step, RelaxedStep)
     relaxed, recipe = main.step.relaxed, problem.recipe
     tuning = recipe.model_copy(

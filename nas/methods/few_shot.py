@@ -3,13 +3,13 @@
 from typing import cast
 
 from nas.methods.bank_steps import BankSteps
-from nas.methods.levels import in_levels
+from nas.methods.levels import LearntIn, in_levels, with_gates
 from nas.methods.method import Method
 from nas.problem import Problem
 from nas.sharing import FewShot
 from nas.training import EveryCandidate, Phase, Restart
 
-__all__ = ["FEW_SHOT"]
+__all__ = ["FEW_SHOT", "few_shot_of"]
 
 
 def _phases(problem: Problem, steps: BankSteps = "total", restart: Restart = "none") -> list[Phase]:
@@ -20,6 +20,12 @@ def _phases(problem: Problem, steps: BankSteps = "total", restart: Restart = "no
             as published.
         restart: whether nets begin with the weights of the one that was there (``none``, as published) or anew.
     """
+    return _levels(problem, steps, restart)
+
+
+def _levels(
+    problem: Problem, steps: BankSteps, restart: Restart, gates: Method | None = None, learnt_in: LearntIn = "all"
+) -> list[Phase]:
     scheme, supernet = cast(FewShot, problem.supernet.sharing), problem.supernet
     return in_levels(
         problem,
@@ -30,6 +36,8 @@ def _phases(problem: Problem, steps: BankSteps = "total", restart: Restart = "no
         banks=[1, scheme.models],
         steps=steps,
         restart=restart,
+        gates=gates,
+        learnt_in=learnt_in,
     )
 
 
@@ -43,3 +51,8 @@ FEW_SHOT = Method(
     sharing=FewShot,
     retrain="fresh",
 )
+
+
+def few_shot_of(name: str) -> Method:
+    """Few-shot supernets that learn gates, such as few-shot:darts: each part of the space has its own."""
+    return with_gates(FEW_SHOT, name, _levels)

@@ -3,13 +3,13 @@
 from typing import cast
 
 from nas.methods.bank_steps import BankSteps
-from nas.methods.levels import in_levels
+from nas.methods.levels import LearntIn, in_levels, with_gates
 from nas.methods.method import Method
 from nas.problem import Problem
 from nas.sharing import GradientMatching
 from nas.training import ByGradients, Phase, Restart
 
-__all__ = ["GRADIENT_MATCHING"]
+__all__ = ["GRADIENT_MATCHING", "gradient_matching_of"]
 
 
 def _phases(problem: Problem, steps: BankSteps = "total", restart: Restart = "none") -> list[Phase]:
@@ -21,6 +21,12 @@ def _phases(problem: Problem, steps: BankSteps = "total", restart: Restart = "no
         restart: which nets begin anew and not with the weights of the one that was there: ``none``, those of the
             ``final`` level, as in the published commands, or ``all``.
     """
+    return _levels(problem, steps, restart)
+
+
+def _levels(
+    problem: Problem, steps: BankSteps, restart: Restart, gates: Method | None = None, learnt_in: LearntIn = "all"
+) -> list[Phase]:
     scheme, supernet = cast(GradientMatching, problem.supernet.sharing), problem.supernet
     return in_levels(
         problem,
@@ -31,6 +37,8 @@ def _phases(problem: Problem, steps: BankSteps = "total", restart: Restart = "no
         banks=[scheme.groups**level for level in range(len(scheme.split_at) + 1)],
         steps=steps,
         restart=restart,
+        gates=gates,
+        learnt_in=learnt_in,
     )
 
 
@@ -44,3 +52,8 @@ GRADIENT_MATCHING = Method(
     sharing=GradientMatching,
     retrain="fresh",
 )
+
+
+def gradient_matching_of(name: str) -> Method:
+    """Gradient matching with gates, such as gradient-matching:darts: each part of the space learns its own."""
+    return with_gates(GRADIENT_MATCHING, name, _levels)

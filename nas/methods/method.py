@@ -69,8 +69,9 @@ class Method:
 
     @property
     def trains_banks_apart(self) -> bool:
-        """Whether the sharing scheme splits the space into parts that train independently."""
-        return isinstance(self.sharing, type) and issubclass(self.sharing, Partition)
+        """Whether the sharing scheme splits the space into parts that train independently, as those that learn gates
+        do not."""
+        return isinstance(self.sharing, type) and issubclass(self.sharing, Partition) and not self.proposes
 
     def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The method's own options, which ``phases`` takes beside the problem, as it takes them.

@@ -30,11 +30,13 @@ class Idle:
         gradient: "ones", as if the output of each were all ones (the ghost terms of GDAS, Dong and Yang, 2019);
             "outputs", from what each gives, which is computed in the backward pass without a graph of its own, so that
             memory is that of one path (ProxylessNAS, Cai et al., 2019).
+        within: what is open while outputs are computed, such as that modules read the weights of another bank.
     """
 
     values: tuple[Any, ...]
     weights: Tensor
     gradient: Literal["ones", "outputs"]
+    within: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,7 @@ class Gate:
         if self.idle.gradient == "ones":
             return y + self.idle.weights.sum()
         outputs = [partial(function, value) for value in self.idle.values]
-        learnt: Tensor = _LearnFromOutputs.apply(y, self.idle.weights, outputs)  # type: ignore[no-untyped-call]
+        learnt: Tensor = _LearnFromOutputs.apply(y, self.idle.weights, outputs, self.idle.within)  # type: ignore[no-untyped-call]
         return learnt
 
 
@@ -78,16 +80,22 @@ class _LearnFromOutputs(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, y: Tensor, weights: Tensor, outputs: Sequence[Callable[[], Tensor]]) -> Tensor:
-        ctx.outputs, ctx.dtype = outputs, weights.dtype
+    def forward(
+        ctx: Any,
+        y: Tensor,
+        weights: Tensor,
+        outputs: Sequence[Callable[[], Tensor]],
+        within: Callable[[], AbstractContextManager[None]],
+    ) -> Tensor:
+        ctx.outputs, ctx.within, ctx.dtype = outputs, within, weights.dtype
         ctx.precision = _precision(y.device.type)
         return y.view_as(y)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        with torch.no_grad(), ctx.precision:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        with torch.no_grad(), ctx.precision, ctx.within():
             products = [(gradient * output()).sum(dtype=ctx.dtype) for output in ctx.outputs]
-        return gradient, torch.stack(products), None
+        return gradient, torch.stack(products), None, None
 
 
 def _precision(device: str) -> AbstractContextManager[None]:

@@ -36,13 +36,15 @@ def _entropy_caption(content: ReportContent) -> str:
 def _probabilities(content: ReportContent) -> str:
     return "".join(
         f'<div class="heat"><h3>Probabilities: {html.escape(title)}</h3>'
-        f"{figure_with_caption(f'probability-{index}', figure, _probability_caption(figure), '')}</div>"
+        f"{figure_with_caption(f'probability-{index}', figure, _probability_caption(content, figure), '')}</div>"
         for index, (title, figure) in enumerate(probability_figures(content).items(), start=1)
     )
 
 
-def _probability_caption(figure: Figure) -> str:
-    sentence = "How likely each option is after the last epoch."
+def _probability_caption(content: ReportContent, figure: Figure) -> str:
+    cut = "derived_by_bank" in recorded(content)[-1]["architecture"]
+    mean = ", the mean over the regions that the space was cut into" if cut else ""
+    sentence = f"How likely each option is after the last epoch{mean}."
     return f"{sentence} The slider shows earlier ones." if "sliders" in figure["layout"] else sentence
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from nas.files import write_file
 from nas.search import collapse_warning
 from nas.setup.folder import RunFolder
 from nas.setup.run_setup import Setup
 from nas.space import Architecture, Space
-from nas.training import Epoch, RelaxedStep, Step
+from nas.training import Epoch, Step, relaxed_of
 
 __all__ = ["collapse_of", "derive_final", "learnt_by"]
 
@@ -26,15 +28,25 @@ def learnt_by(setup: Setup, step: Step, final: Architecture, history: Sequence[E
     """What strategies may follow: the final architecture, then those of earlier epochs, the latest first; chances.
 
     Where no chances were learnt, they are in the favour of the final one, and others that the method proposes follow.
+    Where regions learnt some, those of all come before earlier ones, and chances are the mean of theirs.
     """
-    if not isinstance(step, RelaxedStep):
+    relaxed = relaxed_of(step)
+    if not relaxed:
         return {"proposals": [final, *step.proposals[1:]], "probabilities": _certain(setup.space, final)}
-    earlier = [setup.space.architecture(epoch["architecture"]["derived"]) for epoch in reversed(history)]
+    others = step.proposals if len(relaxed) > 1 else []
+    earlier = [setup.space.architecture(each) for epoch in reversed(history) for each in _derived_in(epoch)]
+    arrays = [each.arrays() for each in relaxed]
     return {
-        "proposals": [final, *earlier],
-        "probabilities": step.relaxed.arrays(),
-        "options": step.relaxed.supernet.options,
+        "proposals": [final, *others, *earlier],
+        "probabilities": {name: np.mean([each[name] for each in arrays], axis=0) for name in arrays[0]},
+        "options": relaxed[0].supernet.options,
     }
+
+
+def _derived_in(epoch: Epoch) -> list[Mapping[str, Any]]:
+    """What was derived after an epoch, in each region if there were several."""
+    learnt = epoch["architecture"]
+    return list(learnt["derived_by_bank"] if "derived_by_bank" in learnt else [learnt["derived"]])
 
 
 def _certain(space: Space, architecture: Architecture) -> dict[str, list[float]]:
@@ -47,7 +59,8 @@ def _certain(space: Space, architecture: Architecture) -> dict[str, list[float]]
 
 def collapse_of(step: Step, architecture: Mapping[str, Any]) -> str | None:
     """The sentence that says that an architecture has no operation left that learns, if so."""
-    if not isinstance(step, RelaxedStep):
+    relaxed = relaxed_of(step)
+    if not relaxed:
         return None
-    free = {name: each.parameter_free for name, each in step.relaxed.decisions.items()}
-    return collapse_warning(architecture, free, step.relaxed.supernet.space)
+    free = {name: each.parameter_free for name, each in relaxed[0].decisions.items()}
+    return collapse_warning(architecture, free, relaxed[0].supernet.space)

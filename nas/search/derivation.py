@@ -54,6 +54,7 @@ def derive(
     options: Options | None = None,
     banned: Flags | None = None,
     rules: Mapping[str, SelectionRule] | None = None,
+    within: Mapping[str, Sequence[int]] | None = None,
 ) -> Architecture:
     """The discrete architecture that probabilities stand for.
 
@@ -68,20 +69,23 @@ def derive(
         options: what the weights belong to; the candidates by default, which is right without subsets.
         banned: options that are never selected, such as the zero operation.
         rules: of some choices, :func:`argmax` by default.
+        within: of some choices the positions of the candidates that may be selected, all by default.
 
     Raises:
         UsageError: an unknown choice, a wrong number of weights, weights that are negative or not finite, or a choice
-            whose options are all banned.
+            whose options are all banned, or all that may be selected.
 
     >>> space = Space({"edge": ["none", "skip", "conv"]})
     >>> learnt = {"edge": [0.9, 0.04, 0.06]}
     >>> derive(space, learnt), derive(space, learnt, banned={"edge": [True, False, False]})
     (Architecture({'edge': 'none'}), Architecture({'edge': 'conv'}))
     """
-    rules = rules or {}
+    rules, within = rules or {}, within or {}
     _check_names(space, rules, "rules")
+    _check_names(space, within, "candidates that may be selected")
     weights = option_weights(space, probabilities, options=options, banned=banned)
     subsets = subset_elements(space, options)
+    weights |= {name: _only(name, weights[name], within[name]) for name in within if name not in subsets}
     selected = {
         name: rules.get(name, argmax)(order, weights[name])
         for name, order in space.order.items()
@@ -96,7 +100,9 @@ def derive(
             else weight
             for element, weight in zip(elements, weights[name], strict=True)
         ]
-        values[name] = _best_candidate(space.choices[name], elements, scores)
+        candidates = space.choices[name]
+        allowed = [candidates[position] for position in within.get(name, range(len(candidates)))]
+        values[name] = _best_candidate(allowed, elements, scores)
     return space.architecture(values)
 
 
@@ -284,11 +290,18 @@ def _choices_on(space: Space, subset: str, element: Any) -> list[str]:
     ]
 
 
+def _only(name: str, weights: Floats, positions: Sequence[int]) -> Floats:
+    """The weights, minus infinity but at some positions."""
+    kept = np.isin(np.arange(len(weights)), positions)
+    if np.isneginf(weights[kept]).all():
+        raise UsageError(f"every option of choice '{name}' that may be selected is banned; leave at least one.")
+    return np.where(kept, weights, -np.inf)
+
+
 def _best_candidate(candidates: Sequence[Any], elements: Sequence[Any], scores: Sequence[float]) -> Any:
-    """The candidate that contains the elements with the highest scores."""
+    """The candidate with the element of the highest score, of several the one with the next best one, and so on."""
     by_score = sorted(range(len(elements)), key=lambda position: -scores[position])
-    kept = [elements[position] for position in by_score[: len(candidates[0])]]
-    return next(candidate for candidate in candidates if all(element in candidate for element in kept))
+    return max(candidates, key=lambda candidate: [elements[position] in candidate for position in by_score])
 
 
 def _counts(values: Sequence[Any]) -> str:

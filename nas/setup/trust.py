@@ -17,6 +17,7 @@ from typing import Any
 
 from nas.evaluation.evaluators import EVALUATORS
 from nas.files import keep_secret
+from nas.methods import METHODS
 from nas.models import names_own_code
 from nas.search import STRATEGIES
 from nas.setup.config import RunConfig
@@ -60,13 +61,13 @@ def own_parts(config: RunConfig) -> dict[str, str]:
         "space": SPACES.own_code(config.space),
         "evaluator": EVALUATORS.own_code(config.evaluator),
         "strategy": STRATEGIES.own_code(config.strategy),
+        "method": METHODS.own_code(config.method),
     }
     named = {
         **{key: name for key, name in families.items() if name is not None},
         **_own_model(config),
         **_own_proxy(config),
         "task": config.task,
-        "method": config.method,
         "target": "" if is_table(config.target) else config.target,
         "profile.predictor": config.profile.predictor,
         **{f"costs.{number}": name for number, name in enumerate(config.costs)},

@@ -51,7 +51,7 @@ class FewShot(Partition):
             self.by: list[str] = []
             self.models = max((size for size in sizes.values() if size <= _LARGEST), default=min(sizes.values()))
         else:
-            self.by = check_choices(self._given, space)
+            self.named = self.by = check_choices(self._given, space)
             self.models = math.prod(sizes[name] for name in self.by)
         if self.models > _LARGEST:
             raise UsageError(

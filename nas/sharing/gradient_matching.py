@@ -56,6 +56,7 @@ class GradientMatching(Partition):
 
     def bind(self, model: nn.Module, space: Space) -> None:
         self.by = check_choices(list(space.choices) if self._given is None else self._given, space)
+        self.named = [] if self._given is None else self.by
         for name in self.by:
             size = len(space.choices[name])
             if count_partitions(size, min(self.groups, size), self.sizes) > _MOST_WAYS:

@@ -50,6 +50,9 @@ class OneBank(Sharing):
         raise TypeError(f"{type(self).__name__} must define bank_of()")
 
     def weights(self, architecture: Architecture, bank: int | None, within: str = "") -> Sequence[Override]:
+        return self.weights_of_gates(bank, within)
+
+    def weights_of_gates(self, bank: int | None, within: str = "") -> Sequence[Override]:
         if not bank:
             return ()
         tensors = self.tensors(bank)

@@ -52,9 +52,13 @@ class Partition(OneBank):
 
     Args:
         models: number of banks, the most regions that there can be.
+
+    Attributes:
+        named: the choices by which alone it may be cut, where a user named some.
     """
 
     name = "partition"
+    named: Sequence[str] = ()
 
     def __init__(self, models: int) -> None:
         super().__init__(models)
@@ -74,6 +78,14 @@ class Partition(OneBank):
             if division.bank == bank and positions[division.choice] >= 0:
                 bank = division.banks[positions[division.choice]]
         return bank
+
+    def bank_of_gates(self, bank: int | None) -> int | None:
+        if bank is None and self.models > 1:
+            raise UsageError(
+                f"soft gates follow no single architecture, so {type(self).__name__} must be told in whose region they "
+                "mix; name the bank."
+            )
+        return None if bank is None else self.check_bank(bank)
 
     def region(self, bank: int) -> CandidateIndices:
         """What the architectures of a bank may choose; UsageError if the bank has no region yet."""

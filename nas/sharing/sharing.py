@@ -51,6 +51,23 @@ class Sharing(nn.Module):
         """
         return ()
 
+    def bank_of_gates(self, bank: int | None) -> int | None:
+        """The bank whose weights soft gates see, which follow no architecture: the one that is asked for.
+
+        Raises:
+            UsageError: which weights are seen takes a whole architecture to say, or there is no such bank.
+        """
+        if self.banks > 1:
+            raise UsageError(
+                f"soft gates follow no single architecture, so {type(self).__name__} cannot say which weights they "
+                "see; for a method that learns gates use one set of weights, or few-shot or gradient-matching."
+            )
+        return None if bank is None else self.check_bank(bank)
+
+    def weights_of_gates(self, bank: int | None, within: str = "") -> Sequence[Override]:
+        """As :meth:`weights`, of soft gates."""
+        return ()
+
     def key(self, architecture: Architecture, bank: int | None, path: str) -> Hashable:
         """Equal for two architectures if the module at the path has the same weights in both."""
         return None

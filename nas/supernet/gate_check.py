@@ -29,15 +29,16 @@ class Gated(Protocol):
 
     model: nn.Module
     space: Space
+    bank: int | None
 
     @property
     def options(self) -> Mapping[str, tuple[Any, ...]]: ...
 
     def readers(self, name: str) -> Sequence[Elastic]: ...
 
-    def activate(self, architecture: Mapping[str, Any]) -> None: ...
+    def activate(self, architecture: Mapping[str, Any], bank: int | None) -> None: ...
 
-    def mix(self, weights: Mapping[str, Tensor], active: Mapping[str, Sequence[int]]) -> None: ...
+    def mix(self, weights: Mapping[str, Tensor], active: Mapping[str, Sequence[int]], *, bank: int | None) -> None: ...
 
     def __call__(self, *inputs: Tensor) -> Any: ...
 
@@ -90,7 +91,7 @@ def _covering(supernet: Gated, mixed: Sequence[str]) -> Iterator[Architecture]:
 
 
 def _differs(supernet: Gated, architecture: Architecture, mixed: Sequence[str], inputs: Sequence[Tensor]) -> bool:
-    supernet.activate(architecture)
+    supernet.activate(architecture, supernet.bank)
     try:
         exact = supernet(*inputs)
     except (RuntimeError, IndexError):  # an input whose size is a choice fits the largest alone: there is no slice
@@ -110,7 +111,7 @@ def _mix(supernet: Gated, architecture: Architecture, mixed: Sequence[str]) -> N
         weights[name] = torch.zeros(len(options), device=device).index_fill(0, torch.tensor(kept, device=device), 1.0)
         if name not in mixed:
             active[name] = kept
-    supernet.mix(weights, active)
+    supernet.mix(weights, active, bank=supernet.bank)
 
 
 def _alike(exact: Any, other: Any) -> bool:
@@ -137,7 +138,7 @@ def _numbers(output: Any) -> list[Tensor]:
 
 def _refusal(supernet: Gated, architecture: Architecture, mixed: Sequence[str], inputs: Sequence[Tensor]) -> UsageError:
     names = " and ".join(f"'{name}' at {architecture[name]!r}" for name in mixed if name in architecture)
-    supernet.activate(architecture)
+    supernet.activate(architecture, supernet.bank)
     exact = calls(modules(supernet.model), lambda: supernet(*inputs))
     _mix(supernet, architecture, mixed)
     other = calls(modules(supernet.model), lambda: supernet(*inputs))

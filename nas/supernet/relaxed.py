@@ -9,9 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nas.errors import UsageError
 from nas.nn import Cell, OneOf, Repeat, Zero
+from nas.sharing.partition import CandidateIndices, Partition
 from nas.streams import Stream, derive_seed
 from nas.supernet.relaxations import Decision, GateWeights, Relaxation, adjusted
+from nas.supernet.relaxations.sampling import spread
 from nas.supernet.supernet import Supernet
 
 __all__ = ["ArchitectureParameters", "Relaxed", "decisions"]
@@ -44,6 +47,11 @@ class Relaxed:
         subsets: the relaxation of :class:`~nas.space.Subset` decisions, such as which edges a node keeps; by default
             each element weighs one and nothing is learnt about it.
         depths: the relaxation of choices that a :class:`~nas.nn.Repeat` reads; ``relaxation`` by default.
+        bank: whose weights are mixed, where the sharing scheme cuts the space in regions. Options outside of the region
+            do not exist: they neither run nor learn, and nothing is ever likely to be one of them.
+
+    Raises:
+        UsageError: a bank is named, but the sharing scheme cuts no regions.
     """
 
     def __init__(
@@ -53,8 +61,12 @@ class Relaxed:
         seed: int,
         subsets: Relaxation | None = None,
         depths: Relaxation | None = None,
+        bank: int | None = None,
     ) -> None:
-        self.supernet, self.seed = supernet, seed
+        self.supernet, self.seed, self.bank = supernet, seed, bank
+        self._partition = None if bank is None else _partition_of(supernet)
+        self._whole = {name: tuple(range(len(each))) for name, each in supernet.space.choices.items()}
+        self._regions: dict[int, CandidateIndices] = {}
         self.decisions = {decision.name: decision for decision in decisions(supernet)}
         self.frozen: dict[str, Tensor] = {}
         """Gate weights ``[options]`` of choices that are decided."""
@@ -74,6 +86,25 @@ class Relaxed:
         self.parameters = ArchitectureParameters(first).to(device)
         self._followed: Mapping[str, GateWeights] = {}
 
+    @property
+    def turns(self) -> int:
+        """How many regions train in turn, one in each step; one where the space is whole."""
+        return 1 if self._partition is None else self._partition.used
+
+    @property
+    def region(self) -> CandidateIndices:
+        """Choice → the positions of the candidates that it may take, all where the space is whole."""
+        if self.bank is None or self._partition is None:
+            return self._whole
+        cuts = len(self._partition.divisions)
+        if cuts not in self._regions:
+            self._regions[cuts] = self._partition.region(self.bank)
+        return self._regions[cuts]
+
+    def there(self, name: str) -> tuple[int, ...]:
+        """The positions of the options of a decision that the region leaves; of a subset all of its elements."""
+        return tuple(range(len(self.decisions[name].options))) if self._is_subset(name) else self.region[name]
+
     def draw(self, step: int, progress: float) -> dict[str, GateWeights]:
         """The gates of a step in which architecture parameters learn.
 
@@ -89,12 +120,23 @@ class Relaxed:
         return {name: GateWeights(gate.values.detach(), gate.active) for name, gate in gates.items()}
 
     def _drawn(self, step: int, gate: Callable[[Relaxation, Decision, Tensor], GateWeights]) -> dict[str, GateWeights]:
-        logits = self.parameters.logits
         with torch.random.fork_rng(self._forked):
             torch.manual_seed(derive_seed(self.seed, Stream.GATES, step))
-            gates = {name: gate(kind, self.decisions[name], logits[name]) for name, kind in self._relaxations.items()}
-        fixed = {name: self._constant(name) for name in self.decisions if name not in gates or name in self.frozen}
+            undecided = {name: kind for name, kind in self._relaxations.items() if len(self.there(name)) > 1}
+            gates = {name: self._gate(name, kind, gate) for name, kind in undecided.items()}
+        fixed = {name: self._constant(name) for name in self.decisions if not self._is_learnt(name)}
         return {**gates, **fixed}
+
+    def _gate(
+        self, name: str, kind: Relaxation, gate: Callable[[Relaxation, Decision, Tensor], GateWeights]
+    ) -> GateWeights:
+        """The gate of a decision between the options that are there; the weights of the others are zeros."""
+        decision, logits, there = self.decisions[name], self.parameters.logits[name], self.there(name)
+        if len(there) == len(logits):
+            return gate(kind, decision, logits)
+        inside = gate(kind, decision.among(there), logits[list(there)])
+        values = spread(inside.values, there, len(logits))
+        return GateWeights(values, tuple(there[position] for position in inside.active), inside.idle)
 
     def follow(self, gates: Mapping[str, GateWeights]) -> None:
         """Makes the supernet follow the gates.
@@ -107,17 +149,23 @@ class Relaxed:
             {name: gate.values for name, gate in gates.items()},
             {name: gate.active for name, gate in inner.items()},
             {name: gate.idle for name, gate in inner.items() if gate.idle != "none"},
+            {name: self.there(name) for name in gates},
+            self.bank,
         )
 
     def probabilities(self) -> dict[str, Tensor]:
         """How likely each option of a decision is ``[options]``, differentiable; one if nothing is learnt about it."""
-        logits, learnt = self.parameters.logits, self._relaxations
         return {
-            name: learnt[name].probabilities(decision, logits[name])
-            if name in learnt and name not in self.frozen
-            else self._constant(name).values
-            for name, decision in self.decisions.items()
+            name: self._probabilities(name) if self._is_learnt(name) else self._constant(name).values
+            for name in self.decisions
         }
+
+    def _probabilities(self, name: str) -> Tensor:
+        kind, decision, logits = self._relaxations[name], self.decisions[name], self.parameters.logits[name]
+        there = self.there(name)
+        if len(there) == len(logits):
+            return kind.probabilities(decision, logits)
+        return spread(kind.probabilities(decision.among(there), logits[list(there)]), there, len(logits))
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """The probabilities as arrays ``[options]``, for derivation."""
@@ -177,10 +225,15 @@ class Relaxed:
                 if self._relaxations[name].restores_idle and name not in self.frozen:
                     logits.copy_(adjusted(before[name], logits, gates[name].active))
 
+    def _is_learnt(self, name: str) -> bool:
+        """Whether there is anything left to learn about a decision."""
+        return name in self._relaxations and name not in self.frozen and len(self.there(name)) > 1
+
     def _constant(self, name: str) -> GateWeights:
-        options = self.decisions[name].options
-        device = next(self.supernet.parameters()).device
-        values = self.frozen[name] if name in self.frozen else torch.ones(len(options), device=device)
+        """Of what was decided; else every option that is there weighs one."""
+        there, device = self.there(name), next(self.supernet.parameters()).device
+        ones = spread(torch.ones(len(there), device=device), there, len(self.decisions[name].options))
+        values = self.frozen.get(name, ones)
         return GateWeights(values, _running(values))
 
     def _of_subsets(self, name: str, elements: Tensor) -> Tensor:
@@ -204,6 +257,15 @@ def decisions(supernet: Supernet) -> list[Decision]:
         )
         for name, options in supernet.options.items()
     ]
+
+
+def _partition_of(supernet: Supernet) -> Partition:
+    if not isinstance(supernet.sharing, Partition):
+        raise UsageError(
+            f"gates of one bank need regions, but {type(supernet.sharing).__name__} cuts none; leave the bank out, or "
+            "share by few-shot or gradient matching."
+        )
+    return supernet.sharing
 
 
 def _all_are(supernet: Supernet, name: str, option: Any, test: Callable[[nn.Module], bool]) -> bool:

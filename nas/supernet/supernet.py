@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Literal, cast
 
 import torch
@@ -185,6 +186,8 @@ class Supernet(nn.Module):
         weights: Mapping[str, Tensor],
         active: Mapping[str, Sequence[int]] | None = None,
         idle: Mapping[str, Literal["ones", "outputs"]] | None = None,
+        only: Mapping[str, Sequence[int]] | None = None,
+        bank: int | None = None,
     ) -> None:
         """Makes ``forward`` run a gate-weighted mixture of options.
 
@@ -193,6 +196,8 @@ class Supernet(nn.Module):
             active: for some choices the positions of the options to run; all by default.
             idle: for some choices how the weights of the options that do not run learn, see
                 :class:`nas.nn.gate.Idle`; not at all by default.
+            only: for some choices the positions of the options that there are; the others neither run nor learn.
+            bank: whose weights are seen, of schemes that give each region of the space some.
 
         Raises:
             UsageError: an unknown choice, or one without a weight for each option or without an active one; or which
@@ -203,14 +208,10 @@ class Supernet(nn.Module):
                 f"soft gates mix the candidates of layers, but '{next(iter(self.extra))}' is a choice outside the "
                 "model, which one architecture has; leave it out for a method that learns gates."
             )
-        if self.sharing.banks > 1:
-            raise UsageError(
-                f"soft gates follow no single architecture, so {type(self.sharing).__name__} cannot say which weights "
-                "they see; use one set of weights for a method that learns gates."
-            )
-        gates = soft_gates(self.options, weights, active or {}, idle or {})
+        bank = self.sharing.bank_of_gates(bank)
+        gates = soft_gates(self.options, weights, active or {}, idle or {}, only or {}, partial(self._gates_see, bank))
         self._configure({self._choices[name]: gate for name, gate in gates.items()})
-        self._architecture, self.bank = None, None
+        self._architecture, self.bank = None, bank
 
     def forward(self, *inputs: Any) -> Any:
         """What the active architecture gives, or the mixture that the gates say.
@@ -322,18 +323,24 @@ class Supernet(nn.Module):
         return {(slot.module, slot.name): slot.tensor for slot in self._slots()}
 
     def _slots(self, within: str = "") -> Sequence[Override]:
-        return () if self._architecture is None else self.sharing.weights(self._architecture, self.bank, within)
+        if self._architecture is None:
+            return self.sharing.weights_of_gates(self.bank, within)
+        return self.sharing.weights(self._architecture, self.bank, within)
+
+    def _gates_see(self, bank: int | None) -> AbstractContextManager[None]:
+        """Within it the modules of the model hold the weights of a bank, whatever is active by then."""
+        return substituted(self.sharing.weights_of_gates(bank))
 
     def _check_gates(self, inputs: Sequence[Any]) -> None:
         """Checks with two examples, once for each choice, that one-hot gates give what architectures give."""
-        gates = self._gates
+        gates, bank = self._gates, self.bank
         mixed = {self._names[choice] for choice, gate in gates.items() if len(gate.values) > 1} - self._checked
         if mixed and all(isinstance(each, Tensor) and not each.is_meta for each in inputs):
             self._checked |= mixed
             with evaluating(self), torch.autocast(inputs[0].device.type, enabled=False):
                 check_gates(self, mixed, *(inputs if len(inputs) > 1 else [inputs[0][:2]]))
             self._configure(gates)
-            self._architecture, self.bank = None, None
+            self._architecture, self.bank = None, bank
 
     def _configure(self, gates: Mapping[Choice, Gate]) -> None:
         for module, choices in self._sites:

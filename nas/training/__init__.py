@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     )
     from nas.training.fingerprints import check_fingerprint as check_fingerprint, fingerprint as fingerprint
     from nas.training.fresh_banks import FreshBanks as FreshBanks
-    from nas.training.gradient_distances import GradientDistances as GradientDistances
+    from nas.training.gradient_distances import GradientDistances as GradientDistances, Variants as Variants
     from nas.training.learning import Learning as Learning
     from nas.training.listener import Listener as Listener
     from nas.training.loop import Epoch as Epoch, train as train, train_phases as train_phases
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from nas.training.phase import Phase as Phase, total_epochs as total_epochs
     from nas.training.ranks import Ranks as Ranks
     from nas.training.recipe import Recipe as Recipe, Retrain as Retrain
+    from nas.training.relaxed_regions import RelaxedRegions as RelaxedRegions, relaxed_of as relaxed_of
     from nas.training.relaxed_step import DerivationRule as DerivationRule, RelaxedStep as RelaxedStep
     from nas.training.self_distillation import SelfDistillation as SelfDistillation
     from nas.training.specialisation import Specialisation as Specialisation

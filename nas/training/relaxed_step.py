@@ -38,7 +38,12 @@ class RelaxedStep(Step):
         steps: of the weights, over their whole recipe.
         rule: which architecture the learnt probabilities stand for.
         estimator: of the gradient of the architecture parameters.
+
+    Attributes:
+        first_phase: the number of the phase from which on architecture parameters learn.
     """
+
+    first_phase = 0
 
     def __init__(
         self,
@@ -135,7 +140,8 @@ class RelaxedStep(Step):
 
     def _learn(self, context: Context, stream: BatchStream) -> Tensor:
         """A step of the architecture parameters; the loss that they learnt from."""
-        images, labels = stream.at(context.step // self.learning.every)
+        turn, region = divmod(context.step, self.relaxed.turns)
+        images, labels = stream.at(turn // self.learning.every * self.relaxed.turns + region)
         self.optimizer.zero_grad()
         parts = context.microbatches.of(self.model, (context.step, _ARCHITECTURE), context.x, context.y, images, labels)
         loss = torch.stack([self._estimate(context, *part) for part in parts]).mean()
@@ -181,7 +187,9 @@ class RelaxedStep(Step):
         self.relaxed.adjust(before, self._gates)
 
     def _is_due(self, context: Context) -> bool:
-        return self.learning.is_due(context.recipe_step, context.recipe_steps)
+        turns = self.relaxed.turns
+        due = self.learning.is_due(context.recipe_step // turns, context.recipe_steps // turns)
+        return due and context.phase >= self.first_phase
 
     def _loss(self, x: Tensor, y: Tensor, role: str) -> Tensor:
         return total_loss(self.objective, Forward(self.model(x), y, role, {}, x, self.relaxed.distribution()))

@@ -13,8 +13,9 @@ import nas
 from nas.errors import UsageError
 from nas.latency.budget import run_budget
 from nas.problem import ExpectedBudget
-from nas.runs import export_architecture, proposing
+from nas.runs import export_architecture
 from nas.setup import RunFolder, Setup, resolve
+from nas.training import RelaxedStep
 
 CELLS: dict[str, Any] = {
     "space": "nasbench201",
@@ -58,7 +59,7 @@ def test_more_candidates_come_from_the_learnt_probabilities(tmp_path: Path) -> N
 def test_a_collapsed_architecture_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     setup = Setup(resolve(settings("darts"), "test"))
     skips = setup.space.architecture(dict.fromkeys(setup.space.choices, "skip_connect"))
-    monkeypatch.setattr(proposing.RelaxedStep, "derived", property(lambda step: skips))
+    monkeypatch.setattr(RelaxedStep, "derived", property(lambda step: skips))
     finish(tmp_path, settings("darts"))
     (note,) = json.loads((tmp_path / "run/best.json").read_text())["notes"]
     assert note.startswith("The derived architecture has collapsed") and "6 of 6 skip_connect" in note

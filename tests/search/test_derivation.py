@@ -77,6 +77,27 @@ def test_a_node_keeps_the_edges_with_the_strongest_operations() -> None:
     assert "cell.edge_0_3" not in found and found["cell.edge_2_3"] == "conv"
 
 
+def test_nothing_outside_of_what_may_be_selected_is_derived() -> None:
+    space, options, banned = cell()
+    probabilities = learnt(edge_0_3=0.1, edge_1_3=0.3, edge_2_3=0.4)
+    candidates = space.choices["cell.node_3"]
+    within = {"cell.edge_1_3": [0, 1], "cell.node_3": [candidates.index((0, 1)), candidates.index((0, 2))]}
+    found = derive(space, probabilities, options=options, banned=banned, within=within)
+    assert found["cell.node_3"] == (0, 2) and found["cell.edge_2_3"] == "conv"
+    found = derive(space, probabilities, options=options, banned=banned, within={"cell.edge_1_2": [0, 1]})
+    assert found["cell.edge_1_2"] == "skip" and found["cell.edge_0_2"] == "conv"
+    everything = {name: range(len(each)) for name, each in space.choices.items()}
+    assert derive(space, probabilities, options=options, within=everything) == derive(
+        space, probabilities, options=options
+    )
+    with pytest.raises(UsageError, match=r"every option of choice 'cell.edge_0_3' that may be selected is banned"):
+        derive(space, probabilities, options=options, banned=banned, within={"cell.edge_0_3": [0]})
+
+
+def test_an_option_outside_is_not_taken_where_all_others_weigh_nothing() -> None:
+    assert derive(Space({"edge": OPERATIONS}), {"edge": [1.0, 0.0, 0.0]}, within={"edge": [2]})["edge"] == "conv"
+
+
 def test_edge_weights_multiply_the_strength_of_operations() -> None:
     """0.5 x 0.2 and 0.3 x 0.4 beat 0.2 x 0.45: neither weight alone says so."""
     space, options, banned = cell()

@@ -1,5 +1,6 @@
 """How choices become gates while architecture parameters learn: what every relaxation has in common."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,6 +27,14 @@ class Decision:
     options: tuple[Any, ...]
     is_zero: tuple[bool, ...]
     parameter_free: tuple[bool, ...]
+
+    def among(self, positions: Sequence[int]) -> "Decision":
+        """The same between some of its options."""
+        options, is_zero, parameter_free = (
+            tuple(each[position] for position in positions)
+            for each in (self.options, self.is_zero, self.parameter_free)
+        )
+        return Decision(self.name, options, is_zero, parameter_free)
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,10 +37,15 @@ class Thresholds(Relaxation):
 
     Raises:
         UsageError: a choice between modules or edges, or one whose candidates do not each keep the weights of the next
-            smaller one and add some.
+            smaller one and add some; or a supernet with several sets of weights.
     """
 
     def __init__(self, supernet: Supernet) -> None:
+        if supernet.sharing.banks > 1:
+            raise UsageError(
+                f"single-path compares the weights of one supernet, but {type(supernet.sharing).__name__} has "
+                f"{supernet.sharing.banks} sets of them; use one set, or another method."
+            )
         self._order = supernet.space.order
         before = supernet.architecture
         try:
