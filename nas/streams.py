@@ -31,6 +31,8 @@ class Stream(IntEnum):
     EXPERTS = 14
     RESTARTED_BANKS = 15
     PROXY_WEIGHTS = 16
+    ATOMS = 17
+    HASHED_BLOCKS = 18
 
     # Training: what a step reads, which paths it trains, what its layers draw.
     BATCHES = 20

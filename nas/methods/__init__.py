@@ -7,6 +7,7 @@ from nas.parts import Slot
 
 if TYPE_CHECKING:
     from nas.methods.alphanet import ALPHANET as ALPHANET
+    from nas.methods.attention_atoms import ATTENTION_ATOMS as ATTENTION_ATOMS
     from nas.methods.attentivenas import ATTENTIVENAS as ATTENTIVENAS
     from nas.methods.balanced_mixture import BALANCED_MIXTURE as BALANCED_MIXTURE
     from nas.methods.bignas import BIGNAS as BIGNAS
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from nas.methods.few_shot import FEW_SHOT as FEW_SHOT
     from nas.methods.gdas import GDAS as GDAS
     from nas.methods.gradient_matching import GRADIENT_MATCHING as GRADIENT_MATCHING
+    from nas.methods.hashed_bank import HASHED_BANK as HASHED_BANK
     from nas.methods.latency_pruning import LATENCY_PRUNING as LATENCY_PRUNING
     from nas.methods.layer_tying import LAYER_TYING as LAYER_TYING
     from nas.methods.lighthubert import LIGHTHUBERT as LIGHTHUBERT
@@ -50,8 +52,8 @@ _NAMES = (
     "bignas", "alphanet", "attentivenas", "shiftnas", "elasticvit", "pa-da", "supertickets", "eeea",
     "spos", "fairnas", "darts", "darts-2nd", "gdas", "snas", "pc-darts", "proxyless", "dropnas",
     "sd-darts", "sharpdarts", "darts-pt", "single-path", "tanglenas", "tas", "balanced-mixture", "few-shot",
-    "gradient-matching", "mixture-of-supernets", "layer-tying", "relaxed-tying", "sortednet", "slimmable",
-    "universally-slimmable", "ofa", "matformer", "lighthubert", "none", "latency-pruning",
+    "gradient-matching", "mixture-of-supernets", "layer-tying", "relaxed-tying", "attention-atoms", "hashed-bank",
+    "sortednet", "slimmable", "universally-slimmable", "ofa", "matformer", "lighthubert", "none", "latency-pruning",
 )
 # fmt: on
 

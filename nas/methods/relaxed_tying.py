@@ -13,5 +13,10 @@ RELAXED_TYING = Method(
     summary="a few layers in a loop, a low-rank difference at each depth; sandwich rule; ranks are searched",
     phases=sandwich_phases,
     sharing=RelaxedTied,
-    settings={"costs": ["stored_params"], "constraints": ["stored_params <= 50% of largest"]},
+    settings={
+        "costs": ["stored_params"],
+        "constraints": ["stored_params <= 50% of largest"],
+        "finish": {"networks": 0},
+    },
 )
+"""There is no last round, in which networks would train full weights of their own."""

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 from nas.lazy_imports import lazy
 
 if TYPE_CHECKING:
+    from nas.sharing.attention_atoms import AttentionAtoms as AttentionAtoms
     from nas.sharing.balanced_mixture import BalancedMixture as BalancedMixture
     from nas.sharing.dense_parent import DenseParent as DenseParent
     from nas.sharing.few_shot import FewShot as FewShot
     from nas.sharing.gradient_matching import GradientMatching as GradientMatching
+    from nas.sharing.hashed_bank import HashedBank as HashedBank
     from nas.sharing.kernel_transforms import KernelTransforms as KernelTransforms
     from nas.sharing.one_bank import OneBank as OneBank
     from nas.sharing.partition import Partition as Partition

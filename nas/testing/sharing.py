@@ -51,7 +51,7 @@ class SharingSuite:
     def test_what_an_architecture_does_not_see_has_no_gradient(self) -> None:
         """So that neither momentum nor weight decay moves it, and something that it sees moves."""
         supernet = self._supernet()
-        optimizer = torch.optim.SGD(supernet.parameters(), 0.1, momentum=0.9, weight_decay=0.1)
+        optimizer = torch.optim.SGD(supernet.parameters(), 0.001, momentum=0.9, weight_decay=0.1)
         everything = dict(supernet.named_parameters())
         for architecture in [*self._some(supernet), supernet.space.smallest()]:
             before = {name: each.detach().clone() for name, each in everything.items()}

@@ -140,6 +140,37 @@ def test_a_profile_and_a_pack_have_integers_as_input(tmp_path: Path) -> None:
     assert manifest["setup"]["config"]["length"] == 32
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("layer-tying", {}),
+        ("relaxed-tying", {"unique": 1, "ranks": [0, 2]}),
+        ("attention-atoms", {"atoms": [1, 2]}),
+        ("hashed-bank", {"share": 0.4, "block": 8}),
+    ],
+)
+def test_what_layers_share_is_delivered(method: str, options: dict[str, Any], tmp_path: Path) -> None:
+    changes = {
+        "space_args": {**SPACE, "depths": [2, 3]},
+        "constraints": ["params <= 95% of largest"],
+        "costs": ["stored_params"],
+        "training": {"epochs": 1, "batch_size": 16},
+    }
+    outcome = nas(*text_arguments(tmp_path, "--name", "run", method=method, sharing_args=options, **changes))
+    assert outcome.code == 0, outcome.err
+    best, folder = outcome.json["best"], tmp_path / "results/run"
+    notes = [note for note in outcome.json["notes"] if note.startswith("best.onnx holds full weights")]
+    assert len(notes) == (best["stored_params"] < best["params"])
+    assert f"{best['stored_params']:,.0f}" in (folder / "report.html").read_text()
+    session = onnxruntime.InferenceSession(folder / "best.onnx")
+    losses = []
+    for x, y in load("text", tmp_path / "input.txt").test.batches(100):
+        (logits,) = session.run(None, {"input": x.numpy()})
+        losses.append(F.cross_entropy(torch.from_numpy(np.asarray(logits)), y, reduction="none").flatten())
+    assert float(torch.cat(losses).mean()) / math.log(2) == pytest.approx(best["test_bits_per_character"], rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [

@@ -90,6 +90,8 @@ NESTED = (
     "tas",
     "layer-tying",
     "relaxed-tying",
+    "attention-atoms",
+    "hashed-bank",
     "mixture-of-supernets",
     "balanced-mixture",
     "few-shot",
@@ -105,6 +107,7 @@ SHARING = {
     "mixture-of-supernets": {"only": ["1.*"]},
     "balanced-mixture": {"models": 2},
     "relaxed-tying": {"unique": 1, "ranks": [0, 2]},
+    "attention-atoms": {"only": "*"},
 }
 """Options that suit a supernet so small and a training so short."""
 

@@ -12,10 +12,12 @@ import nas
 from nas.nn.channel_ranges import Region, select, write
 from nas.sampling import Fair, Sandwich, Uniform
 from nas.sharing import (
+    AttentionAtoms,
     BalancedMixture,
     DenseParent,
     FewShot,
     GradientMatching,
+    HashedBank,
     KernelTransforms,
     OneBank,
     RelaxedTied,
@@ -54,6 +56,8 @@ SCHEMES: dict[str, Callable[[], Sharing]] = {
     "shared": Shared,
     "one bank": lambda: Alternating(3),
     "tied": Tied,
+    "hashed bank": lambda: HashedBank(0.4, block=4),
+    "atoms": lambda: AttentionAtoms([1, 2], only="*"),
     "relaxed tying": lambda: RelaxedTied(1, (0, 2, 3)),
     "dense parent": DenseParent,
     "balanced mixture": lambda: BalancedMixture(3),
