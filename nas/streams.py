@@ -55,6 +55,7 @@ class Stream(IntEnum):
     CONTROLS = 38
     ROW_ARCHITECTURES = 38
     COMPARISON_BATCHES = 39
+    ROUTED_ARCHITECTURES = 80
 
     # The search.
     STRATEGY = 40

@@ -54,7 +54,7 @@ def storage_notes(best: Mapping[str, Any]) -> list[str]:
 
 
 def banks_notes(history: Sequence[Epoch]) -> list[str]:
-    """After the training of a balanced mixture: what its banks became, and whether most scores were never told."""
+    """After the training of a mixture: what its banks became, and whether most scores were never told."""
     last, notes = history[-1] if history else {}, list[str]()
     if (untried := last.get("untried_scores", 0.0)) > _MOST_UNTRIED:
         notes.append(
@@ -68,5 +68,11 @@ def banks_notes(history: Sequence[Epoch]) -> list[str]:
             f"their steps in their final bank (chance {1 / banks:.0%}); {found['changed_late']:.0%} of them changed it "
             f"in the last tenth; there their validation score is {100 * found['own_ahead']:+.1f} points against the "
             "other banks."
+        )
+    if routing := last.get("routing"):
+        notes.append(
+            f"Experts: gates of two architectures differ in {routing['gates']:.1%} of their weight (0% where routing "
+            f"takes no notice of them), and experts are {routing['experts']:.2f} of their size apart (copies 0, "
+            "unrelated weights 1)."
         )
     return notes

@@ -1,5 +1,6 @@
 """Weights that a router mixes from several banks, by the architecture."""
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import reduce
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import UsageError
-from nas.sharing.bank import Bank, Override, TensorRef, is_within, tensor_refs
+from nas.sharing.bank import Bank, Override, TensorRef, fresh, is_within, tensor_refs
 from nas.sharing.embedding import ArchitectureEmbedding
 from nas.sharing.sharing import Sharing
 from nas.space import Architecture, Space
@@ -27,17 +28,19 @@ class RoutedExperts(Sharing):
     layer and coefficients ``[D, experts]``, a row for each of its D outputs; subnets with fewer of them see the first
     rows. What the subnet needs of ``W`` is cut out after the mixing.
 
-    Expert 0 is the model itself, the others are copies of it plus noise: the mean of experts of their own would have
-    too small a variance. One expert is plain sharing. A masked step masks expert 0 alone: of the others and of the
-    routers all moves.
+    Expert 0 is the model itself, the others have fresh weights of their own, as in the authors' code: copies would give
+    the router nothing to choose from, as its gradient goes by how experts differ. Where the model is trained already
+    they should be copies of it plus noise. One expert is plain sharing. A masked step masks expert 0 alone: of the
+    others and of the routers all moves.
 
     Args:
         experts: how many.
         only: patterns of the module paths of the layers that have experts, as in ``fnmatch``.
         neuron_wise: whether each output of a layer has coefficients of its own.
-        noise: standard deviation of what is added to each tensor of an expert, in units of the tensor's own.
+        noise: makes experts copies of the model; the standard deviation of what is added to each tensor, in units of
+            the tensor's own. By default experts have weights of their own.
         hidden: features of a router.
-        seed: of noise and routers.
+        seed: of experts and routers.
         embedding: what the routers are told about an architecture; :class:`ArchitectureEmbedding` by default.
 
     Raises:
@@ -51,7 +54,7 @@ class RoutedExperts(Sharing):
         experts: int = 2,
         only: str | Sequence[str] = ("*.feed_forward.*",),
         neuron_wise: bool = False,
-        noise: float = 0.1,
+        noise: float | None = None,
         hidden: int = 128,
         seed: int = 0,
         embedding: Callable[[Architecture], Sequence[float]] | None = None,
@@ -68,7 +71,7 @@ class RoutedExperts(Sharing):
 
         Raises:
             UsageError: no layer has experts, or one whose parameters do not agree on its outputs would have them
-                neuron-wise.
+                neuron-wise; or a module cannot have fresh weights.
         """
         self._embed = self.embedding or ArchitectureEmbedding(space)
         self._refs = _routed(model, self.only)
@@ -76,7 +79,7 @@ class RoutedExperts(Sharing):
         rows = self._rows()
         with torch.random.fork_rng():
             torch.manual_seed(derive_seed(self.seed, Stream.EXPERTS))
-            self.copies = nn.ModuleList(self._noisy_copy() for _ in range(1, self.experts))
+            self.copies = nn.ModuleList(self._expert(model, number) for number in range(1, self.experts))
             self.routers = nn.ModuleDict(self._make_routers(len(self._embed(space.largest())), rows))
         self.routers.to(self._refs[0].tensor)
 
@@ -101,6 +104,19 @@ class RoutedExperts(Sharing):
     def gates(self, architecture: Architecture) -> dict[str, Tensor]:
         """The coefficients ``[1 or D, experts]`` by the path of what shares them; rows add up to one."""
         return {_path(name): gates for name, gates in self._gates(architecture, self.routers).items()}
+
+    @torch.no_grad()
+    def distance_of_experts(self) -> float:
+        """How far experts are apart, in units of their size: 0 for copies, 1 for weights without relation.
+
+        The root of the variance between experts over the mean square of their weights, of all tensors together.
+        """
+        apart = size = 0.0
+        for key, own in self._first().items():
+            tensors = torch.stack([own, *(bank[key] for bank in self._banks())]).double()
+            apart += float(tensors.var(0).sum())
+            size += float(tensors.square().mean(0).sum())
+        return math.sqrt(apart / size)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -132,9 +148,16 @@ class RoutedExperts(Sharing):
             assert isinstance(bank, Bank)
             yield bank
 
+    def _first(self) -> dict[str, Tensor]:
+        """The weights of expert 0 by name."""
+        return {ref.key: ref.tensor for ref in self._refs}
+
     @torch.no_grad()
-    def _noisy_copy(self) -> Bank:
-        bank = Bank({ref.key: ref.tensor for ref in self._refs})
+    def _expert(self, model: nn.Module, number: int) -> Bank:
+        if self.noise is None:
+            tensors = fresh(model, derive_seed(self.seed, Stream.EXPERTS, number))
+            return Bank({key: tensors[key] for key in self._first()})
+        bank = Bank(self._first())
         for parameter in bank.parameters():
             noise = torch.randn(parameter.shape).to(parameter)
             parameter.add_(noise * parameter.std(correction=0), alpha=self.noise)

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from nas.training.recipe import Recipe as Recipe, Retrain as Retrain
     from nas.training.relaxed_regions import RelaxedRegions as RelaxedRegions, relaxed_of as relaxed_of
     from nas.training.relaxed_step import DerivationRule as DerivationRule, RelaxedStep as RelaxedStep
+    from nas.training.routing import Routing as Routing
     from nas.training.self_distillation import SelfDistillation as SelfDistillation
     from nas.training.specialisation import Specialisation as Specialisation
     from nas.training.steps import Pass as Pass, PlainStep as PlainStep, Step as Step, SupernetStep as SupernetStep

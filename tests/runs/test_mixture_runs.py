@@ -129,6 +129,15 @@ def test_the_result_tells_what_the_banks_hold(tmp_path: Path) -> None:
     assert said in (tmp_path / "run/report.html").read_text()
 
 
+def test_the_result_tells_what_became_of_experts(tmp_path: Path) -> None:
+    finish(tmp_path, {**settings("mixture-of-supernets", tmp_path), "finish": {"networks": 0}})
+    log = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    (routing,) = (line["routing"] for line in log if "routing" in line)
+    said = f"Experts: gates of two architectures differ in {routing['gates']:.1%} of their weight"
+    assert sum(said in note for note in json.loads((tmp_path / "run/best.json").read_text())["notes"]) == 1
+    assert said in (tmp_path / "run/report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("method", "options", "sentence"),
     [

@@ -62,6 +62,14 @@ def test_what_banks_became_is_said_in_a_sentence() -> None:
     assert banks_notes([{"paths_by_bank": [14], "mixture": found}]) == []
 
 
+def test_how_far_gates_and_experts_differ_is_said_in_a_sentence() -> None:
+    (sentence,) = banks_notes([{}, {"routing": {"gates": 0.0325, "experts": 0.987}}])
+    assert sentence == (
+        "Experts: gates of two architectures differ in 3.2% of their weight (0% where routing takes no notice of "
+        "them), and experts are 0.99 of their size apart (copies 0, unrelated weights 1)."
+    )
+
+
 def test_scores_that_were_never_told_are_announced() -> None:
     assert banks_notes([]) == banks_notes([{"untried_scores": 0.2}]) == []
     assert banks_notes([{"untried_scores": 0.3}])[0].startswith("30% of the scores")

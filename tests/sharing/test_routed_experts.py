@@ -3,10 +3,12 @@
 import copy
 import math
 from collections.abc import Callable
+from itertools import combinations
 from typing import cast
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import nas
@@ -18,7 +20,7 @@ from nas.sharing import RoutedExperts, Shared, Sharing
 from nas.sharing.bank import Bank
 from nas.sharing.embedding import ArchitectureEmbedding
 from nas.space import Architecture, Choice, Space
-from nas.training import Context, CrossEntropy, InPlaceDistillation, LossTerm, SupernetStep
+from nas.training import Context, CrossEntropy, InPlaceDistillation, LossTerm, Recipe, Routing, SupernetStep
 from search_spaces.mobilenet import mobilenet
 from search_spaces.transformer_lm import transformer_lm
 
@@ -339,6 +341,47 @@ def test_a_scheme_says_what_it_holds() -> None:
         f"layers.{layer}.feed_forward.{name}" for layer in (0, 1) for name in ("expand", "project")
     ]
     assert described["parameters_of_one"] == parameters(supernet.model)
+
+
+def test_experts_have_weights_of_their_own_unless_they_are_copies_with_noise() -> None:
+    distances = [
+        scheme_of(supernet_of(RoutedExperts(3, noise=noise))).distance_of_experts() for noise in (0, 0.1, None)
+    ]
+    assert distances[0] == pytest.approx(0, abs=1e-6)
+    assert distances[1] == pytest.approx(0.1 * math.sqrt(2 / 3), rel=0.1)
+    assert distances[2] == pytest.approx(1, abs=0.05)
+    first, second, third = (each.detach() for each in experts_of(supernet_of(RoutedExperts(3)), f"{EXPAND}.weight"))
+    assert torch.equal(first, supernet_of().model.get_parameter(f"{EXPAND}.weight"))
+    for one, other in ((first, second), (first, third), (second, third)):
+        assert float(F.cosine_similarity(one.flatten(), other.flatten(), 0).abs()) < 0.3
+        assert float(one.std() / other.std()) == pytest.approx(1, abs=0.3)
+
+
+def test_how_far_gates_and_experts_differ_is_recorded_at_the_end() -> None:
+    supernet = supernet_of(RoutedExperts(2))
+    routing, recipe = Routing(supernet.space, scheme_of(supernet)), Recipe(epochs=2)
+
+    def recorded() -> dict[str, float]:
+        routing.after_step(Context(1, recipe=recipe, recipe_epoch=1))
+        found: dict[str, float] = routing.record()["routing"]
+        return found
+
+    routing.after_step(Context(0, recipe=recipe))
+    assert routing.record() == {}
+    route(supernet, torch.tensor([0.0, 0.0]))
+    assert recorded()["gates"] == 0
+    width = list(supernet.space.choices).index("width")
+    with torch.no_grad():  # expert 0 for narrow networks, expert 1 for wide ones
+        for router in routers_of(supernet).values():
+            first, _, last = cast(list[nn.Linear], router)
+            first.weight.zero_()
+            first.bias.zero_()
+            first.weight[0, width] = 1.0
+            last.bias[1] = -50.0
+            last.weight[1] = 100.0
+    wide = [architecture["width"] == 12 for architecture in routing._architectures]
+    pairs = list(combinations(wide, 2))
+    assert recorded()["gates"] == pytest.approx(sum(a != b for a, b in pairs) / len(pairs), abs=1e-6)
 
 
 def test_an_embedding_has_a_number_for_numbers_and_a_place_for_each_other_candidate() -> None:
