@@ -93,6 +93,14 @@ class Stream(IntEnum):
     LEVEL_PATHS = 74
     IMPORTANT_PATHS = 75
 
+    # Searches by predictors.
+    EVOLVED_PREDICTIONS = 80
+    COST_STATISTICS = 81
+
+    # Populations of spaces.
+    POPULATION = 85
+    POPULATION_BOOTSTRAP = 86
+
     OWN = 1000
     """For a part from outside the package: ``rng(seed, Stream.OWN, number, step)`` with a number that is its alone."""
 

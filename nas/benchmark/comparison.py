@@ -49,8 +49,7 @@ def compare(
     """
     if seeds < 1 or workers < 1:
         raise UsageError(f"a benchmark has {seeds} seeds and {workers} workers; each must be at least 1.")
-    setup, progress = question.setup, progress or Silent()
-    entrants = check_entrants(strategies, setup.space, setup.config.fidelity)
+    entrants, progress = check_entrants(strategies, question.setup), progress or Silent()
     records = Records(folder, question)
     with records.open() as done:
         wanted = [(each, seed) for seed in range(seeds) for each in entrants]

@@ -9,9 +9,8 @@ from typing import Any
 import yaml
 
 from nas.errors import UsageError
-from nas.search import Objective, make_strategy, needs_probabilities
+from nas.search import Objective, needs_probabilities
 from nas.setup.without_model import SetupWithoutModel, resolve_without_model, space_of
-from nas.space import Space
 
 __all__ = ["Entrant", "Question", "benchmark_question", "check_entrants"]
 
@@ -146,7 +145,7 @@ def benchmark_question(
     given = dict(settings or {})
     options = dict(given.pop("evaluator_args", {}))
     if table is not None:
-        named = [] if metric is None else [metric, *([cost] if cost is not None else [])]
+        named = [] if metric is None else [metric, *([cost] if cost not in (None, *options.get("costs", ())) else [])]
         options |= {"path": str(table), **({"metrics": named} if named and "metrics" not in options else {})}
         options |= {} if test is None else {"test": test}
     elif test is not None:
@@ -168,7 +167,7 @@ def benchmark_question(
     return Question(setup, batch)
 
 
-def check_entrants(labels: Sequence[str], space: Space, fidelity: str | None) -> list[Entrant]:
+def check_entrants(labels: Sequence[str], setup: SetupWithoutModel) -> list[Entrant]:
     """The strategies, each once.
 
     Raises:
@@ -180,5 +179,5 @@ def check_entrants(labels: Sequence[str], space: Space, fidelity: str | None) ->
     for each in entrants:
         if needs_probabilities(each.name):
             raise UsageError(f"strategy '{each.name}' samples what a supernet has learnt; leave it out.")
-        make_strategy(each.name, space, fidelity=fidelity, **each.options)
+        setup.strategy(each.name, each.options, seed=0)
     return entrants

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nas.benchmark.question import Entrant, Question
-from nas.search import NothingFeasibleError, Result, SerialPool, make_strategy, search
+from nas.search import NothingFeasibleError, Result, SerialPool, search
 from nas.space import Architecture
 
 __all__ = ["Trial", "run_trial"]
@@ -60,8 +60,9 @@ def run_trial(question: Question, entrant: Entrant, seed: int) -> Trial:
         search(
             setup.space,
             SerialPool(rows, f"evaluator '{setup.config.evaluator}'"),
-            make_strategy(entrant.name, setup.space, seed, fidelity=fidelity.name, **entrant.options),
+            setup.strategy(entrant.name, entrant.options, seed),
             objectives=setup.objectives,
+            costs=setup.costs,
             constraints=setup.constraints,
             budget=question.candidates,
             batch=question.batch,

@@ -108,7 +108,13 @@ class Searching:
         config, space = self.setup.config, self.setup.space
         budget = min(config.candidates, space.size // len(self.fidelity.levels))
         proposing = make_strategy(
-            config.strategy, space, config.seed, learnt=learnt, fidelity=config.fidelity, **config.strategy_args
+            config.strategy,
+            space,
+            config.seed,
+            learnt=learnt,
+            fidelity=config.fidelity,
+            costs=self.costs,
+            **config.strategy_args,
         )
         proposing = SingleObjective(proposing) if self.setup.seeks_best else proposing
         proposing = Seeded(proposing, first) if first else proposing

@@ -10,7 +10,7 @@ from nas.errors import UsageError
 from nas.files import write_file
 from nas.report.without_model import ContentWithoutModel, write_report_without_model
 from nas.runs.ledgers import open_ledger
-from nas.search import Pool, SerialPool, make_strategy, search
+from nas.search import Pool, SerialPool, search
 from nas.setup.config import RunConfig
 from nas.setup.events import Evaluations
 from nas.setup.folder import RunFolder
@@ -45,6 +45,7 @@ def search_without_model(config: RunConfig, folder: RunFolder, progress: Progres
     with naming_own_parts(config):
         setup = SetupWithoutModel(config, space_of(config))
         setup.evaluator()
+        setup.strategy(config.strategy, config.strategy_args, config.seed)
         with folder.begin(config), tracked(config, folder, progress):
             if not folder.is_complete:
                 _Search(setup, folder, progress).run()
@@ -100,10 +101,9 @@ class _Search:
             found = search(
                 setup.space,
                 pool,
-                make_strategy(
-                    config.strategy, setup.space, config.seed, fidelity=config.fidelity, **config.strategy_args
-                ),
+                setup.strategy(config.strategy, config.strategy_args, config.seed),
                 objectives=setup.objectives,
+                costs=setup.costs,
                 constraints=setup.constraints,
                 budget=setup.budget,
                 batch=1,

@@ -43,7 +43,12 @@ if TYPE_CHECKING:
         select_by_perturbation as select_by_perturbation,
         selection_rounds as selection_rounds,
     )
-    from nas.search.pool import MetricFunction as MetricFunction, Pool as Pool, SerialPool as SerialPool
+    from nas.search.pool import (
+        MetricFunction as MetricFunction,
+        Pool as Pool,
+        RowsFunction as RowsFunction,
+        SerialPool as SerialPool,
+    )
     from nas.search.random_search import RandomSearch as RandomSearch
     from nas.search.random_walks import near_bounds as near_bounds
     from nas.search.scaling import scaled_alike as scaled_alike
@@ -51,8 +56,8 @@ if TYPE_CHECKING:
     from nas.search.single_objective import SingleObjective as SingleObjective
     from nas.search.strategies import (
         STRATEGIES as STRATEGIES,
-        check_fidelity as check_fidelity,
         make_strategy as make_strategy,
+        needs_costs as needs_costs,
         needs_fidelity as needs_fidelity,
         needs_probabilities as needs_probabilities,
         strategy_options as strategy_options,

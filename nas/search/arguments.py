@@ -40,17 +40,20 @@ def as_constraints(given: str | Constraint | Sequence[str | Constraint]) -> list
     return [Constraint.parse(each) if isinstance(each, str) else each for each in several]
 
 
-def as_strategy(given: str | Strategy, space: Space, fidelity: str | None = None) -> Strategy:
+def as_strategy(
+    given: str | Strategy, space: Space, fidelity: str | None = None, costs: RowsFunction | None = None
+) -> Strategy:
     """A strategy that asks and tells, or that of a name with seed 0.
 
     Args:
         fidelity: the choice of how long architectures are trained, if there is one.
+        costs: what is known of architectures before they are evaluated, if anything is.
 
     Raises:
         UsageError: there is none of that name, or it is something else.
     """
     if isinstance(given, str):
-        return make_strategy(given, space, fidelity=fidelity)
+        return make_strategy(given, space, fidelity=fidelity, costs=costs)
     if isinstance(given, type) or not (hasattr(given, "ask") and hasattr(given, "tell")):
         raise UsageError(
             f"strategy is {given!r}, which has no ask and tell; give its name, such as 'evolution', or an instance, "

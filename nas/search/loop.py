@@ -91,7 +91,8 @@ def search(
     """
     if budget < 1 or batch < 1:
         raise UsageError(f"search has budget {budget} and batch {batch}; each must be at least 1.")
-    objectives, strategy, costs = as_objectives(objectives), as_strategy(strategy, space, fidelity), as_costs(costs)
+    objectives, costs = as_objectives(objectives), as_costs(costs)
+    strategy = as_strategy(strategy, space, fidelity, costs)
     bounds = _resolved(as_constraints(constraints), space, costs)
     criteria = Criteria(objectives, bounds, Fidelity.of(space, fidelity))
     pool = evaluate if isinstance(evaluate, Pool) else SerialPool(evaluate, alone=objectives[0].metric)

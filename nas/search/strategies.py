@@ -11,9 +11,10 @@ from nas.search.whole_trainings import WholeTrainings
 from nas.space import EPOCHS, Fidelity
 
 if TYPE_CHECKING:
+    from nas.search.pool import RowsFunction
     from nas.space import Space
 
-__all__ = ["STRATEGIES", "check_fidelity", "make_strategy", "needs_fidelity", "needs_probabilities", "strategy_options"]
+__all__ = ["STRATEGIES", "make_strategy", "needs_costs", "needs_fidelity", "needs_probabilities", "strategy_options"]
 
 STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
     "strategy",
@@ -34,6 +35,8 @@ STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
         "brp": "nas.search.guided.binary_relation:brp",
         "hyperband": "nas.search.hyperband:Hyperband",
         "asha": "nas.search.asha:Asha",
+        "linas": "nas.search.guided.linas:Linas",
+        "nars": "nas.search.guided.pretrained_ranking:nars",
         "milp": "nas.search.guided.additive_search:AdditiveSearch",
         "guided": "nas.search.guided.surrogate_search:guided",
         "derived": "nas.search.learnt_distribution:LearntDistribution",
@@ -45,7 +48,7 @@ STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
 
 _LEARNT = ("proposals", "probabilities", "options", "banned")
 """Arguments that only a run of a differentiable method can give; see :mod:`nas.search.learnt_distribution`."""
-_FIDELITY = "fidelity"
+_FIDELITY, _COSTS = "fidelity", "costs"
 
 
 def needs_probabilities(name: str) -> bool:
@@ -66,17 +69,13 @@ def needs_fidelity(name: str) -> bool:
     return _FIDELITY in inspect.signature(STRATEGIES[name]).parameters
 
 
-def check_fidelity(name: str, fidelity: str | None) -> None:
-    """Refuses a strategy that decides how long architectures are trained where that is no choice.
+def needs_costs(name: str) -> bool:
+    """Whether a strategy learns what architectures cost, of others than it proposes.
 
     Raises:
-        UsageError: it is none, or there is no such strategy.
+        UsageError: there is no such strategy.
     """
-    if fidelity is None and needs_fidelity(name):
-        raise UsageError(
-            f"strategy '{name}' needs trainings of several lengths; give their epochs, such as --set "
-            f"extra.{EPOCHS}=[1,3,9,27], to an evaluator that follows them."
-        )
+    return _COSTS in inspect.signature(STRATEGIES[name]).parameters
 
 
 def strategy_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,7 +85,7 @@ def strategy_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         UsageError: there is no such strategy or option, or the option has a value of another type.
     """
     learnt = _LEARNT if needs_probabilities(name) else ()
-    return check_options(STRATEGIES[name], options, f"strategy '{name}'", ["space", "seed", _FIDELITY, *learnt])
+    return check_options(STRATEGIES[name], options, f"strategy '{name}'", ["space", "seed", _FIDELITY, _COSTS, *learnt])
 
 
 def make_strategy(
@@ -96,6 +95,7 @@ def make_strategy(
     *,
     learnt: Mapping[str, Any] | None = None,
     fidelity: str | None = None,
+    costs: "RowsFunction | None" = None,
     **options: Any,
 ) -> Strategy:
     """A new strategy, by name.
@@ -104,21 +104,35 @@ def make_strategy(
         name: of a shipped or an installed strategy, or ``module:object``.
         fidelity: the choice of how long architectures are trained, if there is one. Strategies that do not decide it
             have all of them trained for the most epochs.
+        costs: what is known of architectures before they are evaluated, for strategies that learn it.
         learnt: what a differentiable method has learnt, for strategies that :func:`need it <needs_probabilities>`.
         options: of the strategy.
 
     Raises:
         UsageError: there is no such strategy or option, the option has a value of another type, or the strategy needs
-            what a differentiable method has learnt, or trainings of several lengths, and there is none.
+            what a differentiable method has learnt, trainings of several lengths or costs, and there is none.
     """
     arguments = strategy_options(name, options)
     make = STRATEGIES[name]
-    check_fidelity(name, fidelity)
     if needs_fidelity(name):
+        if fidelity is None:
+            raise UsageError(
+                f"strategy '{name}' needs trainings of several lengths; give their epochs, such as --set "
+                f"extra.{EPOCHS}=[1,3,9,27], to an evaluator that follows them."
+            )
         return make(space, seed, **{_FIDELITY: fidelity}, **arguments)
     if fidelity is not None:
-        whole = make_strategy(name, space.without([fidelity]), seed, learnt=learnt, **options)
-        return WholeTrainings(whole, Fidelity.of(space, fidelity))
+        trained = Fidelity.of(space, fidelity)
+        known = None if costs is None else lambda some: costs([trained.at(each, trained.most) for each in some])
+        whole = make_strategy(name, space.without([fidelity]), seed, learnt=learnt, costs=known, **options)
+        return WholeTrainings(whole, trained)
+    if needs_costs(name):
+        if costs is None:
+            raise UsageError(
+                f"strategy '{name}' learns what architectures cost before it searches, and nothing tells that here; "
+                "name columns of the table that are known beforehand, such as --set evaluator_args.costs=[params]."
+            )
+        arguments[_COSTS] = costs
     if needs_probabilities(name):
         if learnt is None:
             raise UsageError(

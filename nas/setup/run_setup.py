@@ -339,7 +339,14 @@ class Setup:
     def _check_strategy(self) -> None:
         config = self.config
         if not needs_probabilities(config.strategy):
-            make_strategy(config.strategy, self.space, config.seed, fidelity=config.fidelity, **config.strategy_args)
+            make_strategy(
+                config.strategy,
+                self.space,
+                config.seed,
+                fidelity=config.fidelity,
+                costs=self.cost_table,
+                **config.strategy_args,
+            )
             return
         strategy_options(config.strategy, config.strategy_args)
         if not self.traits.needs_supernet:

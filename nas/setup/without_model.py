@@ -16,7 +16,9 @@ from nas.search import (
     Constraint,
     Objective,
     ResultIdentity,
-    check_fidelity,
+    RowsFunction,
+    Strategy,
+    make_strategy,
     needs_probabilities,
     strategy_options,
 )
@@ -100,7 +102,6 @@ def resolve_without_model(values: Mapping[str, Any], source: str) -> RunConfig:
     STRATEGIES.require(config.strategy)
     if STRATEGIES.own_code(config.strategy) is None:
         strategy_options(config.strategy, config.strategy_args)
-        check_fidelity(config.strategy, config.fidelity)
     if needs_probabilities(config.strategy):
         raise UsageError(f"strategy '{config.strategy}' samples what a supernet has learnt; choose another.")
     if config.objective is not None:
@@ -183,7 +184,7 @@ class SetupWithoutModel:
         if "path" not in options:
             raise UsageError("evaluator 'table' needs an option 'path'; give it in evaluator_args.")
         if "metrics" not in options and (named := self._named):
-            options["metrics"] = named
+            options["metrics"] = [name for name in named if name not in options.get("costs", ())]
         notation = find_notation(self.config.space)
         return TableResults(self.space, **options, seed=self.config.seed, notation=notation)
 
@@ -205,7 +206,7 @@ class SetupWithoutModel:
         """
         config = self.config
         if self.results is not None:
-            self._check_columns(self.results.metrics)
+            self._check_columns([*self.results.metrics, *self.results.costs])
             return self.results
         part = EVALUATORS[config.evaluator]
         if inspect.isclass(part):
@@ -219,6 +220,19 @@ class SetupWithoutModel:
         if config.evaluation.seconds is None:
             return alone
         return TimeLimit(alone, config.evaluation.seconds, self._needed)
+
+    @property
+    def costs(self) -> RowsFunction | None:
+        """What is known of architectures before they are evaluated; None where nothing is."""
+        return self.results.cost_rows if self.results is not None and self.results.costs else None
+
+    def strategy(self, name: str, options: Mapping[str, Any], seed: int) -> Strategy:
+        """A new strategy that searches what this setup is of.
+
+        Raises:
+            UsageError: there is no such strategy or option, or it needs what this setup does not have.
+        """
+        return make_strategy(name, self.space, seed, fidelity=self.config.fidelity, costs=self.costs, **options)
 
     def _check_columns(self, known: Sequence[str]) -> None:
         """Refuses what is searched for, or bounded, and is not among the columns that are read."""

@@ -41,12 +41,14 @@ class TableResults:
             they are refused where they differ.
         missing: what becomes of an architecture without a row, or without a number in it: it is refused, or it counts
             as one that cannot be used.
+        costs: its columns that are known before an evaluation, such as parameters: constraints on them are checked
+            before, and what violates them is not evaluated.
         seed: of the training that is drawn.
         notation: how the published tables of this space write architectures.
         input_size: height and width in pixels of the images that networks see, for tables that tell of several.
 
     Attributes:
-        metrics: names of what is given.
+        metrics: names of what an evaluation gives.
         fidelity: a digest of the file.
         notes: what a user should know: that rows which differ are averaged.
 
@@ -67,12 +69,14 @@ class TableResults:
         seed: int = 0,
         notation: Notation | None = None,
         input_size: int | None = None,
+        costs: Sequence[str] = (),
     ) -> None:
         self.path, self.missing, self._repeats, self._seed = Path(path), missing, repeats, seed
         table = open_table(self.path)
         read = _by_name(table, metrics, {*space.choices, *(notation.columns if notation else ())})
-        self.metrics = list(read)
-        columns = [*read.values(), *([] if test is None else [_listed(test)])]
+        read = {name: column for name, column in read.items() if name not in costs}
+        self.metrics, self.costs = list(read), list(costs)
+        columns = [*read.values(), *([name] for name in costs), *([] if test is None else [_listed(test)])]
         cells = [[table.column(name) for name in names] for names in columns]
         kept = _rows_where(table, where or {}, space)
         found: dict[str, list[int]] = {}
@@ -81,7 +85,7 @@ class TableResults:
                 found.setdefault(architecture.key, []).append(row)
         _check_numbers(table, [name for names in columns for name in names], kept)
         self._known: dict[str, list[float]] = {}
-        """By key of the architecture: the metrics, then the test figure if there is one."""
+        """By key of the architecture: the metrics, the costs, then the test figure if there is one."""
         for key, rows in found.items():
             trainings = [[as_number(cell[row]) for row in rows for cell in columns] for columns in cells]
             self._known[key] = [self._told(key, each) for each in trainings]
@@ -103,27 +107,41 @@ class TableResults:
 
     def row(self, architecture: Architecture) -> dict[str, float]:
         """The metrics of one architecture."""
-        row = self._known.get(architecture.key, [math.nan] * len(self.metrics))[: len(self.metrics)]
-        if self.missing == "refused" and not np.isfinite(row).all():
-            raise UsageError(
-                f"evaluator 'table': {self.path} has no {' and '.join(self.metrics)} for architecture "
-                f"{architecture.id}, {architecture.key}, among its {counted(len(self._known), 'architecture')}; add "
-                "it, or set evaluator_args.missing=infeasible to leave out what it does not tell."
-            )
-        return dict(zip(self.metrics, row, strict=True))
+        return self._told_of(architecture, self.metrics)
+
+    def cost_rows(self, architectures: Sequence[Architecture]) -> list[dict[str, float]]:
+        """The ``costs`` of each architecture; raises as calling it does."""
+        return [self._told_of(architecture, self.costs) for architecture in architectures]
 
     def tested(self, architecture: Architecture) -> float | None:
         """What the column ``test`` tells of an architecture; None without such a column or figure."""
         row = self._known.get(architecture.key, [])
-        return row[-1] if len(row) > len(self.metrics) and math.isfinite(row[-1]) else None
+        return row[-1] if len(row) > len(self._named) and math.isfinite(row[-1]) else None
 
     def rows(self, wanted: Callable[[Architecture], bool] = lambda architecture: True) -> list[dict[str, float]]:
-        """The metrics of the wanted architectures that the table tells, and ``test`` if there is such a column."""
+        """Metrics and costs of the wanted architectures that the table tells, and ``test`` if there is that column."""
         return [
-            dict(zip([*self.metrics, *(["test"] if len(row) > len(self.metrics) else [])], row, strict=True))
+            dict(zip([*self._named, *(["test"] if len(row) > len(self._named) else [])], row, strict=True))
             for key, row in self._known.items()
             if wanted(Architecture.from_json(key))
         ]
+
+    @property
+    def _named(self) -> list[str]:
+        return [*self.metrics, *self.costs]
+
+    def _told_of(self, architecture: Architecture, names: Sequence[str]) -> dict[str, float]:
+        """These metrics or costs; NaN where the table has none and need not have."""
+        named = self._named
+        row = dict(zip(named, self._known.get(architecture.key, [math.nan] * len(named)), strict=False))
+        told = {name: row[name] for name in names}
+        if self.missing == "refused" and not np.isfinite(list(told.values())).all():
+            raise UsageError(
+                f"evaluator 'table': {self.path} has no {' and '.join(names)} for architecture "
+                f"{architecture.id}, {architecture.key}, among its {counted(len(self._known), 'architecture')}; add "
+                "it, or set evaluator_args.missing=infeasible to leave out what it does not tell."
+            )
+        return told
 
     def _averaging(self, differing: Sequence[bool]) -> list[str]:
         """A sentence where rows that tell different things are averaged.

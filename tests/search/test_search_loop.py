@@ -57,7 +57,7 @@ def run(name: str, evaluator: Evaluator, ledger: Ledger | None = None, **changes
     if name == NNI:
         pytest.importorskip("nni", reason="the extra nas-supernet[nni] is not installed")
     arguments = {"objectives": OBJECTIVES, "costs": costs, "budget": 40, "batch": 8, "ledger": ledger, **changes}
-    return search(SPACE, evaluator, make_strategy(name, SPACE, 5), **arguments)
+    return search(SPACE, evaluator, make_strategy(name, SPACE, 5, costs=costs), **arguments)
 
 
 FREE = [name for name in STRATEGIES if not (needs_probabilities(name) or needs_fidelity(name))]

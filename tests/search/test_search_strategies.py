@@ -18,6 +18,7 @@ from nas.search import (
     Strategy,
     hypervolume,
     make_strategy,
+    needs_costs,
     needs_fidelity,
     needs_probabilities,
     search,
@@ -30,16 +31,26 @@ NESTED = Space(
     {"depth": [1, 2, 3], "a": ["x", "y"], "b": ["x", "y", "z"]},
     {"b": [(Condition(("depth",), frozenset({(1,), (2,)})),)]},
 )
-FREE = [name for name in STRATEGIES if not (needs_probabilities(name) or needs_fidelity(name))]
+FREE = [name for name in STRATEGIES if not (needs_probabilities(name) or needs_fidelity(name) or needs_costs(name))]
 
-QUICK: dict[str, dict[str, int]] = {"bananas": {"steps": 5}, "brp": {"steps": 5}}
+QUICK: dict[str, dict[str, int]] = {
+    "bananas": {"steps": 5},
+    "brp": {"steps": 5},
+    "nars": {"steps": 5, "statistics": 50},
+    "linas": {"generations": 3, "batch": 10},
+}
 """Options under which a strategy takes less time to learn."""
 
 
+def sizes(architectures: Sequence[Architecture]) -> list[dict[str, float]]:
+    """What architectures cost."""
+    return [{"size": float(sum(str(value) > "1" for value in each.values()))} for each in architectures]
+
+
 class TestEveryStrategy(StrategySuite):
-    @pytest.fixture(autouse=True, params=FREE)
+    @pytest.fixture(autouse=True, params=[*FREE, "nars"])
     def strategy(self, request: pytest.FixtureRequest) -> None:
-        self.make = partial(make_strategy, request.param, **QUICK.get(request.param, {}))
+        self.make = partial(make_strategy, request.param, costs=sizes, **QUICK.get(request.param, {}))
         self.draws = request.param != "exhaustive"
 
 

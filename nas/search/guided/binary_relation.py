@@ -1,5 +1,8 @@
 """Search by a model of which of two architectures is better."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +10,10 @@ from nas.search.guided.encodings import Columns
 from nas.search.guided.model_guided import ModelGuided, Rank, Samples
 from nas.space import Space
 
-__all__ = ["brp", "top_and_random"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["brp", "disagreement_with", "top_and_random"]
 
 Floats = NDArray[np.float64]
 
@@ -43,13 +49,8 @@ def brp(
         network = Networks(1, [samples.columns.shape[1], width, width, 1], model_seed)
         x = torch.tensor(samples.columns, dtype=torch.float32)
         y = torch.tensor(samples.scores, dtype=torch.float32)
-        worse = torch.sigmoid(2 * (y[:, None] - y))
-
-        def loss() -> torch.Tensor:
-            number = network(x)[0, :, 0]
-            return torch.nn.functional.binary_cross_entropy_with_logits(number[:, None] - number, worse)
-
-        network.fit(loss, steps)
+        disagreement = disagreement_with(y)
+        network.fit(lambda: disagreement(network(x)[0, :, 0]), steps)
         fraction = 0.5 ** (1 + (len(samples.told) - startup) // batch)
 
         def rank(columns: Columns, n: int, rng: np.random.Generator) -> Floats:
@@ -60,6 +61,18 @@ def brp(
         return rank
 
     return ModelGuided(space, seed, learn, encoding=encoding, startup=startup, batch=batch, pool=pool)
+
+
+def disagreement_with(scores: "torch.Tensor") -> "Callable[[torch.Tensor], torch.Tensor]":
+    """A loss of numbers ``[n]``: the cross-entropy of which of two is the greater, as normal scores ``[n]`` say."""
+    import torch
+
+    worse = torch.sigmoid(2 * (scores[:, None] - scores))
+
+    def loss(numbers: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.binary_cross_entropy_with_logits(numbers[:, None] - numbers, worse)
+
+    return loss
 
 
 def top_and_random(numbers: Floats, n: int, fraction: float, rng: np.random.Generator) -> Floats:

@@ -39,9 +39,19 @@ class Networks:
         """Outputs ``[members, n, outputs]``."""
         return torch.baddbmm(self.biases[-1], self.hidden(x), self.weights[-1])
 
-    def fit(self, loss: Callable[[], Tensor], steps: int, rate: float = 0.01, decay: float = 1e-4) -> None:
-        """Lowers a loss, summed over the members, by AdamW with a cosine schedule."""
-        optimizer = torch.optim.AdamW([*self.weights, *self.biases], lr=rate, weight_decay=decay, fused=True)
+    def adopt(self, other: "Networks") -> None:
+        """Takes over what another has learnt, which has the same layers but for the last."""
+        with torch.no_grad():
+            for own, learnt in ((self.weights, other.weights), (self.biases, other.biases)):
+                for mine, taken in zip(own[:-1], learnt[:-1], strict=True):
+                    mine.copy_(taken)
+
+    def fit(
+        self, loss: Callable[[], Tensor], steps: int, rate: float = 0.01, decay: float = 1e-4, frozen: int = 0
+    ) -> None:
+        """Lowers a loss, summed over the members, by AdamW with a cosine schedule; the first layers may be frozen."""
+        learning = [*self.weights[frozen:], *self.biases[frozen:]]
+        optimizer = torch.optim.AdamW(learning, lr=rate, weight_decay=decay, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         for _ in range(steps):
             optimizer.zero_grad(set_to_none=True)
