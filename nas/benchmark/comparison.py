@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.benchmark.processes import trials_in_processes
+from nas.benchmark.processes import done_in_processes
 from nas.benchmark.question import Entrant, Question, check_entrants
 from nas.benchmark.records import Records
 from nas.benchmark.summary import curves, figures, summarise
@@ -50,14 +50,15 @@ def compare(
     if seeds < 1 or workers < 1:
         raise UsageError(f"a benchmark has {seeds} seeds and {workers} workers; each must be at least 1.")
     entrants, progress = check_entrants(strategies, question.setup), progress or Silent()
-    records = Records(folder, question)
-    with records.open() as done:
+    records = Records(folder, "benchmark", "strategies and seeds", question.record(), Trial.from_record)
+    with records.open() as before:
+        done = {(trial.strategy, trial.seed): trial for trial in before}
         wanted = [(each, seed) for seed in range(seeds) for each in entrants]
         left = [(each, seed) for each, seed in wanted if (each.label, seed) not in done]
         with progress.task("Comparing strategies", len(wanted)) as task:
             task.update(len(wanted) - len(left))
             for count, trial in enumerate(_trials(question, left, workers), start=len(wanted) - len(left) + 1):
-                records.add(trial)
+                records.add(trial.record())
                 done[trial.strategy, trial.seed] = trial
                 task.update(count, trial.strategy)
         order = [done[each.label, seed] for each in entrants for seed in range(seeds)]
@@ -68,7 +69,7 @@ def _trials(question: Question, left: Sequence[tuple[Entrant, int]], workers: in
     """The searches that are left, as they end."""
     workers = min(workers, len(left))
     if workers > 1:
-        return trials_in_processes(question, left, workers)
+        return done_in_processes(run_trial, question, left, workers)
     return (run_trial(question, entrant, seed) for entrant, seed in left)
 
 

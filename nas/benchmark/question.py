@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from nas.errors import UsageError
-from nas.search import Objective, needs_probabilities
+from nas.search import Constraint, Objective, needs_probabilities
 from nas.setup.without_model import SetupWithoutModel, resolve_without_model, space_of
 
 __all__ = ["Entrant", "Question", "benchmark_question", "check_entrants"]
@@ -140,12 +140,15 @@ def benchmark_question(
     """
     if (table is None) == (evaluator is None):
         raise UsageError(
-            "a benchmark is of a table or of a function; give --table FILE or --evaluator module:function."
+            "how good architectures are is told either by a table or by a function; give --table FILE or --evaluator "
+            "module:function."
         )
     given = dict(settings or {})
     options = dict(given.pop("evaluator_args", {}))
     if table is not None:
-        named = [] if metric is None else [metric, *([cost] if cost not in (None, *options.get("costs", ())) else [])]
+        bounded = [Constraint.parse(text).metric for text in constraints]
+        read = dict.fromkeys([] if metric is None else [metric, *([] if cost is None else [cost]), *bounded])
+        named = [name for name in read if name not in options.get("costs", ())]
         options |= {"path": str(table), **({"metrics": named} if named and "metrics" not in options else {})}
         options |= {} if test is None else {"test": test}
     elif test is not None:

@@ -1,61 +1,65 @@
-"""The trials that a benchmark has made so far: a line each in its folder, so that a killed one goes on."""
+"""What a benchmark or a study has done so far: a line for each part in its folder, so that a killed one goes on."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from filelock import FileLock, Timeout
 
-from nas.benchmark.question import Question
-from nas.benchmark.trial import Trial
 from nas.errors import UsageError
 from nas.files import append_line, write_file
 
 __all__ = ["Records", "is_benchmark"]
 
+Part = TypeVar("Part")
 _QUESTION = "question.json"
 
 
 def is_benchmark(path: Path) -> bool:
-    """Whether a folder is that of a benchmark, finished or not."""
+    """Whether a folder is that of a benchmark or a study, finished or not."""
     return (path / _QUESTION).exists()
 
 
-class Records:
-    """A folder of a benchmark.
+class Records(Generic[Part]):
+    """A folder of a benchmark, or of a study.
 
     Args:
         path: ``results/<name>``.
-        question: which all of its trials are of.
+        kind: what messages call it.
+        additions: what may differ when it goes on, as messages say it.
+        asked: in plain values what must be the same.
+        read: a part of what was done, of the record that :meth:`add` was given.
     """
 
-    def __init__(self, path: Path, question: Question) -> None:
-        self.path, self._question = path, question.record()
-        self._asked, self._trials = path / _QUESTION, path / "trials.jsonl"
+    def __init__(
+        self, path: Path, kind: str, additions: str, asked: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Part]
+    ) -> None:
+        self.path, self._kind, self._additions, self._question, self._parse = path, kind, additions, asked, read
+        self._asked, self._parts = path / _QUESTION, path / "trials.jsonl"
 
     @contextmanager
-    def open(self) -> Iterator[dict[tuple[str, int], Trial]]:
-        """Keeps others out while the block lasts; gives what was done before, by strategy and seed.
+    def open(self) -> Iterator[list[Part]]:
+        """Keeps others out while the block lasts; gives what was done before.
 
         Raises:
             UsageError: another process works there, or the folder holds something else.
         """
         others = [] if not self.path.exists() else [each for each in self.path.iterdir() if each.name != ".lock"]
         if others and not is_benchmark(self.path):
-            raise UsageError(f"{self.path} is no benchmark but holds other files; choose another --name.")
+            raise UsageError(f"{self.path} is no {self._kind} but holds other files; choose another --name.")
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.path / ".lock", timeout=0):
                 self._check_question()
-                yield {(trial.strategy, trial.seed): trial for trial in self._read()}
+                yield list(self._read())
         except Timeout:
-            raise UsageError(f"benchmark '{self.path.name}' is in use by another process; wait for it.") from None
+            raise UsageError(f"{self._kind} '{self.path.name}' is in use by another process; wait for it.") from None
 
-    def add(self, trial: Trial) -> None:
-        """Records a trial; it is on the disk when this returns."""
-        append_line(self._trials, json.dumps(trial.record(), allow_nan=False))
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Records a part; it is on the disk when this returns."""
+        append_line(self._parts, json.dumps(record, allow_nan=False))
 
     def _check_question(self) -> None:
         if not self._asked.exists():
@@ -65,19 +69,19 @@ class Records:
         for key, now in self._question.items():
             if before.get(key) != now:
                 raise UsageError(
-                    f"{self.path} holds a benchmark with {key} {before.get(key)!r}, but {now!r} is asked for; choose "
-                    "another --name. Strategies and seeds alone may be added."
+                    f"{self.path} holds a {self._kind} with {key} {before.get(key)!r}, but {now!r} is asked for; "
+                    f"choose another --name. {self._additions} alone may be added."
                 )
 
-    def _read(self) -> Iterator[Trial]:
-        if not self._trials.exists():
+    def _read(self) -> Iterator[Part]:
+        if not self._parts.exists():
             return
-        for number, line in enumerate(self._trials.read_text().splitlines(keepends=True), start=1):
-            if line.endswith("\n"):  # else a kill left it, and the next trial takes its place
+        for number, line in enumerate(self._parts.read_text().splitlines(keepends=True), start=1):
+            if line.endswith("\n"):  # else a kill left it, and the next part takes its place
                 try:
-                    yield Trial.from_record(json.loads(line))
+                    yield self._parse(json.loads(line))
                 except (ValueError, TypeError):
-                    raise UsageError(f"{self._trials}, line {number} is damaged; delete that line.") from None
+                    raise UsageError(f"{self._parts}, line {number} is damaged; delete that line.") from None
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from nas.cli import (
     removing,
     retraining,
     showing,
+    space_study,
     starting,
     verbosity,
     watching,
@@ -279,6 +280,7 @@ app.command()(jobs.fetch)
 app.command(hidden=True)(jobs.parcel)
 app.command()(ranking.rank)
 app.command("benchmark")(benchmark.run_benchmark)
+app.command("space-study")(space_study.run_study)
 app.command()(latency.profile)
 app.add_typer(latency.device, name="device")
 

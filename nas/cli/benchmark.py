@@ -1,7 +1,7 @@
 """The command ``nas benchmark``: strategies compared on a table of results or a function."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from nas.cli.terminal import TextConsole, echo
 from nas.errors import UsageError
 from nas.setup.spaces import SPACES
 
-__all__ = ["run_benchmark"]
+__all__ = ["benchmark_settings", "run_benchmark"]
 
 _SETTINGS = ("space_args", "extra", "evaluator_args", "evaluation")
 _MOST_PAIRS = 6
@@ -61,12 +61,7 @@ def run_benchmark(
     Each searches with many seeds. A killed benchmark goes on where the same command is given again, and strategies or
     seeds that are added to it add rows.
     """
-    given: dict[str, Any] = {}
-    for setting in settings or []:
-        setup.assign(given, setting)
-    for key in given:
-        if key not in _SETTINGS:
-            raise UsageError(f"--set {key} is no setting of a benchmark; known are {', '.join(_SETTINGS)}.")
+    given = benchmark_settings(settings or [], "benchmark")
     question = benchmark.benchmark_question(
         space,
         table=table,
@@ -91,6 +86,21 @@ def run_benchmark(
     _print_found(found)
     for file in ("benchmark.html", "benchmark.json", "benchmark.csv"):
         echo(f"  {folder / file}")
+
+
+def benchmark_settings(settings: Sequence[str], kind: str) -> dict[str, Any]:
+    """What ``--set`` gives a benchmark, or something of that kind.
+
+    Raises:
+        UsageError: it has no such setting.
+    """
+    given: dict[str, Any] = {}
+    for setting in settings:
+        setup.assign(given, setting)
+    for key in given:
+        if key not in _SETTINGS:
+            raise UsageError(f"--set {key} is no setting of a {kind}; known are {', '.join(_SETTINGS)}.")
+    return given
 
 
 def _print_found(found: Mapping[str, Any]) -> None:

@@ -36,6 +36,8 @@ def find_run(wanted: str | PathLike[str], results: Path | None = None) -> RunFol
     for each in (results / path, path):
         if (each / "benchmark.json").exists():
             raise UsageError(f"'{wanted}' is a benchmark of strategies, not a run; look at {each / 'benchmark.html'}.")
+        if (each / "space-study.json").exists():
+            raise UsageError(f"'{wanted}' is a study of spaces, not a run; look at {each / 'space-study.html'}.")
     here = path.parent if path.parent != Path() else results
     runs = [each.parent.name for each in (*here.glob("*/config.yaml"), *here.glob("*/run.json"))]
     hint = did_you_mean(path.name, set(runs)) if runs else "there is no run there."

@@ -238,7 +238,7 @@ def test_curves_far_from_the_others_do_not_flatten_them(here: Path) -> None:
     ("changes", "strategies", "sentence"),
     [
         ({"table": None}, ["random"], "give --table FILE or --evaluator module:function"),
-        ({"evaluator": "own_gain:gain"}, ["random"], "of a table or of a function"),
+        ({"evaluator": "own_gain:gain"}, ["random"], "either by a table or by a function"),
         ({"metric": "vla"}, ["random"], "has no column 'vla'; did you mean 'val'"),
         ({}, ["randm"], "strategy 'randm' is not known; did you mean 'random'"),
         ({}, ["evolution size=3"], "strategy 'evolution' has no option 'size'"),

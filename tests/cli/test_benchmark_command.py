@@ -64,7 +64,7 @@ def test_a_benchmark_is_removed_finished_or_not_unless_it_is_in_progress() -> No
         (["--set", "objective=maximise val"], "--set objective is no setting of a benchmark; known are space_args"),
         (["--strategies", "evolve"], "strategy 'evolve' is not known; known are"),
         (["--cost", "mss"], "has no column 'mss'; did you mean 'ms'"),
-        (["--evaluator", "mine:score"], "is of a table or of a function"),
+        (["--evaluator", "mine:score"], "either by a table or by a function"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(arguments: list[str], sentence: str) -> None:

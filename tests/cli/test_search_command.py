@@ -247,6 +247,7 @@ def test_every_command_has_help() -> None:
         "rm",
         "search",
         "show",
+        "space-study",
         "submit",
         "watch",
     ]
