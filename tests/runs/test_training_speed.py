@@ -93,7 +93,7 @@ def test_a_part_of_the_bound_that_no_network_keeps_is_the_whole_bound(setup: Set
     assert tight.feasible.architectures == whole.feasible.architectures
 
 
-@pytest.mark.parametrize(("steps", "share"), [(12_000, 1.0), (48_000, 1.0), (3_000, 0.5), (750, 0.25)])
+@pytest.mark.parametrize(("steps", "share"), [(5_000, 1.0), (48_000, 1.0), (1_250, 0.5), (312.5, 0.25)])
 def test_size_and_steps_grow_alike_with_the_time(steps: float, share: float) -> None:
     assert _used_share(steps) == share
 
