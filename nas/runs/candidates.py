@@ -55,11 +55,14 @@ class Prospects:
 
     @cached_property
     def scaled(self) -> Architecture | None:
-        """The largest network with all its choices scaled alike to meet the constraints."""
+        """The largest network with all its choices scaled alike to meet the constraints.
+
+        None if there is no last round, or too little time for a network that trains as slowly.
+        """
         if not self.setup.finishing:
             return None
         found = (scaled_alike(self.setup.space, each, self.costs) for each in self._bounds(self.constraints))
-        return next(filter(None, found), None)
+        return next((each for each in found if each is not None and self._is_fast(each)), None)
 
     @cached_property
     def random(self) -> list[Architecture]:
@@ -81,6 +84,14 @@ class Prospects:
     @property
     def _all_are_tried(self) -> bool:
         return self.feasible is not None and len(self.feasible) <= self.setup.config.candidates
+
+    def _is_fast(self, architecture: Architecture) -> bool:
+        """Whether it trains as fast as what shares weights, where that is chosen by its speed."""
+        if self.plan is None or self.plan.fastest == 1 or self.feasible is None:
+            return True
+        speed = TrainingSpeed(self.plan.speed)
+        seconds, *others = speed.predict(self.setup, [architecture, *self.feasible.architectures])
+        return bool(seconds <= max(others))
 
     def _near(self, constraints: Sequence[Constraint]) -> ArchitectureSet | None:
         config, space = self.setup.config, self.setup.space

@@ -83,6 +83,25 @@ def test_a_short_time_is_spent_on_networks_that_use_a_part_of_the_bound(setup: S
         assert 0.2 * bounds[0].bound < setup.costs_of(each)["flops"] <= 0.5 * bounds[0].bound
 
 
+@pytest.mark.parametrize(("seconds", "stays"), [({"": 1.0}, True), ({"blocks": 1.0}, False)])
+def test_in_a_short_time_the_scaled_network_is_tried_if_it_trains_as_fast(
+    setup: Setup, seconds: dict[str, float], stays: bool
+) -> None:
+    """Scaled alike it keeps its depth, so it has more blocks than the fastest."""
+    largest = setup.costs_of(setup.space.largest())
+    bounds = [each.resolve(largest) for each in setup.constraints]
+    plan = Plan(60.0, 0.0, 0.0, 0.0, 0.0, 0.0, {}, seconds, fastest=0.125)
+    short = Setup(setup.config.model_copy(update={"near_bound": 8}))
+    prospects = Prospects(short, bounds, setup.cost_table, plan)
+    scaled = Prospects(short, bounds, setup.cost_table).scaled
+    assert scaled is not None and prospects.feasible is not None
+    speed = TrainingSpeed(seconds)
+    slowest = speed.predict(setup, prospects.feasible.architectures).max()
+    assert (speed.predict(setup, [scaled])[0] <= slowest) == stays
+    assert (prospects.scaled == scaled) == stays
+    assert (prospects.scaled is None) != stays
+
+
 def test_a_part_of_the_bound_that_no_network_keeps_is_the_whole_bound(setup: Setup) -> None:
     largest = setup.costs_of(setup.space.largest())
     bounds = [each.resolve(largest) for each in setup.constraints]
