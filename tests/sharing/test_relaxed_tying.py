@@ -53,6 +53,30 @@ def test_the_full_rank_is_the_trained_model(start: Any) -> None:
     assert missing.abs().max() > 0.01
 
 
+class Block(nn.Module):
+    """Adds to its input what a hidden layer makes of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.expand, self.project = nn.LayerNorm(6), nn.Linear(6, 12), nn.Linear(12, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.project(self.expand(self.norm(x)).relu())
+        return y
+
+
+def test_a_model_of_ones_own_is_looped_in_the_same_way() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 6), nn.Sequential(*(Block() for _ in range(4))), nn.Linear(6, 3))
+    x = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    supernet = nas.Supernet(nas.elastic(model, x), RelaxedTied(2, (0, 6), "average")).eval()
+    torch.testing.assert_close(supernet(x), model(x), rtol=1e-4, atol=1e-5)
+    tied = {name: 0 for name in supernet.space.choices if name.endswith(".rank")}
+    network = supernet.extract(supernet.space.complete({**supernet.space.largest(), **tied}))
+    assert len(tied) == 4
+    assert sum(each.numel() for each in network.parameters()) == 36 + 2 * (12 + 72 + 12 + 72 + 6) + 21
+
+
 def test_rank_zero_is_plain_tying() -> None:
     relaxed, tied = nas.Supernet(decoder(), RelaxedTied(2)), nas.Supernet(decoder(), Tied())
     loops = {"layers.1.weights": 1, "layers.2.weights": 0, "layers.3.weights": 1}
