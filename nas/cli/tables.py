@@ -62,6 +62,9 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     console.print(table)
     for sentence in (*choice_sentences(result), about_file(best["file"])):
         console.say(sentence)
+    if "calibration_error" in best:
+        off = written("calibration_error", best["calibration_error"])
+        console.say(f"Its confidence is {off} off its accuracy (expected calibration error).")
     for note in result["notes"]:
         console.say(note, style="yellow")
     files = (folder.onnx, folder.report, folder.best, folder.candidates, folder.config)

@@ -42,6 +42,8 @@ def write_result(
     relaxation = {name: list(map(str, each)) for name, each in options.items()} if options else None
     config, best = setup.config, Architecture(result["best"]["architecture"])
     confusion = confusion_of(setup, folder, best)
+    if confusion is not None and confusion.calibration is not None:
+        result["best"]["calibration_error"] = confusion.calibration.error
     content = ReportContent(
         title=folder.name,
         summary={

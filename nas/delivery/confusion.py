@@ -1,7 +1,8 @@
-"""Which classes the delivered file takes for which, on the part of the validation split that confirms."""
+"""Which classes the delivered file takes for which, and how sure it is, on the part of validation that confirms."""
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nas.export import OnnxNetwork
 from nas.report.content import Confusion
@@ -9,6 +10,7 @@ from nas.setup.folder import RunFolder
 from nas.setup.run_setup import Setup
 from nas.space import Architecture
 from nas.tasks import Classification
+from nas.tasks.calibration import Calibration
 
 __all__ = ["confusion_of"]
 
@@ -29,12 +31,17 @@ def confusion_of(setup: Setup, folder: RunFolder, architecture: Architecture) ->
     task, size = setup.data.task, setup.config.evaluation.batch_size
     if not isinstance(task, Classification):
         return None
-    network, classes, seen = OnnxNetwork(folder.onnx), len(task.classes), 0
-    counts = np.zeros((classes, classes), dtype=np.int64)
+    network, classes = OnnxNetwork(folder.onnx), len(task.classes)
+    outputs, targets, seen = list[Tensor](), list[Tensor](), 0
     for x, y in setup.inputs_of(architecture).batches(setup.confirmation, size):
-        answers = network(x).argmax(1).cpu().numpy()
-        np.add.at(counts, (y.cpu().numpy(), answers), 1)
-        seen += len(answers)
+        outputs.append(network(x).cpu())
+        targets.append(y.cpu())
+        seen += len(y)
         if seen >= _MOST:
             break
-    return Confusion(task.classes, counts, f"validation {setup.data.examples}")
+    confidences, answers = torch.cat(outputs).double().softmax(1).max(1)
+    right = torch.cat(targets)
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (right.numpy(), answers.numpy()), 1)
+    calibration = Calibration.of(confidences.numpy(), (answers == right).numpy())
+    return Confusion(task.classes, counts, f"validation {setup.data.examples}", calibration)

@@ -30,7 +30,8 @@ class SearchResult:
         score: the column of the objective in rows and tables.
         cost: what was kept low.
         own_costs: names of the costs of the run's own.
-        best: the network in ``best.onnx``, with ``file`` (what it reads and answers) and ``parity`` with PyTorch.
+        best: the network in ``best.onnx``, with ``file`` (what it reads and answers), ``parity`` with PyTorch and, of a
+            classifier, ``calibration_error``: how far its confidence is from its accuracy, from 0 to 1.
         largest: the largest network.
         random: the best of random draws, taken by the same rule; None if nothing was drawn or nothing fits.
         front: the Pareto front as measured.

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from nas.errors import UsageError, did_you_mean
 from nas.report.latency import LatencyContent
+from nas.tasks.calibration import Calibration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,11 +30,13 @@ class Confusion:
         classes: their names.
         counts: ``[classes, classes]``, how many examples of the class of the row were taken for that of the column.
         examples: what was classified, such as "validation images".
+        calibration: how far its confidence is from its accuracy, where that is known.
     """
 
     classes: Sequence[str]
     counts: npt.NDArray[np.int64]
     examples: str
+    calibration: Calibration | None = None
 
     @property
     def accuracies(self) -> npt.NDArray[np.float64]:

@@ -38,7 +38,7 @@ _LABELS = {
     "within_5pct": "Within 5%",
     "within_10pct": "Within 10%",
 }
-_SHARES = ("mape", "noise_floor", "relative_error", "share", "within_5pct", "within_10pct")
+_SHARES = ("calibration_error", "mape", "noise_floor", "relative_error", "share", "within_5pct", "within_10pct")
 _THIN = "\N{NARROW NO-BREAK SPACE}"
 _UNKNOWN = "\N{EN DASH}"
 

@@ -11,9 +11,10 @@ from typing import Any
 from nas.errors import UsageError
 from nas.files import write_file
 from nas.report.architecture_html import architecture_section, cells_of
+from nas.report.calibration import calibration_section
 from nas.report.captions import front_caption, history_caption, training_caption
 from nas.report.confusion import confusion_section
-from nas.report.content import ReportContent
+from nas.report.content import Confusion, ReportContent
 from nas.report.controls import controls_section
 from nas.report.drawing import architecture_drawing, time_bar
 from nas.report.feasibility import feasibility_section
@@ -80,7 +81,7 @@ def render_report(content: ReportContent) -> str:
         *_last_round(content),
         *([section("Architecture parameters", architecture_section(content))] if content.relaxation else ()),
         *([section("Did the search pay?", controls_section(content.controls))] if content.controls else ()),
-        *([section("Class by class", confusion_section(content.confusion))] if content.confusion else ()),
+        *_class_sections(content.confusion),
         section("What decides", _deciding(content)),
         *([section("Use it", usage(content.best["file"]))] if "file" in content.best else ()),
         section(
@@ -94,6 +95,15 @@ def render_report(content: ReportContent) -> str:
     choice = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in content.choice)
     sections = [*([section("Why this network", choice)] if choice else ()), *sections]
     return page(content.title, content.summary, content.notes, cards(content), sections)
+
+
+def _class_sections(confusion: Confusion | None) -> list[str]:
+    """What a classifier takes for what, and how far its confidence may be believed."""
+    if confusion is None:
+        return []
+    told = [section("Class by class", confusion_section(confusion))]
+    calibration = confusion.calibration
+    return told if calibration is None else [*told, section("How sure it is", calibration_section(calibration))]
 
 
 def _last_round(content: ReportContent) -> list[str]:

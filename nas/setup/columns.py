@@ -5,7 +5,10 @@ from nas.tasks import Task
 
 __all__ = ["own_columns"]
 
-_SEARCHED = ("id", "architecture", "feasible", "pareto", "optimism", "draws", "chosen", "file", "parity")
+_SEARCHED = (
+    *("id", "architecture", "feasible", "pareto", "optimism", "draws", "chosen"),
+    *("file", "parity", "calibration_error"),
+)
 _MEASURED = (LATENCY, "latency_spread_ms", "latency_source", "measured_latency_ms", "measured_spread_ms")
 _RETRAINED = (
     *("start", "recipe", "augmentation", "distillation"),

@@ -55,7 +55,7 @@ def check_contract(result: dict[str, Any]) -> None:
     assert list(result) == RESULT
     tested = [result["best"], result["largest"]]
     for row in [*tested, *result["front"]]:
-        assert set(row) - {"file", "parity"} == ROW | (TEST if row in tested else set())
+        assert set(row) - {"file", "parity", "calibration_error"} == ROW | (TEST if row in tested else set())
         assert isinstance(row["architecture"], dict)
         assert all(isinstance(row[cost], int) and row[cost] > 0 for cost in COSTS)
         assert row["latency_source"] == "measured"
@@ -63,6 +63,7 @@ def check_contract(result: dict[str, Any]) -> None:
     assert {"train", "search", "export"} <= set(result["seconds"])
     assert all(isinstance(value, float) for value in result["seconds"].values())
     best = result["best"]
+    assert 0 <= best["calibration_error"] <= 1
     (row,) = (row for row in result["front"] if row["id"] == best["id"])
     own = {"accuracy", "accuracy_low", "accuracy_high", "loss"}
     assert {key: row[key] for key in ROW - own} == {key: best[key] for key in ROW - own}

@@ -17,6 +17,7 @@ from nas.report.importance import choice_importance, importance_figure, importan
 from nas.report.last_round import last_round_figure
 from nas.report.parallel import parallel_figure
 from nas.report.search_page import render_report
+from nas.tasks.calibration import Calibration
 
 Changed = Callable[..., ReportContent]
 
@@ -26,6 +27,15 @@ def confusion(classes: int = 3) -> Confusion:
     counts[0, 1] = 2
     counts[1, 1] = 0
     return Confusion([f"<b>class {index}</b>" for index in range(classes)], counts, "validation images")
+
+
+def test_how_sure_a_classifier_is_stands_below_its_classes(changed: Changed) -> None:
+    sure = dataclasses.replace(confusion(), calibration=Calibration.of([0.9, 0.9, 0.5], [True, True, False]))
+    outline = Outline(render_report(changed(confusion=sure)))
+    bars = outline.figures[5]["data"][0]
+    assert bars["x"] == [0.5, 0.9] and bars["y"] == [0.0, 1.0] and bars["customdata"] == [1, 2]
+    assert "Expected calibration error 23.3%, in 15 bins; on the whole the network is more confident" in outline.text
+    assert "How sure it is" not in Outline(render_report(changed(confusion=confusion()))).text
 
 
 def test_classes_are_shown_the_worst_first(changed: Changed) -> None:
