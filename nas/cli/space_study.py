@@ -10,8 +10,9 @@ import typer
 from nas import setup, space_study
 from nas.cli.benchmark import benchmark_settings
 from nas.cli.interrupts import interruptible
-from nas.cli.options import RESULTS, Json, Name, Results
+from nas.cli.options import RESULTS, Json, Name, Results, Trust
 from nas.cli.progress import RichProgress
+from nas.cli.settings import opened
 from nas.cli.tables import new_table
 from nas.cli.terminal import TextConsole, echo
 from nas.errors import UsageError
@@ -26,7 +27,10 @@ _CERTAIN = 0.05
 def run_study(
     population: Annotated[
         list[str],
-        typer.Option(help="A space, perhaps with conditions: 'nasbench201 where params <= 1'; may be repeated."),
+        typer.Option(
+            help="A space, perhaps with conditions: 'nasbench201 where params <= 1'; may be repeated. Without --table "
+            "and --evaluator a finished search, whose evaluator tells."
+        ),
     ],
     table: Annotated[Path | None, typer.Option(help="CSV, parquet or JSON file of results.")] = None,
     evaluator: Annotated[str | None, typer.Option(help="In place of it module:function of an architecture.")] = None,
@@ -38,6 +42,7 @@ def run_study(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the draws.")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=4096, help="Processes.")] = 1,
+    trust: Trust = False,
     results: Results = RESULTS,
     name: Name = None,
     settings: Annotated[
@@ -50,12 +55,24 @@ def run_study(
     Told are the distributions of a metric, how far they differ by more than luck, and which choices move them. A killed
     study goes on where the same command is given again; populations and samples may be added.
     """
-    if not metric:
+    labels = list(dict.fromkeys(population))
+    if table is None and evaluator is None:
+        populations = [_of_run(each, results, trust) for each in labels]
+        if metric or minimise or settings:
+            raise UsageError("--metric, --minimise and --set are of a table or a function; a search has its own.")
+    elif not metric:
         raise UsageError("a study is of a metric; give --metric, a column of the table or a name of the function.")
-    asked = {"table": table, "evaluator": evaluator, "metric": metric, "minimise": minimise}
-    given = benchmark_settings(settings or [], "study")
-    populations = [space_study.read_population(each, **asked, settings=given) for each in dict.fromkeys(population)]
-    folder = results / (name or setup.plain_name(f"study-{metric}"))
+    else:
+        given = benchmark_settings(settings or [], "study")
+        asked: dict[str, Any] = {
+            "table": table,
+            "evaluator": evaluator,
+            "metric": metric,
+            "minimise": minimise,
+            "settings": given,
+        }
+        populations = [space_study.read_population(each, **asked) for each in labels]
+    folder = results / (name or setup.plain_name(f"study-{populations[0].objective.metric}"))
     with interruptible(lambda: "; give the same command again to go on."):
         found = space_study.compare_populations(
             populations, folder, samples=samples, thresholds=at or (), seed=seed, workers=workers,
@@ -67,6 +84,12 @@ def run_study(
     _print_found(found)
     for file in ("space-study.html", "space-study.json", "edf.csv", "choices.csv", "samples.csv"):
         echo(f"  {folder / file}")
+
+
+def _of_run(population: str, results: Path, trust: bool) -> space_study.Population:
+    """A population whose space is that of a finished search, which it names."""
+    run = population.partition(" where ")[0].strip()
+    return space_study.read_population(population, run=opened(results, run, trust).path)
 
 
 def _print_found(found: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,8 @@ import yaml
 from nas.benchmark.question import benchmark_question
 from nas.errors import UsageError, did_you_mean
 from nas.search import Constraint, Objective
-from nas.search.pool import metrics_of
-from nas.setup.without_model import SetupWithoutModel
-from nas.space import Architecture
+from nas.space import Architecture, Space
+from nas.space_study.judges import FinishedSearch, Judge, TableOrFunction
 
 __all__ = ["ChoiceCondition", "Population", "read_population"]
 
@@ -54,18 +54,20 @@ class Population:
 
     Attributes:
         label: as the user wrote it: a space, then perhaps ``where`` and conditions with ``and`` between.
-        setup: what tells how good its architectures are; its constraints are conditions on metrics.
+        judge: what tells how good its architectures are.
         conditions: on choices.
+        bounds: on metrics.
     """
 
     label: str
-    setup: SetupWithoutModel
+    judge: Judge
     conditions: tuple[ChoiceCondition, ...] = ()
+    bounds: tuple[Constraint, ...] = ()
 
     @property
     def objective(self) -> Objective:
         """What its architectures are judged by."""
-        return self.setup.objectives[0]
+        return self.judge.objective
 
     @property
     def number(self) -> int:
@@ -80,16 +82,15 @@ class Population:
         Raises:
             UsageError: hardly any architecture meets the conditions, or the evaluator fails.
         """
-        setup, fidelity = self.setup, self.setup.fidelity
-        evaluate = setup.evaluator()
+        judge, fidelity = self.judge, self.judge.fidelity
         for _ in range(_ATTEMPTS):
-            architecture = setup.space.sample(rng)
+            architecture = judge.space.sample(rng)
             if fidelity.name is not None:
                 architecture = fidelity.at(architecture, fidelity.most)
-            (known,) = [{}] if setup.costs is None else metrics_of(setup.costs, [architecture], "costs")
+            known = judge.known(architecture)
             if not (self._fits(known) and all(each.holds(architecture) for each in self.conditions)):
                 continue
-            metrics = {**known, **evaluate.row(architecture)}
+            metrics = {**known, **judge.metrics(architecture)}
             if self._fits(metrics):
                 value = metrics[self.objective.metric]
                 return architecture, value if np.isfinite(value) else None
@@ -98,38 +99,43 @@ class Population:
         )
 
     def _fits(self, metrics: Mapping[str, float]) -> bool:
-        """Whether no constraint on one of these metrics is violated."""
-        return not any(each.violation(metrics) for each in self.setup.constraints if each.metric in metrics)
+        """Whether no bound on one of these metrics is violated."""
+        return not any(each.violation(metrics) for each in self.bounds if each.metric in metrics)
 
 
-def read_population(label: str, **asked: Any) -> Population:
+def read_population(label: str, run: Path | None = None, **asked: Any) -> Population:
     """A population as a user writes it, such as ``nasbench201 where params <= 1 and edge_0_1 in [none, nor_conv_3x3]``.
 
     Args:
+        run: folder of a finished search, whose space and evaluator are meant, whatever the label calls it; or
         asked: what tells how good architectures are, as of :func:`nas.benchmark.benchmark_question`.
 
     Raises:
-        UsageError: it has another form, or its space, table or evaluator cannot be used.
+        UsageError: it has another form, or its space, table, evaluator or run cannot be used.
     """
     space, _, given = label.partition(" where ")
-    clauses = [each for each in given.split(" and ") if each.strip()]
-    setup = benchmark_question(space.strip(), **asked).setup
-    conditions, bounds = [], list[str]()
-    for clause in clauses:
-        match = _CLAUSE.fullmatch(clause.strip())
-        if match is not None and match["name"] in setup.space.choices:
-            conditions.append(_condition(label, setup, match))
+
+    def judge(bounds: list[str]) -> TableOrFunction:
+        return TableOrFunction(benchmark_question(space.strip(), constraints=bounds, **asked).setup)
+
+    of_all: Judge = judge([]) if run is None else FinishedSearch(run)
+    conditions, bounds = [], list[Constraint]()
+    for clause in [each.strip() for each in given.split(" and ") if each.strip()]:
+        match = _CLAUSE.fullmatch(clause)
+        if match is not None and match["name"] in of_all.space.choices:
+            conditions.append(_condition(label, of_all.space, match))
         else:
-            Constraint.parse(clause)
-            bounds.append(clause)
-    if bounds:
-        setup = benchmark_question(space.strip(), constraints=bounds, **asked).setup
-    return Population(label, setup, tuple(conditions))
+            bounds.append(Constraint.parse(clause))
+    if isinstance(of_all, FinishedSearch):
+        for each in bounds:
+            of_all.check_bound(each)
+        return Population(label, of_all, tuple(conditions), tuple(bounds))
+    return Population(label, judge(list(map(str, bounds))), tuple(conditions), tuple(bounds))
 
 
-def _condition(label: str, setup: SetupWithoutModel, match: re.Match[str]) -> ChoiceCondition:
+def _condition(label: str, space: Space, match: re.Match[str]) -> ChoiceCondition:
     name, value = match["name"], yaml.safe_load(match["value"])
-    candidates, condition = setup.space.choices[name], ChoiceCondition(name, match["operator"], value)
+    candidates, condition = space.choices[name], ChoiceCondition(name, match["operator"], value)
     if match["operator"] == "in" and not isinstance(value, list):
         raise UsageError(f"population '{label}': write the candidates of '{name}' as in '{name} in [a, b]'.")
     try:

@@ -60,7 +60,7 @@ def compare_populations(
         raise UsageError(
             f"a study is of one metric, but its populations have {', '.join(sorted(objectives)) or 'none'}."
         )
-    asked = {"evaluator": populations[0].setup.identity.evaluator, "objective": objectives.pop(), "seed": seed}
+    asked = {"evaluator": populations[0].judge.name, "objective": objectives.pop(), "seed": seed}
     records = Records(folder, "study", "populations and samples", asked, Draws.from_record)
     with records.open() as before:
         done = {(each.population, each.number): each for each in before}

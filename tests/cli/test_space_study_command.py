@@ -36,6 +36,11 @@ def test_other_samples_are_added_to_those_that_there_are() -> None:
     assert first["samples"][DEEP] == 60 and more["samples"][DEEP] == 80 and first["differences"] == []
 
 
+def test_without_a_table_a_population_is_a_finished_search() -> None:
+    outcome = nas("space-study", "--population", "mine where depth >= 3")
+    assert outcome.code == 2 and "run 'mine' does not exist in" in outcome.complaint
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -79,7 +79,7 @@ def test_a_population_meets_its_conditions_and_is_not_moved_by_others(here: Path
 def test_what_is_known_beforehand_is_asked_first(here: Path) -> None:
     settings = {"evaluator_args": {"costs": ["ms"]}}
     population = of_table("space.yaml where ms <= 1", settings=settings)
-    assert population.setup.results is not None and population.setup.results.metrics == ["val"]
+    assert population.judge.known(population.judge.space.smallest()) == {"ms": 0.0}
     compare_populations([population], here / "s", samples=20)
     assert max(each["a"] + each["b"] for each in drawn("s", population.label)) <= 1
 
