@@ -34,8 +34,9 @@ from nas.search.constraints import Constraint
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MOST_POINTS", "front_figure", "history_figure", "loss_figure", "training_figure"]
+__all__ = ["MOST_POINTS", "front_figure", "history_figure", "loss_figure", "training_figure", "validation_figure"]
 
+_VALIDATION = "validation_"
 _SIGNS = {"<=": "≤", ">=": "≥"}
 MOST_POINTS = 4000
 """A cloud of more points is thinned evenly, so that browsers stay quick."""
@@ -84,20 +85,40 @@ def training_figure(content: ReportContent) -> Figure | None:
 
 def loss_figure(epochs: Sequence[Mapping[str, Any]]) -> Figure | None:
     """The same of epochs of training, each with ``epoch``, ``loss`` and any of ``loss_<role>``."""
-    names = dict.fromkeys(name for epoch in epochs for name in epoch if name.split("_")[0] == "loss")
+    names = [name for name in _names(epochs) if name.split("_")[0] == "loss"]
+    called = {name: "total" if name == "loss" else name.removeprefix("loss_").replace("_", " ") for name in names}
+    figure = _by_epoch(epochs, called, "loss")
+    if figure is not None:
+        figure["layout"]["yaxis"] |= scale([loss for line in figure["data"] for loss in line["y"]], 10)
+    return figure
+
+
+def validation_figure(epochs: Sequence[Mapping[str, Any]]) -> Figure | None:
+    """The scores of networks while the supernet trained, of epochs that have any of ``validation_<metric>_<name>``."""
+    names = [name for name in _names(epochs) if name.startswith(_VALIDATION)]
+    parts = {name: name.removeprefix(_VALIDATION).rpartition("_") for name in names}
+    called = {name: network for name, (_, _, network) in parts.items()}
+    return _by_epoch(epochs, called, next((metric for metric, _, _ in parts.values()), ""))
+
+
+def _names(epochs: Sequence[Mapping[str, Any]]) -> dict[str, None]:
+    """What any of them tells, once."""
+    return dict.fromkeys(name for epoch in epochs for name in epoch)
+
+
+def _by_epoch(epochs: Sequence[Mapping[str, Any]], called: Mapping[str, str], axis: str) -> Figure | None:
+    """A line for each of the named figures that any epoch has; the first is drawn thicker."""
     lines = []
-    for index, name in enumerate(names):
+    for index, (name, words) in enumerate(called.items()):
         values = {number(epoch, "epoch"): number(epoch, name) for epoch in epochs}
-        known = {epoch: loss for epoch, loss in values.items() if not math.isnan(loss)}
-        called = "total" if name == "loss" else name.removeprefix("loss_").replace("_", " ")
-        lines.append(by_epoch(called, known, COLORS[index % 6], 2.5 if name == "loss" else 1.5))
-    losses = [loss for line in lines for loss in line["y"]]
-    if not losses:
+        known = {epoch: value for epoch, value in values.items() if not math.isnan(value)}
+        lines.append(by_epoch(words, known, COLORS[index % 6], 1.5 if index else 2.5))
+    drawn = [line for line in lines if line["x"]]
+    if not drawn:
         return None
-    frame = layout("epoch", "loss")
+    frame = layout("epoch", axis)
     frame["xaxis"] |= whole_epochs(len(epochs))
-    frame["yaxis"] |= scale(losses, 10)
-    return {"data": [line for line in lines if line["x"]], "layout": frame}
+    return {"data": drawn, "layout": frame}
 
 
 def _cloud(

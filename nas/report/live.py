@@ -13,6 +13,7 @@ from nas.report.plotting import BLUE, Figure, by_epoch, layout
 from nas.report.quantities import label, written
 from nas.report.search_page import page
 from nas.report.sections import figure_with_caption, section
+from nas.report.validation import validation_part
 
 __all__ = ["render_progress"]
 
@@ -28,10 +29,10 @@ def render_progress(told: Mapping[str, Any], summary: Mapping[str, Any], events:
         events: lines of its log, see :mod:`nas.setup.events`.
     """
     epochs = [event for event in events if event["stage"] == "train" and "epoch" in event]
-    training = loss_figure(epochs)
+    losses = figure_with_caption("training", loss_figure(epochs), "Losses by epoch.", "No epoch has ended yet.")
     search = _search_figure([event for event in events if event["stage"] == "search" and "done" in event])
     sections = [
-        section("Training", figure_with_caption("training", training, "Losses by epoch.", "No epoch has ended yet.")),
+        section("Training", losses + validation_part(epochs)),
         section("Search", figure_with_caption("search", search, _SEARCH, "No candidate is evaluated yet.")),
         section("Where the time went", time_bar(told["seconds"]) or '<p class="empty">No stage has ended yet.</p>'),
     ]

@@ -29,6 +29,7 @@ from nas.report.parallel import parallel_caption, parallel_figure
 from nas.report.reproduce import reproduction
 from nas.report.sections import figure_with_caption, section
 from nas.report.tables import candidate_table, front_table
+from nas.report.validation import validation_part
 
 __all__ = ["checked_path", "page", "render_latency_report", "render_report", "write_latency_report", "write_report"]
 
@@ -77,7 +78,7 @@ def render_report(content: ReportContent) -> str:
     sections = [
         section("Pareto front", front),
         *([section("Search", history)] if len(content.candidates) > 1 else []),
-        section("Training", training),
+        section("Training", training + validation_part(content.epochs)),
         *_last_round(content),
         *([section("Architecture parameters", architecture_section(content))] if content.relaxation else ()),
         *([section("Did the search pay?", controls_section(content.controls))] if content.controls else ()),

@@ -27,6 +27,7 @@ from nas.runs.ledgers import open_ledger
 from nas.runs.model_notes import evaluator_notes, largest_notes, pretrained_notes
 from nas.runs.plan import Plan, deadline_of, planned
 from nas.runs.proposing import collapse_of, derive_final, learnt_by
+from nas.runs.scores_by_epoch import with_scores
 from nas.runs.searching import Searching, evaluate_largest
 from nas.runs.sharing_notes import banks_notes, budget_notes, storage_notes, ties_notes
 from nas.search import Constraint
@@ -192,7 +193,7 @@ class _Stages:
             return []
         budget = run_budget(setup, self.latency) if setup.method.needs_budget else None
         feasible = self.prospects.trained
-        phases = setup.phases(budget, feasible)
+        phases = with_scores(setup, setup.phases(budget, feasible), feasible or setup.space)
         self.epochs, self.step = total_epochs(phases), phases[-1].step
         if setup.config.supernet is None:
             self.note(*ties_notes(setup.searched.sharing), *budget_notes(setup.searched.sharing, phases))

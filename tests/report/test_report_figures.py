@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 import pytest
 
 from nas.report import ReportContent
-from nas.report.figures import MOST_POINTS, front_figure, history_figure, training_figure
+from nas.report.figures import MOST_POINTS, front_figure, history_figure, training_figure, validation_figure
+from nas.report.search_page import render_report
 
 Changed = Callable[..., ReportContent]
 
@@ -92,6 +93,18 @@ def test_training_draws_the_loss_of_each_role(changed: Changed) -> None:
     )
     assert drawn["total"]["y"] == [2.0, 1.0]
     assert (drawn["small"]["x"], drawn["small"]["y"]) == ([2.0], [3.0])
+
+
+def test_scores_of_the_epochs_that_were_evaluated_are_drawn(changed: Changed) -> None:
+    epochs = [{"epoch": 0, "loss": 2.0}, {"epoch": 1, "loss": 1.0, "validation_f1_largest": 0.4}]
+    figure = validation_figure([*epochs, {"epoch": 2, "validation_f1_largest": 0.5, "validation_f1_smallest": 0.3}])
+    drawn = traces(figure)
+    assert (drawn["largest"]["x"], drawn["largest"]["y"]) == ([1.0, 2.0], [0.4, 0.5])
+    assert drawn["smallest"]["x"] == [2.0]
+    assert figure is not None and figure["layout"]["yaxis"]["title"]["text"] == "F1"
+    assert validation_figure(epochs[:1]) is None
+    assert "validation-plot" in render_report(changed(epochs=epochs))
+    assert "validation-plot" not in render_report(changed(epochs=epochs[:1]))
 
 
 @pytest.mark.parametrize(("last", "kind"), [(1.0, "linear"), (0.1, "log"), (-0.1, "linear")])
