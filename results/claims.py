@@ -219,7 +219,11 @@ CLAIMS = [
         "sharing/views/runs.csv",
         conflicts,
     ),
-    Claim("A trained network made twice as fast: test accuracy after one and after five minutes?", "own_model/rows.csv", own_model),
+    Claim(
+        "A trained network made twice as fast: test accuracy after one and after five minutes?",
+        "own_model/rows.csv",
+        own_model,
+    ),
 ]
 
 
