@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import compare
+import layers
 import numpy as np
 import pandas as pd
 import pooling
@@ -18,6 +19,7 @@ from nas.costs import StaticCosts
 from nas.evaluation import ranking
 from nas.files import write_file
 from nas.space import Architecture
+from nas.training import Recipe
 
 HERE = Path(__file__).parent
 JUDGE = "A ground truth may judge where two trainings of it agree by a tau of 0.5 or more."
@@ -145,8 +147,33 @@ def gaps() -> tuple[pd.DataFrame, float]:
     return pd.DataFrame(lines), float(by_id["std"].mean())
 
 
+def layered() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Bits per character of networks of six layers by what these share: trained so, and made of a trained one."""
+    rows = pd.read_csv(HERE / "layers.csv")
+    untied = rows[rows["scheme"] == layers.UNTIED].set_index("seed")["bits"]
+    trained, made = [], []
+    for scheme, group in rows.groupby("scheme", sort=False):
+        behind = group.set_index("seed")["bits"] - untied
+        line = {
+            "scheme": scheme,
+            "stored parameters": f"{group['stored'].iloc[0]:,}",
+            "bits per character": f"{group['bits'].mean():.3f} ± {group['bits'].std():.3f}",
+            "behind untied, by seed": "" if scheme == layers.UNTIED else ", ".join(f"{gap:+.3f}" for gap in behind),
+        }
+        if scheme in layers.SCHEMES:
+            trained.append({**line, "CPU seconds": f"{group['cpu_seconds'].mean():.0f}"})
+        else:
+            made.append({**line, "before training": f"{group['before'].mean():.3f} ± {group['before'].std():.3f}"})
+    return pd.DataFrame(trained), pd.DataFrame(made)
+
+
 def _verdict(agreement: float) -> str:
     return ", so it may judge" if agreement >= ranking.LEAST_CEILING else ", so what follows is inconclusive"
+
+
+def _steps(recipe: Recipe) -> int:
+    """Of a training on the windows of the text."""
+    return recipe.epochs * (transformer.WINDOWS // recipe.batch_size)
 
 
 def table(rows: pd.DataFrame) -> str:
@@ -161,6 +188,7 @@ def main() -> None:
     for name, rows in (("pooling", judged_placements), ("toy_cell", judged_cells)):
         write_file(HERE / f"summary_{name}.csv", rows.to_csv(index=False, float_format="%.4g"))
     transformers, noise = gaps()
+    trained, made = layered()
     complete = placements.dropna()
     between = ranking.ceiling(*complete[["training 0", "training 1"]].to_numpy().T)
     own = toy_cell.own_trainings()
@@ -178,12 +206,16 @@ def main() -> None:
             cell_count=len(cells),
             transformers=table(transformers),
             alone_noise=f"{noise:.3f}",
+            layers=table(trained),
+            layers_made=table(made),
+            layer_steps=_steps(layers.FRESH),
+            tuning_steps=_steps(layers.TUNING),
             cell_epochs=toy_cell.RECIPE.epochs,
             truth_epochs=pooling.RECIPE.epochs,
             placement_epochs=compare.TASKS["pooling"].recipe.epochs,
             placements_verdict=_verdict(between),
             last=compare.LAST,
-            steps=transformer.RECIPE.epochs * (transformer.WINDOWS // transformer.RECIPE.batch_size),
+            steps=_steps(transformer.RECIPE),
         )
     )
     write_file(HERE / "README.md", text)

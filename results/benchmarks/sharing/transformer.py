@@ -32,8 +32,9 @@ RECIPE = Recipe(**{**METHODS["mixture-of-supernets"].recipe, "epochs": 4, "batch
 
 SCHEMES = {
     "shared": ("bignas", {}),
-    "routed by layer": ("mixture-of-supernets", {"experts": 2}),
-    "routed by neuron": ("mixture-of-supernets", {"experts": 2, "neuron_wise": True}),
+    "routed by layer": ("mixture-of-supernets", {"experts": 2, "noise": 0.1}),
+    "routed by neuron": ("mixture-of-supernets", {"experts": 2, "noise": 0.1, "neuron_wise": True}),
+    "routed by layer, experts of their own": ("mixture-of-supernets", {"experts": 2}),
 }
 """Name → a method, whose scheme is used, and the scheme's options. The step is that of mixture-of-supernets."""
 
@@ -58,49 +59,46 @@ def train_alone(data: Data) -> None:
         supernet = Supernet(model(data))
         for architecture in subnets(supernet):
             this = {"id": architecture.id, "seed": seed}
-            if _is_done("transformer_alone", this):
+            if is_done("transformer_alone", this):
                 continue
             started = time.process_time()
             (found,) = Standalone(supernet, data, RECIPE, seed=seed)([architecture]).to_dict("records")
             seconds = time.process_time() - started
             size = sum(parameter.numel() for parameter in supernet.extract(architecture).parameters())
             row = {"bits": found["bits_per_character"], "params": size, "cpu_seconds": seconds}
-            _store("transformer_alone", [{**this, **row}])
+            store("transformer_alone", [{**this, **row}])
 
 
 def train_supernet(data: Data, scheme: str, seed: int) -> None:
     name, options = SCHEMES[scheme]
-    if _is_done("transformer", {"scheme": scheme, "seed": seed}):
+    if is_done("transformer", {"scheme": scheme, "seed": seed}):
         return
     torch.manual_seed(seed)
     supernet = Supernet(model(data), METHODS[name].make_sharing(options, seed))
     problem = Problem(supernet, data, seed, RECIPE)
     started = time.process_time()
-    train_phases(METHODS["mixture-of-supernets"].phases(problem), seed=seed)
+    history = train_phases(METHODS["mixture-of-supernets"].phases(problem), seed=seed)
+    routing = history[-1].get("routing", {})
     seconds = time.process_time() - started
     architectures = subnets(supernet)
     found = SharedWeights(supernet, data)(architectures)["bits_per_character"]
     size = sum(parameter.numel() for parameter in supernet.parameters())
-    _store(
-        "transformer",
-        [
-            {"scheme": scheme, "seed": seed, "id": each.id, "bits": bits, "parameters": size, "cpu_seconds": seconds}
-            for each, bits in zip(architectures, found, strict=True)
-        ],
-    )
+    row = {"scheme": scheme, "seed": seed, "parameters": size, "cpu_seconds": seconds, **routing}
+    each = zip(architectures, found, strict=True)
+    store("transformer", [{**row, "id": architecture.id, "bits": bits} for architecture, bits in each])
 
 
-def _stored(name: str) -> pd.DataFrame:
+def stored(name: str) -> pd.DataFrame:
     path = HERE / f"{name}.csv"
     return pd.read_csv(path) if path.exists() else pd.DataFrame({"scheme": [], "seed": [], "id": []})
 
 
-def _is_done(name: str, this: dict[str, object]) -> bool:
-    return bool((_stored(name)[list(this)] == pd.Series(this)).all(axis=1).any())
+def is_done(name: str, this: dict[str, object]) -> bool:
+    return bool((stored(name)[list(this)] == pd.Series(this)).all(axis=1).any())
 
 
-def _store(name: str, rows: list[dict[str, object]]) -> None:
-    joined = pd.DataFrame([*_stored(name).to_dict("records"), *rows])
+def store(name: str, rows: list[dict[str, object]]) -> None:
+    joined = pd.DataFrame([*stored(name).to_dict("records"), *rows])
     write_file(HERE / f"{name}.csv", joined.to_csv(index=False, float_format="%.6g"))
     print(rows[-1], flush=True)
 
