@@ -2,7 +2,7 @@
 
 Run from the repository root:  OMP_NUM_THREADS=1 python results/benchmarks/sharing/gates/gates.py
 Reads cifar10/ and nasbench201/ from the folder named by NAS_SHARED_DATA (default: data in the current folder).
-Each row of runs.csv is one search, a minute of one thread; one that is there is not run again. Writes README.md.
+Each row of runs.csv is one search, less than a minute of one thread; one that is there is not run again. Writes README.md.
 """
 
 import argparse
@@ -33,11 +33,12 @@ DATA = Path(os.environ.get("NAS_SHARED_DATA", "data"))
 BASES = ("darts", "proxyless")
 SCHEMES = ("shared", "few-shot", "gradient-matching")
 SEEDS = 3
-IMAGES, EPOCHS = 10_000, 8
+IMAGES, EPOCHS = 4_000, 8
 SETTINGS: dict[str, Any] = {
     "space": "nasbench201",
     "space_args": {"width": 8, "cells": 1},
     "data": "cifar10",
+    "data_dir": str(DATA / "cifar10"),
     "image_size": 16,
     "training": {"batch_size": 64},
 }
@@ -65,7 +66,7 @@ def setup_of(base: str, scheme: str, seed: int, images: int, epochs: int) -> Set
     method = base if scheme == "shared" else f"{scheme}:{base}"
     given = {**SETTINGS, **OWN.get(base, {}), **OWN.get(scheme, {}), "method": method, "seed": seed, "limit": images}
     training = {**SETTINGS["training"], "epochs": epochs}
-    return Setup(resolve({**given, "training": training, "data_dir": str(DATA / "cifar10")}, "gates.py"))
+    return Setup(resolve({**given, "training": training}, "gates.py"))
 
 
 def row_of(setup: Setup, accuracies: Mapping[str, float]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ _HEAD = """# Gates in regions: what few-shot and gradient matching find in NAS-B
 
 Six searches for each seed: DARTS and ProxylessNAS, each in one supernet and in the regions of `few-shot:…` and
 `gradient-matching:…`, with equal steps in total, so each region has a fraction of them. Supernets have width 8 and one
-cell a stage, 10,000 images of CIFAR-10 at 16x16, half of them for the gates, and 8 epochs: some 500 steps, where the
+cell a stage, 4,000 images of CIFAR-10 at 16x16, half of them for the gates, and 8 epochs: some 250 steps, where the
 papers have tens of thousands. ProxylessNAS has the expected FLOPs in its loss, so it prefers cheap cells. "Accuracy" is
 the published one of the derived cell (CIFAR-10 test, 200 epochs at full size), "best region" that of the best cell that
 any region derived: the difference is what choosing on validation loses. A search of gradient matching also runs the
