@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from nas.errors import UsageError
-from nas.setup import RunFolder, resolve
-from nas.setup.trust import is_sealed, seal
+from nas.setup import RunConfig, RunFolder, resolve
+from nas.setup.trust import is_sealed, own_parts, seal
 
 OWN = resolve({"space": "mine:tiny", "space_args": {"width": 4}}, "test")
 
@@ -140,3 +140,9 @@ def test_without_a_place_for_the_key_a_run_begins_and_says_what_follows(
         folder.load_config()
     with pytest.raises(UsageError, match="let XDG_STATE_HOME name a folder that can be written"):
         folder.trust()
+
+
+def test_a_method_of_regions_that_learn_gates_is_code_of_a_user_only_if_what_it_names_is() -> None:
+    assert "method" not in own_parts(RunConfig(method="few-shot:darts"))
+    assert own_parts(RunConfig(method="few-shot:mine:METHOD"))["method"] == "mine:METHOD"
+    assert own_parts(RunConfig(method="mine:METHOD"))["method"] == "mine:METHOD"

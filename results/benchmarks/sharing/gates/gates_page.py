@@ -21,6 +21,12 @@ A random cell has {mean:.1f} ± {spread:.1f} %, the best {best:.1f} %; so a sche
 seeds stand clear of those of the base and of random cells.
 """
 
+_COMMAND = """
+```sh
+OMP_NUM_THREADS=1 NAS_SHARED_DATA=data python results/benchmarks/sharing/gates/gates.py
+```
+"""
+
 
 def page(rows: pd.DataFrame, accuracies: Sequence[float]) -> str:
     """Markdown: a table with a line for each base and scheme.
@@ -48,21 +54,22 @@ def page(rows: pd.DataFrame, accuracies: Sequence[float]) -> str:
                 ]
             )
         )
-    return "\n".join([head, *lines, "", *map(_verdict, _compared(rows)), ""])
+    verdicts = [_verdict(*each, float(np.mean(accuracies))) for each in _compared(rows)]
+    return "\n".join([head, *lines, "", *verdicts, _COMMAND])
 
 
-def _compared(rows: pd.DataFrame) -> list[tuple[str, str, pd.Series]]:
-    """Base, scheme and the points that it gains on the base, by seed."""
+def _compared(rows: pd.DataFrame) -> list[tuple[str, str, pd.Series, pd.Series]]:
+    """Base, scheme, and by seed its accuracy and that of the base."""
     found = []
     for base, some in rows.groupby("base", sort=False):
         by_seed = some.pivot(index="seed", columns="scheme", values="truth")
         schemes = [scheme for scheme in some["scheme"].unique() if scheme != "shared"]
-        found += [(str(base), str(scheme), (by_seed[scheme] - by_seed["shared"]).dropna()) for scheme in schemes]
+        found += [(str(base), str(scheme), by_seed[scheme], by_seed["shared"]) for scheme in schemes]
     return found
 
 
-def _verdict(compared: tuple[str, str, pd.Series]) -> str:
-    base, scheme, gained = compared
+def _verdict(base: str, scheme: str, accuracies: pd.Series, shared: pd.Series, random: float) -> str:
+    gained = (accuracies - shared).dropna()
     points = ", ".join(f"{value:+.1f}" for value in gained)
     if len(gained) < 2:
         word = "one seed shows nothing"
@@ -72,7 +79,8 @@ def _verdict(compared: tuple[str, str, pd.Series]) -> str:
         word = "worse with every seed"
     else:
         word = "seeds contradict each other: nothing is shown"
-    return f"- `{scheme}:{base}` against `{base}`: {points} points; {word}."
+    poor = ", and worse than random cells on average" if accuracies.mean() < random else ""
+    return f"- `{scheme}:{base}` against `{base}`: {points} points; {word}{poor}."
 
 
 def _spread(values: pd.Series) -> str:
