@@ -55,4 +55,6 @@ FEW_SHOT = Method(
 
 def few_shot_of(name: str) -> Method:
     """Few-shot supernets that learn gates, such as few-shot:darts: each part of the space has its own."""
-    return with_gates(FEW_SHOT, name, _levels)
+    return with_gates(
+        FEW_SHOT, name, _levels, family="differentiable", paper="Zhao et al., Few-shot neural architecture search, 2021"
+    )

@@ -56,4 +56,10 @@ GRADIENT_MATCHING = Method(
 
 def gradient_matching_of(name: str) -> Method:
     """Gradient matching with gates, such as gradient-matching:darts: each part of the space learns its own."""
-    return with_gates(GRADIENT_MATCHING, name, _levels)
+    return with_gates(
+        GRADIENT_MATCHING,
+        name,
+        _levels,
+        family="differentiable",
+        paper="Hu et al., Generalizing few-shot NAS with gradient matching, 2022",
+    )

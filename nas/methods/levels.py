@@ -83,13 +83,14 @@ def in_levels(
     return levels
 
 
-def with_gates(method: Method, name: str, levels: Callable[..., list[Phase]]) -> Method:
+def with_gates(method: Method, name: str, levels: Callable[..., list[Phase]], *, family: str, paper: str) -> Method:
     """A method that cuts the space, whose regions learn gates as a differentiable method does.
 
     Args:
         method: that trains single paths.
         name: of the differentiable method, whose recipe, derivation and retraining it takes over.
         levels: (problem, steps, restart, differentiable method, learnt_in) → its phases.
+        family, paper: of the method that is made, which lists of methods read where it is called.
 
     Raises:
         UsageError: the other method is not known, or learns no gates.
@@ -109,7 +110,8 @@ def with_gates(method: Method, name: str, levels: Callable[..., list[Phase]]) ->
     return replace(
         base,
         name=f"{method.name}:{name}",
-        paper=f"{method.paper}; {base.paper}",
+        family=family,
+        paper=f"{paper}; {base.paper}",
         summary=f"{base.summary}; the space is cut as by {method.name}, and each part learns its own",
         phases=phases,
         fewest_epochs=method.fewest_epochs,
