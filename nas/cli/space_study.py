@@ -86,7 +86,7 @@ def run_study(
         echo(f"  {folder / file}")
 
 
-def _of_run(population: str, results: Path, trust: bool) -> space_study.Population:
+def _of_run(population: str, results: Path, trust: bool) -> "space_study.Population":
     """A population whose space is that of a finished search, which it names."""
     run = population.partition(" where ")[0].strip()
     return space_study.read_population(population, run=opened(results, run, trust).path)
