@@ -133,7 +133,7 @@ def gaps() -> tuple[pd.DataFrame, float]:
     rows["gap"] = rows["bits"] - rows["id"].map(by_id["mean"])
     lines = []
     for scheme, group in rows.groupby("scheme", sort=False):
-        by_seed = group.groupby("seed")["gap"].mean()
+        by_seed, gates = group.groupby("seed")["gap"].mean(), group["gates"].mean()
         lines.append(
             {
                 "scheme": scheme,
@@ -141,6 +141,8 @@ def gaps() -> tuple[pd.DataFrame, float]:
                 "mean gap (bits)": _spread(by_seed),
                 "smallest": _spread(group[group["id"] == alone["id"].iloc[0]]["gap"]),
                 "largest": _spread(group[group["id"] == alone["id"].iloc[1]]["gap"]),
+                "seeds": group["seed"].nunique(),
+                "gates differ in": "" if np.isnan(gates) else f"{gates:.1%}",
                 "CPU seconds": f"{group.groupby('seed')['cpu_seconds'].first().mean():.0f}",
             }
         )
