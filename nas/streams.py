@@ -1,12 +1,13 @@
 """Random numbers of a run: every use has a stream of its own, a function of the run's seed and of what it is for."""
 
-from enum import IntEnum
+from enum import IntEnum, unique
 
 import numpy as np
 
 __all__ = ["Stream", "derive_seed", "rng"]
 
 
+@unique
 class Stream(IntEnum):
     """What random numbers are for; no two uses share one.
 
@@ -53,9 +54,7 @@ class Stream(IntEnum):
     DIAGONAL = 36
     FINISH = 37
     CONTROLS = 38
-    ROW_ARCHITECTURES = 38
     COMPARISON_BATCHES = 39
-    ROUTED_ARCHITECTURES = 80
 
     # The search.
     STRATEGY = 40
@@ -96,6 +95,11 @@ class Stream(IntEnum):
     # Searches by predictors.
     EVOLVED_PREDICTIONS = 80
     COST_STATISTICS = 81
+
+    # What banks and experts are compared on.
+    ROW_ARCHITECTURES = 90
+    ROUTED_ARCHITECTURES = 91
+    SPECIALISATION = 92
 
     # Populations of spaces.
     POPULATION = 85

@@ -81,7 +81,7 @@ class Specialisation(Listener):
     def _own_ahead(self, context: Context) -> float:
         """Zero where there is one bank."""
         own, banks = self.mixture.assignment, self.mixture.banks
-        draws = rng(self.seed, Stream.ROW_ARCHITECTURES, context.step)
+        draws = rng(self.seed, Stream.SPECIALISATION, context.step)
         rows = np.unique(np.linspace(0, len(own) - 1, _MOST_ROWS).astype(int))
         batches = [self.stream.at(number) for number in range(min(_BATCHES, self.stream.batches))]
         scores = np.zeros((len(rows), banks))
