@@ -56,7 +56,7 @@ def run_benchmark(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare strategies on a table of results, or on a function.
+    """Compare strategies on a table or a function.
 
     Each searches with many seeds. A killed benchmark goes on where the same command is given again, and strategies or
     seeds that are added to it add rows.

@@ -16,7 +16,7 @@ __all__ = ["show"]
 
 
 def show(run: AnyRun, results: Results = RESULTS, as_json: Json = False) -> None:
-    """Tell again what a search or a profile found, or how far it is.
+    """Tell again what a run found, or how far it is.
 
     It reads the files of the run alone: nothing is imported, measured or written.
     """
