@@ -147,7 +147,7 @@ def _pruned(whole: nn.Module, ratio: float) -> nn.Module:
         round_to=4,
         num_heads={each.qkv: each.heads for each in attentions},
         prune_num_heads=bool(attentions),
-        head_pruning_ratio=ratio,
+        head_pruning_ratio=min(ratio, 0.5),  # above, some attention loses all of its heads
     )
     pruner.step()
     for each in attentions:
