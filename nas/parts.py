@@ -72,6 +72,9 @@ class Slot(Generic[Part]):
         prefix, _, rest = name.partition(":")
         if prefix in self.families and rest:
             part = pkgutil.resolve_name(self.families[prefix])(rest)
+        elif prefix in self.shipped and rest:
+            takers = " and ".join(f"{family}:NAME" for family in self.families) or "none of these"
+            raise UsageError(f"{self.name} '{prefix}' takes no name after it, as '{name}' has; {takers} would.")
         elif ":" in name:
             part = import_object(name, self.name)
         else:

@@ -52,6 +52,13 @@ def test_every_part_that_ships_is_there_and_says_what_it_is(slot: Slot[Any]) -> 
         )
 
 
+def test_what_is_no_family_takes_no_name() -> None:
+    with pytest.raises(
+        UsageError, match="'hashed-bank' takes no name after it, as 'hashed-bank:darts' has; few-shot:NAME"
+    ):
+        METHODS["hashed-bank:darts"]
+
+
 def test_a_family_makes_its_parts_of_their_names() -> None:
     shapes: Slot[Any] = Slot("shape", "mine.shapes", {}, callable, "a function", {"attribute": "operator:attrgetter"})
     assert shapes["attribute:numerator"](3) == 3

@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if _is_help(error):
             print(error.format_message())
             sys.exit(0)
-        _fail(f"{error.format_message().rstrip('.')}. See: {' '.join(_command(error.ctx))} --help")
+        message = error.format_message().replace("Value error, ", "").rstrip(".")
+        _fail(f"{message}. See: {' '.join(_command(error.ctx))} --help")
     except OSError as error:
         sentence = f"{error.filename or 'a file'} cannot be read or written: {error.strerror}."
         _fail(" ".join([sentence, *getattr(error, "__notes__", [])]))

@@ -63,7 +63,7 @@ def print_result(result: Mapping[str, Any], folder: RunFolder) -> None:
     for sentence in (*choice_sentences(result), about_file(best["file"])):
         console.say(sentence)
     if "calibration_error" in best:
-        off = written("calibration_error", best["calibration_error"])
+        off = f"{100 * best['calibration_error']:.2f} points"
         console.say(f"Its confidence is {off} off its accuracy (expected calibration error).")
     for note in result["notes"]:
         console.say(note, style="yellow")

@@ -64,7 +64,7 @@ def compare(
     named = [find_run(run, results) for run in runs]
     folders = list({folder.path.resolve(): folder for folder in named}.values())
     if len(folders) < 2:
-        raise UsageError(f"a comparison needs two different runs or more, and {len(folders)} is named.")
+        raise UsageError("a comparison needs two different runs or more, but only one is named; name another.")
     configs = [folder.read_config() for folder in folders]
     found = [_result(*each) for each in zip(folders, configs, strict=True)]
     metrics = list(dict.fromkeys(str(result["metric"]) for result in found))

@@ -104,9 +104,10 @@ def run_search(
 
 
 def _check_training(setup: Setup) -> None:
-    """Refuses a space, recipe or task that the method cannot train, before anything is measured; methods that learn
-    gates do so when they begin."""
-    if setup.traits.needs_supernet and setup.method.trains and not setup.is_differentiable:
+    """Refuses a space, recipe or task that the method cannot train, before anything is measured; gates that learn
+    to keep a budget do so when they know it."""
+    learns_budget = setup.is_differentiable and setup.method.needs_budget
+    if setup.traits.needs_supernet and setup.method.trains and not learns_budget:
         setup.phases(unbounded(setup))
     if setup.finishing and setup.config.finish.distillation and not setup.has_teacher:
         raise UsageError(

@@ -138,6 +138,11 @@ def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], 
         torch.manual_seed(derive_seed(config.seed_of_training, Stream.SUPERNET_WEIGHTS))
         model = build_space(config.space, arguments, shape, data.input_dtype, data.output_shape[0])
     sharing = METHODS[config.method].make_sharing(config.sharing_args, config.seed_of_training)
+    if sharing is not None and sharing.needs_trained and not config.pretrained:
+        raise UsageError(
+            f"sharing_args.start is '{config.sharing_args['start']}', which begins with weights that are trained "
+            "already, but the model has none; give --checkpoint, or leave it out."
+        )
     supernet = Supernet(model, sharing, data.input_shape, data.input_dtype, like, config.extra, data.read)
     return supernet.to(data.train.device)
 

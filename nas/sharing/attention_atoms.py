@@ -75,6 +75,10 @@ class AttentionAtoms(Sharing):
         self._choice = Choice(self.atoms or _shares(count), name="atoms")
         return {layer.path: self._choice for layer in self._layers}
 
+    @property
+    def needs_trained(self) -> bool:
+        return self.start != "fresh"
+
     @torch.no_grad()
     def bind(self, model: nn.Module, space: Space) -> None:
         """Makes atoms and coefficients."""

@@ -74,6 +74,10 @@ class RelaxedTied(Sharing):
             )
         return {layer.path: Choice(self.ranks, name=_choice(layer)) for group in self._groups for layer in group}
 
+    @property
+    def needs_trained(self) -> bool:
+        return self.start != "fresh"
+
     @torch.no_grad()
     def bind(self, model: nn.Module, space: Space) -> None:
         """Makes the shared layers and the differences of the weights that the model has."""

@@ -33,6 +33,11 @@ class Sharing(nn.Module):
         """
 
     @property
+    def needs_trained(self) -> bool:
+        """Whether the banks are made of weights that only mean something where the model is trained already."""
+        return False
+
+    @property
     def banks(self) -> int:
         """How many sets of weights there are."""
         return 1

@@ -113,7 +113,9 @@ def read_population(label: str, run: Path | None = None, **asked: Any) -> Popula
     Raises:
         UsageError: it has another form, or its space, table, evaluator or run cannot be used.
     """
-    space, _, given = label.partition(" where ")
+    space, where, given = f"{label} ".partition(" where ")
+    if where and not given.strip():
+        raise _unread(label, given)
 
     def judge(bounds: list[str]) -> TableOrFunction:
         return TableOrFunction(benchmark_question(space.strip(), constraints=bounds, **asked).setup)
@@ -124,6 +126,8 @@ def read_population(label: str, run: Path | None = None, **asked: Any) -> Popula
         match = _CLAUSE.fullmatch(clause)
         if match is not None and match["name"] in of_all.space.choices:
             conditions.append(_condition(label, of_all.space, match))
+        elif match is None or match["operator"] in ("=", "in"):
+            raise _unread(label, clause)
         else:
             bounds.append(Constraint.parse(clause))
     if isinstance(of_all, FinishedSearch):
@@ -131,6 +135,13 @@ def read_population(label: str, run: Path | None = None, **asked: Any) -> Popula
             of_all.check_bound(each)
         return Population(label, of_all, tuple(conditions), tuple(bounds))
     return Population(label, judge(list(map(str, bounds))), tuple(conditions), tuple(bounds))
+
+
+def _unread(label: str, clause: str) -> UsageError:
+    return UsageError(
+        f"population '{label}': {clause.strip()!r} is no condition; write a choice of the space or a metric and its "
+        "bound, as in 'depth >= 3', 'kernel in [3, 5]' or 'params <= 1e6', with 'and' between."
+    )
 
 
 def _condition(label: str, space: Space, match: re.Match[str]) -> ChoiceCondition:

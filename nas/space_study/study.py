@@ -50,10 +50,14 @@ def compare_populations(
         What ``space-study.json`` holds.
 
     Raises:
-        UsageError: a number is too small, the populations have other metrics, or the evaluator fails.
+        UsageError: a number is out of range, the populations have other metrics, the evaluator fails, or nothing has a
+            value of the metric.
     """
-    if samples < 2 or workers < 1:
-        raise UsageError(f"a study has {samples} samples and {workers} workers; give at least 2 samples, 1 worker.")
+    if samples < 2 or workers < 1 or not all(map(math.isfinite, thresholds)):
+        raise UsageError(
+            f"a study has {samples} samples, {workers} workers and thresholds {list(thresholds)}; give at least 2 "
+            "samples, 1 worker and finite thresholds."
+        )
     named = {each.label: each for each in populations}
     objectives = {str(each.objective) for each in populations}
     if len(objectives) != 1:
@@ -100,7 +104,7 @@ def _table(parts: Mapping[str, Sequence[Draws]], samples: int) -> "pd.DataFrame"
             for architecture, value in zip(each.architectures, each.values, strict=True)
         ][:samples]
     ]
-    return pd.DataFrame(rows, columns=["population", "architecture", "value"])
+    return pd.DataFrame(rows, columns=["population", "architecture", "value"]).astype({"value": float})
 
 
 def _written(
@@ -114,6 +118,11 @@ def _written(
     import pandas as pd
 
     objective = next(iter(populations.values())).objective
+    if table["value"].isna().all():
+        raise UsageError(
+            f"none of the {len(table):,} architectures has a number as its {objective.metric}, so there is nothing to "
+            "compare; look at the table or the function."
+        )
     values = {label: [None if math.isnan(each) else each for each in some] for label, some in _values(table)}
     found = {label: losses(some, objective.maximise) for label, some in values.items()}
     effects = {

@@ -34,6 +34,10 @@ NOTHING_BEGAN = {
         r"'evolution' has population 'x', but input should be a valid integer",
     ),
     "impossible option": (["--set", "strategy_args.mutation=2"], r"evolution has mutation 2.0; give a probability"),
+    "weights that nobody trained": (
+        ["--method", "relaxed-tying", "--set", "sharing_args.start=average"],
+        r"sharing_args.start is 'average', which begins with weights that are trained already, but the model has none",
+    ),
     "unknown target": (["--target", "onnxrt"], r"target 'onnxrt' is not known; did you mean 'onnxruntime'\?"),
     "two tasks": (
         ["--task", "digits", "--data", "cifar10"],

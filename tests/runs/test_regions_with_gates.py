@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 from killing import finish, outcome
 
+from nas.errors import UsageError
 from nas.setup import RunFolder, Setup, resolve
 
 SETTINGS: dict[str, Any] = {
@@ -55,6 +56,12 @@ def test_the_best_architecture_of_a_region_becomes_an_onnx_file(tmp_path: Path) 
     (output,) = session.run(None, {session.get_inputs()[0].name: np.zeros((2, 1, 8, 8), np.float32)})
     assert output.shape == (2, 10)
     assert "mean over the regions" in folder.report.read_text()
+
+
+def test_fewer_epochs_than_levels_are_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"needs 2 epochs or more, but training\.epochs is 1"):
+        finish(tmp_path, {**settings("few-shot:darts"), "training": {"epochs": 1}})
+    assert not RunFolder(tmp_path / "run").log_file.exists()
 
 
 @pytest.mark.parametrize(

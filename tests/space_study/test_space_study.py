@@ -184,13 +184,23 @@ def test_a_planted_effect_is_found_and_no_other() -> None:
         ("space.yaml where c = w", "no candidate of 'c' is = w"),
         ("space.yaml where a in [1, 9]", "no candidate of 'a' is in 9"),
         ("space.yaml where c >= 3", r"'c >= 3' cannot be compared with the candidates \['x', 'y', 'z'\]"),
-        ("space.yaml where size", "constraint 'size' cannot be read"),
+        ("space.yaml where size", "'size' is no condition"),
+        ("space.yaml where size in [1]", r"'size in \[1\]' is no condition"),
+        ("space.yaml where", "'' is no condition"),
         ("space.yaml where size <= 2", "no column 'size'"),
     ],
 )
 def test_mistakes_in_populations_are_sentences(label: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         of_table(label)
+
+
+def test_a_metric_that_is_never_a_number_and_thresholds_that_are_none_are_refused(here: Path) -> None:
+    nobody = read_population("space.yaml where b = 5", evaluator="own_area:simulate", metric="gain")
+    with pytest.raises(UsageError, match="none of the 10 architectures has a number as its gain"):
+        compare_populations([nobody], here / "s", samples=10)
+    with pytest.raises(UsageError, match=r"thresholds \[nan\]; give .* finite thresholds"):
+        compare_populations([of_table("space.yaml")], here / "t", samples=10, thresholds=[float("nan")])
 
 
 def test_a_population_of_nobody_and_of_other_metrics_is_refused(here: Path) -> None:
