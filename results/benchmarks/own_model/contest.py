@@ -1,5 +1,6 @@
 """What all arms have in common: the cell, its clock, the data, the pretrained network, training and measuring."""
 
+import itertools
 import math
 import time
 from collections.abc import Iterator
@@ -133,6 +134,11 @@ class Contest:
             nn.utils.clip_grad_norm_(network.parameters(), self.recipe.clip)
             optimizer.step()
         network.eval()
+
+    def add_gradients(self, network: nn.Module, batches: int) -> None:
+        """Of the loss on so many batches of training images, summed in the parameters."""
+        for x, y in itertools.islice(self._endless(), batches):
+            self._loss(network(x), x, y, None).backward()
 
     def latency(self, network: nn.Module | bytes, whole: nn.Module, seconds: float = 1.0) -> tuple[float, float]:
         """Milliseconds of a network, and of the whole one that is measured in turn with it."""
