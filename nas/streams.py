@@ -34,6 +34,7 @@ class Stream(IntEnum):
     PROXY_WEIGHTS = 16
     ATOMS = 17
     HASHED_BLOCKS = 18
+    CHANNEL_ORDER = 19
 
     # Training: what a step reads, which paths it trains, what its layers draw.
     BATCHES = 20

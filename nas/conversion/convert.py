@@ -201,7 +201,8 @@ def _batches(order: str, batches: Batches | None, example: Example) -> Batches:
         return batches
     if order == "taylor":
         raise UsageError("order='taylor' needs batches, pairs of inputs and targets, and a loss.")
-    return [(example[0], None)] if example[0] else []
+    positional, named = example
+    return [(named or positional, None)]
 
 
 def _copy(model: Any) -> nn.Module:

@@ -1,7 +1,8 @@
 """Channels sorted by importance inside each group, so that the leading part is the best part."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,31 @@ from nas.conversion.following.calls import tensors_in
 from nas.conversion.groups import Group, Groups
 from nas.errors import UsageError
 
-__all__ = ["IMPORTANCES", "Batches", "Loss", "importances", "sort_channels"]
+__all__ = ["IMPORTANCES", "OF_DATA", "Batches", "Calibration", "Loss", "importances", "sort_channels"]
 
 Batches = Iterable[tuple[Any, Any]]
-"""Pairs of inputs and targets."""
+"""Pairs of inputs, a tensor, a sequence of arguments or a mapping of named ones, and targets."""
 Loss = Callable[[Any, Any], Tensor]
 """Output and target → a number."""
 
 Scores = npt.NDArray[np.float64]
 
 IMPORTANCES = ("l1", "l2", "taylor", "activation")
+OF_DATA = ("taylor", "activation")
+"""Those that need batches."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Data by which the importance of channels is measured.
+
+    Attributes:
+        batches: read where they are needed, once.
+        loss: of an output and a target.
+    """
+
+    batches: Batches
+    loss: Loss
 
 
 def importances(model: nn.Module, groups: Groups, kind: str, batches: Batches, loss: Loss | None) -> dict[int, Scores]:
@@ -39,12 +55,21 @@ def importances(model: nn.Module, groups: Groups, kind: str, batches: Batches, l
         kind: one of :data:`IMPORTANCES`.
         batches: for "taylor" and "activation".
         loss: for "taylor".
+
+    Raises:
+        UsageError: the loss cannot be computed, or what is measured is not finite.
     """
     if kind == "activation":
         scores = _activations(model, groups, batches)
     else:
         gradients = _gradients(model, batches, loss) if kind == "taylor" else {}
         scores = {group.number: _of_weights(model, groups, group, kind, gradients) for group in groups.elastic}
+    for number, each in scores.items():
+        if not np.isfinite(each).all():
+            raise UsageError(
+                f"order='{kind}' finds channels of {groups.all[number]} whose importance is not finite; give a model "
+                "with finite weights and outputs, or order=None."
+            )
     return {number: each / max(float(each.mean()), 1e-30) for number, each in scores.items()}
 
 
@@ -87,15 +112,35 @@ def _by_unit(groups: Groups, group: Group, ids: npt.NDArray[np.int64], values: n
 def _gradients(model: nn.Module, batches: Batches, loss: Loss | None) -> dict[int, Tensor]:
     if loss is None:
         raise UsageError("order='taylor' needs a loss; give one, as in loss=torch.nn.functional.cross_entropy.")
-    parameters = list(model.parameters())
-    sums = [torch.zeros_like(parameter) for parameter in parameters]
-    for inputs, target in batches:
-        value = loss(_run(model, inputs), target)
-        given = torch.autograd.grad(value, parameters, allow_unused=True)
-        for total, gradient in zip(sums, given, strict=True):
-            if gradient is not None:
-                total.add_(gradient)
-    return dict(zip(map(id, parameters), sums, strict=True))
+    sums = {id(each): torch.zeros_like(each) for each in model.parameters()}
+    with _all_learning(model) as learning:
+        for inputs, target in batches:
+            try:
+                given = torch.autograd.grad(loss(_run(model, inputs), target), learning, allow_unused=True)
+            except Exception as error:  # whatever a forward or a loss of a user raises
+                reason = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
+                raise UsageError(
+                    f"order='taylor' needs gradients of the loss, which cannot be computed ({reason}); give batches "
+                    "and a loss that fit the model, or order='l1'."
+                ) from error
+            for parameter, gradient in zip(learning, given, strict=True):
+                if gradient is not None:
+                    sums[id(parameter)].add_(gradient)
+    return sums
+
+
+@contextmanager
+def _all_learning(model: nn.Module) -> Iterator[Sequence[nn.Parameter]]:
+    """The parameters that can have gradients; within it also frozen ones have them."""
+    parameters = [each for each in model.parameters() if each.is_floating_point()]
+    frozen = [each for each in parameters if not each.requires_grad]
+    for each in frozen:
+        each.requires_grad_(True)
+    try:
+        yield parameters
+    finally:
+        for each in frozen:
+            each.requires_grad_(False)
 
 
 @torch.no_grad()
@@ -125,4 +170,6 @@ def _activations(model: nn.Module, groups: Groups, batches: Batches) -> dict[int
 
 
 def _run(model: nn.Module, inputs: Any) -> Any:
+    if isinstance(inputs, Mapping):
+        return model(**inputs)
     return model(*inputs) if isinstance(inputs, Sequence) else model(inputs)

@@ -28,7 +28,7 @@ from nas.supernet import Supernet
 __all__ = ["description_of", "load_network", "put_weights", "weights_of", "write_weights"]
 
 _KEYS = ("space", "space_args", "method", "sharing_args", "extra", "seed", "training_seed")
-_ONLY_WEIGHTS = ("checkpoint", "digest", "fresh")
+_ONLY_WEIGHTS = ("checkpoint", "digest", "fresh", "order")
 """Arguments of an own model that say nothing of its form."""
 
 

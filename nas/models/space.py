@@ -7,7 +7,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from nas.conversion import ElasticModel, elastic
+from nas.conversion import Calibration, ElasticModel, elastic
+from nas.conversion.importance import OF_DATA
 from nas.errors import UsageError
 from nas.models.constructors import build_model
 from nas.models.weights import load_weights
@@ -37,7 +38,8 @@ def elastic_space(
     include: list[str] | None = None,
     exclude: list[str] | None = None,
     divisor: int = 8,
-    order: Literal["l1", "l2"] | None = "l1",
+    order: Literal["l1", "l2", "taylor", "activation"] | None = "l1",
+    calibration: Calibration | None = None,
 ) -> ElasticModel:
     """A model that you have (--model), perhaps pretrained (--checkpoint): widths, heads, kernels and depths vary.
 
@@ -52,9 +54,13 @@ def elastic_space(
         checkpoint: file of its weights, see :func:`nas.models.load_weights`; by default they are fresh.
         digest: that this file must have, kept when a run begins.
         fresh: patterns of names of weights that are not taken from it.
+        order: how the importance of channels is measured: by their weights, by what the loss loses with them
+            ("taylor"), or by their outputs ("activation").
+        calibration: data for the last two; in a run training images.
 
     Raises:
-        UsageError: no model is named, it cannot be built or made elastic, or the checkpoint does not fit.
+        UsageError: no model is named, it cannot be built or made elastic, the checkpoint does not fit, or an order
+            needs data that are not there.
     """
     if model is None:
         raise UsageError(
@@ -62,6 +68,10 @@ def elastic_space(
         )
     if fresh and checkpoint is None:
         raise UsageError(f"space_args.fresh is {fresh}, but there is no checkpoint; give one, or leave fresh out.")
+    if order in OF_DATA and calibration is None:
+        raise UsageError(
+            f"space_args.order is '{order}', which needs training data, but there are none; give order=l1."
+        )
     plain = build_model(model, model_args or {}, input_shape, classes)
     if checkpoint is not None:
         load_weights(plain, Path(checkpoint), digest, fresh or ())
@@ -74,6 +84,8 @@ def elastic_space(
         "exclude": exclude or (),
         "divisor": divisor,
         "order": order,
+        "batches": calibration and calibration.batches,
+        "loss": calibration and calibration.loss,
     }
     try:
         return elastic(plain, _example(input_shape, input_dtype, classes), **options)

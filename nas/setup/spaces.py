@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from nas.conversion import ElasticModel
+    from nas.conversion import Calibration, ElasticModel
 
 __all__ = ["OWN_MODEL", "SPACES", "build_space", "called", "space_arguments"]
 
@@ -30,14 +30,19 @@ SPACES: Slot[Callable[..., Any]] = Slot(
 
 
 def build_space(
-    name: str, arguments: Mapping[str, Any], input_shape: tuple[int, ...], input_dtype: "torch.dtype", classes: int
+    name: str,
+    arguments: Mapping[str, Any],
+    input_shape: tuple[int, ...],
+    input_dtype: "torch.dtype",
+    classes: int,
+    calibration: "Calibration | None" = None,
 ) -> "nn.Module | ElasticModel":
     """The model of a space.
 
     Args:
         name: of an entry point in the group ``nas.spaces``, or ``module:function``.
-        arguments: given to the function by name; ``input_shape``, ``input_dtype`` and ``classes`` are added if it takes
-            them.
+        arguments: given to the function by name; ``input_shape``, ``input_dtype``, ``classes`` and ``calibration`` are
+            added if it takes them.
 
     Raises:
         UsageError: no such space, an argument it does not take, or a function that fails or returns no module.
@@ -50,8 +55,8 @@ def build_space(
     if isinstance(function, Space):
         raise UsageError(_without_model(name))
     known = inspect.signature(function).parameters
-    arguments = check_options(function, arguments, f"space '{name}'")
-    ours = {"input_shape": input_shape, "input_dtype": input_dtype, "classes": classes}
+    arguments = check_options(function, arguments, f"space '{name}'", ["calibration"])
+    ours = {"input_shape": input_shape, "input_dtype": input_dtype, "classes": classes, "calibration": calibration}
     given = {key: value for key, value in ours.items() if key in known}
     model = called(name, {**given, **arguments})
     if isinstance(model, Space):

@@ -1,13 +1,15 @@
 """From a configuration to its data and supernets: all that a worker needs, and where every process begins."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from nas.conversion import Calibration
 from nas.costs.own_costs import COSTS
 from nas.data import Data, ImageData, Normalisation, Split, load
 from nas.distributed import Training
@@ -23,6 +25,7 @@ from nas.setup.spaces import build_space
 from nas.space import ArchitectureSet, Space, find_notation
 from nas.streams import Stream, derive_seed
 from nas.supernet import Supernet, takes_channels_last
+from nas.tasks import Forward
 from nas.training import Distillation, Phase
 
 __all__ = [
@@ -133,10 +136,17 @@ def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], 
         like: the space of another supernet, whose order of candidates is kept.
     """
     _check_extra(config, data)
-    shape = data.at(Space(config.extra).largest()).input_shape
+    largest = data.at(Space(config.extra).largest())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed_of_training, Stream.SUPERNET_WEIGHTS))
-        model = build_space(config.space, arguments, shape, data.input_dtype, data.output_shape[0])
+        model = build_space(
+            config.space,
+            arguments,
+            largest.input_shape,
+            data.input_dtype,
+            data.output_shape[0],
+            _calibration(config, largest),
+        )
     sharing = METHODS[config.method].make_sharing(config.sharing_args, config.seed_of_training)
     if sharing is not None and sharing.needs_trained and not config.pretrained:
         raise UsageError(
@@ -145,6 +155,24 @@ def build_supernet(config: RunConfig, data: Data, arguments: Mapping[str, Any], 
         )
     supernet = Supernet(model, sharing, data.input_shape, data.input_dtype, like, config.extra, data.read)
     return supernet.to(data.train.device)
+
+
+def _calibration(config: RunConfig, data: Data) -> Calibration:
+    """Training examples that the seed draws, and what a network learns from them."""
+    term = data.task.loss()
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        images = min(config.evaluation.calibration_images, len(data.train))
+        size = min(config.evaluation.batch_size, config.training.batch_size, images)
+        drawn = data.train.shuffled(size, (config.seed_of_training, Stream.CHANNEL_ORDER))
+        yield from ((x.cpu(), y.cpu()) for x, y in islice(drawn, images // size))
+
+    def loss(output: Tensor, target: Tensor) -> Tensor:
+        found = term(Forward(output, target, "largest", {}))
+        assert found is not None, "a loss without roles applies to every pass"
+        return found
+
+    return Calibration(batches(), loss)
 
 
 def _check_extra(config: RunConfig, data: Data) -> None:

@@ -156,6 +156,21 @@ def test_the_module_of_a_run_of_somebody_else_is_not_imported(
     assert outcome.code == 2 and "names space_args.model 'plain_network:Plain'" in outcome.complaint
 
 
+def test_channels_are_ordered_by_training_images_and_so_again(here: Path) -> None:
+    given = ["--model", "plain_network:Plain", "--checkpoint", here / "weights.pt", "--method", "none"]
+    first = searched(here, *given, "--set", "space_args.order=taylor", "--name", "ordered")
+    assert first.code == 0, first.err
+    folder = RunFolder(here / "results" / "ordered")
+    assert folder.read_config().space_args["order"] == "taylor"
+    trained = folder.supernet.read_bytes()
+    for file in (folder.best, folder.candidates, folder.supernet):
+        file.unlink()
+    again = nas("resume", "ordered", "--results", here / "results", "--json")
+    assert again.code == 0, again.err
+    assert folder.supernet.read_bytes() == trained
+    assert again.json["best"]["architecture"] == first.json["best"]["architecture"]
+
+
 def test_an_architecture_is_exported(untrained: tuple[Path, Outcome], tmp_path: Path) -> None:
     path, _ = untrained
     outcome = nas("export", "untrained", "--results", path.parent, "--out", tmp_path / "one.onnx", "--json")
@@ -190,6 +205,10 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "an unknown option": (
         ["--model", "plain_network:Plain", "--set", "space_args.widht=[1]"],
         "space 'elastic' has no option 'widht'; did you mean 'width'",
+    ),
+    "an unknown order": (
+        ["--model", "plain_network:Plain", "--set", "space_args.order=gradient"],
+        "space 'elastic' has order 'gradient', but input should be 'l1', 'l2', 'taylor' or 'activation'",
     ),
     "no such file": (
         ["--model", "plain_network:Plain", "--checkpoint", "no.pt"],

@@ -1,5 +1,7 @@
 """The most important channels come first, in all tensors alike."""
 
+import copy
+
 import pytest
 import torch
 from guarantees import close, outputs
@@ -56,6 +58,55 @@ def test_channels_that_do_nothing_are_left_out_first(order: str) -> None:
     supernet = nas.Supernet(space).eval()
     supernet.activate(supernet.space.smallest())
     assert close(outputs(supernet, x), outputs(model, x))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_data_tell_that_channels_of_large_weights_do_nothing(order: str) -> None:
+    """Those that read an input which is always dark: of much weight, of no use."""
+    model = nn.Sequential(nn.Conv2d(2, 8, 1, bias=False), nn.ReLU(), nn.Conv2d(8, 2, 1)).eval()
+    with torch.no_grad():
+        model[0].weight.zero_()
+        model[0].weight[::2, 0], model[0].weight[1::2, 1] = 1, 10
+    x = torch.rand(2, 2, 4, 4) * torch.tensor([1.0, 0.0]).view(2, 1, 1)
+    space = nas.elastic(
+        model, x, width=[0.5, 1], divisor=1, order=order, batches=[(x, torch.ones(2, 2, 4, 4))], loss=loss
+    )  # type: ignore[arg-type]
+    supernet = nas.Supernet(space).eval()
+    supernet.activate({**supernet.space.largest(), "0.width": 4})
+    assert close(outputs(supernet, x), outputs(model, x)) == (order in ("taylor", "activation"))
+
+
+def test_frozen_weights_have_a_gradient_of_their_own_and_stay_frozen() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)).requires_grad_(False).eval()
+    x = torch.randn(16, 4)
+    batches = [(x, torch.ones(16, 2))]
+    space = nas.elastic(model, x, divisor=1, order="taylor", batches=batches, loss=loss)
+    frozen, learning = space.network, copy.deepcopy(model).requires_grad_(True)
+    assert not any(each.requires_grad for each in frozen.parameters())
+    other = nas.elastic(learning, x, divisor=1, order="taylor", batches=batches, loss=loss).network
+    assert all(map(torch.equal, frozen.parameters(), other.parameters()))
+    assert not torch.equal(frozen.state_dict()["0.weight"], model[0].weight)
+
+
+class Named(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+
+    def forward(self, *, pixels: torch.Tensor) -> torch.Tensor:
+        given: torch.Tensor = self.inner(pixels)
+        return given
+
+
+@pytest.mark.parametrize("order", ["taylor", "activation"])
+def test_inputs_may_have_names(order: str) -> None:
+    model, example = Named().eval(), {"pixels": torch.randn(16, 4)}
+    batches = [(example, torch.ones(16, 2))] if order == "taylor" else None  # else the example serves
+    named = nas.elastic(model, example, divisor=1, order=order, batches=batches, loss=loss)  # type: ignore[arg-type]
+    batches = [(example["pixels"], torch.ones(16, 2))]  # type: ignore[list-item]
+    plain = nas.elastic(model.inner, example["pixels"], divisor=1, order=order, batches=batches, loss=loss)  # type: ignore[arg-type]
+    assert all(map(torch.equal, named.network.parameters(), plain.network.parameters()))
+    assert not torch.equal(named.network.state_dict()["inner.0.weight"], model.inner[0].weight)
 
 
 def test_the_importance_of_a_channel_by_hand() -> None:

@@ -34,6 +34,13 @@ def quantised() -> nn.Module:
     return nn.Sequential(torch.ao.nn.quantized.ReLU6(), nn.Conv2d(3, 16, 1))
 
 
+def endless() -> nn.Module:
+    model = network()
+    with torch.no_grad():
+        model[0].weight[3] = float("nan")
+    return model
+
+
 REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     "no module": (len, IMAGE, {}, "model is a builtin_function_or_method; give a torch.nn.Module"),
     "values decide": (Deciding(), IMAGE, {}, r"forward of the model reads values of its input \(bool\(\)\)"),
@@ -66,6 +73,13 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     "divisor": (network(), IMAGE, {"divisor": 0}, "divisor is 0; give a whole number of channels"),
     "order": (network(), IMAGE, {"order": "l3"}, "order is 'l3'; give one of l1, l2, taylor, activation, or None"),
     "no batches": (network(), IMAGE, {"order": "taylor"}, "order='taylor' needs batches"),
+    "a loss that does not fit": (
+        network(),
+        IMAGE,
+        {"order": "taylor", "batches": [(IMAGE, torch.tensor([0]))], "loss": nn.functional.cross_entropy},
+        r"order='taylor' needs gradients of the loss, which cannot be computed \(.*\); give batches and a loss that",
+    ),
+    "endless weights": (endless(), IMAGE, {}, "order='l1' finds channels of '0' whose importance is not finite"),
     "no loss": (network(), IMAGE, {"order": "taylor", "batches": [(IMAGE, None)]}, "order='taylor' needs a loss"),
 }
 
