@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["quantise"]
 
+_LARGEST = 1e30
+"""Beyond it a number stands for an infinity."""
+
 
 def quantise(model: bytes | str | Path, batches: Iterable[np.ndarray]) -> bytes:
     """The ONNX model with int8 weights and uint8 activations, in the QDQ format that every runtime reads.
@@ -60,10 +63,13 @@ def _simplify(model: bytes | str | Path, path: Path) -> None:
 
 
 def _unbounded(graph: "onnx.GraphProto") -> list[str]:
-    """The names of the nodes that read infinities, which have no range to quantise; a softmax makes them finite."""
+    """The names of the nodes that read infinities, which have no range to quantise; a softmax makes them finite.
+
+    Some exporters write the lowest number there is in place of an infinity.
+    """
     from onnx.numpy_helper import to_array
 
-    infinite = {each.name for each in graph.initializer if np.isinf(to_array(each)).any()}
+    infinite = {each.name for each in graph.initializer if (np.abs(to_array(each)) > _LARGEST).any()}
     found = []
     for node in graph.node:
         if infinite.intersection(node.input):

@@ -76,6 +76,19 @@ def test_infinite_masks_stay_infinite() -> None:
     np.testing.assert_allclose(before, Causal()(x), atol=1e-2)
 
 
+def test_half_precision_has_a_bias_for_each_layer_where_several_are_equal() -> None:
+    layers = [nn.Conv2d(4, 4, 3, padding=1) for _ in range(3)]
+    for layer in layers:
+        nn.init.zeros_(layer.bias)
+    network, x = nn.Sequential(*layers), torch.randn(1, 4, 6, 6, generator=torch.Generator().manual_seed(0))
+    shared = static_onnx(network, (4, 6, 6))
+    assert sum(len(each.dims) == 1 for each in onnx.load_from_string(shared).graph.initializer) == 1
+    half = lowered(shared, "float16", [])
+    biases = [node.input[2] for node in onnx.load_from_string(half).graph.node if node.op_type == "Conv"]
+    assert len(set(biases)) == 3
+    torch.testing.assert_close(OnnxNetwork(half)(x), network(x).detach(), atol=5e-3, rtol=5e-3)
+
+
 def test_other_types_are_refused(model: bytes) -> None:
     with pytest.raises(UsageError, match=r"dtype is 'bfloat16', which no ONNX file is written in; did you mean"):
         lowered(model, "bfloat16", [])
