@@ -96,6 +96,8 @@ class Stream(IntEnum):
     # Searches by predictors.
     EVOLVED_PREDICTIONS = 80
     COST_STATISTICS = 81
+    DROPOUT = 82
+    STUDENT_INPUTS = 83
 
     # What banks and experts are compared on.
     ROW_ARCHITECTURES = 90

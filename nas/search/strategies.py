@@ -36,6 +36,7 @@ STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
         "hyperband": "nas.search.hyperband:Hyperband",
         "asha": "nas.search.asha:Asha",
         "linas": "nas.search.guided.linas:Linas",
+        "boshnas": "nas.search.guided.input_gradients:boshnas",
         "nars": "nas.search.guided.pretrained_ranking:nars",
         "milp": "nas.search.guided.additive_search:AdditiveSearch",
         "guided": "nas.search.guided.surrogate_search:guided",

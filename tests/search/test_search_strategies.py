@@ -36,6 +36,7 @@ FREE = [name for name in STRATEGIES if not (needs_probabilities(name) or needs_f
 QUICK: dict[str, dict[str, int]] = {
     "bananas": {"steps": 5},
     "brp": {"steps": 5},
+    "boshnas": {"steps": 5},
     "nars": {"steps": 5, "statistics": 50},
     "linas": {"generations": 3, "batch": 10},
 }

@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["Networks"]
+__all__ = ["Drop", "Networks"]
+
+Drop = Callable[[Tensor], Tensor]
+"""What a hidden layer gives ``[members, n, width]`` → the same with some of it dropped."""
 
 
 class Networks:
@@ -28,16 +31,17 @@ class Networks:
         ]
         self.biases = [torch.zeros(members, 1, outputs, requires_grad=True) for _, outputs in shapes]
 
-    def hidden(self, x: Tensor) -> Tensor:
+    def hidden(self, x: Tensor, drop: Drop | None = None) -> Tensor:
         """What the last layer reads ``[members, n, width]``, of ``[n, inputs]`` or ``[members, n, inputs]``."""
         x = x.expand(len(self.weights[0]), *x.shape[-2:])
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             x = torch.relu(torch.baddbmm(bias, x, weight))
+            x = x if drop is None else drop(x)
         return x
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Outputs ``[members, n, outputs]``."""
-        return torch.baddbmm(self.biases[-1], self.hidden(x), self.weights[-1])
+    def __call__(self, x: Tensor, drop: Drop | None = None) -> Tensor:
+        """Outputs ``[members, n, outputs]``; with dropout if told how to drop."""
+        return torch.baddbmm(self.biases[-1], self.hidden(x, drop), self.weights[-1])
 
     def adopt(self, other: "Networks") -> None:
         """Takes over what another has learnt, which has the same layers but for the last."""
