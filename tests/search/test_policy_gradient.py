@@ -1,14 +1,17 @@
-"""The controller of reinforce: probabilities that add up, and gradients that move them to what is good."""
+"""The controller of policy gradients: probabilities that add up, and steps that move them to what is good."""
+
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from nas.errors import UsageError
-from nas.search import Result, make_strategy
+from nas.search import Result, Strategy, make_strategy
 from nas.search.controller import Controller
 from nas.search.guided.candidates import all_rows
-from nas.space import Space
+from nas.search.policy_gradient import PolicyGradient, clipped_gain
+from nas.space import Architecture, Space
 from nas.testing.spaces import NESTED
 
 
@@ -31,11 +34,12 @@ def test_architectures_are_drawn_as_often_as_their_probabilities_say() -> None:
     assert shares == pytest.approx(controller(rows)[0].exp().detach().numpy(), abs=0.035)
 
 
+@pytest.mark.parametrize("name", ["reinforce", "ppo-controller"])
 @pytest.mark.parametrize("seed", range(4))
-def test_what_is_drawn_late_is_better_than_what_was_drawn_early(seed: int) -> None:
+def test_what_is_drawn_late_is_better_than_what_was_drawn_early(name: str, seed: int) -> None:
     """Of a sum over six choices, whose mean is 15 in random draws; 3% of the space are drawn."""
     space = Space({f"c{place}": [1, 2, 3, 4] for place in range(6)})
-    strategy, totals = make_strategy("reinforce", space, seed), []
+    strategy, totals = make_strategy(name, space, seed), []
     for _ in range(12):
         batch = strategy.ask(10)
         sums = [sum(each.values()) for each in batch]
@@ -44,6 +48,45 @@ def test_what_is_drawn_late_is_better_than_what_was_drawn_early(seed: int) -> No
     assert np.mean(totals[60:]) > np.mean(totals[:60]) + 1
 
 
+def test_a_single_epoch_is_reinforce() -> None:
+    """Nothing has changed at the first step of a batch, so nothing is clipped; also the gradient is the same."""
+    space = Space({f"c{place}": [1, 2, 3, 4] for place in range(6)})
+    make = partial(PolicyGradient, space, 0, width=32, rate=0.01, entropy=0.01, batch=5)
+    assert played(make(epochs=1, clip=0.2)) == played(make()) == played(make_strategy("reinforce", space))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "gain", "slope"),
+    [
+        (1.0, 2.0, 2.0, 2.0),
+        (1.5, 2.0, 2.4, 0.0),  # likelier than the bound allows: no more is gained
+        (0.5, -2.0, -1.6, 0.0),
+        (1.5, -2.0, -3.0, -3.0),  # the wrong way: nothing holds it back
+        (0.5, 2.0, 1.0, 1.0),
+    ],
+)
+def test_nothing_is_gained_beyond_the_clipped_ratio(ratio: float, advantage: float, gain: float, slope: float) -> None:
+    logs = torch.tensor([ratio]).log().requires_grad_()
+    found = clipped_gain(logs, torch.zeros(1), torch.tensor([advantage]), clip=0.2)
+    assert found.item() == pytest.approx(gain)
+    (gradient,) = torch.autograd.grad(found.sum(), logs)
+    assert gradient.item() == pytest.approx(slope)
+
+
+def played(strategy: Strategy) -> list[Architecture]:
+    """What is proposed of a space of numbers whose sum is the reward."""
+    proposed = []
+    for _ in range(12):
+        batch = strategy.ask(10)
+        strategy.tell([Result(each, {}, (-float(sum(each.values())),), 0.0) for each in batch])
+        proposed += batch
+    return proposed
+
+
 def test_mistakes_are_sentences() -> None:
-    with pytest.raises(UsageError, match="reinforce has width 32, batch 5, rate 0"):
+    with pytest.raises(UsageError, match="reinforce has rate 0"):
         make_strategy("reinforce", NESTED, rate=0.0)
+    with pytest.raises(UsageError, match="ppo-controller has epochs 0"):
+        make_strategy("ppo-controller", NESTED, epochs=0)
+    with pytest.raises(UsageError, match="ppo-controller has entropy -1"):
+        make_strategy("ppo-controller", NESTED, entropy=-1.0)

@@ -39,6 +39,7 @@ QUICK: dict[str, dict[str, int]] = {
     "boshnas": {"steps": 5},
     "nars": {"steps": 5, "statistics": 50},
     "linas": {"generations": 3, "batch": 10},
+    "ppo-controller": {"width": 8, "epochs": 2, "batch": 20},
 }
 """Options under which a strategy takes less time to learn."""
 
@@ -77,7 +78,7 @@ def ask_and_tell(strategy: Strategy, space: Space, rounds: int, batch: int) -> l
 
 @pytest.mark.parametrize("name", [name for name in FREE if name != "exhaustive"])
 def test_results_that_were_not_asked_for_are_not_proposed_again(name: str) -> None:
-    strategy = make_strategy(name, NESTED, 0)
+    strategy = make_strategy(name, NESTED, 0, **QUICK.get(name, {}))
     known = list(NESTED)[:10]
     strategy.tell(results_of(NESTED, known))
     seen = {architecture for batch in ask_and_tell(strategy, NESTED, rounds=20, batch=5) for architecture in batch}

@@ -22,7 +22,8 @@ from nas.benchmark import Question, benchmark_question, compare
 FOLDER = Path(__file__).parent
 STRATEGIES = (
     "random", "exhaustive", "evolution", "early-exit", "local", "nsga2", "tpe", "nni:TPE",
-    "ridge batch=10", "forest batch=10", "guided batch=10", "bananas batch=10", "brp", "milp", "mcts", "reinforce", "boshnas",
+    "ridge batch=10", "forest batch=10", "guided batch=10", "bananas batch=10", "brp", "milp", "mcts", "reinforce",
+    "ppo-controller", "boshnas",
 )  # fmt: skip
 BUDGETS = (50, 100, 200)
 CERTAIN = 0.05
