@@ -24,7 +24,7 @@ It may have an attribute ``choices``, the names of choices outside the model tha
 COSTS: Slot[Cost] = Slot(
     "cost",
     "nas.costs",
-    {"stored_params": "nas.costs.storage:stored_params"},
+    {"stored_params": "nas.costs.storage:stored_params", "depth_to_width": "nas.costs.convolution_path:depth_to_width"},
     lambda part: callable(part) and not inspect.isclass(part) and _column(part).isidentifier(),
     "a function of a nas.costs.Candidate that has a name",
 )

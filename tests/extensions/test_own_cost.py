@@ -85,7 +85,7 @@ def test_a_folder_of_somebody_else_imports_none_of_them(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ("costs=[bops]", "cost 'bops' is not known; known are stored_params."),
+        ("costs=[bops]", "cost 'bops' is not known; known are depth_to_width, stored_params."),
         ("costs=[nowhere:bops]", "cost 'nowhere:bops' names no importable module 'nowhere'"),
         ("costs=[mine:bop]", "cost 'mine:bop' is not there: module 'mine' has no 'bop'"),
         ("costs=[mine:Candidate]", "cost 'mine:Candidate' is the class Candidate, expected a function of a"),

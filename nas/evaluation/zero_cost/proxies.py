@@ -29,6 +29,7 @@ PROXIES: Slot[Callable[["nn.Module", "Probe"], float]] = Slot(
         "zico": f"{_HERE}.zico:gradient_consistency",
         "zen": f"{_HERE}.zen:zen_score",
         "length-distortion": f"{_HERE}.curve_length:length_distortion",
+        "deepmad": f"{_HERE}.entropy:multi_scale_entropy",
     },
     callable,
     "a function of an untrained network and a nas.evaluation.zero_cost.Probe that returns a number, more being better",
