@@ -29,6 +29,7 @@ STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
         "tpe": "nas.search.optuna_samplers:tpe",
         "reinforce": "nas.search.policy_gradient:reinforce",
         "ppo-controller": "nas.search.policy_gradient:ppo_controller",
+        "grow": "nas.search.greedy_growth:GreedyGrowth",
         "mcts": "nas.search.tree_search:TreeSearch",
         "ridge": "nas.search.guided.surrogate_search:ridge",
         "forest": "nas.search.guided.surrogate_search:forest",
