@@ -30,7 +30,7 @@ from nas.cli.beginning import begun
 from nas.cli.completion import part_names, run_names
 from nas.cli.groups import LatencyOptions, PlaceOptions, SpaceOptions, TaskOptions, grouped
 from nas.cli.interrupts import resumable
-from nas.cli.listings import Listing, listed
+from nas.cli.listings import LISTED, listed
 from nas.cli.progress import RichProgress
 from nas.cli.run_tables import print_runs
 from nas.cli.settings import moved, opened, resolve_search
@@ -287,7 +287,13 @@ app.add_typer(latency.device, name="device")
 
 @app.command("list")
 def list_(
-    what: Annotated[Listing, typer.Argument(help="What to list.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help=f"What to list: runs, {', '.join(LISTED[:-1])} or {LISTED[-1]}.",
+            autocompletion=lambda: [*LISTED, "runs"],
+        ),
+    ],
     results: options.Results = options.RESULTS,
     as_json: options.Json = False,
 ) -> None:
@@ -295,7 +301,7 @@ def list_(
 
     These are spaces, tasks, methods and so on; imported devices are among the targets.
     """
-    if what is Listing.runs:
+    if what == "runs":
         _list_runs(results, as_json)
         return
     rows = listed(what, results)

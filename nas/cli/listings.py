@@ -1,13 +1,13 @@
 """What `nas list` knows of, shipped and third-party alike."""
 
-from collections.abc import Iterator
-from enum import StrEnum
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from nas import predictors, search
 from nas.costs import COSTS, COUNTED, LATENCY
 from nas.data import TASKS, available
+from nas.errors import UsageError, did_you_mean
 from nas.evaluation import EVALUATORS
 from nas.hardware import TARGETS, available_targets
 from nas.latency import imported_devices
@@ -15,40 +15,35 @@ from nas.methods import METHODS
 from nas.parts import Slot
 from nas.setup.spaces import SPACES
 
-__all__ = ["Listing", "listed"]
+__all__ = ["LISTED", "listed"]
 
 Row = dict[str, str]
 
-
-class Listing(StrEnum):
-    """What can be listed."""
-
-    spaces = "spaces"
-    methods = "methods"
-    evaluators = "evaluators"
-    strategies = "strategies"
-    targets = "targets"
-    costs = "costs"
-    predictors = "predictors"
-    tasks = "tasks"
-    runs = "runs"
-    data = "data"
-    """The old name of tasks."""
+LISTED = ("spaces", "methods", "evaluators", "strategies", "targets", "costs", "predictors", "tasks")
 
 
-def listed(what: Listing, results: Path) -> list[Row]:
-    """A row for each that a run can name: its name, what it is, and the package that it comes from."""
-    rows = {
-        Listing.spaces: lambda: _rows(SPACES),
-        Listing.methods: _methods,
-        Listing.evaluators: lambda: _rows(EVALUATORS),
-        Listing.strategies: lambda: _rows(search.STRATEGIES),
-        Listing.targets: lambda: _targets(results),
-        Listing.costs: _costs,
-        Listing.predictors: lambda: _rows(predictors.PREDICTORS),
-        Listing.tasks: _tasks,
-        Listing.data: _tasks,
+def listed(what: str, results: Path) -> list[Row]:
+    """A row for each that a run can name: its name, what it is, and the package that it comes from.
+
+    Args:
+        what: one of `LISTED`, or ``data``, the old name of tasks.
+
+    Raises:
+        UsageError: nothing is called so.
+    """
+    rows: dict[str, Callable[[], Iterator[Row]]] = {
+        "spaces": lambda: _rows(SPACES),
+        "methods": _methods,
+        "evaluators": lambda: _rows(EVALUATORS),
+        "strategies": lambda: _rows(search.STRATEGIES),
+        "targets": lambda: _targets(results),
+        "costs": _costs,
+        "predictors": lambda: _rows(predictors.PREDICTORS),
+        "tasks": _tasks,
+        "data": _tasks,
     }
+    if what not in rows:
+        raise UsageError(f"nas list does not know '{what}'; {did_you_mean(what, (*LISTED, 'runs'))}")
     return list(rows[what]())
 
 

@@ -24,7 +24,7 @@ def truth_figure(content: RankingContent) -> Figure:
     best = table[table["truth_rank"] == 1]
     frame = layout(metric, content.truth)
     frame["xaxis"]["title"]["text"] += " with shared weights"
-    frame["yaxis"]["title"]["text"] += " when trained alone"
+    frame["yaxis"]["title"]["text"] = "Trained alone (%)" if content.record["percent"] else "Trained alone"
     clouds = [
         _cloud(thinned, "architectures", metric, content.truth)
         | {"marker": {"color": SLATE, "opacity": 0.6, "size": 6}},

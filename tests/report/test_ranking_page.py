@@ -105,7 +105,7 @@ def test_a_truth_in_per_cent_is_shown_so(make: Make) -> None:
     frame = checked(truth_figure(content))["layout"]
     assert frame["xaxis"]["tickformat"] == ".1~%", "scores are shares"
     assert frame["yaxis"]["tickformat"] == "~g"
-    assert frame["yaxis"]["title"]["text"] == "Test accuracy (%) when trained alone"
+    assert frame["yaxis"]["title"]["text"] == "Trained alone (%)"
     assert "%{y:.4~g}" in checked(truth_figure(content))["data"][0]["hovertemplate"]
     text = " ".join(Outline(render_ranking_report(content)).text.split())
     assert "1.25 worse than the best test_accuracy (%)" in text
