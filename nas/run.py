@@ -21,7 +21,17 @@ from nas.predictors import PREDICTORS
 from nas.result import RunResult
 from nas.runs import run_search, search_without_model
 from nas.search import STRATEGIES
-from nas.setup import Progress, RunFolder, check_profile, find_run, free_name, on_supernet_of, resolve, results_folder
+from nas.setup import (
+    Progress,
+    RunFolder,
+    called_space,
+    check_profile,
+    find_run,
+    free_name,
+    on_supernet_of,
+    resolve,
+    results_folder,
+)
 from nas.setup.spaces import SPACES
 
 __all__ = ["Run"]
@@ -77,7 +87,7 @@ class Run:
             UsageError: the configuration cannot be carried out, or the name belongs to another run.
         """
         parent = results_folder() if results is None else Path(results)
-        name = name or free_name(parent, self.config.space.rpartition(":")[2])
+        name = name or free_name(parent, called_space(self.config).rpartition(":")[2])
         folder = RunFolder(parent / name)
         if not folder.config.exists():
             check_profile(self.config)

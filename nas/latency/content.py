@@ -9,6 +9,7 @@ from nas.report import LatencyContent
 from nas.setup.config import RunConfig
 from nas.setup.folder import RunFolder
 from nas.setup.names import is_table
+from nas.setup.pretrained import called_space
 from nas.setup.run_setup import Setup
 from nas.space import Architecture
 
@@ -20,7 +21,7 @@ def run_summary(setup: Setup, folder: RunFolder) -> dict[str, Any]:
     config, origin = setup.config, folder.read(folder.origin)
     return {
         "begun": folder.started.begun.replace("T", " "),
-        "space": config.space,
+        "space": called_space(config),
         "task": config.task,
         "constraints": config.constraints,
         "seed": config.seed,

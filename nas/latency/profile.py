@@ -12,6 +12,7 @@ from nas.setup.checks import check_profile
 from nas.setup.config import RunConfig
 from nas.setup.folder import RunFolder
 from nas.setup.own_code import naming_own_parts
+from nas.setup.pretrained import called_space
 from nas.setup.progress import Progress, Silent
 from nas.setup.run_setup import Setup
 from nas.setup.what_varies import tell_what_varies
@@ -50,7 +51,7 @@ def write_profile(setup: Setup, folder: RunFolder, progress: Progress) -> dict[s
         latency = fit_latency(setup, folder, progress)
         found = feasibility_report(setup, latency.costs, latency.summary["mape"])
     report = {
-        "space": setup.config.space,
+        "space": called_space(setup.config),
         "target": setup.target.name,
         "input_shape": list(setup.data.input_shape),
         "predictor": {name: latency.summary[name] for name in _TOLD},

@@ -64,7 +64,8 @@ def elastic_space(
     """
     if model is None:
         raise UsageError(
-            "space 'elastic' needs a model; name it by --model, as module:function, torchvision:NAME or timm:NAME."
+            "space 'elastic' needs a model; name it by --model or space_args.model, as module:function, "
+            "torchvision:NAME or timm:NAME."
         )
     if fresh and checkpoint is None:
         raise UsageError(f"space_args.fresh is {fresh}, but there is no checkpoint; give one, or leave fresh out.")
@@ -91,7 +92,7 @@ def elastic_space(
         return elastic(plain, _example(input_shape, input_dtype, classes), **options)
     except UsageError as error:
         raise UsageError(
-            f"model '{model}' cannot vary: {error} The example has shape {list(input_shape)}, as the data have; "
+            f"model '{model}' cannot vary: {error} The example has shape {list(input_shape)}, that of an input; "
             "options of nas.elastic are keys of space_args."
         ) from error
 

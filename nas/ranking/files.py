@@ -9,6 +9,7 @@ import numpy as np
 from nas.files import write_file
 from nas.ranking.scores import SupernetScores
 from nas.report.ranking import RankingContent, write_ranking_report
+from nas.setup.pretrained import called_space
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +44,7 @@ def _record(scored: SupernetScores, between: Mapping[str, Any] | None) -> dict[s
     question, setup = scored.question, scored.setup
     return {
         "run": scored.folder.name,
-        "space": setup.config.space,
+        "space": called_space(setup.config),
         "method": setup.config.method,
         "sharing": setup.sharing,
         "seed": setup.config.seed,

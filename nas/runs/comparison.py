@@ -14,6 +14,7 @@ from nas.setup.config import RunConfig
 from nas.setup.damage import naming_damage
 from nas.setup.finding import find_run, resuming
 from nas.setup.folder import RunFolder
+from nas.setup.pretrained import called_space
 from nas.setup.same_run import flat_settings
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _row(name: str, config: RunConfig, result: Mapping[str, Any], metric: str) -
     how = config.method if config.evaluator == "shared-weights" else config.evaluator
     return {
         "run": name,
-        "space": config.space,
+        "space": called_space(config),
         "task": config.task,
         "method": how,
         "strategy": config.strategy,

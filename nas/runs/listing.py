@@ -7,6 +7,7 @@ from typing import Any
 from nas.errors import UsageError
 from nas.setup.config import RunConfig
 from nas.setup.folder import RunFolder
+from nas.setup.pretrained import called_space
 
 __all__ = ["runs_in"]
 
@@ -31,7 +32,12 @@ def _row(folder: RunFolder) -> dict[str, Any] | None:
         if not folder.is_run:
             return None
         config = folder.read_config()
-        row |= {"kind": folder.kind, "space": config.space, "task": config.task, "method": _method(folder, config)}
+        row |= {
+            "kind": folder.kind,
+            "space": called_space(config),
+            "task": config.task,
+            "method": _method(folder, config),
+        }
         row |= {"begun": folder.started.begun}
         found = dict(_figures(folder))
         return {**row, **found, "state": folder.state}

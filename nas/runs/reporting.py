@@ -10,6 +10,7 @@ from nas.runs.without_model import rewrite_report
 from nas.setup.damage import naming_damage
 from nas.setup.events import read_events
 from nas.setup.folder import RunFolder
+from nas.setup.pretrained import called_space
 from nas.setup.progress import Progress
 
 __all__ = ["progress_page", "refresh_report"]
@@ -50,7 +51,7 @@ def progress_page(folder: RunFolder) -> str:
         UsageError: a file of the run is damaged.
     """
     config = folder.read_config()
-    about: dict[str, Any] = {"method": config.method, "evaluator": config.evaluator, "space": config.space}
+    about: dict[str, Any] = {"method": config.method, "evaluator": config.evaluator, "space": called_space(config)}
     about |= {"strategy": config.strategy, "task": config.task, "target": config.target}
     with naming_damage(folder.log_file):
         events = read_events(folder.log_file)

@@ -134,7 +134,14 @@ def _own_space(config: RunConfig) -> Space:
 
     from nas.supernet import Supernet
 
-    return Supernet(build_space(config.space, config.space_args, _EXAMPLE[0], torch.float32, _EXAMPLE[1])).space
+    shape, outputs = _EXAMPLE
+    try:
+        return Supernet(build_space(config.space, config.space_args, shape, torch.float32, outputs)).space
+    except UsageError as error:
+        raise UsageError(
+            f"{error} Without data the model of a space is built for inputs of shape {list(shape)} and {outputs} "
+            "outputs; space_args.input_shape and space_args.classes tell of others."
+        ) from error
 
 
 def _called(space: str, values: Mapping[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -15,6 +16,7 @@ from command_line import TINY, Outcome, nas
 from torch import Tensor, nn
 
 from nas.setup import RunFolder, resolve
+from nas.setup.run_setup import Setup
 
 MODULE = """
 import torch.nn.functional as F
@@ -56,6 +58,10 @@ def bare(classes):
 
 def colours(classes):
     return Plain((3, 8, 8), classes)
+
+
+def grey(classes):
+    return Plain((1, 8, 8), classes)
 """
 OWN: dict[str, Any] = {key: value for key, value in TINY.items() if key not in ("space", "space_args")}
 
@@ -171,6 +177,37 @@ def test_channels_are_ordered_by_training_images_and_so_again(here: Path) -> Non
     assert again.json["best"]["architecture"] == first.json["best"]["architecture"]
 
 
+def test_it_is_listed_by_the_name_of_the_model(untrained: tuple[Path, Outcome]) -> None:
+    listed = nas("list", "runs", "--results", untrained[0].parent, "--json").json
+    assert [row["space"] for row in listed if row["run"] == "untrained"] == ["plain_network:Plain"]
+
+
+def test_its_ranking_is_compared(untrained: tuple[Path, Outcome], tmp_path: Path) -> None:
+    path, _ = untrained
+    space = Setup(RunFolder(path).read_config()).space
+    rows = [{"architecture": space.sample(seed).to_json(), "trained": 80 + seed} for seed in range(6)]
+    pd.DataFrame(rows).drop_duplicates("architecture").to_csv(tmp_path / "truth.csv", index=False)
+    outcome = nas(
+        "rank", "untrained", "--truth", tmp_path / "truth.csv", "--column", "trained", "--results", path.parent
+    )
+    assert outcome.code == 0, outcome.err
+    record = json.loads((path / "ranking.json").read_text())
+    assert record["space"] == "plain_network:Plain" and record["tau"]["value"] is not None
+
+
+def test_a_table_without_data_needs_the_shape_of_an_input(here: Path, tmp_path: Path) -> None:
+    space = Setup(RunFolder(here / "results" / "untrained").read_config()).space
+    rows = [{"architecture": each.to_json(), "trained": number} for number, each in enumerate(space)]
+    pd.DataFrame(rows).to_csv(tmp_path / "all.csv", index=False)
+    words = ["benchmark", "--space", "elastic", "--set", "space_args.model=plain_network:Plain", "--metric", "trained"]
+    words += ["--table", str(tmp_path / "all.csv"), "--results", str(tmp_path), "--seeds", "2", "--candidates", "3"]
+    words += ["--set", "space_args.kernel=fixed", "--strategies", "random"]
+    other = nas(*words, "--set", "space_args.model=plain_network:grey")
+    assert other.code == 2 and "space_args.input_shape and space_args.classes tell of others" in other.complaint
+    outcome = nas(*words, "--set", "space_args.model=plain_network:grey", "--set", "space_args.input_shape=[1, 8, 8]")
+    assert outcome.code == 0, outcome.err
+
+
 def test_an_architecture_is_exported(untrained: tuple[Path, Outcome], tmp_path: Path) -> None:
     path, _ = untrained
     outcome = nas("export", "untrained", "--results", path.parent, "--out", tmp_path / "one.onnx", "--json")
@@ -201,7 +238,7 @@ def test_a_model_without_weights_is_profiled(here: Path) -> None:
 REFUSED: dict[str, tuple[list[str], str]] = {
     "a space beside it": (["chain", "--model", "plain_network:Plain"], "but space 'chain' is named too; drop one"),
     "weights of nothing": (["--checkpoint", "weights.pt"], "but no model has its weights; name it by --model"),
-    "no model": (["elastic"], "space 'elastic' needs a model; name it by --model"),
+    "no model": (["elastic"], "space 'elastic' needs a model; name it by --model or space_args.model"),
     "an unknown option": (
         ["--model", "plain_network:Plain", "--set", "space_args.widht=[1]"],
         "space 'elastic' has no option 'widht'; did you mean 'width'",

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import re
 import shlex
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import yaml
 from command_line import TINY, Outcome, nas
 
 from nas.distributed.jobs import Ending
+from nas.errors import UsageError
 from nas.runs.log_transfer import pack
 from nas.runs.submission import bring_back, search_to_send, submit_search
 from nas.setup import RunFolder, resolve
@@ -141,6 +143,19 @@ def test_only_what_the_search_needs_is_sent(project):
         assert resolve(yaml.safe_load((folder / "config.yaml").read_text()), "sent") == config
     assert sent == {"config.yaml", "mine/__init__.py", "other.py", "deep/data/a.npz"}
     assert not folder.exists()
+
+
+def test_the_module_and_the_weights_of_an_own_model_are_sent(project):
+    (project / "mine.py").write_text("")
+    (project / "weights.pt").write_bytes(b"weights")
+    arguments = {"model": "mine:build", "checkpoint": "weights.pt", "order": "taylor"}
+    config = resolve({"space": "elastic", "space_args": arguments, "data": "digits"}, "test")
+    refused = "space_args.checkpoint is 'weights.pt', which is not sent to the cluster; add --include weights.pt"
+    with pytest.raises(UsageError, match=re.escape(refused)), search_to_send(config, "run", beside=project):
+        pass
+    with search_to_send(config, "run", beside=project, include=[Path("weights.pt")]) as folder:
+        assert {path.name for path in folder.iterdir()} == {"config.yaml", "mine.py", "weights.pt"}
+        assert resolve(yaml.safe_load((folder / "config.yaml").read_text()), "sent") == config
 
 
 def test_after_ctrl_c_it_says_how_to_come_back(monkeypatch):

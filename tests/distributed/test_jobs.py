@@ -13,6 +13,7 @@ from typing import Any
 import onnx
 import pandas as pd
 import pytest
+import torch
 import yaml
 from head_node import Head, head_node
 
@@ -34,6 +35,13 @@ from search_spaces.chain import chain
 
 def space(input_shape, classes):
     return chain(input_shape, classes, layers=[1, 1, 1], width=4, head=16)
+"""
+MODEL = """
+from torch import nn
+
+def build(classes):
+    layers = [nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, classes)]
+    return nn.Sequential(*layers)
 """
 SECONDS = 120
 
@@ -104,6 +112,23 @@ def test_a_search_whose_client_is_killed_ends_and_its_folder_comes_back(project,
         2,
         "nas: results/tiny is there already; delete it, or bring the run elsewhere with --results.\n",
     )
+
+
+@pytest.mark.slow
+def test_an_own_model_is_searched_there_with_its_weights(project, head):
+    (project / "mine.py").write_text(MODEL)
+    build: dict[str, Any] = {}
+    exec(MODEL, build)
+    torch.save(build["build"](10).state_dict(), project / "weights.pt")
+    own = {"model": "mine:build", "checkpoint": "weights.pt", "order": "activation"}
+    search = {**CONFIG, "space": "elastic", "space_args": own, "method": "none"}
+    (project / "search.yaml").write_text(
+        yaml.safe_dump({key: each for key, each in search.items() if key != "training"})
+    )
+    code, _, err = nas(project, head, *submit_words(head, "--name", "own", "--include", "weights.pt", "--json"))
+    assert code == 0, err
+    assert "The model that was given has accuracy" in err
+    onnx.checker.check_model(onnx.load(project / "results" / "own" / "best.onnx"))
 
 
 @pytest.mark.slow
