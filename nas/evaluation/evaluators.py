@@ -73,6 +73,7 @@ EVALUATORS: Slot[Callable[..., Any]] = Slot(
     {
         "shared-weights": "nas.evaluation.inherited_weights:InheritedWeights",
         "standalone": "nas.evaluation.trained_alone:TrainedAlone",
+        "grown": "nas.evaluation.grown_weights:GrownWeights",
         "table": "nas.evaluation.known_results:KnownResults",
         "zero-cost": "nas.evaluation.zero_cost.zero_cost_evaluator:ZeroCost",
     },

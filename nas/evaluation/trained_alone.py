@@ -37,7 +37,7 @@ class TrainedAlone:
 
     name = "standalone"
     batch = 1
-    choices = (EPOCHS,)
+    choices: tuple[str, ...] = (EPOCHS,)
 
     def __init__(self, problem: Problem, epochs: int | None = None, *, batch_size: int = 256) -> None:
         if epochs is not None and epochs < 1:

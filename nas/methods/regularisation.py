@@ -11,6 +11,7 @@ from torch.utils.hooks import RemovableHandle
 
 from nas.errors import UsageError
 from nas.nn.batch_norms import batch_norms
+from nas.nn.branches import branch_paths
 from nas.training import Context, Listener
 from nas.training.drop_path import DropPath
 
@@ -23,11 +24,7 @@ def branches_of(model: nn.Module) -> list[str]:
     Raises:
         UsageError: no block has one.
     """
-    found = [
-        f"{path}.{module.branch}"
-        for path, module in model.named_modules()
-        if isinstance(getattr(module, "branch", None), str)
-    ]
+    found = branch_paths(model)
     if not found:
         raise UsageError(
             f"{type(model).__name__} has no block that names the module whose output it adds to a shortcut, so nothing "

@@ -169,8 +169,8 @@ class RunConfig(_Strict):
         method: how the supernet is trained; where a time is given by "spos", if nobody says otherwise.
         method_args: options of the method.
         evaluator: what evaluates candidates: "shared-weights" of a supernet that the method trains; "standalone", each
-            trained by itself by the recipe ``retraining``; "table", known results; an installed one or
-            ``module:object``.
+            trained by itself by the recipe ``retraining``; "grown", each from the weights of a smaller one; "table",
+            known results; an installed one or ``module:object``.
         evaluator_args: options of the evaluator.
         objective: what is searched for, such as ``maximise synflow``, of what the evaluator gives; by default the
             metric of the data.

@@ -19,7 +19,9 @@ def depth(architecture: Architecture) -> float:
 
 
 class TestEveryEvaluator(EvaluatorSuite):
-    @pytest.fixture(autouse=True, params=["shared-weights", "standalone", "table", "zero-cost", f"{__name__}:depth"])
+    @pytest.fixture(
+        autouse=True, params=["shared-weights", "standalone", "grown", "table", "zero-cost", f"{__name__}:depth"]
+    )
     def evaluator(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
         self.name, self.path = request.param, tmp_path / "known.csv"
 
