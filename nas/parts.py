@@ -7,8 +7,8 @@ import pkgutil
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache, partial
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -150,7 +150,7 @@ class Slot(Generic[Part]):
     def _entries(self) -> dict[str, list[EntryPoint]]:
         """What packages register, by name."""
         found: dict[str, list[EntryPoint]] = {}
-        for each in entry_points(group=self.group):
+        for each in _registered(self.group):
             found.setdefault(each.name, []).append(each)
         return found
 
@@ -162,6 +162,12 @@ class Slot(Generic[Part]):
                 f"{self.name} '{entry.name}' of {_package(entry)} cannot be loaded ({type(error).__name__}: {error}); "
                 "install what it needs, or choose another."
             ) from error
+
+
+@cache
+def _registered(group: str) -> EntryPoints:
+    """Read once: it takes as long as a hundred packages are installed, and names are looked up all the time."""
+    return entry_points(group=group)
 
 
 def import_object(name: str, role: str) -> Any:

@@ -4,6 +4,7 @@ Folders of commands and runs hold tests of whole searches, processes and Ray, wh
 """
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -38,6 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in WHOLE:
             item.add_marker(pytest.mark.whole)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all modules stay to the end, so the garbage collector need not walk them every time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -35,7 +35,7 @@ def register(monkeypatch: pytest.MonkeyPatch, *parts: tuple[str, str, str]) -> N
             vars(entry).update(dist=SimpleNamespace(name=package, version="1.0"))
         return [entry for entry in entries if name in (None, entry.name)]
 
-    monkeypatch.setattr("nas.parts.entry_points", found)
+    monkeypatch.setattr("nas.parts._registered", found)
 
 
 @pytest.mark.parametrize("slot", SLOTS, ids=lambda slot: slot.name)

@@ -144,6 +144,7 @@ def test_spread_covers_the_noise_and_grows_off_the_data() -> None:
     assert (spread / mean)[~without].min() > (spread / mean)[without].max()
 
 
+@pytest.mark.slow
 def test_a_million_rows_within_ten_seconds() -> None:
     X = one_hot(0, 900)
     many = np.tile(one_hot(1, 1000), (1000, 1))

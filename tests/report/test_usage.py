@@ -41,6 +41,18 @@ def file_of(inputs: Inputs, size: int = 84112) -> dict[str, Any]:
     return {"name": "best.onnx", "dtype": "int8", "input": inputs.describe(), "bytes": size}
 
 
+EXPORTED: dict[tuple[Any, ...], bytes] = {}
+
+
+def exported(inputs: Inputs) -> bytes:
+    """Once for each kind of inputs: exporting takes much longer than running the lines."""
+    kind = (inputs.shape, inputs.dtype, inputs.mean, inputs.std)
+    if kind not in EXPORTED:
+        model = dynamic_onnx(reading(Sides(), inputs), inputs.shape, dtype=inputs.dtype)
+        EXPORTED[kind] = with_metadata(model, {"classes": CLASSES})
+    return EXPORTED[kind]
+
+
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """What the lines print in the test's folder; the names that they give go into ``names``."""
@@ -53,12 +65,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return start
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("form", ["unit", "bytes", "normalised"])
+@pytest.mark.parametrize(("channels", "form"), [(1, "unit"), (3, "unit"), (1, "bytes"), (3, "normalised")])
 def test_the_lines_classify_an_image(channels: int, form: str, tmp_path: Path, run: Callable[..., str]) -> None:
     inputs = images(channels)(form)
-    model = dynamic_onnx(reading(Sides(), inputs), inputs.shape, dtype=inputs.dtype)
-    write_file(tmp_path / "best.onnx", with_metadata(model, {"classes": CLASSES}))
+    write_file(tmp_path / "best.onnx", exported(inputs))
     found = []
     for bright in (slice(0, 6), slice(6, 12), slice(0, 0)):
         pixels = np.full((8, 12, 3), 30, np.uint8)
@@ -83,8 +93,7 @@ def test_the_lines_read_a_picture_as_training_does(mode: str, tmp_path: Path, ru
     images = read_folder(tmp_path, size).train.read(torch.tensor([0]))
     split = ImageSplit(images, torch.arange(1), torch.zeros(images.shape[1]), torch.ones(images.shape[1]))
     inputs = ImageData("mine", Classification(["a"]), split, split, split, Augment()).inputs("bytes")
-    model = dynamic_onnx(reading(Sides(), inputs), inputs.shape, dtype=inputs.dtype)
-    write_file(tmp_path / "best.onnx", with_metadata(model, {"classes": CLASSES}))
+    write_file(tmp_path / "best.onnx", exported(inputs))
     found: dict[str, Any] = {}
     run(file_of(inputs), found)
     np.testing.assert_array_equal(found["pixels"], images.numpy())
@@ -94,8 +103,7 @@ def test_the_lines_read_a_picture_as_training_does(mode: str, tmp_path: Path, ru
 def test_the_lines_read_an_array_of_another_scale(tmp_path: Path) -> None:
     """In a process of its own, as whoever copies them has it."""
     inputs = images(1, -2.0, 3.0)("unit")
-    model = dynamic_onnx(reading(Sides(), inputs), inputs.shape)
-    write_file(tmp_path / "best.onnx", with_metadata(model, {"classes": CLASSES}))
+    write_file(tmp_path / "best.onnx", exported(inputs))
     np.save(tmp_path / "example.npy", np.tile([2.0, 2, 2, -1, -1, -1], (4, 1)))
     command = [sys.executable, "-c", code(file_of(inputs))]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout

@@ -15,6 +15,7 @@ from nas.space import Architecture, Fidelity, Space
 LEVELS = [1, 3, 9, 27, 81]
 PLAIN = Space({f"c{index}": [0, 1, 2] for index in range(4)})
 SPACE = PLAIN.product(Space({"epochs": LEVELS}))
+SHORT = PLAIN.product(Space({"epochs": LEVELS[:3]}))
 WIDE = Space({f"c{index}": [0, 1, 2, 3] for index in range(6)}).product(Space({"epochs": LEVELS}))
 FIDELITY = Fidelity.of(SPACE, "epochs")
 BEST = {f"c{index}": 2 for index in range(4)}
@@ -136,19 +137,19 @@ def test_a_killed_search_ends_like_one_that_was_not(name: str, tmp_path: Path) -
     def breaks(architectures: Sequence[Architecture]) -> list[dict[str, float]]:
         nonlocal calls
         calls += 1
-        if calls == 100:
+        if calls == 12:
             raise KeyboardInterrupt
         return evaluate(architectures)
 
     def with_ledger() -> pd.DataFrame:
         with Ledger(tmp_path / "ledger.db", "s", [Objective("accuracy", maximise=True)]) as ledger:
-            return search(SPACE, breaks, name, budget=5, batch=1, objectives="maximise accuracy", ledger=ledger,
+            return search(SHORT, breaks, name, budget=5, batch=1, objectives="maximise accuracy", ledger=ledger,
                           fidelity="epochs")  # fmt: skip
 
     with pytest.raises(KeyboardInterrupt):
         with_ledger()
-    pd.testing.assert_frame_equal(with_ledger(), found(name, budget=5))
-    assert calls == 1 + len(found(name, budget=5)), "nothing is trained twice"
+    pd.testing.assert_frame_equal(with_ledger(), found(name, 5, SHORT))
+    assert calls == 1 + len(found(name, 5, SHORT)), "nothing is trained twice"
 
 
 @pytest.mark.parametrize(

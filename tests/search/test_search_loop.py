@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from quick_strategies import QUICK
 
 from nas.errors import UsageError
 from nas.search import (
@@ -25,6 +26,9 @@ NNI = "nni:TPE"
 SPACE = Space(
     {"depth": [1, 2, 3], **{f"k{index}": [3, 5, 7] for index in range(4)}},
     {"k3": [(Condition(("depth",), frozenset({(2,)})),)]},
+)
+SMALL = Space(
+    {"depth": [1, 2], "k0": [3, 5, 7], "k1": [3, 5, 7]}, {"k1": [(Condition(("depth",), frozenset({(1,)})),)]}
 )
 OBJECTIVES = [Objective("accuracy", maximise=True), Objective("latency_ms", maximise=False)]
 
@@ -53,11 +57,13 @@ def costs(architectures: Sequence[Architecture]) -> pd.DataFrame:
     return pd.DataFrame({"latency_ms": [float(sum(a.values())) / 10 for a in architectures]})
 
 
-def run(name: str, evaluator: Evaluator, ledger: Ledger | None = None, **changes: object) -> pd.DataFrame:
+def run(
+    name: str, evaluator: Evaluator, ledger: Ledger | None = None, space: Space = SPACE, **changes: object
+) -> pd.DataFrame:
     if name == NNI:
         pytest.importorskip("nni", reason="the extra nas-supernet[nni] is not installed")
     arguments = {"objectives": OBJECTIVES, "costs": costs, "budget": 40, "batch": 8, "ledger": ledger, **changes}
-    return search(SPACE, evaluator, make_strategy(name, SPACE, 5, costs=costs), **arguments)
+    return search(space, evaluator, make_strategy(name, space, 5, costs=costs, **QUICK.get(name, {})), **arguments)
 
 
 FREE = [name for name in STRATEGIES if not (needs_probabilities(name) or needs_fidelity(name))]
@@ -119,17 +125,17 @@ def test_what_violates_a_cheap_constraint_is_never_evaluated(name: str) -> None:
 
 @every_strategy
 def test_a_killed_search_ends_like_one_that_was_not(name: str, tmp_path: Path) -> None:
-    constraints = ["latency_ms <= 2.5", "accuracy >= 0.58"]
-    whole = run(name, Evaluator(), constraints=constraints)
+    settings = {"constraints": ["latency_ms <= 2.5", "accuracy >= 0.58"], "budget": 20, "batch": 4}
+    whole = run(name, Evaluator(), **settings)
     for kill in (2, 1):
         with Ledger(tmp_path / "study.db", "search", OBJECTIVES) as ledger, pytest.raises(KeyboardInterrupt):
-            run(name, Evaluator(fails_at=kill), ledger, constraints=constraints)
+            run(name, Evaluator(fails_at=kill), ledger, **settings)
     rest = Evaluator()
     with Ledger(tmp_path / "study.db", "search", OBJECTIVES) as ledger:
-        resumed = run(name, rest, ledger, constraints=constraints)
-        assert len(ledger) == 40
+        resumed = run(name, rest, ledger, **settings)
+        assert len(ledger) == 20
     pd.testing.assert_frame_equal(resumed, whole)
-    assert len(rest.seen) < 40
+    assert len(rest.seen) < 20
 
 
 def test_another_identity_is_measured_again_and_a_larger_budget_goes_on(tmp_path: Path) -> None:
@@ -145,8 +151,8 @@ def test_another_identity_is_measured_again_and_a_larger_budget_goes_on(tmp_path
 
 @every_strategy
 def test_a_small_space_ends_the_search(name: str) -> None:
-    table = run(name, Evaluator(), budget=10_000)
-    assert len(table) == SPACE.size
+    table = run(name, Evaluator(), space=SMALL, budget=10_000)
+    assert len(table) == SMALL.size == 12
 
 
 def test_patience_ends_a_search_without_new_proposals() -> None:

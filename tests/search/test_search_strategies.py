@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from quick_strategies import QUICK
 
 from nas.errors import UsageError
 from nas.search import (
@@ -32,16 +33,6 @@ NESTED = Space(
     {"b": [(Condition(("depth",), frozenset({(1,), (2,)})),)]},
 )
 FREE = [name for name in STRATEGIES if not (needs_probabilities(name) or needs_fidelity(name) or needs_costs(name))]
-
-QUICK: dict[str, dict[str, int]] = {
-    "bananas": {"steps": 5},
-    "brp": {"steps": 5},
-    "boshnas": {"steps": 5},
-    "nars": {"steps": 5, "statistics": 50},
-    "linas": {"generations": 3, "batch": 10},
-    "ppo-controller": {"width": 8, "epochs": 2, "batch": 20},
-}
-"""Options under which a strategy takes less time to learn."""
 
 
 def sizes(architectures: Sequence[Architecture]) -> list[dict[str, float]]:

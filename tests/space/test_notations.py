@@ -119,7 +119,7 @@ def test_another_package_registers_a_notation_for_its_space(monkeypatch: pytest.
     def found(group: str, name: str | None = None) -> list[EntryPoint]:
         return [entry for entry in entries if group == entry.group and name in (None, entry.name)]
 
-    monkeypatch.setattr("nas.parts.entry_points", found)
+    monkeypatch.setattr("nas.parts._registered", found)
     notation = find_notation("theirs")
     assert notation is not None and notation.parse("a-b") == {"first": "a", "second": "b"}
     with pytest.raises(

@@ -179,13 +179,13 @@ PARTIAL: dict[str, Callable[[int], nn.Module]] = {
 def test_with_partial_channels_choices_stay_and_outputs_of_operations_shrink(make: Callable[[int], nn.Module]) -> None:
     elements, fingerprints = [], set()
     for parts in (1, 2, 4):
-        supernet = on_meta(lambda parts=parts: make(parts))
+        supernet = nas.Supernet(make(parts))
         fingerprints.add(supernet.space.fingerprint)
-        weights = {name: torch.ones(len(each), device="meta") for name, each in supernet.options.items()}
+        weights = {name: torch.ones(len(each)) for name, each in supernet.options.items()}
         supernet.mix(weights)
         edges = [module for module in supernet.modules() if isinstance(module, OneOf | Entangled)]
         operations = [operation for edge in edges for operation in edge.children()]
-        ys = outputs_of(supernet, operations, torch.empty(2, *SHAPE, device="meta"))
+        ys = outputs_of(supernet, operations, torch.randn(2, *SHAPE))
         elements.append(sum(y.numel() for y in ys))
     assert elements == [elements[0], elements[0] / 2, elements[0] / 4]
     assert len(fingerprints) == 1
@@ -252,17 +252,17 @@ def test_toy_conv_is_the_published_network() -> None:
 @pytest.mark.parametrize("shape", [(3, 5, 5), (1, 8, 8), (3, 9, 15), (3, 16, 16), (1, 28, 28), (3, 32, 32)])
 def test_the_spaces_fit_every_image_size(shape: tuple[int, int, int]) -> None:
     spaces: list[Callable[[], nn.Module]] = [
-        lambda: darts(shape, 7),
-        lambda: darts(shape, 7, partial_channels=2),
-        lambda: toy_cell(shape, 7),
-        lambda: toy_cell(shape, 7, entangled=True),
-        lambda: toy_conv(shape, 7),
+        lambda: darts(shape, 7, width=2, cells=3),
+        lambda: darts(shape, 7, width=4, cells=3, partial_channels=2),
+        lambda: toy_cell(shape, 7, width=4),
+        lambda: toy_cell(shape, 7, width=4, entangled=True),
+        lambda: toy_conv(shape, 7, width=0.125),
     ]
     for make in spaces:
-        supernet = on_meta(make)
+        supernet = nas.Supernet(make())
         for architecture in (supernet.space.smallest(), supernet.space.largest()):
             supernet.activate(architecture)
-            assert supernet(torch.empty(2, *shape, device="meta")).shape == (2, 7)
+            assert supernet(torch.randn(2, *shape)).shape == (2, 7)
 
 
 def entangled(seed: int = 0, stride: int = 1) -> tuple[nas.Supernet, Entangled]:
