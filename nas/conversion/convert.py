@@ -192,7 +192,7 @@ def _example(given: Any) -> Example:
     if isinstance(given, Sequence) and not isinstance(given, str):
         return tuple(given), {}
     raise UsageError(
-        f"example_input is a {type(given).__name__}; give a tensor, a sequence of arguments, or a mapping."
+        f"example_input is of type {type(given).__name__}; give a tensor, a sequence of arguments, or a mapping."
     )
 
 
@@ -218,6 +218,8 @@ def _copy(model: Any) -> nn.Module:
         where = f"'{path}'" if path else "the model"
         if ".quantized" in kind.__module__ or ".ao." in kind.__module__:
             raise UsageError(f"{where} is a quantised {kind.__name__}; convert the model before it is quantised.")
+        if kind.__module__.startswith("torch._dynamo"):
+            raise UsageError(f"{where} is compiled; give the module it was made of, before torch.compile.")
         if isinstance(module, Elastic):
             raise UsageError(f"{where} is an elastic {kind.__name__} already; give the model with plain layers.")
         tensors = (*module._parameters.values(), *module._buffers.values())

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.conversion import Calibration, ElasticModel, elastic
 from nas.conversion.importance import OF_DATA
@@ -74,6 +74,7 @@ def elastic_space(
             f"space_args.order is '{order}', which needs training data, but there are none; give order=l1."
         )
     plain = build_model(model, model_args or {}, input_shape, classes)
+    _check_weights(plain, model)
     if checkpoint is not None:
         load_weights(plain, Path(checkpoint), digest, fresh or ())
     options: Mapping[str, Any] = {
@@ -95,6 +96,15 @@ def elastic_space(
             f"model '{model}' cannot vary: {error} The example has shape {list(input_shape)}, that of an input; "
             "options of nas.elastic are keys of space_args."
         ) from error
+
+
+def _check_weights(plain: nn.Module, model: str) -> None:
+    for name, each in plain.named_parameters():
+        if each.device.type != "cpu" or (each.is_floating_point() and each.dtype != torch.float32):
+            raise UsageError(
+                f"model '{model}' has '{name}' in {str(each.dtype).removeprefix('torch.')} on device "
+                f"'{each.device.type}'; return it in float32 on the CPU: model.float().cpu()."
+            )
 
 
 def _example(shape: tuple[int, ...], dtype: torch.dtype, classes: int) -> Tensor:

@@ -84,7 +84,7 @@ def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
         other = next((name for name, value in below.items() if not isinstance(value, Tensor)), None)
         if below and other is None:
             return dict(below)
-        what = "nothing" if other is None else f"'{other}', a {type(below[other]).__name__},"
+        what = "nothing" if other is None else f"'{other}' of type {type(below[other]).__name__}"
     else:
         what = f"a {type(content).__name__}"
     raise UsageError(
@@ -127,10 +127,11 @@ def _check_fit(stored: Mapping[str, Tensor], own: Mapping[str, Tensor], path: Pa
         *([_some(sizes)] if sizes else []),
     ]
     if wrong:
-        example = (other or missing or unknown)[-1].rpartition(".")[0] or "head"
+        last = [(names[-1].rpartition(".")[0] or "head") + ".*" for names in (other, missing, unknown) if names]
+        patterns = ",".join(f"'{each}'" for each in dict.fromkeys(last))
         raise UsageError(
             f"checkpoint {path} does not fit the model: {'; '.join(wrong)}; give the checkpoint of this model, or name "
-            f"what is to begin anew, such as a head for other classes, by --set space_args.fresh=['{example}.*']."
+            f"what is to begin anew, such as a head for other classes, by --set space_args.fresh=[{patterns}]."
         )
     endless = next((name for name, value in stored.items() if not bool(value.isfinite().all())), None)
     if endless is not None:

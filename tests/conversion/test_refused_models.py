@@ -25,6 +25,29 @@ class Deciding(nn.Module):
         return y * 2 if y.mean() > 0 else y
 
 
+class Inner(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x[x.flatten(1).sum(1) > -1]
+
+
+class Masking(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(network(), Inner(), nn.Conv2d(2, 4, 1))
+
+
+class Counting(Deciding):
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.inner(x)
+        return y + y.argmax(1).nonzero().sum()
+
+
+class Changing(Deciding):
+    def forward(self, x: Tensor) -> Tensor:
+        x += 1
+        y: Tensor = self.inner(x)
+        return y
+
+
 class Uncopied(nn.Module):
     def __deepcopy__(self, memo: Any) -> Any:
         raise RuntimeError("no copies")
@@ -44,13 +67,22 @@ def endless() -> nn.Module:
 REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     "no module": (len, IMAGE, {}, "model is a builtin_function_or_method; give a torch.nn.Module"),
     "values decide": (Deciding(), IMAGE, {}, r"forward of the model reads values of its input \(bool\(\)\)"),
+    "values are an index": (
+        Masking(),
+        IMAGE,
+        {},
+        r"forward of '1' reads values of its input \(an index that is a mask\)",
+    ),
+    "values are counted": (Counting(), IMAGE, {}, r"forward of the model reads values of its input \(nonzero\(\)\)"),
+    "the input is changed": (Changing(), IMAGE, {}, "the forward of Changing changes its input, .* as in x = x \\+ 1"),
+    "compiled": (torch.compile(network()), IMAGE, {}, "the model is compiled; give the module it was made of, before"),
     "wrong example": (
         network(),
         torch.zeros(1, 4, 8, 8),
         {},
         "Sequential cannot be run on the example: '0' raises RuntimeError",
     ),
-    "no example": (network(), 3, {}, "example_input is a int; give a tensor"),
+    "no example": (network(), 3, {}, "example_input is of type int; give a tensor"),
     "script": (torch.jit.trace(network(), IMAGE), IMAGE, {}, "the model is a TorchScript module"),
     "quantised": (quantised(), IMAGE, {}, "'0' is a quantised ReLU6; convert the model before it is quantised"),
     "elastic": (nn.Sequential(nas.nn.Linear(3, 4)), IMAGE, {}, "'0' is an elastic Linear already"),

@@ -5,7 +5,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Block", "Small", "build", "decides", "embedded", "fails", "returns_nothing", "wide"]
+__all__ = ["Block", "Small", "build", "decides", "embedded", "fails", "half", "returns_nothing", "wide"]
 
 
 class Block(nn.Module):
@@ -50,6 +50,10 @@ class _Deciding(Small):
 
 def decides() -> nn.Module:
     return _Deciding((1, 8, 8), 10)
+
+
+def half() -> nn.Module:
+    return Small((1, 8, 8), 10).half()
 
 
 def returns_nothing() -> Any:

@@ -94,6 +94,13 @@ def test_the_space_has_the_choices_that_are_asked_for() -> None:
     assert {str(choice.name) for choice in space.choices} == {"stem.kernel"}
 
 
+def test_weights_of_another_type_are_refused() -> None:
+    with pytest.raises(
+        UsageError, match=r"has 'stem.weight' in float16 on device 'cpu'; return it in float32 on the CPU"
+    ):
+        elastic_space(SHAPE, torch.float32, 10, model="own_models:half")
+
+
 def test_tokens_are_followed_as_tokens() -> None:
     space = elastic_space((12,), torch.int64, 20, model="own_models:embedded")
     assert {str(choice.name) for choice in space.choices} == {"0.width", "1.width"}

@@ -93,7 +93,7 @@ REFUSED = {
     "whole model": r"holds more than tensors \(such as own_models.Small\), .*torch.save\(model.state_dict\(\)",
     "list": "holds a list where named tensors are expected",
     "nothing": "holds nothing where named tensors are expected",
-    "number": "holds 'epoch', a int, where named tensors",
+    "number": "holds 'epoch' of type int where named tensors",
     "missing": r"it lacks 'blocks.0.conv.weight', 'blocks.0.norm.weight', 'blocks.0.norm.bias' and 7 more; give",
     "more": "the model has no 'neck.weight'; give",
     "shapes": r"'head.weight' is \[7, 8\] where the model has \[10, 8\], .* --set space_args.fresh=\['head.\*'\]",

@@ -19,8 +19,11 @@ from nas.errors import UsageError
 __all__ = ["Modules", "name_of", "places_of", "readers_of", "traced"]
 
 _RULES = {**ELEMENT_RULES, **LAYER_RULES}
-_DECIDING = ("__bool__", "__int__", "__float__", "__index__", "__contains__", "item", "tolist", "nonzero", "numpy")
-"""Functions by which a program reads values of a tensor."""
+_DECIDING = {
+    *("__bool__", "__int__", "__float__", "__index__", "__contains__", "item", "tolist", "numpy"),
+    *("nonzero", "argwhere", "masked_select", "_unique2", "unique_consecutive", "unique_dim"),
+}
+"""Functions by which a program reads values of a tensor, or whose output is as long as values say."""
 _LARGEST_RAW = 20_000
 """Elements of a tensor of more than two dimensions that are followed one by one when no layer reads it."""
 
@@ -104,7 +107,11 @@ class _Follow(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs, name = kwargs or {}, name_of(func)
         if getattr(func, "__name__", "") in _DECIDING:
-            self._refuse_values(name, args)
+            self._refuse_values(f"{name}()", args)
+        if name == "getitem":
+            self._refuse_values(
+                "an index that is a mask", [each for each in tensors_in(args[1:]) if each.dtype == torch.bool]
+            )
         if name == "setitem":
             call = self._call(name, func, args, kwargs, [args[0]])
             after = written(call)
@@ -156,11 +163,11 @@ class _Follow(TorchFunctionMode):
         self._labels[tensor] = labels
         return labels
 
-    def _refuse_values(self, name: str, args: Any) -> None:
+    def _refuse_values(self, how: str, args: Any) -> None:
         if any(tensor in self._labels and self._labels[tensor].data for tensor in tensors_in(args)):
             where = f"'{self.modules.path}'" if self.modules.path else "the model"
             raise UsageError(
-                f"the forward of {where} reads values of its input ({name}()), so what it does may differ from run to "
+                f"the forward of {where} reads values of its input ({how}), so what it does may differ from run to "
                 "run and cannot be followed; write it without a condition on values, or exclude it by splitting the "
                 "model."
             )
@@ -195,9 +202,10 @@ def traced(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
         args, kwargs: of its forward.
 
     Raises:
-        UsageError: it cannot be run so, or what it does depends on the values of its input.
+        UsageError: it cannot be run so, what it does depends on the values of its input, or it changes these.
     """
-    follow = _Follow(model, tensors_in((args, kwargs)))
+    inputs = tensors_in((args, kwargs))
+    follow, before = _Follow(model, inputs), [each.clone() for each in inputs]
     with torch.no_grad(), follow.modules.watched():
         try:
             with follow:
@@ -210,6 +218,11 @@ def traced(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
                 f"{type(model).__name__} cannot be run on the example: {where} raises {type(error).__name__} "
                 f"({_first_line(error)}); give an example_input that its forward takes."
             ) from error
+    if not all(torch.equal(one.nan_to_num(), other.nan_to_num()) for one, other in zip(inputs, before, strict=True)):
+        raise UsageError(
+            f"the forward of {type(model).__name__} changes its input, so that it cannot be run twice on the same; "
+            "write it without operations in place on what it gets, as in x = x + 1."
+        )
     for tensor in tensors_in(output):
         follow.graph.fix(follow._label(tensor).ids, "is an output of the model")
     _keep_what_others_read(model, follow.graph)
