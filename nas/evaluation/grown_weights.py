@@ -1,5 +1,6 @@
 """The evaluator that trains every candidate from the weights of a smaller one."""
 
+import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +12,7 @@ from nas.evaluation.standalone import Standalone
 from nas.evaluation.trained_alone import TrainedAlone
 from nas.nn.morphism import grow_from
 from nas.problem import Problem
-from nas.space import Architecture
+from nas.space import Architecture, are_numbers
 from nas.space.growth import shrunk
 
 __all__ = ["GrownWeights"]
@@ -32,23 +33,32 @@ class GrownWeights(TrainedAlone):
     Args:
         problem: its ``retraining`` is the recipe.
         epochs: of each training that goes on, in place of those of the recipe.
+        rate: its learning rate, as a share of that of the recipe; as published 0.02 in place of 0.1.
         batch_size: of the validation pass.
 
     Raises:
-        UsageError: less than one epoch.
+        UsageError: less than one epoch, a rate that is not positive, or a space without choices of numbers.
     """
 
     name = "grown"
     choices = ()
 
-    def __init__(self, problem: Problem, epochs: int = 3, *, batch_size: int = 256) -> None:
+    def __init__(self, problem: Problem, epochs: int = 3, rate: float = 0.2, *, batch_size: int = 256) -> None:
         if epochs < 1:
             raise UsageError(f"evaluator 'grown' has epochs {epochs}; give 1 or more.")
+        if not 0 < rate < math.inf:
+            raise UsageError(f"evaluator 'grown' has rate {rate}; give a positive factor of the learning rate.")
+        if not any(map(are_numbers, problem.space.choices.values())):
+            raise UsageError(
+                "evaluator 'grown' enlarges numbers, such as widths, but no choice of this space has them; take "
+                "evaluator 'standalone'."
+            )
         super().__init__(problem, batch_size=batch_size)
-        self._further = self._recipe.model_copy(update={"epochs": epochs})
+        rates = {name: rate * getattr(self._recipe, name) for name in ("learning_rate", "final_learning_rate")}
+        self._further = self._recipe.model_copy(update={"epochs": epochs, **rates})
         self._temporary = None if problem.folder else TemporaryDirectory(prefix="nas-grown-")
         """Networks are kept there where the run has no folder."""
-        self.fidelity = f"{self.fidelity}, {epochs} epochs a step"
+        self.fidelity = f"{self.fidelity}, {epochs} epochs a step at {rate:g} of the rate"
 
     def network(self, architecture: Architecture) -> nn.Module:
         """The trained network; trained now, and what it grows from, if it is not there.

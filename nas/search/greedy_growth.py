@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from nas.errors import UsageError
 from nas.search.strategy import Result
 from nas.search.unique_sampler import UniqueSampler
-from nas.space import Architecture, Space
+from nas.space import Architecture, Space, are_numbers
 from nas.space.growth import grown
 
 __all__ = ["GreedyGrowth", "smallest_rank_sum"]
@@ -26,12 +26,16 @@ class GreedyGrowth:
         starts: number of random architectures at each restart.
 
     Raises:
-        UsageError: no starts.
+        UsageError: no starts, or a space without choices of numbers.
     """
 
     def __init__(self, space: Space, seed: int = 0, *, starts: int = 10) -> None:
         if starts < 1:
             raise UsageError(f"grow has starts {starts}; give 1 or more.")
+        if not any(map(are_numbers, space.choices.values())):
+            raise UsageError(
+                "grow enlarges numbers, such as widths, but no choice of this space has them; take evolution."
+            )
         self.starts = starts
         self._space = space
         self._sampler = UniqueSampler(space, seed)

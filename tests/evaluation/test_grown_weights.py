@@ -21,6 +21,7 @@ from nas.space import Architecture, Choice
 from nas.space.growth import grown
 from nas.testing.spaces import SHAPE
 from nas.training import Recipe
+from search_spaces.chain import chain
 from search_spaces.mobilenet import mobilenet
 
 DATA = nas.data.load("digits", limit=200)
@@ -148,3 +149,8 @@ def test_a_layer_that_cannot_grow_is_told() -> None:
 def test_mistakes_are_sentences(problem: Problem) -> None:
     with pytest.raises(UsageError, match="evaluator 'grown' has epochs 0; give 1 or more"):
         GrownWeights(problem, epochs=0)
+    with pytest.raises(UsageError, match="evaluator 'grown' has rate 0"):
+        GrownWeights(problem, rate=0.0)
+    operations = Problem(nas.Supernet(chain(SHAPE, 10, layers=(1, 1), width=4, head=16)), DATA)
+    with pytest.raises(UsageError, match="evaluator 'grown' enlarges numbers, such as widths, but no choice"):
+        GrownWeights(operations)

@@ -94,3 +94,5 @@ def test_the_smallest_sum_of_ranks() -> None:
 def test_mistakes_are_sentences() -> None:
     with pytest.raises(UsageError, match="grow has starts 0; give 1 or more"):
         make_strategy("grow", SPACE, starts=0)
+    with pytest.raises(UsageError, match="grow enlarges numbers, such as widths, but no choice of this space has them"):
+        make_strategy("grow", Space({"operation": ["skip", "conv"]}))
