@@ -177,9 +177,10 @@ def _check_paths(config: RunConfig, include: Sequence[Path]) -> None:
             advice = (
                 f"add --include {shlex.quote(str(path))}" if _sent_path(path) == path else "move it below this folder"
             )
+            where = "here and there" if key == "space_args.checkpoint" else "there"  # its digest is taken here
             raise UsageError(
                 f"{key} is '{path}', which is not sent to the cluster; {advice}, or give the absolute path that it has "
-                "there."
+                f"{where}."
             )
 
 

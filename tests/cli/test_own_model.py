@@ -15,6 +15,7 @@ import yaml
 from command_line import TINY, Outcome, nas
 from torch import Tensor, nn
 
+from nas.delivery.rebuilding import load_network
 from nas.setup import RunFolder, resolve
 from nas.setup.run_setup import Setup
 
@@ -168,6 +169,7 @@ def test_channels_are_ordered_by_training_images_and_so_again(here: Path) -> Non
     assert first.code == 0, first.err
     folder = RunFolder(here / "results" / "ordered")
     assert folder.read_config().space_args["order"] == "taylor"
+    assert load_network(folder.path / "best.network.json", trust=True)(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
     trained = folder.supernet.read_bytes()
     for file in (folder.best, folder.candidates, folder.supernet):
         file.unlink()

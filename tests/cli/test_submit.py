@@ -150,7 +150,8 @@ def test_the_module_and_the_weights_of_an_own_model_are_sent(project):
     (project / "weights.pt").write_bytes(b"weights")
     arguments = {"model": "mine:build", "checkpoint": "weights.pt", "order": "taylor"}
     config = resolve({"space": "elastic", "space_args": arguments, "data": "digits"}, "test")
-    refused = "space_args.checkpoint is 'weights.pt', which is not sent to the cluster; add --include weights.pt"
+    refused = "space_args.checkpoint is 'weights.pt', which is not sent to the cluster; "
+    refused += "add --include weights.pt, or give the absolute path that it has here and there."
     with pytest.raises(UsageError, match=re.escape(refused)), search_to_send(config, "run", beside=project):
         pass
     with search_to_send(config, "run", beside=project, include=[Path("weights.pt")]) as folder:
