@@ -6,10 +6,12 @@ Folders of commands and runs hold tests of whole searches, processes and Ray, wh
 import atexit
 import gc
 import os
+import secrets
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +22,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_worker_niceness", "0")  # by default they have so little of a busy machine that tests wait
 if "NAS_TEST_STATE" not in os.environ:
     os.environ["NAS_TEST_STATE"] = os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="nas-state-")
+    os.environ["NAS_TEST_SESSION"] = str(os.getpid())
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # of all Rays of these tests
     atexit.register(shutil.rmtree, os.environ["NAS_TEST_STATE"], ignore_errors=True)
 
 
@@ -50,6 +54,17 @@ def pytest_collection_finish() -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Hyper-threads count: these are what a small machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Any]:
+    """That of the session; whatever asks for a Ray meanwhile gets this one. Tests that end a Ray start their own."""
+    from one_ray import address
+
+    from nas.distributed import connected
+
+    with connected(address()) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ OBJECTIVES = [Objective("accuracy", maximise=True), Objective("size", maximise=F
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Three machines with one processor each, which notice within seconds that one of them is gone."""
+    """Three machines with one processor each, which notice within seconds that one of them is gone; of its own."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(str(Path(each).absolute()) for each in sys.path))
     for name, value in {"period_ms": 500, "failure_threshold": 2, "initial_delay_ms": 500, "timeout_ms": 500}.items():
         monkeypatch.setenv(f"RAY_health_check_{name}", str(value))

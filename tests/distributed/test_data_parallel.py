@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from nas.data import ImageSplit
-from nas.distributed import connected
 from nas.distributed.data_parallel import Training, train_together
 from nas.errors import UsageError
 from nas.nn import OneOf
@@ -20,11 +19,7 @@ from nas.sampling import Uniform
 from nas.supernet import Supernet
 from nas.training import Context, CrossEntropy, Epoch, Pass, Phase, Recipe, SupernetStep, load_checkpoint, train_phases
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _ray() -> Iterator[None]:
-    with connected(cpus=2):
-        yield
+pytestmark = pytest.mark.usefixtures("ray")
 
 
 def training_of(batches: Path | None = None, **settings: Any) -> Callable[[], Training]:

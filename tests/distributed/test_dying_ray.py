@@ -1,6 +1,7 @@
 """Ray that does not start, does not answer, or dies in the middle: one sentence, soon."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from one_ray import address
 
 from nas.distributed import connected
 from nas.distributed.cluster import ray_module
@@ -85,6 +87,17 @@ def test_a_block_that_cannot_be_ended_ends_the_process() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stderr) == (2, "nas: Ray has ended.\n")
+
+
+def test_sigterm_does_beside_ray_what_it_did_before() -> None:
+    def end(number: int, frame: Any) -> None: ...
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with connected(address()):
+            assert signal.getsignal(signal.SIGTERM) is end
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Silent:

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,12 @@ import torch
 from torch import nn
 from watched_evaluator import Watched, evaluator, kill_one
 
-from nas.distributed import EvaluationPool, connected
+from nas.distributed import EvaluationPool
 from nas.distributed.pool import shared_with
 from nas.errors import UsageError
 from nas.setup import resolve
 from nas.setup.evaluator import evaluator_of
 from nas.space import Architecture
-
-
-@pytest.fixture(scope="module")
-def ray() -> Iterator[Any]:
-    with connected(cpus=4, gpus=4) as found:
-        yield found
 
 
 class Devices:

@@ -1,7 +1,6 @@
 """Banks trained apart from each other end as one process trains them."""
 
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import torch
 from torch import nn
 
 from nas.data import ImageSplit
-from nas.distributed import connected
 from nas.distributed.bank_phases import apart_from, merged_epoch, of_banks
 from nas.distributed.banks import train_banks
 from nas.distributed.cluster import ray_module
@@ -36,12 +34,6 @@ from nas.training import (
 
 STEPS = 4
 """Of an epoch."""
-
-
-@pytest.fixture(scope="module")
-def _ray() -> Iterator[None]:
-    with connected(cpus=2):
-        yield
 
 
 def training_of(sharing: Callable[[], Sharing], paths: int = 1, **settings: Any) -> Callable[[], Training]:
@@ -86,17 +78,6 @@ def timeless(history: list[Epoch]) -> list[Epoch]:
     return [{name: value for name, value in epoch.items() if name != "images_per_second"} for epoch in history]
 
 
-def test_sigterm_does_beside_ray_what_it_did_before() -> None:
-    def end(number: int, frame: Any) -> None: ...
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        with connected(cpus=1):
-            assert signal.getsignal(signal.SIGTERM) is end
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 @pytest.mark.parametrize(
     "settings",
     [
@@ -136,7 +117,7 @@ def test_several_paths_of_a_step_are_not_torn_apart() -> None:
         train_phases(made.phases, seed=7)
 
 
-@pytest.mark.usefixtures("_ray")
+@pytest.mark.usefixtures("ray")
 def test_banks_on_workers_end_as_in_one_process(tmp_path: Path) -> None:
     make, told = training_of(few_shot), list[int]()
 
@@ -151,13 +132,13 @@ def test_banks_on_workers_end_as_in_one_process(tmp_path: Path) -> None:
     assert len(straight(make, tmp_path / "banks")) == 4, "one process finds it done"
 
 
-@pytest.mark.usefixtures("_ray")
+@pytest.mark.usefixtures("ray")
 def test_banks_that_depend_on_each_other_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="in this supernet they depend on each other to the end"):
         train_banks(training_of(lambda: BalancedMixture(2)), 2, tmp_path / "banks")
 
 
-@pytest.mark.usefixtures("_ray")
+@pytest.mark.usefixtures("ray")
 def test_a_function_is_called_for_each_item_and_what_it_refuses_is_said() -> None:
     def root(number: int) -> float:
         from nas.errors import UsageError
@@ -171,7 +152,7 @@ def test_a_function_is_called_for_each_item_and_what_it_refuses_is_said() -> Non
         each(root, [1, -4])
 
 
-@pytest.mark.usefixtures("_ray")
+@pytest.mark.usefixtures("ray")
 def test_what_has_ended_is_not_told_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray aborts the process that cancels, by force, a task which ended just before."""
     cancelled = list[Any]()

@@ -78,6 +78,7 @@ class Nodes(NamedTuple):
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Nodes]:
+    """Of its own: there are two machines, one of which tests keep for themselves."""
     ray, own = ray_module(), sys.modules[__name__]
     ray.cloudpickle.register_pickle_by_value(own)
     head = {"num_cpus": 2, "num_gpus": 0, "include_dashboard": False}

@@ -5,14 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nas.distributed import connected
 from nas.distributed.trials import Report, TrialOutcome, require_shared_folder, run_trials
 from nas.errors import UsageError
 from nas.tasks import ACCURACY, BITS_PER_CHARACTER, Metric
@@ -53,12 +51,6 @@ class Pretend:
                 os.kill(os.getpid(), signal.SIGKILL)
             checkpoint.write_text(str(epoch + 1))
             report(epoch + 1, {"accuracy": number / 10 + epoch / 100, "bits_per_character": number + 1 - epoch / 10})
-
-
-@pytest.fixture(scope="module")
-def ray() -> Iterator[Any]:
-    with connected(cpus=2) as found:
-        yield found
 
 
 def carry_out(
@@ -134,6 +126,7 @@ def test_a_machine_that_does_not_see_the_folder_is_named(
     assert not list(tmp_path.iterdir())
 
 
+# It has a Ray of its own, which is killed with it.
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -147,7 +140,7 @@ with connected(cpus=2):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_call_that_is_ended_is_continued_from_its_last_epochs(how: signal.Signals, tmp_path: Path) -> None:
+def test_a_call_that_is_ended_is_continued_from_its_last_epochs(how: signal.Signals, ray: Any, tmp_path: Path) -> None:
     program = PROGRAM.format(here=str(Path(__file__).parent), folder=str(tmp_path))
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "log.txt").exists() or len(epochs_of(tmp_path)) < 6:
@@ -157,8 +150,7 @@ def test_a_call_that_is_ended_is_continued_from_its_last_epochs(how: signal.Sign
     _, error = process.communicate()
     assert process.returncode == -how, error
     before = epochs_of(tmp_path)
-    with connected(cpus=2):
-        outcomes = carry_out(tmp_path, 4, workers=2)
+    outcomes = carry_out(tmp_path, 4, workers=2)
     after = epochs_of(tmp_path)[len(before) :]
     assert len(outcomes) == 4 and all(outcome.checkpoint for outcome in outcomes)
     assert len(set(before) & set(after)) <= 2, "no more than what was under way"

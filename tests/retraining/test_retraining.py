@@ -13,6 +13,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 import torch
+from one_ray import address
 from searched import ASKED, own_copy
 
 from nas.data import ImageSplit, load
@@ -50,7 +51,7 @@ def retrained(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         read.append(len(split))
         return evaluate_file(exported, split)
 
-    with connected(cpus=2):
+    with connected(address()):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Setup, "evaluate", counted)
             patch.setattr(ExportedNetwork, "evaluate", counted_file)

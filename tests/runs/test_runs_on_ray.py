@@ -14,6 +14,7 @@ RANDOM: dict[str, Any] = {**CHAIN, "strategy": "random", "candidates": 40, "trai
 
 
 def test_a_run_on_two_workers_finds_what_one_process_finds(tmp_path: Path) -> None:
+    """On a Ray that it starts for itself, as a run does that is given no address."""
     (tmp_path / "a").mkdir()
     run_search(resolve(RANDOM, "test"), RunFolder(tmp_path / "a/run"))
     run_search(resolve({**RANDOM, "workers": 2}, "test"), RunFolder(tmp_path / "b/run"))
