@@ -98,6 +98,9 @@ class Stream(IntEnum):
     COST_STATISTICS = 81
     DROPOUT = 82
     STUDENT_INPUTS = 83
+    DIFFUSED = 84
+    DENOISER = 87
+    NOISY_RESULTS = 88
 
     # What banks and experts are compared on.
     ROW_ARCHITECTURES = 90

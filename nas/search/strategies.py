@@ -39,6 +39,7 @@ STRATEGIES: Slot[Callable[..., Strategy]] = Slot(
         "asha": "nas.search.asha:Asha",
         "linas": "nas.search.guided.linas:Linas",
         "boshnas": "nas.search.guided.input_gradients:boshnas",
+        "diffusion": "nas.search.guided.diffusion_search:diffusion",
         "nars": "nas.search.guided.pretrained_ranking:nars",
         "milp": "nas.search.guided.additive_search:AdditiveSearch",
         "guided": "nas.search.guided.surrogate_search:guided",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from nas.parts import Slot
 from nas.space import Space
 
-__all__ = ["ENCODINGS", "Columns", "Encode", "Rows", "one_hot", "ordinal"]
+__all__ = ["ENCODINGS", "Columns", "Encode", "Rows", "one_hot", "one_hot_inactive", "ordinal"]
 
 Rows = NDArray[np.integer]
 """Architectures as :meth:`nas.space.Space.indices` gives them: ``[n, choices]``, -1 where a choice is inactive."""
@@ -23,6 +23,7 @@ ENCODINGS: Slot[Callable[[Space], Encode]] = Slot(
     "nas.encodings",
     {
         "one-hot": "nas.search.guided.encodings:one_hot",
+        "one-hot-inactive": "nas.search.guided.encodings:one_hot_inactive",
         "ordinal": "nas.search.guided.encodings:ordinal",
         "path": "nas.search.guided.path_encoding:paths",
     },
@@ -40,6 +41,20 @@ def one_hot(space: Space) -> Encode:
     [[0.0, 1.0, 1.0, 0.0]]
     """
     return lambda rows: space.one_hot(rows).astype(np.float64)
+
+
+def one_hot_inactive(space: Space) -> Encode:
+    """As :func:`one_hot`, and before the candidates of a choice that may be inactive a column that says that it is.
+
+    >>> from nas.space import Condition
+    >>> space = Space({"depth": [1, 2], "kernel": [3, 5]}, {"kernel": [(Condition(("depth",), frozenset({(1,)})),)]})
+    >>> one_hot_inactive(space)(np.array([[0, -1], [1, 0]])).tolist()
+    [[1.0, 0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 1.0, 0.0]]
+    """
+    places = [
+        np.arange(0 if () in space.uses[name] else -1, len(candidates)) for name, candidates in space.choices.items()
+    ]
+    return lambda rows: np.hstack([rows[:, [column]] == each for column, each in enumerate(places)], dtype=np.float64)
 
 
 def ordinal(space: Space) -> Encode:

@@ -17,13 +17,17 @@ from nas.search.unique_sampler import UniqueSampler
 from nas.space import Architecture, Space
 from nas.streams import Stream, derive_seed
 
-__all__ = ["Learn", "ModelGuided", "Rank", "Samples"]
+__all__ = ["Learn", "ModelGuided", "Propose", "Rank", "Samples"]
 
 Floats = NDArray[np.float64]
 
 Rank = Callable[[Columns, int, np.random.Generator], Floats]
 """(columns of candidates ``[m, columns]``, proposals n, generator) → for each proposal a row of values ``[n, m]``: the
 candidate with the lowest is proposed."""
+
+Propose = Callable[[Sequence[Architecture], np.random.Generator], Rows]
+"""(known architectures, the best first, generator) → index rows ``[candidates, choices]``, among them such that are
+known; it is asked after the model has learnt."""
 
 _FEWEST = 3
 _PARENTS = 10
@@ -60,10 +64,11 @@ class ModelGuided:
 
     Args:
         learn: makes the model.
-        encoding: of architectures: ``one-hot``, ``ordinal``, ``path`` or ``module:function``.
+        encoding: of architectures: ``one-hot``, ``one-hot-inactive``, ``ordinal``, ``path`` or ``module:function``.
         startup: number of results before the model is asked.
         batch: proposals at least that one model makes, before it learns anew.
         pool: number of candidates in a space of more than 20,000 architectures; smaller ones are ranked wholly.
+        candidates: what makes them, in place of these.
 
     Raises:
         UsageError: there is no such encoding, or a number below one.
@@ -79,13 +84,14 @@ class ModelGuided:
         startup: int = 10,
         batch: int = 1,
         pool: int = 1000,
+        candidates: Propose | None = None,
     ) -> None:
         if min(startup, batch, pool) < 1:
             raise UsageError(f"the strategy has startup {startup}, batch {batch} and pool {pool}; use at least 1 each.")
         self._space, self._seed, self._learn = space, seed, learn
         self._encode = ENCODINGS[encoding](space)
         self._startup, self._batch = startup, batch
-        self._candidates = Candidates(space, pool)
+        self._candidates = candidates or Candidates(space, pool)
         self._sampler = UniqueSampler(space, seed)
         self._waiting: list[Architecture] = []
         self._rank: Rank | None = None
@@ -108,8 +114,8 @@ class ModelGuided:
         """Of the model; random ones if it has no more candidates."""
         results, rng = list(self._sampler.results.values()), self._sampler.rng
         best = [results[position].architecture for position in best_first(results)[:_PARENTS]]
-        rows = self._candidates(best, rng)
         rank = self._model(results)
+        rows = self._candidates(best, rng)
         values = rng.random((n, len(rows))) if rank is None else rank(self._encode(rows), n, rng)
         chosen = list(self._chosen(rows, values, learn_violations(self._space, results)(rows)))
         return chosen + self._sampler.sample(n - len(chosen))

@@ -50,6 +50,11 @@ class Networks:
                 for mine, taken in zip(own[:-1], learnt[:-1], strict=True):
                     mine.copy_(taken)
 
+    def freeze(self) -> None:
+        """Nothing is learnt any more, so that gradients in what is read cost less."""
+        for each in (*self.weights, *self.biases):
+            each.requires_grad_(False)
+
     def fit(
         self, loss: Callable[[], Tensor], steps: int, rate: float = 0.01, decay: float = 1e-4, frozen: int = 0
     ) -> None:

@@ -70,6 +70,7 @@ def fit_mean_and_noise(x: Tensor, y: Tensor, width: int, steps: int, seed: int) 
         return torch.nn.functional.gaussian_nll_loss(mean, y, variance)
 
     network.fit(loss, steps)
+    network.freeze()
     return network
 
 
@@ -77,6 +78,7 @@ def fit_teacher(x: Tensor, y: Tensor, width: int, steps: int, drop: Drop, seed: 
     """A network that learns values under dropout."""
     network = Networks(1, [x.shape[1], width, width, 1], seed)
     network.fit(lambda: (network(x, drop)[0, :, 0] - y).square().mean(), steps)
+    network.freeze()
     return network
 
 
@@ -92,6 +94,7 @@ def fit_student(x: Tensor, spread: Tensor, width: int, steps: int, seed: int) ->
     mean, deviation = spread.mean(), spread.std().clamp(min=_LEAST_DEVIATION)
     target = (spread - mean) / deviation
     network.fit(lambda: (network(x)[0, :, 0] - target).square().mean(), steps)
+    network.freeze()
     return lambda inputs: mean + deviation * network(inputs)[0, :, 0]
 
 
