@@ -122,9 +122,10 @@ class Catalogue:
         sizes = [math.prod(size + 1 for size in self._sizes(site)) for site in found]
         if sum(sizes) > _MOST_ENTRIES:
             widest = found[int(np.argmax(sizes))]
+            block = f"block '{widest.path}'" if widest.path else "the model, which is one block,"
             raise NoBlockTableError(
                 f"the costs of blocks would be a table of {sum(sizes):,} entries, more than {_MOST_ENTRIES:,}; "
-                f"{len(widest.choices)} choices decide about block '{widest.path}' and the shapes it gets: put what "
+                f"{len(widest.choices)} choices decide about {block} and the shapes it gets: put what "
                 "depends on few choices into blocks of their own, and let few choices decide the resolution."
             )
 

@@ -297,6 +297,18 @@ def test_costs_that_do_not_add_up_are_refused(make: Callable[[], nn.Module], mat
         Catalogue(nas.Supernet(make()), SHAPE)
 
 
+class Closed(nn.Module):
+    """A forward that is more than a chain of modules."""
+
+    def __init__(self, inside: nn.Module) -> None:
+        super().__init__()
+        self.inside = inside
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.inside(x)
+        return y + y.mean()
+
+
 def test_too_many_choices_in_one_block_are_refused_before_any_work() -> None:
     widths = [3, *(Choice([2, 3], name=f"width{number}") for number in range(12)), 3]
     convolutions = [Conv2d(a, b, 1) for a, b in pairwise(widths)]
@@ -305,6 +317,10 @@ def test_too_many_choices_in_one_block_are_refused_before_any_work() -> None:
         NoBlockTableError, match=r"table of 531,442 entries, more than 50,000; 12 choices decide about block 'wide'"
     ):
         Catalogue(nas.Supernet(model), SHAPE)
+    with pytest.raises(
+        NoBlockTableError, match="12 choices decide about the model, which is one block, and the shapes"
+    ):
+        Catalogue(nas.Supernet(Closed(model)), SHAPE)
     apart = nn.Sequential(*(Conv2d(a, b, 1) for a, b in pairwise(widths)))
     assert len(Catalogue(nas.Supernet(apart), SHAPE).blocks) == 4, "as blocks of their own they are few"
 
