@@ -131,7 +131,7 @@ def _scaled(contest: Contest, whole: nn.Module, teacher: nn.Module | None) -> De
 
 def _pruned(contest: Contest, ratio: float) -> nn.Module:
     """By group magnitudes, ranked over all layers; a transformer as torch-pruning's pages on them advise: by a Taylor
-    expansion over ten batches, of each layer the same share, and of each head, none of which is lost."""
+    expansion over ten batches, the same share of each layer and of its heads, which stay whole."""
     import torch_pruning as tp
 
     network = contest.pretrained()
@@ -147,11 +147,15 @@ def _pruned(contest: Contest, ratio: float) -> nn.Module:
         ignored_layers=[network.head],
         round_to=4,
         num_heads={each.qkv: each.heads for each in attentions},
+        prune_num_heads=True,
+        prune_head_dims=False,
+        head_pruning_ratio=ratio,
     )
     if attentions:
         contest.add_gradients(network, 10)
     pruner.step()
     for each in attentions:
+        each.heads = pruner.num_heads[each.qkv]
         each.head_width = each.qkv.out_features // (3 * each.heads)
     network.zero_grad()
     return network.eval()
