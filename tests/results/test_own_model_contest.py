@@ -53,15 +53,18 @@ def test_a_network_is_trained_before_once(part: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arm", ["uniform", "uniform-taught", "torch-pruning"])
-def test_an_arm_keeps_the_bound_and_the_time(part: Any, tmp_path: Path, arm: str) -> None:
+@pytest.mark.parametrize(
+    ("arm", "network"),
+    [("uniform", "resnet"), ("uniform-taught", "resnet"), ("torch-pruning", "resnet"), ("torch-pruning", "vit")],
+)
+def test_an_arm_keeps_the_bound_and_the_time(part: Any, tmp_path: Path, arm: str, network: str) -> None:
     if arm == "torch-pruning":
         pytest.importorskip("torch_pruning", reason="torch-pruning is not installed")
-    contest = contest_of(part, tmp_path, arm)
-    network = part("arms").ARMS[arm](contest).network
+    contest = contest_of(part, tmp_path, arm, network)
+    found = part("arms").ARMS[arm](contest).network
     whole = contest.pretrained()
-    assert sum(each.numel() for each in network.parameters()) < sum(each.numel() for each in whole.parameters())
-    ms, most = contest.latency(network, whole, 0.3)
+    assert sum(each.numel() for each in found.parameters()) < sum(each.numel() for each in whole.parameters())
+    ms, most = contest.latency(found, whole, 0.3)
     assert ms < 0.75 * most
 
 
