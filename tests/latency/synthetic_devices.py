@@ -44,6 +44,7 @@ def setup_of(table: Path, seed: int = 0, device: str = "new", **profile: Any) ->
         "space_args": {"layers": [2, 2, 2], "width": 4, "head": 16},
         "target": str(table),
         "target_args": {"column": device},
+        "data": "digits",
         "limit": 200,
         "seed": seed,
         "profile": profile,

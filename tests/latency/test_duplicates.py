@@ -46,7 +46,7 @@ def setup_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., S
     monkeypatch.syspath_prepend(tmp_path)
 
     def make(name: str, wanted: Callable[[Mapping[str, Any]], bool] = bool, networks: int = 24) -> Setup:
-        config = {"space": f"spaces_of_twins:{name}", "limit": 200, "profile": {"networks": networks}}
+        config = {"space": f"spaces_of_twins:{name}", "data": "digits", "limit": 200, "profile": {"networks": networks}}
         chosen = [each for each in Setup(resolve(config, "test")).space if wanted(each)]
         latencies = [sum(COSTS[operation] for operation in each.values()) for each in chosen]
         rows = {"architecture": [json.dumps(dict(each)) for each in chosen], "ms": latencies}

@@ -45,7 +45,12 @@ class Board:
 
 @pytest.fixture(scope="module")
 def setup() -> Setup:
-    space = {"space": "chain", "space_args": {"layers": [1, 1, 1], "width": 4, "head": 16}, "limit": 200}
+    space = {
+        "space": "chain",
+        "space_args": {"layers": [1, 1, 1], "width": 4, "head": 16},
+        "data": "digits",
+        "limit": 200,
+    }
     return Setup(resolve({**space, "constraints": [f"latency_ms <= {BOUND}"]}, "test"))
 
 
