@@ -1,5 +1,7 @@
 """A recurrent network that decides one choice after another."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -39,8 +41,13 @@ class Controller(nn.Module):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -_SMALL, _SMALL, generator=generator)
 
-    def draw(self, n: int, rng: np.random.Generator) -> Rows:
-        """Architectures as rows ``[n, choices]`` of :meth:`nas.space.Space.indices`."""
+    def draw(self, kept: Sequence[Mapping[str, int]], rng: np.random.Generator) -> Rows:
+        """Architectures as rows ``[n, choices]`` of :meth:`nas.space.Space.indices`.
+
+        Args:
+            kept: for each of them, positions of candidates that are not drawn, by choice.
+        """
+        n = len(kept)
         rows = np.full((n, len(self.places)), -1, dtype=np.int32)
         chosen: list[dict[str, int]] = [{} for _ in range(n)]
         state, x = None, self.start.expand(n, -1)
@@ -51,24 +58,27 @@ class Controller(nn.Module):
                 output, state = self.cell(x[:, None], state)
                 below = head(output[:, 0]).double().softmax(dim=1).cumsum(dim=1).numpy()
                 picks = (below < rng.random((n, 1)) * below[:, -1:]).sum(axis=1).tolist()
-                for row, known, pick in zip(rows, chosen, picks, strict=True):
+                for row, known, keep, pick in zip(rows, chosen, kept, picks, strict=True):
                     if is_active(self.space.uses[name], known):
-                        known[name] = row[place] = pick
+                        known[name] = row[place] = keep.get(name, pick)
                 x = read(torch.tensor(rows[:, place] + 1))
         return rows
 
     def forward(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        """Logarithms of the probabilities ``[n]`` of architectures, and the entropy ``[n]`` of their decisions.
+        """Logarithms of the probabilities ``[n]`` of architectures, and the entropies of their decisions.
 
         Args:
             rows: ``[n, choices]`` with -1 where a choice is inactive.
+
+        Returns:
+            The entropies are ``[n, choices]`` in the order of decisions, 0 where a choice is inactive.
         """
         picks = torch.tensor(np.asarray(rows)[:, self.places], dtype=torch.int64)
         words = [read(pick + 1) for read, pick in zip(self.read, picks.T, strict=True)]
         outputs, _ = self.cell(torch.stack([self.start.expand(len(picks), -1), *words[:-1]], dim=1))
-        total, entropy = torch.zeros(len(picks)), torch.zeros(len(picks))
+        total, entropies = torch.zeros(len(picks)), []
         for head, output, pick in zip(self.heads, outputs.unbind(dim=1), picks.T, strict=True):
             logs, there = head(output).log_softmax(dim=1), pick >= 0
             total = total + torch.where(there, logs.gather(1, pick.clamp(min=0)[:, None])[:, 0], 0.0)
-            entropy = entropy - torch.where(there, (logs.exp() * logs).sum(dim=1), 0.0)
-        return total, entropy
+            entropies.append(torch.where(there, -(logs.exp() * logs).sum(dim=1), 0.0))
+        return total, torch.stack(entropies, dim=1)

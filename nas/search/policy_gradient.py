@@ -1,12 +1,12 @@
 """A policy from which architectures are drawn, trained by policy gradients."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nas.errors import UsageError
-from nas.search.standings import standings
+from nas.search.standings import best_first, standings
 from nas.search.strategy import Result
 from nas.search.unique_sampler import UniqueSampler
 from nas.space import Architecture, Space
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
     from nas.search.controller import Controller
 
-__all__ = ["PolicyGradient", "clipped_gain", "ppo_controller", "reinforce"]
+__all__ = ["PolicyGradient", "clipped_gain", "group_shares", "ppo_controller", "reinforce"]
 
 _DRAWS = 20
+_LEAST = 1e-9
+"""Nats that are added to every entropy, so that there is a group to decide anew when all are certain."""
 
 
 def reinforce(
@@ -50,6 +52,7 @@ def ppo_controller(
     batch: int = 10,
     epochs: int = 5,
     clip: float = 0.2,
+    around_best: bool = False,
 ) -> "PolicyGradient":
     """The controller of NASNet (Zoph et al., 2018), which learns by proximal policy optimisation.
 
@@ -64,7 +67,16 @@ def ppo_controller(
     """
     _check("ppo-controller", width=width, batch=batch, epochs=epochs, rate=rate, clip=clip, entropy=entropy)
     return PolicyGradient(
-        space, seed, width=width, rate=rate, entropy=entropy, batch=batch, epochs=epochs, clip=clip, memory=0.95
+        space,
+        seed,
+        width=width,
+        rate=rate,
+        entropy=entropy,
+        batch=batch,
+        epochs=epochs,
+        clip=clip,
+        memory=0.95,
+        around_best=around_best,
     )
 
 
@@ -84,6 +96,9 @@ class PolicyGradient:
         clip: by how much of itself the probability of an architecture may change within a batch before it is no longer
             rewarded. The first step of a batch, where nothing has changed yet, is that of REINFORCE.
         memory: of the moving average of rewards that an architecture must exceed.
+        around_best: whether what is drawn is the best so far with one group of choices decided anew (Auto-GNN, Zhou et
+            al., 2022), the more often the less decided they are. A group is what has one name in all layers, such as
+            ``kernel``. One network decides all groups, where the paper has one for each.
     """
 
     def __init__(
@@ -98,9 +113,10 @@ class PolicyGradient:
         epochs: int = 1,
         clip: float = math.inf,
         memory: float = 0.9,
+        around_best: bool = False,
     ) -> None:
         self.width, self.rate, self.entropy, self.batch = width, rate, entropy, batch
-        self.epochs, self.clip, self.memory = epochs, clip, memory
+        self.epochs, self.clip, self.memory, self.around_best = epochs, clip, memory, around_best
         self._space, self._seed = space, seed
         self._sampler = UniqueSampler(space, seed)
         self._new: list[Result] = []
@@ -129,13 +145,28 @@ class PolicyGradient:
 
     def _proposal(self) -> Architecture | None:
         """A new architecture; None if the space is exhausted."""
-        for drawn in self._space.from_indices(self._controller.draw(_DRAWS, self._sampler.rng)):
+        for drawn in self._space.from_indices(self._controller.draw(self._kept(), self._sampler.rng)):
             if self._sampler.visit(drawn):
                 return drawn
             if drawn in self._sampler.results:
                 self._new.append(self._sampler.results[drawn])
                 self._learn_from_batches()
         return self._sampler.mutate(drawn)
+
+    def _kept(self) -> list[dict[str, int]]:
+        """For each draw, what it keeps of the best so far; nothing where all is drawn."""
+        results = list(self._sampler.results.values())
+        if not self.around_best or not results:
+            return [{} for _ in range(_DRAWS)]
+        import torch
+
+        rows = self._space.indices([results[best_first(results)[0]].architecture])
+        with torch.no_grad():
+            _, entropies = self._controller(rows)
+        shares = group_shares(dict(zip(self._space.decision_order, entropies[0].tolist(), strict=True)))
+        groups = self._sampler.rng.choice([*shares], size=_DRAWS, p=[*shares.values()])
+        best = {name: int(pick) for name, pick in zip(self._space.choices, rows[0], strict=True) if pick >= 0}
+        return [{name: pick for name, pick in best.items() if _group(name) != group} for group in groups]
 
     def _learn_from_batches(self) -> None:
         from scipy.special import ndtri
@@ -157,10 +188,27 @@ class PolicyGradient:
             before, _ = self._controller(rows)
         for _ in range(self.epochs):
             logs, undecided = self._controller(rows)
-            gain = clipped_gain(logs, before, advantage, self.clip) + self.entropy * undecided
+            gain = clipped_gain(logs, before, advantage, self.clip) + self.entropy * undecided.sum(dim=1)
             self._optimizer.zero_grad()
             (-gain.mean()).backward()
             self._optimizer.step()
+
+
+def group_shares(entropies: Mapping[str, float]) -> dict[str, float]:
+    """How often each group of choices is decided anew: in proportion to the sum of the entropies of its choices.
+
+    >>> shares = group_shares({"0.kernel": 0.2, "1.kernel": 0.4, "0.width": 0.2})
+    >>> {group: round(share, 3) for group, share in shares.items()}
+    {'kernel': 0.75, 'width': 0.25}
+    """
+    shares: dict[str, float] = {}
+    for name, entropy in entropies.items():
+        shares[_group(name)] = shares.get(_group(name), 0.0) + entropy + _LEAST
+    return {group: share / sum(shares.values()) for group, share in shares.items()}
+
+
+def _group(choice: str) -> str:
+    return choice.rpartition(".")[2]
 
 
 def clipped_gain(logs: "Tensor", before: "Tensor", advantage: "Tensor", clip: float) -> "Tensor":

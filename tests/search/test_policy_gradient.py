@@ -10,8 +10,9 @@ from nas.errors import UsageError
 from nas.search import Result, Strategy, make_strategy
 from nas.search.controller import Controller
 from nas.search.guided.candidates import all_rows
-from nas.search.policy_gradient import PolicyGradient, clipped_gain
+from nas.search.policy_gradient import PolicyGradient, clipped_gain, group_shares
 from nas.space import Architecture, Space
+from nas.testing import StrategySuite
 from nas.testing.spaces import NESTED
 
 
@@ -29,7 +30,7 @@ def test_architectures_are_drawn_as_often_as_their_probabilities_say() -> None:
     rng, rows = np.random.default_rng(0), all_rows(NESTED)
     for parameter in controller.parameters():
         torch.nn.init.normal_(parameter)
-    drawn = controller.draw(2000, rng)
+    drawn = controller.draw([{}] * 2000, rng)
     shares = (drawn[:, None] == rows).all(axis=2).mean(axis=0)
     assert shares == pytest.approx(controller(rows)[0].exp().detach().numpy(), abs=0.035)
 
@@ -71,6 +72,31 @@ def test_nothing_is_gained_beyond_the_clipped_ratio(ratio: float, advantage: flo
     assert found.item() == pytest.approx(gain)
     (gradient,) = torch.autograd.grad(found.sum(), logs)
     assert gradient.item() == pytest.approx(slope)
+
+
+def test_around_the_best_one_group_of_choices_is_decided_anew() -> None:
+    """Choices of one name in all layers are a group; what is drawn is not what was told before."""
+    space = Space({f"layer{layer}.{kind}": [1, 2, 3, 4] for layer in range(3) for kind in ("kernel", "width")})
+    strategy, best, groups = make_strategy("ppo-controller", space, 0, around_best=True, width=8), None, []
+    for _ in range(40):
+        (asked,) = strategy.ask(1)
+        if best is not None:
+            groups.append({name.split(".")[1] for name in space.choices if asked[name] != best[name]})
+        strategy.tell([Result(asked, {}, (-float(sum(asked.values())),), 0.0)])
+        best = asked if best is None or sum(asked.values()) > sum(best.values()) else best
+    assert all(len(group) == 1 for group in groups)
+    assert {"kernel"} in groups and {"width"} in groups
+
+
+def test_less_decided_groups_are_decided_more_often() -> None:
+    shares = group_shares({"0.kernel": 0.2, "1.kernel": 0.4, "0.width": 0.2, "depth": 0.0})
+    assert shares == pytest.approx({"kernel": 0.75, "width": 0.25, "depth": 0.0}, abs=1e-6)
+    assert group_shares({"0.kernel": 0.0, "depth": 0.0}) == {"kernel": 0.5, "depth": 0.5}
+
+
+class TestAroundTheBest(StrategySuite):
+    def make(self, space: Space, seed: int) -> Strategy:
+        return make_strategy("ppo-controller", space, seed, around_best=True, width=8, epochs=2, batch=20)
 
 
 def played(strategy: Strategy) -> list[Architecture]:
