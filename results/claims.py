@@ -166,9 +166,13 @@ def conflicts(rows: pd.DataFrame) -> str:
 def own_model(rows: pd.DataFrame) -> str:
     said = []
     for (network, seconds), part in rows.groupby(["network", "after"], sort=False):
-        tests = ", ".join(f"{row.arm} {100 * row.test:.1f}" for row in part.itertuples())
-        said.append(f"{network}, {seconds:.0f} s (whole: {100 * part['dense_test'].iloc[0]:.1f} %): {tests}")
-    return "; ".join(said) + "; one seed"
+        tests = ", ".join(
+            f"{arm} {100 * test.mean():.1f}" + (f" ({len(test)} seeds)" if len(test) > 1 else "")
+            for arm, test in part.groupby("arm", sort=False)["test"]
+        )
+        whole = " and ".join(dict.fromkeys(f"{100 * each:.1f}" for each in part["dense_test"]))
+        said.append(f"{network}, {seconds:.0f} s (whole: {whole} %): {tests}")
+    return "; ".join(said) + "; one seed where none are told"
 
 
 CLAIMS = [

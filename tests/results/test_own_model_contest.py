@@ -97,4 +97,4 @@ def test_a_row_that_is_there_is_not_computed_again(part: Any, tmp_path: Path, mo
     assert computed == ["uniform", "pruning"]
     page = part("table").page(pd.read_csv(rows))
     assert "## vit at 50 % of its latency: 60 s before, 60 s after" in page
-    assert "| pruning | 50.00 (50.00 to 50.00) | 50.0 % | 0 |" in page
+    assert "| pruning | 50.00 (50.00 to 50.00) | +0.00 | 50.0 % | 0 |" in page
