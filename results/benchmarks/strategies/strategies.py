@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent
 STRATEGIES = (
     "random", "exhaustive", "evolution", "early-exit", "local", "nsga2", "tpe", "nni:TPE",
     "ridge batch=10", "forest batch=10", "guided batch=10", "bananas batch=10", "brp", "milp", "mcts", "reinforce",
-    "ppo-controller", "boshnas", "diffusion",
+    "ppo-controller", "linas batch=20", "boshnas", "diffusion",
 )  # fmt: skip
 BUDGETS = (50, 100, 200)
 CERTAIN = 0.05
