@@ -27,7 +27,8 @@ def page(rows: pd.DataFrame) -> str:
     )
     parts = [(HERE / "about.md").read_text()]
     for budget, part in rows.groupby("budget", sort=False):
-        parts.append(f"\n## {budget:g} CPU seconds\n\n" + "\n".join([*spread(part), "", *arms(part)]) + "\n")
+        lines = [*spread(part), "", *arms(part)] if (part["arm"] == "spread").any() else arms(part)
+        parts.append(f"\n## {budget:g} CPU seconds\n\n" + "\n".join(lines) + "\n")
         if (part["arm"] == "sweep").any():
             parts.append("\n" + "\n".join(together(part)) + "\n")
     parts.append(
