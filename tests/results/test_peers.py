@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parents[2] / "results/benchmarks/peers"
 def tools(part: Any) -> Any:
     engines = part("engines")
     supernet = engines.new_supernet()
-    return supernet, engines.engines(supernet)
+    return supernet, engines.installed(supernet)
 
 
 def test_all_tools_run_the_same_network_and_another_one_is_told(part: Any, tools: Any):
@@ -45,7 +45,7 @@ def test_recalibrated_networks_are_those_of_the_bare_loop(tools: Any):
 def test_tools_that_are_not_installed_are_left_out(part: Any, monkeypatch: Any, capsys: pytest.CaptureFixture[str]):
     engines = part("engines")
     monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
-    assert [each.name for each in engines.engines(engines.new_supernet())] == ["bare loop", "nas"]
+    assert [each.name for each in engines.installed(engines.new_supernet())] == ["bare loop", "nas"]
     assert "skipped: nni is not installed" in capsys.readouterr().out
 
 

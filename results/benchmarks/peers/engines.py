@@ -18,7 +18,7 @@ from search_spaces.mobilenet import mobilenet
 
 sys.path.append(str(Path(__file__).parents[1] / "equal_time"))
 
-__all__ = ["SHAPE", "SPACE", "Engine", "engines", "new_supernet"]
+__all__ = ["SHAPE", "SPACE", "Engine", "installed", "new_supernet"]
 
 SHAPE, CLASSES = (3, 32, 32), 10
 SPACE = {
@@ -56,7 +56,7 @@ def new_supernet() -> nas.Supernet:
     return nas.Supernet(mobilenet(SHAPE, CLASSES, **SPACE))
 
 
-def engines(supernet: nas.Supernet) -> list[Engine]:
+def installed(supernet: nas.Supernet) -> list[Engine]:
     """The bare loop, `nas`, and every other tool that is installed; says which is not."""
     found = [bare(supernet), ours(supernet)]
     for package, make in {"nni": nni, "modelopt": modelopt}.items():

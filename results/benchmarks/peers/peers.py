@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from engines import SHAPE, Engine, engines, new_supernet
+from engines import SHAPE, Engine, installed, new_supernet
 from torch import Tensor, nn
 
 import nas
@@ -155,7 +155,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     supernet, data = new_supernet(), Data()
-    tools = engines(supernet)
+    tools = installed(supernet)
     architectures = [supernet.space.sample(draw) for draw in range(asked.draws)]
     print(f"largest difference of an output: {check_equal(tools, architectures, data.x):.2g}", flush=True)
     jobs = {engine.name: jobs_of(engine, data) for engine in tools}
