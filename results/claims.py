@@ -98,6 +98,15 @@ def overhead(rows: pd.DataFrame) -> str:
     return f"median {drawn.median():.3f} ({drawn.min():.2f} to {drawn.max():.2f}, {len(drawn)} subnets)"
 
 
+def peers(rows: pd.DataFrame) -> str:
+    said = []
+    for measure, part in rows.groupby("measure", sort=False):
+        found = part[part["tool"] != "nas"].groupby("tool", sort=False)["over_nas"]
+        ratios = ", ".join(f"{tool} {each.median():.3f} ({each.min():.2f} to {each.max():.2f})" for tool, each in found)
+        said.append(f"{measure}: {ratios}")
+    return "; ".join(said) + f"; {rows['draw'].nunique()} architectures"
+
+
 def entangled(rows: pd.DataFrame) -> str:
     found = rows[rows["case"] == "entangled"].set_index("group")["time_ratio"]
     return "; ".join(f"{group} kernels {value:.2f}" for group, value in found.items())
@@ -195,6 +204,11 @@ CLAIMS = [
     Claim("Does the delivered network keep its latency bound?", "latency/winners.csv", kept_bounds),
     Claim("A new device with ten samples: Spearman on NAS-Bench-201?", "latency_tables/scores.csv", new_device),
     Claim("A training step in the supernet over the same subnet alone?", "overhead/overhead.csv", overhead),
+    Claim(
+        "The same supernet in NNI and in ModelOpt, and a bare loop of its subnets: their time over ours, one thread?",
+        "peers/rows.csv",
+        peers,
+    ),
     Claim("Entangled kernels over the largest kernel alone, time of a step?", "darts_cost/cost.csv", entangled),
     Claim("Two Ray workers over two processes that share nothing?", "ray/throughput.csv", two_workers),
     Claim("Up to how many workers is 90 % of the time used, by the model of costs?", "scale/scale.csv", scaling),

@@ -134,7 +134,7 @@ def page(rows: pd.DataFrame) -> str:
         )
         for tool, each in part.groupby("tool", sort=False):
             speed = EXAMPLES[str(measure)] * 1e3 / each["milliseconds"].median()
-            parts.append(f"| {tool} | {speed:.3g} | {spread(each['over_bare'])} | {spread(each['over_nas'])} |")
+            parts.append(f"| {tool} | {speed:.4g} | {spread(each['over_bare'])} | {spread(each['over_nas'])} |")
     architectures = rows["draw"].nunique()
     parts.append(
         f"\nMedian (range) over {architectures} architectures; {'; '.join(dict.fromkeys(rows['versions']))}.\n"
