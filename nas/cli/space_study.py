@@ -105,11 +105,12 @@ def _print_found(found: Mapping[str, Any]) -> None:
         table.add_row(name, *(_value(metric, value) for value in values), *shares)
     console.print(table)
     for pair in found["differences"]:
-        luck = "" if pair["p"] < _CERTAIN else ", which may be luck"
-        console.say(
-            f"{pair['better']} is better than {pair['worse']}: distance {pair['distance']:.2f}, p = {pair['p']:.2g} "
-            f"(Kolmogorov-Smirnov, Holm){luck}"
+        found_out = (
+            f"{pair['better']} is ahead of {pair['worse']} where they differ most"
+            if pair["p"] < _CERTAIN
+            else f"No difference is shown between {pair['better']} and {pair['worse']}"
         )
+        console.say(f"{found_out}: distance {pair['distance']:.2f}, p = {pair['p']:.2g} (Kolmogorov-Smirnov, Holm)")
     for name, rows in found["choices"].items():
         certain = [each for each in rows if each["p"] < _CERTAIN]
         console.say(f"What moves {name} most:" if certain else f"No choice moves {name} by more than luck.")

@@ -120,8 +120,8 @@ def _gradients(model: nn.Module, batches: Batches, loss: Loss | None) -> dict[in
             except Exception as error:  # whatever a forward or a loss of a user raises
                 reason = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
                 raise UsageError(
-                    f"order='taylor' needs gradients of the loss, which cannot be computed ({reason}); give batches "
-                    "and a loss that fit the model, or order='l1'."
+                    f"order='taylor' needs gradients of the loss, which cannot be computed ({reason}); what the "
+                    "model gives must fit what the loss is given beside it, or take order='l1'."
                 ) from error
             for parameter, gradient in zip(learning, given, strict=True):
                 if gradient is not None:

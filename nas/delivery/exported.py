@@ -140,12 +140,13 @@ class ExportedNetwork:
         parity, where = self.parity, f"validation {self.setup.data.examples}"
         if self.dtype == "float32":
             return (
-                f"ONNX agrees with PyTorch on {parity.label_agreement:.2%} of {parity.samples} {where} "
+                f"ONNX agrees with PyTorch on {parity.label_agreement:.2%} of the answers for {parity.samples} {where} "
                 f"(largest difference {parity.max_difference:.1e})."
             )
         return (
-            f"{self.path.name} computes in {self.dtype}, with {self.task.agreement} as in float32 for "
-            f"{parity.label_agreement:.2%} of {parity.samples} {where}; all that is said of it is its own."
+            f"{self.path.name} computes in {self.dtype}, with {self.task.agreement} as in float32 in "
+            f"{parity.label_agreement:.2%} of the answers for {parity.samples} {where}; "
+            "all that is said of it is its own."
         )
 
     def _validation(self) -> Iterator[Tensor]:

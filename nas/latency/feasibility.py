@@ -1,6 +1,7 @@
 """What a space costs, and how much of it satisfies the constraints, before anything is trained."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -8,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.search import Constraint, Evolution, MetricFunction, Result, check_feasible
+from nas.setup.progress import Progress, Silent
 from nas.setup.run_setup import LATENCY, Setup
 from nas.space import Architecture
 from nas.streams import Stream, derive_seed
 from nas.tasks.intervals import accuracy_interval
+from nas.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,19 +26,47 @@ _BATCH = 50
 _BINS = 20
 
 
-def check_constraints(setup: Setup, costs: MetricFunction) -> list[Constraint]:
+def check_constraints(
+    setup: Setup, costs: MetricFunction | None = None, progress: Progress | None = None
+) -> list[Constraint]:
     """The constraints in the order given, those on costs with absolute bounds.
 
     Constraints on what ``costs`` does not tell are neither checked nor resolved.
 
+    Args:
+        costs: by default those that are known without measuring anything.
+        progress: shows how many networks costs of one's own are known of, since these may take long.
+
     Raises:
         UsageError: none of the samples satisfies them, nor what evolves from them; names the nearest value.
     """
-    table = costs(setup.samples)
-    bounds = _resolved(setup, setup.samples, table)
-    checked = [bound for bound in bounds if bound.metric in table]
-    check_feasible(checked, _tried(setup, checked, costs, table))
+    with _told(setup, progress or Silent()) if costs is None else nullcontext(costs) as told:
+        table = told(setup.samples)
+        bounds = _resolved(setup, setup.samples, table)
+        checked = [bound for bound in bounds if bound.metric in table]
+        check_feasible(checked, _tried(setup, checked, told, table))
     return bounds
+
+
+@contextmanager
+def _told(setup: Setup, progress: Progress) -> Iterator[MetricFunction]:
+    """What is known of architectures without measuring anything; progress shows costs of one's own."""
+    import pandas as pd
+
+    if not setup.own_costs.names:
+        yield setup.cost_table
+        return
+    title = f"Working out {' and '.join(setup.own_costs.names)} of {counted(len(setup.samples), 'network')}"
+    with progress.task(title, len(setup.samples)) as task:
+
+        def costs(architectures: Sequence[Architecture]) -> "pd.DataFrame":
+            rows = []
+            for done, architecture in enumerate(architectures, start=1):
+                rows.append(setup.costs_of(architecture))
+                task.update(done)
+            return pd.DataFrame(rows)
+
+        yield costs
 
 
 def feasibility_report(setup: Setup, costs: MetricFunction, latency_error: float = 0.0) -> dict[str, Any]:

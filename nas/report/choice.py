@@ -82,7 +82,8 @@ def _finish(why: Mapping[str, Any], best: Mapping[str, Any], metric: str) -> str
     which = f"is the best of {len(entrants)} networks that trained on by themselves" if many else "trained on by itself"
     return (
         f"It {which}, entered {_ORIGINS[won['origin']]}, and went from {shared} to "
-        f"{written(metric, won[f'finished_{metric}'])} on images that chose among these alone."
+        f"{written(metric, won[f'finished_{metric}'])} on a part of the validation split that chose "
+        "among these alone."
     )
 
 
@@ -118,21 +119,26 @@ def _luck(result: Mapping[str, Any], tested: str) -> list[str]:
         found, chosen = (written(score, row[score]) for row in (draw, draw["chosen"]))
         return [f"T{taken}: {label(score).lower()} {found}; the chosen network has {chosen}."]
     luck = f"{taken}: {label(tested).lower()} {_with_interval(draw, tested)}"
+    maximise = result["objective"].startswith("maximise")
     if "chosen" not in draw:
-        return [f"T{luck}.{_no_difference(result['best'], draw, tested)}"]
+        return [f"T{luck}.{_verdict(result['best'], draw, tested, maximise)}"]
     return [
         f"With the weights that the search evaluated, in float32, t{luck}; the chosen network has "
         f"{_with_interval(draw['chosen'], tested)} with these."
-        f"{_no_difference(draw['chosen'], draw, tested)}"
+        f"{_verdict(draw['chosen'], draw, tested, maximise)}"
     ]
 
 
-def _no_difference(chosen: Mapping[str, Any], draw: Mapping[str, Any], tested: str) -> str:
-    """A word where the intervals of both overlap."""
+def _verdict(chosen: Mapping[str, Any], draw: Mapping[str, Any], tested: str, maximise: bool) -> str:
+    """A word where the intervals of both overlap, and where the draw is better; nothing where the search has paid."""
     low, high = f"{tested}_low", f"{tested}_high"
-    if chosen.get(low) is None or draw.get(low) is None or draw[high] < chosen[low] or chosen[high] < draw[low]:
+    if chosen.get(low) is None or draw.get(low) is None:
         return ""
-    return " Their intervals overlap: no difference is shown."
+    if draw[low] <= chosen[high] and chosen[low] <= draw[high]:
+        return " Their intervals overlap: no difference is shown."
+    if (draw[tested] > chosen[tested]) == maximise:
+        return " The draw is better: the search has not paid; train longer, or look at what it went by."
+    return ""
 
 
 def _with_interval(row: Mapping[str, Any], name: str) -> str:

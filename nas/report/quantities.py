@@ -41,6 +41,8 @@ _LABELS = {
 _SHARES = ("calibration_error", "mape", "noise_floor", "relative_error", "share", "within_5pct", "within_10pct")
 _THIN = "\N{NARROW NO-BREAK SPACE}"
 _UNKNOWN = "\N{EN DASH}"
+_LARGEST = 1e15
+"""That is written out."""
 
 
 def label(name: str) -> str:
@@ -171,4 +173,4 @@ def _with_prefix(value: float, unit: str) -> str:
 
 
 def _three_figures(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:.3g}"
+    return f"{value:,.0f}" if 99.95 <= abs(value) < _LARGEST else f"{value:.3g}"

@@ -86,7 +86,7 @@ def run_search(
             progress.say(str(plan))
         setup = Setup(config, folder.path, data)
         with place_of(config), reserved(setup):
-            check_constraints(setup, setup.cost_table)
+            check_constraints(setup, progress=progress)
             check_networks(setup)
             _check_training(setup)
             if config.storage is not None:

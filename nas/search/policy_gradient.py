@@ -226,7 +226,7 @@ def clipped_gain(logs: "Tensor", before: "Tensor", advantage: "Tensor", clip: fl
 
 def _check(strategy: str, *, entropy: float, **positive: float) -> None:
     for name, value in positive.items():
-        if not value > 0:
-            raise UsageError(f"{strategy} has {name} {value}; give a number above 0.")
-    if not entropy >= 0:
-        raise UsageError(f"{strategy} has entropy {entropy}; give 0 or more.")
+        if not 0 < value < math.inf:
+            raise UsageError(f"{strategy} has {name} {value}; give a finite number above 0.")
+    if not 0 <= entropy < math.inf:
+        raise UsageError(f"{strategy} has entropy {entropy}; give a finite number of 0 or more.")

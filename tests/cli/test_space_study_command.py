@@ -21,7 +21,11 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_prints_quantiles_distances_and_what_moves_them_and_writes_a_folder() -> None:
     outcome = nas(*ASKED, "--population", "space.yaml", "--population", DEEP, "--at", 2.5)
     text = " ".join(outcome.out.split())
-    assert outcome.code == 0 and "reach 2.5" in text and "space.yaml where depth >= 3 is better than space.yaml" in text
+    assert (
+        outcome.code == 0
+        and "reach 2.5" in text
+        and "space.yaml where depth >= 3 is ahead of space.yaml where they differ most: " in text
+    )
     assert "What moves space.yaml most: depth = " in text and "results/s/space-study.html" in text
     files = {each.name for each in Path("results/s").iterdir()}
     assert files >= {"space-study.html", "space-study.json", "edf.csv", "choices.csv", "samples.csv"}

@@ -109,7 +109,7 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
         network(),
         IMAGE,
         {"order": "taylor", "batches": [(IMAGE, torch.tensor([0]))], "loss": nn.functional.cross_entropy},
-        r"order='taylor' needs gradients of the loss, which cannot be computed \(.*\); give batches and a loss that",
+        r"order='taylor' needs gradients of the loss, which cannot be computed \(.*\); what the model gives must fit",
     ),
     "endless weights": (endless(), IMAGE, {}, "order='l1' finds channels of '0' whose importance is not finite"),
     "no loss": (network(), IMAGE, {"order": "taylor", "batches": [(IMAGE, None)]}, "order='taylor' needs a loss"),

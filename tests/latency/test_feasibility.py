@@ -1,7 +1,8 @@
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,9 @@ import pytest
 
 from nas.cli.tables import print_feasibility
 from nas.latency import feasibility_report
+from nas.latency.feasibility import check_constraints
 from nas.search import Constraint
+from nas.setup.progress import ProgressTask, Silent
 from nas.space import Architecture, Space
 
 SMALL = Space({"depth": [1, 2, 3], "width": [8, 16, 24]})
@@ -97,6 +100,21 @@ def test_every_value_comes_with_its_architecture(sampled: dict[str, Any]) -> Non
             assert named["id"] == architecture.id
             assert costs([architecture])[name][0] == cost[extreme]
     assert json.loads(json.dumps(sampled)) == sampled
+
+
+def test_costs_of_ones_own_are_shown_while_they_are_worked_out() -> None:
+    class Shown(Silent):
+        titles: ClassVar[list[str]] = []
+
+        def task(self, title: str, total: int) -> AbstractContextManager[ProgressTask]:
+            self.titles.append(f"{title}, {total}")
+            return super().task(title, total)
+
+    asked = setup(SMALL, 4, "mine <= 3")
+    asked.own_costs, asked.costs_of = SimpleNamespace(names=("mine",)), lambda each: {"mine": float(each["depth"])}
+    (bound,) = check_constraints(asked, progress=Shown())
+    count = len(asked.samples)
+    assert bound.bound == 3 and Shown.titles == [f"Working out mine of {count} networks, {count}"]
 
 
 def test_an_architecture_drawn_twice_counts_twice() -> None:

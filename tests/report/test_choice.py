@@ -15,7 +15,7 @@ def result(best: str = "a", selected: float = 0.9, confirmed: float = 0.8, drawn
     largest = {**row, "id": "b", "latency_ms": 2.0}
     return {
         "metric": "accuracy", "best": row, "largest": largest, "front": [row], "random": draw, "selection": why,
-        "cost": "latency_ms",
+        "cost": "latency_ms", "objective": "maximise accuracy",
     }  # fmt: skip
 
 
@@ -32,5 +32,6 @@ def test_the_largest_is_not_compared_with_itself() -> None:
 
 def test_one_draw_and_whether_it_differs() -> None:
     assert "best of 1 random draw under" in choice_sentences(result())[-1]
-    assert "no difference is shown" not in choice_sentences(result())[-1]
+    assert "difference" not in choice_sentences(result())[-1] and "paid" not in choice_sentences(result())[-1]
     assert choice_sentences(result(drawn=0.75))[-1].endswith("Their intervals overlap: no difference is shown.")
+    assert "The draw is better: the search has not paid" in choice_sentences(result(drawn=1.1))[-1]

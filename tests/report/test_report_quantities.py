@@ -23,6 +23,8 @@ THIN = "\N{NARROW NO-BREAK SPACE}"
         ("flops", 4.5e9, f"4.5{THIN}G"),
         ("peak_memory_bytes", 512_000, f"512{THIN}kB"),
         ("peak_memory_bytes", 12, f"12{THIN}B"),
+        ("value", 12_345.6, "12,346"),
+        ("value", 6e300, "6e+300"),
         ("params", math.nan, "–"),  # noqa: RUF001
     ],
 )
