@@ -154,6 +154,19 @@ def all_strategies(rows: pd.DataFrame) -> str:
     return "; ".join(said)
 
 
+def halving(rows: pd.DataFrame) -> str:
+    said = []
+    for name in ("hyperband", "asha", "random"):
+        found = rows[rows["strategy"] == name].set_index("evaluation")["best_mean"]
+        said.append(f"{name} {', '.join(f'{100 * found[budget]:.2f}' for budget in (5, 10, 20))} %")
+    return "; ".join(said)
+
+
+def growth(rows: pd.DataFrame) -> str:
+    names = {"parent": "the smallest", "grown": "grown", "few": "fresh, as short", "all": "fresh, as long in all"}
+    return "; ".join(f"{said} {100 * rows[column].mean():.1f} %" for column, said in names.items())
+
+
 def proxies(rows: pd.DataFrame) -> str:
     first = rows[rows["seed"] == 0]
     names = [name.removeprefix("published ") for name in rows.columns if name.startswith("published ")]
@@ -223,6 +236,16 @@ CLAIMS = [
         "And of all strategies, each asked for one architecture or ten at a time? After 200 evaluations",
         "strategies/strategies.csv",
         all_strategies,
+    ),
+    Claim(
+        "Does halving find better networks? Validation accuracy after the time of 5, 10 and 20 whole trainings",
+        "halving/strategies.csv",
+        halving,
+    ),
+    Claim(
+        "Does a network learn sooner that grew from a trained one? Validation accuracy, digits",
+        "growth/rows.csv",
+        growth,
     ),
     Claim(
         "Do zero-cost proxies rank as the published values do? Spearman on NAS-Bench-201", "zero_cost/rows.csv", proxies
