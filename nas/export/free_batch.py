@@ -2,7 +2,7 @@
 
 While the batch is not known, ONNX Runtime computes a causal mask at each call, and adds the bias of a linear layer on
 sequences after its matrix product, since it does better only where all sizes are known. A small transformer takes a
-fifth longer for it. Both are written into the graph here, where one unknown size is no obstacle.
+fifth longer for it. So the sizes that are known are written into the graph here, and products together with their bias.
 """
 
 from collections import Counter
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import onnx
 
 __all__ = ["for_free_batch"]
+
+_LARGEST = 64
+"""Numbers of a constant that is written in place of what it follows from; a mask would make the file many times larger,
+and ONNX Runtime makes it once when it loads the file."""
 
 Sizes = list[int | None]
 """Of a tensor's dimensions, None where it depends on the batch."""
@@ -75,7 +79,7 @@ class _Graph:
 
 
 def _with_known_sizes(model: "onnx.ModelProto") -> "onnx.ModelProto":
-    """Parts of shapes in which the batch has no place become constants, and so does what follows from them."""
+    """Parts of shapes in which the batch has no place become constants, and so do the sizes that follow from them."""
     from onnxscript import optimizer
 
     graph = _Graph(model)
@@ -88,7 +92,7 @@ def _with_known_sizes(model: "onnx.ModelProto") -> "onnx.ModelProto":
             graph.written.append(node)
     if len(graph.written) == len(graph.read):
         return model
-    return optimizer.optimize(graph.rewritten(), onnx_shape_inference=True)
+    return optimizer.optimize(graph.rewritten(), onnx_shape_inference=True, output_size_limit=_LARGEST)
 
 
 def _shape(graph: _Graph, node: "onnx.NodeProto") -> Sizes:
